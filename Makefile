@@ -1,0 +1,235 @@
+# leadx: a SQLite loadable extension. `make help` lists the targets.
+#
+# What one can set: CC, CFLAGS (optimisation and debugging only), PREFIX, DESTDIR,
+# BUILD and DIST (where things are made), SUITE (one suite of `make test`), V=1 (show commands).
+
+VERSION := 0.1.0
+
+BUILD  ?= build
+DIST   ?= dist
+PREFIX ?= /usr/local
+CFLAGS ?= -O2 -g
+SUITE  ?=
+Q      := $(if $(V),,@)
+
+MAKEFLAGS += --no-builtin-rules
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
+endif
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+# What the machine has to offer -------------------------------------------------
+#
+# Building needs a compiler and three headers; testing needs a server as well.
+# Whatever is missing is installed before the questions below are asked.
+
+HASH  := \#
+GOALS := $(or $(MAKECMDGOALS),all)
+BUILD_GOALS  := all static install lint audit
+SERVER_GOALS := test demo bench soak fuzz server-up
+
+ifneq ($(filter $(SERVER_GOALS),$(GOALS)),)
+DEPS_STATE := $(shell scripts/deps.sh --check >&2 || scripts/deps.sh >&2 || echo missing)
+else ifneq ($(filter $(BUILD_GOALS) $(DIST)/% $(BUILD)/%,$(GOALS)),)
+HEADERS := sqlite3ext.h curl/curl.h cjson/cJSON.h
+DEPS_STATE := $(shell printf '$(HASH)include <%s>\n' $(HEADERS) | $(CC) -E -o /dev/null - 2>/dev/null || \
+                      scripts/deps.sh >&2 || echo missing)
+endif
+ifneq ($(DEPS_STATE),)
+$(error something that leadx is built from is missing, see above)
+endif
+
+# packaged QUESTION,NAMES,FALL-BACK: what pkg-config says, else a guess
+packaged = $(shell pkg-config $(1) $(2) 2>/dev/null || echo $(3))
+# accepted FLAGS: the flags, if the compiler takes them without a complaint
+accepted = $(shell echo '$(HASH)include <stdio.h>' | $(CC) -Werror -O2 $(1) -x c -c -o /dev/null - 2>/dev/null && echo '$(1)')
+
+# Flags ---------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wformat=2 -Werror=format-security
+LANG := -std=c11 -D_POSIX_C_SOURCE=200809L -DLEADX_VERSION='"$(VERSION)"' -pthread
+
+HARDEN := -fvisibility=hidden -fstack-protector-strong \
+  $(call accepted,-fstack-clash-protection) \
+  $(or $(call accepted,-fcf-protection=full),$(call accepted,-mbranch-protection=standard)) \
+  -U_FORTIFY_SOURCE $(or $(call accepted,-D_FORTIFY_SOURCE=3),-D_FORTIFY_SOURCE=2)
+
+# The extension is not linked with SQLite: it uses the one of the program that loads it.
+LIBS_CFLAGS := $(call packaged,--cflags,libcurl libcjson,-I/usr/include/cjson)
+LIBS        := $(call packaged,--libs,libcurl libcjson,-lcurl -lcjson)
+TEST_CFLAGS := $(call packaged,--cflags,check sqlite3,)
+TEST_LIBS   := $(call packaged,--libs,check sqlite3,-lcheck -lsubunit -lrt -lm -lsqlite3)
+
+# nodelete: a worker thread and libcurl's own state must survive sqlite3_close().
+LDFLAGS_SO := -shared -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs,-z,nodelete -Wl,--as-needed
+
+# Three object trees: for the loadable file; for programs that link leadx; and
+# the same with sanitizers, which want no fortified calls in their way.
+INCLUDES   := -Iext -I$(BUILD)/gen $(LIBS_CFLAGS)
+FLAGS_PIC  := $(LANG) $(CFLAGS) -fPIC $(HARDEN) $(WARN) $(INCLUDES)
+FLAGS_CORE := $(FLAGS_PIC) -DSQLITE_CORE
+SANITIZE   := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FLAGS_ASAN := $(LANG) -O1 -g $(SANITIZE) $(WARN) $(INCLUDES) -DSQLITE_CORE
+# Check's own macros convert between signed and unsigned.
+FLAGS_TEST := -Itests $(TEST_CFLAGS) -Wno-conversion -Wno-sign-conversion
+
+# Files ---------------------------------------------------------------------------
+
+SOURCES  := $(wildcard ext/*.c)
+TESTS    := $(wildcard tests/*.c)
+SQL      := $(wildcard sql/*.sql)
+OBJ_PIC  := $(SOURCES:%.c=$(BUILD)/pic/%.o) $(BUILD)/pic/sql_text.o
+OBJ_CORE := $(SOURCES:%.c=$(BUILD)/core/%.o) $(BUILD)/core/sql_text.o
+OBJ_ASAN := $(SOURCES:%.c=$(BUILD)/asan/%.o) $(BUILD)/asan/sql_text.o
+TEST_CORE := $(TESTS:%.c=$(BUILD)/core/%.o)
+TEST_ASAN := $(TESTS:%.c=$(BUILD)/asan/%.o)
+
+SO        := $(DIST)/leadx.so
+STATIC    := $(DIST)/libleadx.a
+TEST      := $(BUILD)/test/leadx_test
+TEST_SAN  := $(BUILD)/test/leadx_test_asan
+INSTALLED := $(DESTDIR)$(PREFIX)/lib/sqlite3/leadx.so
+
+# Suites run bottom layer first, so that the first failure is nearest to its cause.
+# One that is not named here runs last; tests/test_NAME.c is all that a new one needs.
+SUITE_ORDER   := err clock json doc conflict rest http db settings session schema capture queue plan push sync func load server
+SUITES_FOUND  := $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
+SUITES        := $(filter $(SUITES_FOUND),$(SUITE_ORDER)) $(filter-out $(SUITE_ORDER),$(SUITES_FOUND))
+
+# Targets ---------------------------------------------------------------------------
+
+.PHONY: all static install uninstall clean version help deps demo test bench soak fuzz lint audit server-up server-down FORCE
+
+all: $(SO) ## builds dist/leadx.so
+
+static: $(STATIC) ## builds dist/libleadx.a, to be linked into a program
+
+install: $(SO) ## installs $(PREFIX)/lib/sqlite3/leadx.so; DESTDIR is put before it
+	install -d '$(dir $(INSTALLED))'
+	install -m 644 $(SO) '$(INSTALLED)'
+	@echo 'load it with: .load $(PREFIX)/lib/sqlite3/leadx'
+
+uninstall: ## removes what install put there
+	rm -f '$(INSTALLED)'
+
+test: $(SO) $(TEST) $(TEST_SAN) ## runs all suites, plain and sanitized, with a real server; SUITE=rest runs one
+	@LEADX_SO='$(abspath $(SO))' scripts/test.sh --dir '$(BUILD)/test/server' --suite '$(SUITE)' $(TEST) $(TEST_SAN)
+
+demo: $(SO) ## shows it all: offline writes, a sync, the rows on a real server
+	@LEADX_SO='$(abspath $(SO))' scripts/demo.sh
+
+bench: $(SO) ## measures speed against bare SQLite and bare libcurl
+	@LEADX_SO='$(abspath $(SO))' scripts/bench.sh
+
+soak: $(SO) ## two hours of writes, faults and restarts
+	@LEADX_SO='$(abspath $(SO))' scripts/soak.sh
+
+fuzz: ## feeds random answers, texts and files to the parsers
+	@scripts/fuzz.sh
+
+lint: $(BUILD)/gen/sql_text.h ## cppcheck, clang-tidy and shellcheck
+	@scripts/lint.sh $(FLAGS_PIC)
+
+audit: $(SO) ## checks what the built file exports, calls and is hardened with, and the layers of ext/
+	@scripts/audit.sh $(SO)
+
+deps: ## installs what building and testing needs
+	@scripts/deps.sh
+
+server-up: ## starts the test server in build/server
+	@scripts/server.sh up --dir '$(BUILD)/server'
+
+server-down: ## stops it and removes its data
+	@scripts/server.sh down --dir '$(BUILD)/server'
+
+version: ## prints the version
+	@echo $(VERSION)
+
+clean: ## removes what was built; running test servers are stopped first
+	@for dir in '$(BUILD)/server' '$(BUILD)/test/server'; do \
+	  if [ -e "$$dir" ]; then scripts/server.sh down --dir "$$dir" || exit 1; fi; done
+	rm -rf '$(BUILD)' '$(DIST)'
+
+help: ## lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# Products ----------------------------------------------------------------------------
+
+$(SO): $(OBJ_PIC)
+	@mkdir -p $(@D)
+	@echo '  LD  $@'
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS_SO) $(LDFLAGS) -o $@ $^ $(LIBS) -pthread
+
+$(STATIC): $(OBJ_CORE)
+	@mkdir -p $(@D)
+	@rm -f $@
+	@echo '  AR  $@'
+	$(Q)$(AR) rcs $@ $^
+
+$(TEST): $(OBJ_CORE) $(TEST_CORE)
+	@mkdir -p $(@D)
+	@echo '  LD  $@'
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS) -pthread
+
+$(TEST_SAN): $(OBJ_ASAN) $(TEST_ASAN)
+	@mkdir -p $(@D)
+	@echo '  LD  $@'
+	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS) -pthread
+
+# Objects -----------------------------------------------------------------------------
+
+GENERATED := $(BUILD)/gen/sql_text.h
+# object TREE,FLAGS: how the sources of ext/ and the generated one get into a tree
+define object
+$(BUILD)/$(1)/ext/%.o: ext/%.c $(BUILD)/flags | $(GENERATED)
+	@mkdir -p $$(@D)
+	@echo '  CC  $$@'
+	$$(Q)$$(CC) $$($(2)) -MMD -MP -c -o $$@ $$<
+$(BUILD)/$(1)/sql_text.o: $(BUILD)/gen/sql_text.c $(BUILD)/flags | $(GENERATED)
+	@mkdir -p $$(@D)
+	@echo '  CC  $$@'
+	$$(Q)$$(CC) $$($(2)) -MMD -MP -c -o $$@ $$<
+endef
+$(eval $(call object,pic,FLAGS_PIC))
+$(eval $(call object,core,FLAGS_CORE))
+$(eval $(call object,asan,FLAGS_ASAN))
+
+# test_object TREE,FLAGS: the same for tests/
+define test_object
+$(BUILD)/$(1)/tests/%.o: tests/%.c $(BUILD)/flags | $(GENERATED) $(BUILD)/gen/suites.def
+	@mkdir -p $$(@D)
+	@echo '  CC  $$@'
+	$$(Q)$$(CC) $$($(2)) $$(FLAGS_TEST) -MMD -MP -c -o $$@ $$<
+endef
+$(eval $(call test_object,core,FLAGS_CORE))
+$(eval $(call test_object,asan,FLAGS_ASAN))
+
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/ext/*.d $(BUILD)/*/tests/*.d)
+
+# Generated -----------------------------------------------------------------------------
+
+# replace: puts what a recipe wrote to $@.new in place if it differs, so that what
+# depends on the target is built again only when there is a reason.
+replace = if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
+
+# The folder is a prerequisite because a file that was removed changes nothing else.
+$(BUILD)/gen/sql_text.%: scripts/embed_sql.awk sql $(SQL)
+	@mkdir -p $(@D)
+	@awk -v part=$* -f scripts/embed_sql.awk $(SQL) >$@.new
+	@$(replace)
+
+$(BUILD)/gen/suites.def: FORCE
+	@mkdir -p $(@D)
+	@printf 'LEADX_SUITE(%s)\n' $(SUITES) >$@.new
+	@$(replace)
+
+# Objects made with other flags, or another compiler, are made again.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(CC)' $(foreach f,FLAGS_PIC FLAGS_ASAN FLAGS_TEST,'$(subst ','\'',$($(f)))') >$@.new
+	@$(replace)

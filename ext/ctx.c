@@ -1,0 +1,33 @@
+/* The life of a connection's context. See ctx.h. */
+#include "ctx.h"
+
+#include <string.h>
+
+#include "session.h"
+#include "settings.h"
+
+leadx_ctx *leadx_ctx_new(sqlite3 *handle) {
+  leadx_ctx *ctx = sqlite3_malloc64(sizeof *ctx);
+  if (!ctx) return NULL;
+  memset(ctx, 0, sizeof *ctx);
+  ctx->nref = 1;
+  ctx->db.handle = handle;
+  ctx->settings = leadx_settings_new();
+  ctx->session = leadx_session_open(sqlite3_db_filename(handle, "main"));
+  if (ctx->settings && ctx->session) return ctx;
+  leadx_ctx_unref(ctx);
+  return NULL;
+}
+
+leadx_ctx *leadx_ctx_ref(leadx_ctx *ctx) {
+  ctx->nref++;
+  return ctx;
+}
+
+void leadx_ctx_unref(leadx_ctx *ctx) {
+  if (--ctx->nref > 0) return;
+  leadx_db_release(&ctx->db);
+  leadx_session_close(ctx->session);
+  leadx_settings_free(ctx->settings);
+  sqlite3_free(ctx);
+}

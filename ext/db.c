@@ -1,0 +1,193 @@
+/* Statements lent from a table, transactions, the guard. See db.h. */
+#include "db.h"
+
+#include "clock.h"
+
+/* How long leadx waits for another writer, and how long one nap is. */
+#define BUSY_WAIT_MS 5000
+#define BUSY_NAP_MS 5
+
+sqlite3_stmt *leadx_db_get(leadx_db *db, int sql_id, leadx_err *err) {
+  if (db->lent[sql_id]) {
+    leadx_err_set(err, SQLITE_MISUSE, "leadx: statement %s is already in use", leadx_sql_name[sql_id]);
+    return NULL;
+  }
+  if (!db->stmt[sql_id]) {
+    int rc = sqlite3_prepare_v3(db->handle, leadx_sql_text[sql_id], -1, SQLITE_PREPARE_PERSISTENT, &db->stmt[sql_id], NULL);
+    if (rc != SQLITE_OK) {
+      leadx_err_db(err, db->handle, rc, leadx_sql_name[sql_id]);
+      return NULL;
+    }
+  }
+  db->lent[sql_id] = 1;
+  return db->stmt[sql_id];
+}
+
+void leadx_db_put(leadx_db *db, sqlite3_stmt *stmt) {
+  if (!stmt) return;
+  sqlite3_reset(stmt);
+  sqlite3_clear_bindings(stmt);
+  for (int i = 0; i < LEADX_SQL_COUNT; i++) {
+    if (db->stmt[i] == stmt) {
+      db->lent[i] = 0;
+      return;
+    }
+  }
+}
+
+void leadx_db_release(leadx_db *db) {
+  for (int i = 0; i < LEADX_SQL_COUNT; i++) {
+    sqlite3_finalize(db->stmt[i]);
+    db->stmt[i] = NULL;
+    db->lent[i] = 0;
+  }
+}
+
+static int bind_all(sqlite3_stmt *stmt, const char *kinds, va_list args) {
+  int rc = SQLITE_OK;
+  for (int i = 1; *kinds && rc == SQLITE_OK; kinds++, i++) {
+    if (*kinds == 't') {
+      rc = sqlite3_bind_text(stmt, i, va_arg(args, const char *), -1, SQLITE_TRANSIENT);
+    } else if (*kinds == 'i') {
+      rc = sqlite3_bind_int64(stmt, i, va_arg(args, int64_t));
+    } else {
+      rc = sqlite3_bind_null(stmt, i);
+    }
+  }
+  return rc;
+}
+
+int leadx_db_run(leadx_db *db, int sql_id, leadx_err *err, const char *kinds, ...) {
+  sqlite3_stmt *stmt = leadx_db_get(db, sql_id, err);
+  if (!stmt) return err->rc;
+  va_list args;
+  va_start(args, kinds);
+  int rc = bind_all(stmt, kinds, args);
+  va_end(args);
+  if (rc == SQLITE_OK) {
+    rc = sqlite3_step(stmt);
+    if (rc == SQLITE_DONE || rc == SQLITE_ROW) rc = SQLITE_OK;
+  }
+  if (rc != SQLITE_OK) leadx_err_db(err, db->handle, rc, leadx_sql_name[sql_id]);
+  leadx_db_put(db, stmt);
+  return rc;
+}
+
+int leadx_db_int(leadx_db *db, int sql_id, leadx_err *err, int64_t *out, const char *kinds, ...) {
+  sqlite3_stmt *stmt = leadx_db_get(db, sql_id, err);
+  if (!stmt) return err->rc;
+  va_list args;
+  va_start(args, kinds);
+  int rc = bind_all(stmt, kinds, args);
+  va_end(args);
+  if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
+  if (rc == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL) *out = sqlite3_column_int64(stmt, 0);
+  if (rc == SQLITE_ROW || rc == SQLITE_DONE) {
+    rc = SQLITE_OK;
+  } else {
+    leadx_err_db(err, db->handle, rc, leadx_sql_name[sql_id]);
+  }
+  leadx_db_put(db, stmt);
+  return rc;
+}
+
+sqlite3_stmt *leadx_db_prepare(leadx_db *db, const char *sql, leadx_err *err) {
+  sqlite3_stmt *stmt = NULL;
+  int rc = sqlite3_prepare_v2(db->handle, sql, -1, &stmt, NULL);
+  if (rc != SQLITE_OK) leadx_err_db(err, db->handle, rc, "prepare");
+  return stmt;
+}
+
+char *leadx_db_finish(sqlite3_str *text, leadx_err *err) {
+  int rc = sqlite3_str_errcode(text);
+  char *z = sqlite3_str_finish(text);
+  if (z && rc == SQLITE_OK) return z;
+  /* An empty builder finishes as NULL, which callers would take for a failure. */
+  if (rc == SQLITE_OK) z = sqlite3_mprintf("");
+  if (rc == SQLITE_OK && z) return z;
+  sqlite3_free(z);
+  if (rc == SQLITE_TOOBIG) {
+    leadx_err_set(err, rc, "leadx: a text grew over SQLite's length limit");
+  } else {
+    leadx_err_nomem(err);
+  }
+  return NULL;
+}
+
+sqlite3_stmt *leadx_db_prepare_str(leadx_db *db, sqlite3_str *sql, leadx_err *err) {
+  char *z = leadx_db_finish(sql, err);
+  sqlite3_stmt *stmt = z ? leadx_db_prepare(db, z, err) : NULL;
+  sqlite3_free(z);
+  return stmt;
+}
+
+int leadx_db_exec(leadx_db *db, const char *sql, leadx_err *err) {
+  int rc = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
+  if (rc != SQLITE_OK) leadx_err_db(err, db->handle, rc, "exec");
+  return rc;
+}
+
+/* Runs BEGIN IMMEDIATE or COMMIT until it is not busy any more or the time is up. */
+static int exec_waiting(leadx_db *db, const char *sql) {
+  int64_t give_up = leadx_clock_mono_ms() + BUSY_WAIT_MS;
+  int rc;
+  while (((rc = sqlite3_exec(db->handle, sql, NULL, NULL, NULL)) & 0xff) == SQLITE_BUSY) {
+    if (leadx_clock_mono_ms() >= give_up) break;
+    sqlite3_sleep(BUSY_NAP_MS);
+  }
+  return rc;
+}
+
+int leadx_db_begin(leadx_db *db, leadx_err *err) {
+  int rc = exec_waiting(db, "BEGIN IMMEDIATE");
+  if (rc != SQLITE_OK) leadx_err_db(err, db->handle, rc, "begin");
+  return rc;
+}
+
+int leadx_db_commit(leadx_db *db, leadx_err *err) {
+  int rc = exec_waiting(db, "COMMIT");
+  if (rc != SQLITE_OK) {
+    leadx_err_db(err, db->handle, rc, "commit");
+    leadx_db_rollback(db);
+  }
+  return rc;
+}
+
+void leadx_db_rollback(leadx_db *db) {
+  if (!sqlite3_get_autocommit(db->handle)) sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+}
+
+int leadx_db_nest_open(leadx_db *db, leadx_err *err) { return leadx_db_exec(db, "SAVEPOINT leadx", err); }
+
+int leadx_db_nest_close(leadx_db *db, int rc, leadx_err *err) {
+  if (rc == SQLITE_OK) rc = leadx_db_exec(db, "RELEASE leadx", err);
+  if (rc != SQLITE_OK && !sqlite3_get_autocommit(db->handle)) {
+    sqlite3_exec(db->handle, "ROLLBACK TO leadx", NULL, NULL, NULL);
+    sqlite3_exec(db->handle, "RELEASE leadx", NULL, NULL, NULL);
+  }
+  return rc;
+}
+
+int leadx_db_guard(leadx_db *db, const char *who, leadx_err *err) {
+  if (sqlite3_get_autocommit(db->handle) && sqlite3_txn_state(db->handle, NULL) == SQLITE_TXN_NONE) return SQLITE_OK;
+  return leadx_err_set(err, SQLITE_MISUSE,
+                       "%s: cannot run inside a transaction or inside a statement that reads or writes tables; "
+                       "COMMIT first, then run SELECT %s() by itself",
+                       who, who);
+}
+
+int leadx_db_guard_write(leadx_db *db, const char *who, leadx_err *err) {
+  for (sqlite3_stmt *stmt = sqlite3_next_stmt(db->handle, NULL); stmt; stmt = sqlite3_next_stmt(db->handle, stmt)) {
+    if (!sqlite3_stmt_busy(stmt) || sqlite3_stmt_readonly(stmt)) continue;
+    return leadx_err_set(err, SQLITE_MISUSE, "%s: cannot run inside a statement that writes; run SELECT %s(…) by itself", who, who);
+  }
+  return SQLITE_OK;
+}
+
+int leadx_db_interrupted(leadx_db *db) {
+  sqlite3_stmt *stmt = NULL;
+  if (sqlite3_prepare_v2(db->handle, "SELECT 1", -1, &stmt, NULL) != SQLITE_OK) return 1;
+  int interrupted = sqlite3_step(stmt) == SQLITE_INTERRUPT;
+  sqlite3_finalize(stmt);
+  return interrupted;
+}

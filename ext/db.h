@@ -1,0 +1,66 @@
+/* SQLite as leadx uses it: statements lent from a table, transactions, and the guard that
+** keeps network functions out of other people's transactions.
+**
+** Statements are prepared on first use and kept until leadx_db_release(), which every SQL
+** function calls before it returns. So nothing of leadx is ever open when a host calls
+** sqlite3_close(), and closing needs no terminate call.
+*/
+#ifndef LEADX_DB_H
+#define LEADX_DB_H
+
+#include "err.h"
+#include "sql_text.h"
+
+typedef struct leadx_db {
+  sqlite3 *handle;
+  sqlite3_stmt *stmt[LEADX_SQL_COUNT];
+  unsigned char lent[LEADX_SQL_COUNT];
+} leadx_db;
+
+/* Lends a named statement, NULL and an error when it cannot be prepared.
+** A statement that is already lent is a bug and answers SQLITE_MISUSE. */
+sqlite3_stmt *leadx_db_get(leadx_db *db, int sql_id, leadx_err *err);
+/* Gives a lent statement back: reset, bindings cleared. Accepts NULL. */
+void leadx_db_put(leadx_db *db, sqlite3_stmt *stmt);
+/* Finalizes all statements. */
+void leadx_db_release(leadx_db *db);
+
+/* Runs a named statement that returns no row. kinds has one letter per parameter:
+** t text (const char *, NULL binds NULL), i int64_t, n NULL (takes no argument). */
+int leadx_db_run(leadx_db *db, int sql_id, leadx_err *err, const char *kinds, ...);
+/* The same for one integer answer; *out stays when there is no row or it is NULL. */
+int leadx_db_int(leadx_db *db, int sql_id, leadx_err *err, int64_t *out, const char *kinds, ...);
+
+/* Prepares text that was assembled; the caller finalizes. */
+sqlite3_stmt *leadx_db_prepare(leadx_db *db, const char *sql, leadx_err *err);
+/* Prepares and clears a builder: takes it over in every case. */
+sqlite3_stmt *leadx_db_prepare_str(leadx_db *db, sqlite3_str *sql, leadx_err *err);
+int leadx_db_exec(leadx_db *db, const char *sql, leadx_err *err);
+/* Ends a builder; NULL and out-of-memory in err on failure. The caller frees the text. */
+char *leadx_db_finish(sqlite3_str *text, leadx_err *err);
+
+/* BEGIN IMMEDIATE, waiting up to five seconds for another writer whatever the host's busy
+** handler says (it is put to sleep in between, not replaced). */
+int leadx_db_begin(leadx_db *db, leadx_err *err);
+/* COMMIT, waiting the same way; rolls back when it cannot. */
+int leadx_db_commit(leadx_db *db, leadx_err *err);
+/* ROLLBACK if a transaction is open; the recorded error stays. */
+void leadx_db_rollback(leadx_db *db);
+
+/* A nested step of the caller's transaction (or a transaction of its own):
+** on rc != SQLITE_OK everything since open is undone. Returns the final code. */
+int leadx_db_nest_open(leadx_db *db, leadx_err *err);
+int leadx_db_nest_close(leadx_db *db, int rc, leadx_err *err);
+
+/* Refuses (SQLITE_MISUSE, a text that advises COMMIT) when the connection is inside a
+** transaction or inside another statement that reads. */
+int leadx_db_guard(leadx_db *db, const char *who, leadx_err *err);
+
+/* Refuses when a writing statement of the connection is running, which is how a CHECK constraint would call us
+** (SQLite before 3.44 lets it, in spite of SQLITE_DIRECTONLY). */
+int leadx_db_guard_write(leadx_db *db, const char *who, leadx_err *err);
+
+/* Has sqlite3_interrupt() been called on the connection while our statement runs? */
+int leadx_db_interrupted(leadx_db *db);
+
+#endif

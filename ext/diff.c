@@ -1,0 +1,59 @@
+/* Rows that no trigger saw. See diff.h. */
+#include "diff.h"
+
+#include <string.h>
+
+#include "capture.h"
+
+static void fill_hole(const leadx_table *table, const char *known, sqlite3_str *sql, const char *hole, size_t n) {
+  char *row = sqlite3_mprintf("\"%w\"", table->name);
+#define HOLE(text) (n == sizeof(text) - 1 && memcmp(hole, text, n) == 0)
+  if (HOLE("table")) sqlite3_str_appendall(sql, row ? row : "");
+  if (HOLE("entity")) sqlite3_str_appendf(sql, "%Q", table->entity);
+  if (HOLE("id")) leadx_capture_id(sql);
+  if (HOLE("clock")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_CLOCK]);
+  if (HOLE("key")) leadx_capture_key(sql, table, row ? row : "NULL");
+  if (HOLE("row")) leadx_capture_row(sql, table, row ? row : "NULL");
+  if (HOLE("known")) sqlite3_str_appendall(sql, known);
+#undef HOLE
+  sqlite3_free(row);
+}
+
+/* Runs a statement of sql/diff.sql for a table. */
+static int run_template(leadx_db *db, const leadx_table *table, int sql_id, const char *known, leadx_err *err) {
+  sqlite3_str *sql = sqlite3_str_new(NULL);
+  const char *text = leadx_sql_text[sql_id], *open;
+  while ((open = strstr(text, "{{")) != NULL) {
+    const char *close = strstr(open, "}}");
+    sqlite3_str_append(sql, text, (int)(open - text));
+    fill_hole(table, known, sql, open + 2, (size_t)(close - open) - 2);
+    text = close + 2;
+  }
+  sqlite3_str_appendall(sql, text);
+  char *z = leadx_db_finish(sql, err);
+  int rc = z ? leadx_db_exec(db, z, err) : err->rc;
+  sqlite3_free(z);
+  return rc;
+}
+
+int leadx_diff_begin(leadx_db *db, const leadx_table *table, int backfill, leadx_err *err) {
+  if (backfill) return run_template(db, table, LEADX_SQL_DIFF_BACKFILL, "AND version IS NOT NULL", err);
+  return run_template(db, table, LEADX_SQL_DIFF_NOTE_ROWS, "", err);
+}
+
+static int has_unsent(leadx_db *db, const leadx_table *table, int64_t *unsent, leadx_err *err) {
+  *unsent = 0;
+  return leadx_db_int(db, LEADX_SQL_QUEUE_UNSENT_OF_ENTITY, err, unsent, "t", table->entity);
+}
+
+int leadx_diff_table(leadx_db *db, leadx_table *table, leadx_err *err) {
+  int renewed = 0;
+  int64_t unsent = 0;
+  if (table->mode == LEADX_MODE_PULL) return SQLITE_OK;
+  int rc = leadx_capture_install(db, table, &renewed, err);
+  if (rc == SQLITE_OK && renewed) rc = run_template(db, table, LEADX_SQL_DIFF_BACKFILL, "", err);
+  /* REPLACE removes another row only over a second unique constraint, and only with a write that was captured. */
+  if (rc == SQLITE_OK && table->has_unique && !renewed) rc = has_unsent(db, table, &unsent, err);
+  if (rc == SQLITE_OK && (renewed || unsent)) rc = run_template(db, table, LEADX_SQL_DIFF_DELETED, "", err);
+  return rc;
+}

@@ -1,0 +1,15 @@
+/* Rows that no trigger saw: what REPLACE removed silently, what was written while triggers were missing. */
+#ifndef LEADX_DIFF_H
+#define LEADX_DIFF_H
+
+#include "table.h"
+
+/* The look at one tracked table that begins every sync: renews triggers that are missing or old, and
+** queues what no trigger saw. Costs nothing while nothing of the table is unsent.
+** Inside a write transaction. */
+int leadx_diff_table(leadx_db *db, leadx_table *table, leadx_err *err);
+
+/* Tracking begins: notes the rows that are there as known, or (backfill) queues them as CREATE. */
+int leadx_diff_begin(leadx_db *db, const leadx_table *table, int backfill, leadx_err *err);
+
+#endif

@@ -1,0 +1,76 @@
+/* leadx: the entry point. It checks the host, makes the connection's context, and registers
+** functions and tables. Loading creates nothing in the file and sends nothing. */
+#include <string.h>
+
+#include "ctx.h"
+#include "doc.h"
+#include "func.h"
+#include "vtab.h"
+
+#ifndef SQLITE_CORE
+SQLITE_EXTENSION_INIT1
+#endif
+
+/* sqlite3_txn_state() and the JSON functions this is built on came with 3.34 and 3.38. */
+#define OLDEST_SQLITE 3038000
+
+#ifdef _WIN32
+#define LEADX_EXPORT __declspec(dllexport)
+#else
+#define LEADX_EXPORT __attribute__((visibility("default")))
+#endif
+
+LEADX_EXPORT int sqlite3_leadx_init(sqlite3 *handle, char **error, const sqlite3_api_routines *api);
+
+/* Is leadx registered on this connection already? */
+static int is_loaded(sqlite3 *handle) {
+  sqlite3_stmt *stmt = NULL;
+  int rc = sqlite3_prepare_v2(handle, "SELECT leadx_version()", -1, &stmt, NULL);
+  sqlite3_finalize(stmt);
+  return rc == SQLITE_OK;
+}
+
+static int register_all(sqlite3 *handle, char **error) {
+  leadx_err err = {0};
+  leadx_doc_init();
+  leadx_ctx *ctx = leadx_ctx_new(handle);
+  if (!ctx) return SQLITE_NOMEM;
+  int rc = leadx_func_register(ctx, &err);
+  if (rc == SQLITE_OK) rc = leadx_vtab_register(ctx, &err);
+  leadx_ctx_unref(ctx);
+  if (rc != SQLITE_OK && error) *error = sqlite3_mprintf("%s", err.text);
+  return rc;
+}
+
+#ifndef SQLITE_CORE
+/* One copy of leadx.so speaks to one SQLite library: through the routines it was given first. A second
+** library in the process has other routines, and memory of one must not be freed by the other. */
+static int check_host(const sqlite3_api_routines *api, char **error) {
+  static const sqlite3_api_routines *first;
+  if (api->libversion_number() < OLDEST_SQLITE) {
+    if (error) *error = api->mprintf("leadx: needs SQLite 3.38 or later, this is %s; update the SQLite library of the program", api->libversion());
+    return SQLITE_ERROR;
+  }
+  if (first && first != api) {
+    if (error) {
+      *error = api->mprintf("leadx: already in use by another SQLite library in this process (%s); load a second copy of leadx.so under another "
+                            "file name for this one",
+                            first->libversion());
+    }
+    return SQLITE_ERROR;
+  }
+  first = api;
+  return SQLITE_OK;
+}
+#endif
+
+int sqlite3_leadx_init(sqlite3 *handle, char **error, const sqlite3_api_routines *api) {
+#ifndef SQLITE_CORE
+  int rc = check_host(api, error);
+  if (rc != SQLITE_OK) return rc;
+  SQLITE_EXTENSION_INIT2(api);
+#else
+  (void)api;
+#endif
+  return is_loaded(handle) ? SQLITE_OK : register_all(handle, error);
+}

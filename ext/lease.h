@@ -1,0 +1,18 @@
+/* The lease: who syncs a file just now. One row in the file, so that it holds between processes. */
+#ifndef LEADX_LEASE_H
+#define LEADX_LEASE_H
+
+#include "db.h"
+
+#define LEADX_OWNER_BYTES 160
+
+/* Names a new holder: the machine, the process, and a random part. */
+void leadx_lease_owner(char owner[LEADX_OWNER_BYTES]);
+
+/* Takes the lease for term_ms when nobody has it, or its holder's time is up,
+** or its holder was a process of this machine that is no more (a crash must not park the file). *taken tells. */
+int leadx_lease_take(leadx_db *db, const char *owner, int64_t term_ms, int *taken, leadx_err *err);
+/* Gives it back; a failure is no matter, the lease runs out by itself. */
+void leadx_lease_drop(leadx_db *db, const char *owner);
+
+#endif

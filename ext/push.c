@@ -1,0 +1,342 @@
+/* Push: the outbox on its way to the server. See push.h.
+**
+** A push is passes over plans over stages over jobs. A pass takes a window of the queue and plans
+** it; a stage is a run of changes that may go together; a job is one request. Within a stage, jobs
+** are claimed in chunks (one short transaction), several are in flight, and whatever answers
+** are there are settled together (one short transaction). Settling may make new jobs: a rejected
+** batch is cut in two, rows that a request did not match are fetched.
+*/
+#include "push.h"
+
+#include "clock.h"
+#include "plan.h"
+#include "session.h"
+#include "settings.h"
+#include "settle.h"
+
+/* Unsent rows planned at a time: bounds memory, however long the queue is. */
+#define WINDOW_ROWS 20000
+/* Single-row requests claimed together, and in flight together. */
+#define CHUNK_SINGLES 128
+#define IN_FLIGHT_SINGLES 32
+#define IN_FLIGHT_BATCHES 2
+/* Passes that only retry rows which waited behind a parent. */
+#define MAX_PASSES 200
+/* A request that took less than this is quick, and the next batch may be larger. */
+#define QUICK_MS 1500
+
+int leadx_run_renew(leadx_run *run, leadx_err *err) {
+  int64_t until = leadx_clock_wall_us() + leadx_settings_ms(run->ctx->settings, LEADX_LEASE) * 1000;
+  int rc = leadx_db_run(&run->ctx->db, LEADX_SQL_LEASE_RENEW, err, "ti", run->owner, until);
+  if (rc == SQLITE_OK && sqlite3_changes(run->ctx->db.handle) == 0) run->tally.lost_lease = 1;
+  return rc;
+}
+
+/* ---- claiming ---- */
+
+/* Cuts the changes that are CREATEs into jobs of equal members, the current batch size, and a bounded body. */
+static int add_create_jobs(leadx_push *push, leadx_change **creates, int n) {
+  for (int i = 0, end; i < n; i = end) {
+    size_t bytes = 0;
+    uint64_t shape = leadx_change_shape(creates[i]);
+    for (end = i; end < n && end - i < push->batch; end++) {
+      bytes += leadx_change_bytes(creates[end]);
+      if (end > i && (bytes > LEADX_BODY_BYTES || leadx_change_shape(creates[end]) != shape)) break;
+    }
+    int minimal = leadx_push_is_write_only(push, creates[i]->table);
+    if (leadx_jobs_add(&push->waiting, LEADX_JOB_CREATE, creates + i, end - i, minimal) != SQLITE_OK) return SQLITE_NOMEM;
+  }
+  return SQLITE_OK;
+}
+
+/* An UPDATE or DELETE whose row's version is not known begins with a look at the row. */
+static int needs_look(const leadx_change *change) {
+  return !change->known && !change->recreate && (change->action == LEADX_UPDATE || change->action == LEADX_DELETE);
+}
+
+static int add_job_for(leadx_push *push, leadx_change *change) {
+  leadx_job_kind kind = change->action == LEADX_UPDATE || change->table->soft_delete ? LEADX_JOB_UPDATE : LEADX_JOB_DELETE;
+  return leadx_jobs_add(&push->waiting, kind, &change, 1, 0);
+}
+
+/* Makes jobs of claimed changes. scratch has room for n. */
+static int add_jobs(leadx_push *push, leadx_change *changes, int n, leadx_change **scratch) {
+  int creates = 0, rc = SQLITE_OK;
+  for (int i = 0; i < n; i++) {
+    if (changes[i].claimed && changes[i].action == LEADX_CREATE) scratch[creates++] = &changes[i];
+  }
+  rc = add_create_jobs(push, scratch, creates);
+  int looks = 0;
+  for (int i = 0; i < n; i++) {
+    if (changes[i].claimed && needs_look(&changes[i])) scratch[looks++] = &changes[i];
+  }
+  if (rc == SQLITE_OK && looks > 0) rc = leadx_push_add_fetches(push, scratch, looks);
+  for (int i = 0; i < n && rc == SQLITE_OK; i++) {
+    leadx_change *change = &changes[i];
+    int single = change->claimed && (change->action == LEADX_UPDATE || change->action == LEADX_DELETE) && !needs_look(change);
+    if (single) rc = add_job_for(push, change);
+  }
+  return rc;
+}
+
+/* Claims one change and reads its payload; one that is nothing any more, or cannot be sent, is settled at once. */
+static int claim_change(leadx_push *push, leadx_change *change, leadx_err *err) {
+  leadx_db *db = &push->run->ctx->db;
+  int rc = SQLITE_OK, present = 0;
+  for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++) {
+    int claimed = 0;
+    rc = leadx_queue_claim(db, change->members[i].id, push->claimed_at, &claimed, err);
+    present += claimed;
+  }
+  if (rc != SQLITE_OK || present == 0) return rc;
+  change->claimed = 1;
+  rc = leadx_change_load(db, change, err);
+  if (rc != SQLITE_OK) return rc;
+  if (change->problem) return leadx_settle_fail(push, change, "payload", change->error, err);
+  if (change->action == LEADX_NOTHING) return leadx_settle_nothing(push, change, err);
+  change->deferred = push->defer_references && change->action == LEADX_CREATE;
+  return SQLITE_OK;
+}
+
+static int claim_chunk(leadx_push *push, leadx_change *changes, int n, leadx_err *err) {
+  leadx_db *db = &push->run->ctx->db;
+  leadx_instant_format(leadx_clock_wall_us(), push->claimed_at);
+  int rc = leadx_db_begin(db, err);
+  if (rc != SQLITE_OK) return rc;
+  rc = leadx_run_renew(push->run, err);
+  for (int i = 0; i < n && rc == SQLITE_OK && !push->run->tally.lost_lease; i++) {
+    if (!leadx_push_is_paused(push, changes[i].table)) rc = claim_change(push, &changes[i], err);
+  }
+  if (rc == SQLITE_OK) rc = leadx_db_commit(db, err);
+  else leadx_db_rollback(db);
+  if (rc != SQLITE_OK) return rc;
+  leadx_change **scratch = sqlite3_malloc64(sizeof *scratch * (size_t)n);
+  rc = scratch ? add_jobs(push, changes, n, scratch) : SQLITE_NOMEM;
+  sqlite3_free(scratch);
+  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+}
+
+/* ---- sending ---- */
+
+static leadx_request *make_request(leadx_push *push, const leadx_job *job, leadx_err *err) {
+  const leadx_target *target = &push->run->target;
+  switch (job->kind) {
+    case LEADX_JOB_CREATE: return leadx_request_create(target, job->changes, job->n, job->minimal, err);
+    case LEADX_JOB_UPDATE: return leadx_request_update(target, job->changes[0], err);
+    case LEADX_JOB_DELETE: return leadx_request_delete(target, job->changes[0], err);
+    default: return leadx_request_fetch(target, job->changes, job->n, err);
+  }
+}
+
+static int start_job(leadx_push *push, leadx_job *job, leadx_err *err) {
+  job->request = make_request(push, job, err);
+  if (!job->request) {
+    leadx_job_free(job);
+    return err->rc;
+  }
+  job->request->tag = job;
+  int rc = push->run->transport->start(push->run->transport, job->request, err);
+  if (rc != SQLITE_OK) {
+    leadx_job_free(job);
+    return rc;
+  }
+  push->in_flight++;
+  push->run->tally.requests++;
+  if (push->run->request_budget > 0) push->run->request_budget--;
+  return SQLITE_OK;
+}
+
+static int may_send(const leadx_push *push) {
+  return push->run->tally.ended == LEADX_CLASS_OK && push->run->request_budget != 0 && !push->run->tally.lost_lease;
+}
+
+static int start_jobs(leadx_push *push, leadx_err *err) {
+  int rc = SQLITE_OK;
+  while (rc == SQLITE_OK && may_send(push) && push->waiting.n > 0) {
+    int limit = push->waiting.first->kind == LEADX_JOB_CREATE ? IN_FLIGHT_BATCHES : IN_FLIGHT_SINGLES;
+    if (push->in_flight >= limit) break;
+    leadx_job *job = leadx_jobs_take(&push->waiting);
+    if (leadx_push_is_paused(push, job->changes[0]->table)) {
+      leadx_job_free(job); /* its changes stay claimed and are released at the end */
+    } else {
+      rc = start_job(push, job, err);
+    }
+  }
+  return rc;
+}
+
+/* ---- settling ---- */
+
+/* Batches grow while the link keeps up, and shrink when the server or the link does not. */
+static void adapt_batch(leadx_push *push, const leadx_job *job, leadx_class class_, int64_t ms) {
+  int most = (int)leadx_settings_int(push->run->ctx->settings, LEADX_BATCH_MAX);
+  if (job->kind != LEADX_JOB_CREATE) return;
+  if (class_ == LEADX_CLASS_OK && job->n >= push->batch && ms < QUICK_MS) push->batch *= 2;
+  if (class_ == LEADX_CLASS_SHRINK || (class_ == LEADX_CLASS_OFFLINE && job->request->curl_code == 28)) push->batch /= 2;
+  if (push->batch > most) push->batch = most;
+  if (push->batch < 1) push->batch = 1;
+  leadx_session_set_batch(push->run->ctx->session, push->batch);
+}
+
+/* Takes finished requests off the transport: waits for the first, then takes what else is there. */
+static int collect(leadx_push *push, leadx_jobs *done) {
+  int timeout_ms = 500;
+  leadx_request *request;
+  while (push->in_flight > 0 && (request = push->run->transport->wait(push->run->transport, timeout_ms)) != NULL) {
+    leadx_jobs_append(done, request->tag);
+    push->in_flight--;
+    push->run->tally.bytes_out += request->bytes_out;
+    push->run->tally.bytes_in += request->bytes_in;
+    timeout_ms = 0;
+  }
+  return done->n;
+}
+
+static int settle_jobs(leadx_push *push, leadx_jobs *done, leadx_err *err) {
+  leadx_db *db = &push->run->ctx->db;
+  int rc = leadx_db_begin(db, err);
+  if (rc != SQLITE_OK) return rc;
+  rc = leadx_run_renew(push->run, err);
+  if (rc == SQLITE_OK) rc = leadx_apply_begin(db, err);
+  for (leadx_job *job = done->first; job && rc == SQLITE_OK; job = job->next) {
+    leadx_class class_ = LEADX_CLASS_OK;
+    rc = leadx_settle_job(push, job, &class_, err);
+    adapt_batch(push, job, class_, leadx_clock_mono_ms() - push->stage_began_ms);
+  }
+  if (rc == SQLITE_OK) rc = leadx_apply_end(db, err);
+  leadx_apply_clear(&push->apply);
+  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
+  leadx_db_rollback(db);
+  return rc;
+}
+
+static void show_progress(leadx_push *push) {
+  leadx_progress progress;
+  leadx_session_get_progress(push->run->ctx->session, &progress);
+  progress.done = push->run->tally.done;
+  progress.total = push->run->tally.total;
+  leadx_session_set_progress(push->run->ctx->session, &progress);
+}
+
+/* One turn of a stage: start what can be started, settle what is there. */
+static int turn(leadx_push *push, leadx_err *err) {
+  leadx_jobs done;
+  leadx_jobs_init(&done);
+  push->stage_began_ms = leadx_clock_mono_ms();
+  int rc = start_jobs(push, err);
+  if (rc == SQLITE_OK && collect(push, &done) > 0) rc = settle_jobs(push, &done, err);
+  leadx_jobs_clear(&done);
+  show_progress(push);
+  return rc;
+}
+
+/* Waits for what is still in flight without settling it: its rows are sent again next time. */
+static void abandon(leadx_push *push) {
+  leadx_jobs done;
+  leadx_jobs_init(&done);
+  if (push->in_flight > 0) push->run->transport->cancel(push->run->transport);
+  while (push->in_flight > 0 && collect(push, &done) >= 0 && done.n > 0) leadx_jobs_clear(&done);
+  leadx_jobs_clear(&push->waiting);
+}
+
+static int chunk_size(const leadx_push *push, const leadx_change *first) {
+  return first->action == LEADX_CREATE ? push->batch * IN_FLIGHT_BATCHES : CHUNK_SINGLES;
+}
+
+static int run_stage(leadx_push *push, leadx_change *changes, int n, leadx_err *err) {
+  int rc = SQLITE_OK, next = 0;
+  while (rc == SQLITE_OK && (push->in_flight > 0 || (may_send(push) && (push->waiting.n > 0 || next < n)))) {
+    if (may_send(push) && push->waiting.n == 0 && next < n) {
+      int take = chunk_size(push, &changes[next]);
+      if (take > n - next) take = n - next;
+      rc = claim_chunk(push, changes + next, take, err);
+      next += take;
+      if (rc != SQLITE_OK) break;
+    }
+    rc = turn(push, err);
+  }
+  if (next < n || push->waiting.n > 0) push->run->tally.more = 1;
+  return rc;
+}
+
+/* ---- passes ---- */
+
+/* Puts everything claimed and not settled back; what provably never left loses its mark of having been sent. */
+static int release_all(leadx_push *push, leadx_plan *plan, leadx_err *err) {
+  leadx_db *db = &push->run->ctx->db;
+  int any = 0, rc;
+  for (int i = 0; i < plan->n && !any; i++) any = plan->changes[i].claimed;
+  if (!any) return SQLITE_OK;
+  rc = leadx_db_begin(db, err);
+  for (int i = 0; i < plan->n && rc == SQLITE_OK; i++) {
+    if (plan->changes[i].claimed) rc = leadx_settle_release(push, &plan->changes[i], err);
+  }
+  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
+  leadx_db_rollback(db);
+  return rc;
+}
+
+/* Rows that say what nobody can do are FAILED with the reason. */
+static int fail_rejects(leadx_push *push, const leadx_plan *plan, leadx_err *err) {
+  leadx_db *db = &push->run->ctx->db;
+  if (plan->nrejects == 0) return SQLITE_OK;
+  int rc = leadx_db_begin(db, err);
+  for (int i = 0; i < plan->nrejects && rc == SQLITE_OK; i++) rc = leadx_settle_reject(push, plan->rejects[i], err);
+  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
+  leadx_db_rollback(db);
+  return rc;
+}
+
+static int run_plan(leadx_push *push, leadx_plan *plan, leadx_err *err) {
+  int rc = fail_rejects(push, plan, err);
+  for (int i = 0; i < plan->n; i++) push->run->tally.total += plan->changes[i].nmembers;
+  for (int i = 0, end; i < plan->n && rc == SQLITE_OK && may_send(push); i = end) {
+    end = leadx_plan_stage_end(plan, i);
+    rc = run_stage(push, plan->changes + i, end - i, err);
+    if (end < plan->n && push->run->request_budget == 0) push->run->tally.more = 1;
+    /* A stage's documents are not needed any more; a long plan would keep them all. */
+    for (int k = i; k < end; k++) {
+      if (!plan->changes[k].claimed) leadx_change_unload(&plan->changes[k]);
+    }
+  }
+  abandon(push);
+  if (rc == SQLITE_OK) rc = release_all(push, plan, err);
+  return rc;
+}
+
+/* One window of the queue. *again: there may be more to do for another pass. */
+static int run_pass(leadx_push *push, int *again, leadx_err *err) {
+  leadx_window window;
+  leadx_plan plan = {0};
+  int64_t settled = push->run->tally.done;
+  push->waits_for_parent = 0;
+  int rc = leadx_window_load(&push->run->ctx->db, push->run->tables, WINDOW_ROWS, &window, err);
+  if (rc == SQLITE_OK) rc = leadx_plan_make(&push->run->ctx->db, push->run->tables, &window, &plan, err);
+  if (rc == SQLITE_OK) rc = run_plan(push, &plan, err);
+  int progress = push->run->tally.done > settled;
+  *again = may_send(push) && ((window.truncated && progress) || (push->waits_for_parent && (progress || !push->defer_references)));
+  /* Nobody moved: rows that refer to each other in a circle go first without their references. */
+  push->defer_references = push->waits_for_parent && !progress;
+  if (rc == SQLITE_OK && !*again && push->waits_for_parent && !progress && may_send(push)) rc = leadx_settle_orphans(push, &plan, err);
+  leadx_plan_clear(&plan);
+  leadx_window_clear(&window);
+  return rc;
+}
+
+static int advance_mark(leadx_run *run, leadx_err *err) {
+  int rc = leadx_db_begin(&run->ctx->db, err);
+  if (rc == SQLITE_OK) rc = leadx_queue_advance(&run->ctx->db, err);
+  if (rc == SQLITE_OK) return leadx_db_commit(&run->ctx->db, err);
+  leadx_db_rollback(&run->ctx->db);
+  return rc;
+}
+
+int leadx_push_run(leadx_run *run, leadx_err *err) {
+  leadx_push push = {.run = run, .batch = leadx_session_batch(run->ctx->session)};
+  int rc = SQLITE_OK, again = 1;
+  if (push.batch < 1) push.batch = (int)leadx_settings_int(run->ctx->settings, LEADX_BATCH_SIZE);
+  leadx_jobs_init(&push.waiting);
+  for (int pass = 0; again && rc == SQLITE_OK && pass < MAX_PASSES; pass++) rc = run_pass(&push, &again, err);
+  leadx_push_clear(&push);
+  return rc == SQLITE_OK ? advance_mark(run, err) : rc;
+}

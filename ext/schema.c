@@ -1,0 +1,115 @@
+/* The tables of leadx in the file. See schema.h. */
+#include "schema.h"
+
+#include <string.h>
+
+/* The documented columns, in their order: name and type. */
+static const struct seed_column {
+  const char *name, *type;
+} seed_columns[] = {
+    {"id", "TEXT"},         {"entity_type", "TEXT"},    {"entity_id", "TEXT"},     {"action", "TEXT"},     {"payload", "TEXT"},
+    {"status", "TEXT"},     {"retry_count", "INTEGER"}, {"error_message", "TEXT"}, {"created_at", "TEXT"}, {"synced_at", "TEXT"},
+};
+#define SEED_COLUMNS ((int)(sizeof seed_columns / sizeof seed_columns[0]))
+
+/* leadx's own columns, which follow. */
+static const char *const own_columns[] = {"base", "next_try_at", "error_code", "sent_at", "owner"};
+#define OWN_COLUMNS ((int)(sizeof own_columns / sizeof own_columns[0]))
+
+/* The statements that make a file leadx's, in this order. */
+static const int create_statements[] = {
+    LEADX_SQL_SCHEMA_SYNC_QUEUE, LEADX_SQL_SCHEMA_SETTINGS, LEADX_SQL_SCHEMA_TABLES,  LEADX_SQL_SCHEMA_APPLYING, LEADX_SQL_SCHEMA_SHADOW,
+    LEADX_SQL_SCHEMA_MARK,       LEADX_SQL_SCHEMA_HELD,     LEADX_SQL_SCHEMA_LEASE,   LEADX_SQL_SCHEMA_CURSORS,  LEADX_SQL_SCHEMA_RUNS,
+    LEADX_SQL_SCHEMA_CONFLICTS,  LEADX_SQL_SCHEMA_REVIVE,
+};
+
+static int has_table(leadx_db *db, const char *name, int64_t *there, leadx_err *err) {
+  *there = 0;
+  return leadx_db_int(db, LEADX_SQL_SCHEMA_HAS_TABLE, err, there, "t", name);
+}
+
+static int read_format(leadx_db *db, const char *who, int64_t *format, leadx_err *err) {
+  int64_t there = 0;
+  *format = 0;
+  int rc = has_table(db, "leadx_settings", &there, err);
+  if (rc == SQLITE_OK && there) rc = leadx_db_int(db, LEADX_SQL_SCHEMA_FORMAT_GET, err, format, "");
+  if (rc == SQLITE_OK && *format > LEADX_FORMAT) {
+    rc = leadx_err_set(err, SQLITE_ERROR,
+                       "%s: this file was written by a newer leadx (format %lld, this one knows %d); use the newer leadx, nothing was changed",
+                       who, (sqlite3_int64)*format, LEADX_FORMAT);
+  }
+  return rc;
+}
+
+int leadx_schema_probe(leadx_db *db, const char *who, int *present, leadx_err *err) {
+  int64_t format = 0;
+  int rc = read_format(db, who, &format, err);
+  *present = format > 0;
+  return rc;
+}
+
+/* Does a queue that somebody else made begin with the documented columns? *have gets the names of
+** leadx's own columns that it already has, as bits. */
+static int check_queue(leadx_db *db, const char *who, unsigned *have, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_SCHEMA_QUEUE_COLUMNS, err);
+  if (!stmt) return err->rc;
+  unsigned seen = 0;
+  *have = 0;
+  int rc;
+  while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+    const char *name = (const char *)sqlite3_column_text(stmt, 0);
+    for (int i = 0; name && i < SEED_COLUMNS; i++) {
+      if (sqlite3_stricmp(name, seed_columns[i].name) == 0) seen |= 1u << i;
+    }
+    for (int i = 0; name && i < OWN_COLUMNS; i++) {
+      if (sqlite3_stricmp(name, own_columns[i]) == 0) *have |= 1u << i;
+    }
+  }
+  rc = rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "read the columns of sync_queue");
+  leadx_db_put(db, stmt);
+  for (int i = 0; rc == SQLITE_OK && i < SEED_COLUMNS; i++) {
+    if (seen & 1u << i) continue;
+    rc = leadx_err_set(err, SQLITE_ERROR,
+                       "%s: the table sync_queue that is already here has no column \"%s\"; rename that table, or give it the documented columns",
+                       who, seed_columns[i].name);
+  }
+  return rc;
+}
+
+static int extend_queue(leadx_db *db, const char *who, leadx_err *err) {
+  unsigned have = 0;
+  int rc = check_queue(db, who, &have, err);
+  for (int i = 0; rc == SQLITE_OK && i < OWN_COLUMNS; i++) {
+    if (have & 1u << i) continue;
+    char sql[96];
+    sqlite3_snprintf(sizeof sql, sql, "ALTER TABLE main.sync_queue ADD COLUMN %s TEXT", own_columns[i]);
+    rc = leadx_db_exec(db, sql, err);
+  }
+  return rc;
+}
+
+static int create_all(leadx_db *db, const char *who, leadx_err *err) {
+  int64_t had_queue = 0;
+  int rc = has_table(db, "sync_queue", &had_queue, err);
+  if (rc == SQLITE_OK && had_queue) rc = extend_queue(db, who, err);
+  for (size_t i = 0; rc == SQLITE_OK && i < sizeof create_statements / sizeof create_statements[0]; i++) {
+    rc = leadx_db_exec(db, leadx_sql_text[create_statements[i]], err);
+  }
+  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_SCHEMA_MARK_INIT, err, "");
+  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_SCHEMA_LEASE_INIT, err, "");
+  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_SCHEMA_FORMAT_SET, err, "i", (int64_t)LEADX_FORMAT);
+  return rc;
+}
+
+int leadx_schema_ensure(leadx_db *db, const char *who, leadx_err *err) {
+  int64_t format = 0;
+  int rc = read_format(db, who, &format, err);
+  if (rc != SQLITE_OK || format == LEADX_FORMAT) return rc;
+  if (sqlite3_db_readonly(db->handle, "main") == 1) {
+    return leadx_err_set(err, SQLITE_READONLY, "%s: the database is read-only; open it for writing", who);
+  }
+  rc = leadx_db_nest_open(db, err);
+  if (rc != SQLITE_OK) return rc;
+  rc = create_all(db, who, err);
+  return leadx_db_nest_close(db, rc, err);
+}

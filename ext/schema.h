@@ -1,0 +1,19 @@
+/* The tables of leadx in the file: made when first needed, migrated in one transaction, refused
+** untouched when a newer leadx wrote them. */
+#ifndef LEADX_SCHEMA_H
+#define LEADX_SCHEMA_H
+
+#include "db.h"
+
+/* The format this code writes. */
+#define LEADX_FORMAT 1
+
+/* Creates or migrates what is missing, inside the caller's transaction or one of its own.
+** A sync_queue that is already there is extended in place and keeps its rows; one that is not
+** of the documented shape is an error that says which column is wrong. */
+int leadx_schema_ensure(leadx_db *db, const char *who, leadx_err *err);
+
+/* *present: do leadx's tables exist? A newer format is an error. Writes nothing. */
+int leadx_schema_probe(leadx_db *db, const char *who, int *present, leadx_err *err);
+
+#endif

@@ -1,0 +1,415 @@
+/* Settling. See settle.h.
+**
+** Nothing is acknowledged without the server's own row (or, for a table one may not read, its 201).
+** A request that matched no row is never a success: the row is fetched and resolve.c says what it means.
+*/
+#include "settle.h"
+
+#include <string.h>
+
+#include "clock.h"
+#include "plan.h"
+#include "resolve.h"
+#include "session.h"
+#include "settings.h"
+
+/* How often one change may go back and forth with the server before it waits for the next sync. */
+#define MAX_ROUNDS 6
+
+static leadx_db *db_of(leadx_push *push) { return &push->run->ctx->db; }
+
+void leadx_push_clear(leadx_push *push) {
+  leadx_jobs_clear(&push->waiting);
+  leadx_apply_clear(&push->apply);
+}
+
+static int is_listed(leadx_table *const *list, int n, const leadx_table *table) {
+  for (int i = 0; i < n; i++) {
+    if (list[i] == table) return 1;
+  }
+  return 0;
+}
+
+int leadx_push_is_paused(const leadx_push *push, const leadx_table *table) { return is_listed(push->paused, push->npaused, table); }
+int leadx_push_is_write_only(const leadx_push *push, const leadx_table *table) {
+  return is_listed(push->write_only, push->nwrite_only, table);
+}
+
+int leadx_push_add_fetches(leadx_push *push, leadx_change *const *changes, int n) {
+  for (int i = 0, end; i < n; i = end) {
+    size_t bytes = 0;
+    for (end = i; end < n && (end == i || bytes + leadx_request_key_bytes(changes[end]) < LEADX_URL_BYTES); end++) {
+      bytes += leadx_request_key_bytes(changes[end]);
+    }
+    if (leadx_jobs_add(&push->waiting, LEADX_JOB_FETCH, changes + i, end - i, 0) != SQLITE_OK) return SQLITE_NOMEM;
+  }
+  return SQLITE_OK;
+}
+
+static int add_job(leadx_push *push, leadx_job_kind kind, leadx_change *change, leadx_err *err) {
+  return leadx_jobs_add(&push->waiting, kind, &change, 1, 0) == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+}
+
+static int add_fetch(leadx_push *push, leadx_change *change, leadx_err *err) {
+  return leadx_push_add_fetches(push, &change, 1) == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+}
+
+static void say(leadx_push *push, const char *fmt, const char *a, const char *b, const char *c) {
+  leadx_tally *tally = &push->run->tally;
+  sqlite3_snprintf(sizeof tally->message, tally->message, fmt, a, b, c);
+}
+
+/* ---- single outcomes ---- */
+
+static void is_settled(leadx_push *push, leadx_change *change) {
+  change->claimed = 0;
+  push->run->tally.done += change->nmembers;
+}
+
+static int record_audit(leadx_push *push, leadx_change *change, leadx_err *err) {
+  if (!change->audit_contested) return SQLITE_OK;
+  push->run->tally.conflicts++;
+  return leadx_resolve_record(db_of(push), change, change->audit_server, change->audit_contested, change->audit_winner,
+                              change->audit_winner ? "automatic" : NULL, err);
+}
+
+static int ack_members(leadx_push *push, leadx_change *change, const char *code, const char *note, leadx_err *err) {
+  char now[LEADX_INSTANT_BYTES];
+  leadx_instant_format(leadx_clock_wall_us(), now);
+  int rc = SQLITE_OK;
+  for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++) rc = leadx_queue_ack(db_of(push), change->members[i].id, now, code, note, err);
+  return rc;
+}
+
+/* What is known of the server's row after an ack: its version, or that it is gone. */
+static int note_shadow(leadx_push *push, const leadx_change *change, leadx_slice row, leadx_err *err) {
+  const leadx_table *table = change->table;
+  if (change->action == LEADX_DELETE && !table->soft_delete) {
+    return leadx_db_run(db_of(push), LEADX_SQL_SHADOW_FORGET, err, "tt", table->entity, change->key);
+  }
+  char *version = row.n ? leadx_change_version_of(table, row) : NULL;
+  int rc = leadx_db_run(db_of(push), LEADX_SQL_SHADOW_SET, err, "ttt", table->entity, change->key, version);
+  sqlite3_free(version);
+  return rc;
+}
+
+/* The server has the change: acknowledge every queue row of it. row is the server's, empty when it returns none. */
+static int ack(leadx_push *push, leadx_change *change, leadx_slice row, leadx_err *err) {
+  if (change->deferred && leadx_change_take_deferred(change) > 0) {
+    /* The row stands, its references follow; only then is the change done. */
+    sqlite3_free(change->version);
+    change->version = row.n ? leadx_change_version_of(change->table, row) : NULL;
+    change->action = LEADX_UPDATE;
+    return add_job(push, LEADX_JOB_UPDATE, change, err);
+  }
+  int rc = ack_members(push, change, NULL, NULL, err);
+  if (rc == SQLITE_OK) rc = record_audit(push, change, err);
+  if (rc == SQLITE_OK) rc = note_shadow(push, change, row, err);
+  if (rc == SQLITE_OK) rc = leadx_apply_acked(db_of(push), &push->apply, change, row, err);
+  push->run->tally.pushed += change->nmembers;
+  is_settled(push, change);
+  return rc;
+}
+
+int leadx_settle_nothing(leadx_push *push, leadx_change *change, leadx_err *err) {
+  int rc = ack_members(push, change, NULL, NULL, err);
+  is_settled(push, change);
+  return rc;
+}
+
+int leadx_settle_fail(leadx_push *push, leadx_change *change, const char *code, const char *message, leadx_err *err) {
+  int rc = SQLITE_OK;
+  for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++) {
+    rc = leadx_queue_fail(db_of(push), change->members[i].id, code, message, err);
+  }
+  push->run->tally.failed += change->nmembers;
+  say(push, "%s: %s%s", change->table->entity, message, "");
+  is_settled(push, change);
+  return rc;
+}
+
+int leadx_settle_release(leadx_push *push, leadx_change *change, leadx_err *err) {
+  int rc = SQLITE_OK;
+  for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++) {
+    rc = leadx_queue_release(db_of(push), change->members[i].id, push->never_left, push->claimed_at, err);
+  }
+  change->claimed = 0;
+  return rc;
+}
+
+int leadx_settle_reject(leadx_push *push, const leadx_member *member, leadx_err *err) {
+  char message[160];
+  const char *code = member->table ? "action" : "entity";
+  if (member->table) {
+    sqlite3_snprintf(sizeof message, message, "unknown action; only CREATE, UPDATE and DELETE can be delivered");
+  } else {
+    sqlite3_snprintf(sizeof message, message, "unknown entity \"%.60s\"; call leadx_track() for its table, then leadx_retry()", member->entity);
+  }
+  push->run->tally.failed++;
+  say(push, "%s%s%s", message, "", "");
+  return leadx_queue_fail(db_of(push), member->id, code, message, err);
+}
+
+/* Keeps a change PENDING for a reason. */
+static int delay(leadx_push *push, leadx_change *change, const char *code, const char *message, const char *next_try_at, int charge,
+                 leadx_err *err) {
+  int rc = SQLITE_OK;
+  for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++) {
+    rc = leadx_queue_delay(db_of(push), change->members[i].id, code, message, next_try_at, charge, err);
+  }
+  change->claimed = 0;
+  return rc;
+}
+
+static int wait_for_parent(leadx_push *push, leadx_change *change, const leadx_verdict *verdict, leadx_err *err) {
+  push->waits_for_parent++;
+  return delay(push, change, "23503", verdict->message, NULL, 0, err);
+}
+
+/* The server evaluated the change and failed for now: charge a retry, FAILED after the last. */
+static int charge(leadx_push *push, leadx_change *change, const leadx_verdict *verdict, leadx_err *err) {
+  const leadx_settings *settings = push->run->ctx->settings;
+  int retries = 0;
+  for (int i = 0; i < change->nmembers; i++) {
+    if (change->members[i].retry_count > retries) retries = change->members[i].retry_count;
+  }
+  if (retries >= leadx_settings_int(settings, LEADX_MAX_RETRIES)) return leadx_settle_fail(push, change, verdict->code, verdict->message, err);
+  uint32_t random = 0;
+  char at[LEADX_INSTANT_BYTES];
+  sqlite3_randomness(sizeof random, &random);
+  int64_t ms = leadx_rest_backoff_ms(retries, leadx_settings_ms(settings, LEADX_BACKOFF), leadx_settings_ms(settings, LEADX_BACKOFF_MAX), -1, random);
+  leadx_instant_format(leadx_clock_wall_us() + ms * 1000, at);
+  say(push, "%s: %s%s", change->table->entity, verdict->message, "");
+  return delay(push, change, verdict->code, verdict->message, at, 1, err);
+}
+
+/* An open question: the row waits, the question stands in sync_conflicts. */
+static int ask(leadx_push *push, leadx_change *change, leadx_err *err) {
+  push->run->tally.conflicts++;
+  int rc = leadx_resolve_record(db_of(push), change, change->audit_server, change->audit_contested, NULL, NULL, err);
+  if (rc != SQLITE_OK) return rc;
+  return delay(push, change, "conflict", "changed on the server too; decide with leadx_resolve()", NULL, 0, err);
+}
+
+/* The server deleted the row while we edited it: its delete wins, the edit is kept in the audit. */
+static int accept_delete(leadx_push *push, leadx_change *change, leadx_err *err) {
+  push->run->tally.conflicts++;
+  int rc = leadx_resolve_record(db_of(push), change, NULL, "[]", "server", "deleted on the server", err);
+  if (rc == SQLITE_OK) rc = ack_members(push, change, "deleted", "the server deleted this row; the edit is kept in sync_conflicts", err);
+  if (rc == SQLITE_OK) rc = leadx_db_run(db_of(push), LEADX_SQL_SHADOW_FORGET, err, "tt", change->table->entity, change->key);
+  if (rc == SQLITE_OK) rc = leadx_apply_deleted(db_of(push), change, err);
+  is_settled(push, change);
+  return rc;
+}
+
+static int forbid(leadx_push *push, leadx_change *change, leadx_err *err) {
+  return leadx_settle_fail(push, change, "forbidden",
+                           "the server matched no row: it does not show this row to the user, or does not let the user change it", err);
+}
+
+/* ---- matching rows to changes ---- */
+
+/* The change a row belongs to, or -1; answers nearly always come in the order of the request. */
+static int find_row_owner(const leadx_job *job, leadx_slice row, int guess) {
+  if (guess < job->n && leadx_change_is_row(job->changes[guess], row)) return guess;
+  for (int i = 0; i < job->n; i++) {
+    if (leadx_change_is_row(job->changes[i], row)) return i;
+  }
+  return -1;
+}
+
+/* Gives every change its row; rows has room for job->n. 1 when the server answered rows nobody asked for, or one twice. */
+static int match_rows(const leadx_job *job, leadx_slice array, leadx_slice *rows) {
+  leadx_json_walk walk;
+  leadx_slice row;
+  memset(rows, 0, sizeof *rows * (size_t)job->n);
+  leadx_json_walk_init(&walk, array);
+  for (int next = 0; leadx_json_walk_element(&walk, &row);) {
+    int owner = find_row_owner(job, row, next);
+    if (owner < 0 || rows[owner].n) return 1;
+    rows[owner] = row;
+    next = owner + 1;
+  }
+  return 0;
+}
+
+/* ---- a good answer ---- */
+
+static int take_step(leadx_push *push, leadx_change *change, leadx_slice row, leadx_step step, leadx_err *err) {
+  switch (step) {
+    case LEADX_STEP_ACK: return ack(push, change, row, err);
+    case LEADX_STEP_UPDATE: change->action = LEADX_UPDATE; return add_job(push, LEADX_JOB_UPDATE, change, err);
+    case LEADX_STEP_CREATE: change->action = LEADX_CREATE; change->recreate = 0; return add_job(push, LEADX_JOB_CREATE, change, err);
+    case LEADX_STEP_DELETE:
+      return add_job(push, change->table->soft_delete ? LEADX_JOB_UPDATE : LEADX_JOB_DELETE, change, err);
+    case LEADX_STEP_GONE: return accept_delete(push, change, err);
+    case LEADX_STEP_ASK: return ask(push, change, err);
+    default: return forbid(push, change, err);
+  }
+}
+
+static int settle_fetched(leadx_push *push, leadx_change *change, leadx_slice row, leadx_err *err) {
+  leadx_step step = LEADX_STEP_FORBID;
+  if (++change->rounds > MAX_ROUNDS) return leadx_settle_release(push, change, err);
+  /* A 23505 that is not about our own key: another unique column is taken. */
+  if (!row.n && change->error[0] && change->action == LEADX_CREATE) return leadx_settle_fail(push, change, "23505", change->error, err);
+  int rc = leadx_resolve_fetched(change, row, push->run->ctx->settings->text[LEADX_POLICY], &step, err);
+  return rc == SQLITE_OK ? take_step(push, change, row, step, err) : rc;
+}
+
+static int settle_rows(leadx_push *push, leadx_job *job, const leadx_slice *rows, leadx_err *err) {
+  int rc = SQLITE_OK;
+  for (int i = 0; i < job->n && rc == SQLITE_OK; i++) {
+    if (job->kind == LEADX_JOB_FETCH) {
+      rc = settle_fetched(push, job->changes[i], rows[i], err);
+    } else if (rows[i].n || job->minimal) {
+      rc = ack(push, job->changes[i], rows[i], err);
+    }
+  }
+  return rc;
+}
+
+/* Fetches what a write did not return. */
+static int fetch_missing(leadx_push *push, const leadx_job *job, const leadx_slice *rows, leadx_err *err) {
+  if (job->kind == LEADX_JOB_FETCH || job->minimal) return SQLITE_OK;
+  leadx_change **missing = sqlite3_malloc64(sizeof *missing * (size_t)job->n);
+  if (!missing) return leadx_err_nomem(err);
+  int n = 0;
+  for (int i = 0; i < job->n; i++) {
+    if (!rows[i].n) missing[n++] = job->changes[i];
+  }
+  int rc = n > 0 ? leadx_push_add_fetches(push, missing, n) : SQLITE_OK;
+  sqlite3_free(missing);
+  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+}
+
+static int settle_good(leadx_push *push, leadx_job *job, const leadx_verdict *verdict, leadx_class *class_, leadx_err *err) {
+  leadx_slice *rows = sqlite3_malloc64(sizeof *rows * (size_t)job->n);
+  if (!rows) return leadx_err_nomem(err);
+  int strange = match_rows(job, verdict->rows, rows);
+  int rc = SQLITE_OK;
+  if (strange) {
+    *class_ = LEADX_CLASS_PROTOCOL;
+    push->run->tally.ended = LEADX_CLASS_PROTOCOL;
+    say(push, "%s: the server answered rows that were not asked for; nothing was acknowledged%s%s", job->changes[0]->table->remote, "", "");
+  } else {
+    rc = settle_rows(push, job, rows, err);
+    if (rc == SQLITE_OK) rc = fetch_missing(push, job, rows, err);
+  }
+  sqlite3_free(rows);
+  return rc;
+}
+
+/* ---- a bad answer ---- */
+
+/* Cuts a batch in two, so that the bad rows come to stand alone. */
+static int split(leadx_push *push, const leadx_job *job, leadx_err *err) {
+  int half = (job->n + 1) / 2;
+  int rc = leadx_jobs_add(&push->waiting, job->kind, job->changes, half, job->minimal);
+  if (rc == SQLITE_OK) rc = leadx_jobs_add(&push->waiting, job->kind, job->changes + half, job->n - half, job->minimal);
+  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+}
+
+static int pause_table(leadx_push *push, const leadx_job *job, const leadx_verdict *verdict, leadx_err *err) {
+  leadx_table *table = job->changes[0]->table;
+  if (push->npaused < (int)(sizeof push->paused / sizeof push->paused[0])) push->paused[push->npaused++] = table;
+  push->run->tally.paused = 1;
+  say(push, "table \"%s\" is paused: %s %s", table->remote, verdict->code, verdict->message);
+  return leadx_db_run(db_of(push), LEADX_SQL_TABLE_SET_ERROR, err, "tt", table->name, push->run->tally.message);
+}
+
+/* Representation was denied: this user may insert but not read. Insert plainly, once. */
+static int try_minimal(leadx_push *push, const leadx_job *job, leadx_err *err) {
+  if (push->nwrite_only < (int)(sizeof push->write_only / sizeof push->write_only[0])) {
+    push->write_only[push->nwrite_only++] = job->changes[0]->table;
+  }
+  int rc = leadx_jobs_add(&push->waiting, LEADX_JOB_CREATE, job->changes, job->n, 1);
+  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+}
+
+/* One row alone, rejected because a key exists already. */
+static int settle_duplicate(leadx_push *push, leadx_job *job, const leadx_verdict *verdict, leadx_err *err) {
+  leadx_change *change = job->changes[0];
+  /* A table one may not read: its own key existing is our own replay, as far as anyone can tell. */
+  if (job->minimal && change->sent) return ack(push, change, (leadx_slice){NULL, 0}, err);
+  if (job->kind != LEADX_JOB_CREATE) return leadx_settle_fail(push, change, verdict->code, verdict->message, err);
+  sqlite3_snprintf(sizeof change->error, change->error, "%s", verdict->message);
+  return add_fetch(push, change, err);
+}
+
+static int settle_alone(leadx_push *push, leadx_job *job, const leadx_verdict *verdict, leadx_err *err) {
+  leadx_change *change = job->changes[0];
+  switch (verdict->class_) {
+    case LEADX_CLASS_RETRY: return charge(push, change, verdict, err);
+    case LEADX_CLASS_ORDER:
+      return change->action == LEADX_DELETE || job->kind != LEADX_JOB_FETCH ? wait_for_parent(push, change, verdict, err)
+                                                                           : leadx_settle_fail(push, change, verdict->code, verdict->message, err);
+    case LEADX_CLASS_DUPLICATE: return settle_duplicate(push, job, verdict, err);
+    default: return leadx_settle_fail(push, change, verdict->code, verdict->message, err);
+  }
+}
+
+/* The run ends here; what is in flight is given up, everything unsettled goes back. */
+static void end_run(leadx_push *push, const leadx_job *job, const leadx_verdict *verdict) {
+  leadx_tally *tally = &push->run->tally;
+  int code = job->request->curl_code;
+  if (tally->ended != LEADX_CLASS_OK) return;
+  tally->ended = verdict->class_;
+  tally->retry_after_s = job->request->retry_after_s;
+  /* Name not found, no connection, no TLS session: not a byte of the request was sent. */
+  push->never_left = verdict->class_ == LEADX_CLASS_OFFLINE && (code == 5 || code == 6 || code == 7);
+  say(push, "%s%s%s", verdict->code, verdict->code[0] ? " " : "", verdict->message);
+}
+
+static int is_denied_insert(const leadx_job *job, const leadx_verdict *verdict) {
+  return job->kind == LEADX_JOB_CREATE && !job->minimal && verdict->class_ == LEADX_CLASS_ITEM && strcmp(verdict->code, "42501") == 0;
+}
+
+static int settle_bad(leadx_push *push, leadx_job *job, const leadx_verdict *verdict, leadx_err *err) {
+  switch (verdict->class_) {
+    case LEADX_CLASS_DRIFT: return pause_table(push, job, verdict, err);
+    case LEADX_CLASS_SHRINK:
+    case LEADX_CLASS_RETRY:
+    case LEADX_CLASS_ORDER:
+    case LEADX_CLASS_DUPLICATE:
+    case LEADX_CLASS_ITEM:
+      if (job->n > 1) return split(push, job, err);
+      if (is_denied_insert(job, verdict)) return try_minimal(push, job, err);
+      return settle_alone(push, job, verdict, err);
+    default: end_run(push, job, verdict); return SQLITE_OK;
+  }
+}
+
+int leadx_settle_job(leadx_push *push, leadx_job *job, leadx_class *class_, leadx_err *err) {
+  const leadx_request *request = job->request;
+  leadx_answer answer = {(int)request->net, request->status, request->content_type, request->answer, request->answer_bytes, !job->minimal};
+  leadx_verdict verdict;
+  leadx_rest_classify(&answer, &verdict);
+  *class_ = verdict.class_;
+  if (verdict.class_ == LEADX_CLASS_OFFLINE && !verdict.message[0]) {
+    sqlite3_snprintf(sizeof verdict.message, verdict.message, "%s", request->error);
+  }
+  if (verdict.class_ == LEADX_CLASS_OK) return settle_good(push, job, &verdict, class_, err);
+  return settle_bad(push, job, &verdict, err);
+}
+
+/* ---- rows whose parent never comes ---- */
+
+int leadx_settle_orphans(leadx_push *push, const leadx_plan *plan, leadx_err *err) {
+  leadx_counts counts;
+  leadx_db *db = db_of(push);
+  int rc = leadx_queue_counts(db, &counts, err);
+  /* A parent may be among the rows that FAILED or wait; then the children go on waiting. */
+  int64_t waiting_rows = 0;
+  for (int i = 0; i < plan->n; i++) waiting_rows += plan->changes[i].nmembers;
+  if (rc != SQLITE_OK || counts.failed > 0 || counts.pending > waiting_rows || plan->waiting > 0) return rc;
+  rc = leadx_db_begin(db, err);
+  for (int i = 0; i < plan->n && rc == SQLITE_OK; i++) {
+    if (plan->changes[i].claimed) continue;
+    rc = leadx_settle_fail(push, &plan->changes[i], "23503",
+                           "it refers to a row that is neither in the queue nor on the server (or rows on the server still refer to it)", err);
+  }
+  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
+  leadx_db_rollback(db);
+  return rc;
+}

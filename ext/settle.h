@@ -1,0 +1,49 @@
+/* Settling: what an answer means for the rows of a request, written in one transaction. */
+#ifndef LEADX_SETTLE_H
+#define LEADX_SETTLE_H
+
+#include "apply.h"
+#include "job.h"
+#include "plan.h"
+#include "push.h"
+#include "queue.h"
+
+/* The state of one push; made by push.c, worked on by both. */
+typedef struct leadx_push {
+  leadx_run *run;
+  leadx_jobs waiting;          /* jobs not started yet */
+  int in_flight;
+  int batch;                   /* rows per CREATE request, for now */
+  int defer_references;        /* this pass sends CREATEs without their nullable references */
+  int waits_for_parent;        /* changes this pass left waiting behind a parent */
+  int never_left;              /* the failure that ended the run happened before anything was sent */
+  int64_t stage_began_ms;
+  char claimed_at[40];
+  leadx_apply apply;
+  leadx_table *paused[64];     /* tables the server's schema does not fit */
+  int npaused;
+  leadx_table *write_only[64]; /* tables that one may insert into but not read */
+  int nwrite_only;
+} leadx_push;
+
+void leadx_push_clear(leadx_push *push);
+int leadx_push_is_paused(const leadx_push *push, const leadx_table *table);
+int leadx_push_is_write_only(const leadx_push *push, const leadx_table *table);
+/* Makes fetch jobs for n changes of one table, each within one URL. */
+int leadx_push_add_fetches(leadx_push *push, leadx_change *const *changes, int n);
+
+/* Judges a finished job and settles its changes; new jobs go to push->waiting. *class_ gets the verdict.
+** Between apply_begin and apply_end of a write transaction. */
+int leadx_settle_job(leadx_push *push, leadx_job *job, leadx_class *class_, leadx_err *err);
+
+/* Settling without an answer, inside a write transaction. */
+int leadx_settle_fail(leadx_push *push, leadx_change *change, const char *code, const char *message, leadx_err *err);
+int leadx_settle_nothing(leadx_push *push, leadx_change *change, leadx_err *err);
+int leadx_settle_release(leadx_push *push, leadx_change *change, leadx_err *err);
+int leadx_settle_reject(leadx_push *push, const leadx_member *member, leadx_err *err);
+
+/* Nothing moves any more and rows still wait for parents that are neither queued nor on the server:
+** they are FAILED. Makes its own transaction. */
+int leadx_settle_orphans(leadx_push *push, const leadx_plan *plan, leadx_err *err);
+
+#endif

@@ -1,0 +1,213 @@
+/* One sync. See sync.h. */
+#include "sync.h"
+
+#include <string.h>
+
+#include "clock.h"
+#include "diff.h"
+#include "doc.h"
+#include "lease.h"
+#include "schema.h"
+#include "session.h"
+#include "settings.h"
+
+/* How long a server may ask us to stay away. */
+#define MAX_RETRY_AFTER_S 3600
+
+/* ---- states ---- */
+
+static const char *state_of(const leadx_tally *tally) {
+  switch (tally->ended) {
+    case LEADX_CLASS_OFFLINE:
+    case LEADX_CLASS_TRUST:
+    case LEADX_CLASS_PROTOCOL: return "offline";
+    case LEADX_CLASS_AUTH: return "auth_required";
+    case LEADX_CLASS_THROTTLE: return "throttled";
+    default: break;
+  }
+  if (tally->lost_lease) return "busy";
+  if (tally->failed || tally->paused || tally->ended == LEADX_CLASS_INTERRUPTED) return "partial";
+  return "ok";
+}
+
+static int is_reachable(const leadx_tally *tally) {
+  return tally->requests == 0 ? -1 : tally->ended != LEADX_CLASS_OFFLINE && tally->ended != LEADX_CLASS_TRUST;
+}
+
+/* ---- the parts of a sync ---- */
+
+static int interrupted(void *arg) {
+  leadx_ctx *ctx = arg;
+  return leadx_db_interrupted(&ctx->db);
+}
+
+static leadx_transport *open_transport(leadx_ctx *ctx, const leadx_sync_options *options, const leadx_credentials *credentials,
+                                       leadx_err *err) {
+  leadx_http_limits limits = {(long)leadx_settings_ms(ctx->settings, LEADX_CONNECT_TIMEOUT), (long)leadx_settings_ms(ctx->settings, LEADX_TIMEOUT),
+                              leadx_settings_int(ctx->settings, LEADX_MAX_RESPONSE), credentials->ca_file, 32};
+  if (options->open_transport) return options->open_transport(options->arg, &limits, err);
+  return leadx_http_open(&limits, interrupted, ctx, err);
+}
+
+/* Looks at the file before anything is sent: takes back what a crash left, renews triggers that are missing or
+** old, finds rows that no trigger saw. One write transaction, which also proves that the file can be written. */
+static int prepare_file(leadx_ctx *ctx, leadx_tables *tables, leadx_err *err) {
+  leadx_db *db = &ctx->db;
+  int rc = leadx_db_begin(db, err);
+  if (rc != SQLITE_OK) return rc;
+  rc = leadx_queue_recover(db, err);
+  for (int i = 0; i < tables->n && rc == SQLITE_OK; i++) rc = leadx_diff_table(db, tables->list[i], err);
+  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
+  leadx_db_rollback(db);
+  return rc;
+}
+
+static void begin_progress(leadx_ctx *ctx, const char *phase) {
+  leadx_progress progress;
+  leadx_session_get_progress(ctx->session, &progress);
+  progress.syncing = 1;
+  progress.done = progress.total = 0;
+  sqlite3_snprintf(sizeof progress.phase, progress.phase, "%s", phase);
+  leadx_session_set_progress(ctx->session, &progress);
+}
+
+static void end_progress(leadx_ctx *ctx, const leadx_tally *tally) {
+  leadx_progress progress;
+  leadx_session_get_progress(ctx->session, &progress);
+  progress.syncing = 0;
+  progress.phase[0] = 0;
+  if (is_reachable(tally) >= 0) progress.online = is_reachable(tally);
+  sqlite3_snprintf(sizeof progress.message, progress.message, "%s", tally->message);
+  leadx_session_set_progress(ctx->session, &progress);
+}
+
+static void note_throttle(leadx_ctx *ctx, const leadx_tally *tally) {
+  if (tally->ended != LEADX_CLASS_THROTTLE || tally->retry_after_s <= 0) return;
+  int64_t seconds = tally->retry_after_s > MAX_RETRY_AFTER_S ? MAX_RETRY_AFTER_S : tally->retry_after_s;
+  leadx_session_throttle(ctx->session, leadx_clock_mono_ms() + seconds * 1000);
+}
+
+/* One line in the log. The log is a courtesy: a sync that worked does not fail because of it. */
+static void write_log(leadx_ctx *ctx, const leadx_sync_options *options, const leadx_tally *tally, const char *state, int64_t ms) {
+  leadx_err ignored = {0};
+  if (leadx_db_begin(&ctx->db, &ignored) != SQLITE_OK) return;
+  leadx_db_run(&ctx->db, LEADX_SQL_RUN_ADD, &ignored, "ttiiiiiiiit", options->trigger, state, tally->pushed, tally->pulled, tally->conflicts,
+               tally->failed, tally->requests, tally->bytes_out, tally->bytes_in, ms, tally->message[0] ? tally->message : NULL);
+  leadx_db_run(&ctx->db, LEADX_SQL_RUN_TRIM, &ignored, "");
+  leadx_db_commit(&ctx->db, &ignored);
+}
+
+/* ---- the result ---- */
+
+static char *write_result(leadx_ctx *ctx, const leadx_sync_options *options, const leadx_tally *tally, const char *state, int64_t ms,
+                          leadx_err *err) {
+  leadx_counts counts = {0, 0, 0};
+  if (leadx_queue_counts(&ctx->db, &counts, err) != SQLITE_OK) return NULL;
+  leadx_doc *doc = leadx_doc_new_object();
+  if (doc) {
+    leadx_doc_add_text(doc, "state", state);
+    leadx_doc_add_int(doc, "pushed", tally->pushed);
+    leadx_doc_add_int(doc, "pulled", tally->pulled);
+    leadx_doc_add_int(doc, "conflicts", tally->conflicts);
+    leadx_doc_add_int(doc, "failed", tally->failed);
+    leadx_doc_add_int(doc, "pending", counts.pending);
+    leadx_doc_add_int(doc, "requests", tally->requests);
+    leadx_doc_add_int(doc, "ms", ms);
+    if (options->request_budget >= 0) {
+      leadx_doc_add_bool(doc, "more", tally->more && tally->ended == LEADX_CLASS_OK && !tally->lost_lease);
+      leadx_doc_add_text(doc, "phase", "push");
+      leadx_doc_add_int(doc, "done", tally->done);
+      leadx_doc_add_int(doc, "total", tally->total);
+    }
+    if (tally->message[0]) leadx_doc_add_text(doc, "message", tally->message);
+  }
+  char *text = leadx_doc_print(doc);
+  leadx_doc_free(doc);
+  if (!text) leadx_err_nomem(err);
+  return text;
+}
+
+static char *finish(leadx_ctx *ctx, const leadx_sync_options *options, const leadx_tally *tally, int64_t began_ms, leadx_err *err) {
+  const char *state = state_of(tally);
+  int64_t ms = leadx_clock_mono_ms() - began_ms;
+  write_log(ctx, options, tally, state, ms);
+  if (options->strict && strcmp(state, "ok") != 0) {
+    leadx_err_set(err, SQLITE_ERROR, "%s: %s%s%s", options->who, state, tally->message[0] ? ": " : "", tally->message);
+    return NULL;
+  }
+  return write_result(ctx, options, tally, state, ms, err);
+}
+
+/* ---- one sync under the lease ---- */
+
+static int run_leased(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run, const leadx_credentials *credentials,
+                      leadx_err *err) {
+  leadx_tables tables;
+  int rc = leadx_tables_load(&ctx->db, options->who, &tables, err);
+  if (rc != SQLITE_OK) return rc;
+  rc = prepare_file(ctx, &tables, err);
+  if (rc == SQLITE_OK) {
+    run->transport = open_transport(ctx, options, credentials, err);
+    rc = run->transport ? SQLITE_OK : err->rc;
+  }
+  if (rc == SQLITE_OK) {
+    run->tables = &tables;
+    begin_progress(ctx, "push");
+    rc = leadx_push_run(run, err);
+    end_progress(ctx, &run->tally);
+    run->transport->free(run->transport);
+  }
+  leadx_tables_clear(&tables);
+  return rc;
+}
+
+/* Is there anything that keeps us from beginning? Says so in the tally. */
+static int is_throttled(leadx_ctx *ctx, leadx_tally *tally) {
+  int64_t left_ms = leadx_session_throttled_until(ctx->session) - leadx_clock_mono_ms();
+  if (left_ms <= 0) return 0;
+  tally->ended = LEADX_CLASS_THROTTLE;
+  sqlite3_snprintf(sizeof tally->message, tally->message, "the server asked to wait another %lld s", (sqlite3_int64)(left_ms + 999) / 1000);
+  return 1;
+}
+
+static char *run_configured(leadx_ctx *ctx, const leadx_sync_options *options, const leadx_credentials *credentials, leadx_err *err) {
+  char owner[LEADX_OWNER_BYTES];
+  int taken = 0;
+  int64_t began_ms = leadx_clock_mono_ms();
+  leadx_run run = {.ctx = ctx, .owner = owner, .request_budget = options->request_budget};
+  run.target = (leadx_target){credentials->url, credentials->apikey, credentials->token, ctx->settings->text[LEADX_SCHEMA]};
+  run.tally.retry_after_s = -1;
+  if (is_throttled(ctx, &run.tally)) return finish(ctx, options, &run.tally, began_ms, err);
+  leadx_lease_owner(owner);
+  int rc = leadx_lease_take(&ctx->db, owner, leadx_settings_ms(ctx->settings, LEADX_LEASE), &taken, err);
+  if (rc != SQLITE_OK) return NULL;
+  if (!taken) {
+    run.tally.lost_lease = 1;
+    sqlite3_snprintf(sizeof run.tally.message, run.tally.message, "another sync of this file is running");
+    return finish(ctx, options, &run.tally, began_ms, err);
+  }
+  rc = run_leased(ctx, options, &run, credentials, err);
+  leadx_lease_drop(&ctx->db, owner);
+  note_throttle(ctx, &run.tally);
+  return rc == SQLITE_OK ? finish(ctx, options, &run.tally, began_ms, err) : NULL;
+}
+
+char *leadx_sync_run(leadx_ctx *ctx, const leadx_sync_options *options, leadx_err *err) {
+  leadx_credentials credentials;
+  int present = 0;
+  if (leadx_db_guard(&ctx->db, options->who, err) != SQLITE_OK) return NULL;
+  if (leadx_schema_probe(&ctx->db, options->who, &present, err) != SQLITE_OK) return NULL;
+  if (!present) {
+    leadx_err_set(err, SQLITE_ERROR, "%s: nothing is tracked in this file; call leadx_track(table) first", options->who);
+    return NULL;
+  }
+  if (sqlite3_db_readonly(ctx->db.handle, "main") == 1) {
+    leadx_err_set(err, SQLITE_READONLY, "%s: the database is read-only, so nothing could be acknowledged; open it for writing", options->who);
+    return NULL;
+  }
+  if (leadx_settings_load(ctx->settings, &ctx->db, err) != SQLITE_OK) return NULL;
+  if (leadx_session_credentials(ctx->session, options->who, &credentials, err) != SQLITE_OK) return NULL;
+  char *result = run_configured(ctx, options, &credentials, err);
+  leadx_credentials_clear(&credentials);
+  return result;
+}

@@ -1,0 +1,80 @@
+/* A tracked table: what its options and the live schema say about it, in one structure.
+** Nothing is stored twice: leadx_tables holds the options, everything else is read from
+** pragma_table_xinfo each time. */
+#ifndef LEADX_TABLE_H
+#define LEADX_TABLE_H
+
+#include "db.h"
+#include "wire.h"
+
+typedef enum leadx_mode { LEADX_MODE_BOTH, LEADX_MODE_PUSH, LEADX_MODE_PULL } leadx_mode;
+
+typedef struct leadx_column {
+  char *name;           /* local */
+  char *remote;         /* on the server */
+  leadx_type type;
+  int key_position;     /* 1… within the primary key, 0 when not part of it */
+  int not_null;
+  char *default_sql;    /* NULL when there is none */
+} leadx_column;
+
+/* A foreign key of the local table whose parent is tracked too (composite ones count by their columns). */
+typedef struct leadx_reference {
+  char *parent_table;
+  int ncolumn;
+  int column[8];        /* indices into columns; the parent's key columns in their order */
+} leadx_reference;
+
+typedef struct leadx_table {
+  char *name, *entity, *remote;
+  int priority;
+  leadx_mode mode;
+  char *version;        /* local name of the version column; the remote name when there is no local one */
+  char *version_remote;
+  int version_column;   /* index into columns, -1 when the local table has none */
+  int soft_delete;      /* deletes are sent as a stamp in soft_delete_column */
+  char *soft_delete_column;        /* remote name, NULL when there is none */
+  char *policy;         /* NULL: the setting */
+  char *filter;
+  char *pending, *synced_at;       /* local-only columns kept for the UI, NULL when not asked for */
+  leadx_column *columns;           /* what is sent and received, in the table's order */
+  int ncolumns;
+  int key[16];          /* indices of the primary key's columns, in key order */
+  int nkey;
+  leadx_reference *references;
+  int nreferences;
+  int has_unique;       /* a UNIQUE besides the key: REPLACE can remove another row without a trigger */
+  int without_rowid, integer_key;
+  int64_t diff_due;     /* triggers were missing for a while: compare with the shadow */
+  char *warnings;       /* JSON array or NULL */
+} leadx_table;
+
+/* Describes a table for tracking: checks it (kind, schema, key), reads options (JSON object text or
+** NULL) and fills in what they leave open. Every refusal says why and what to do. */
+leadx_table *leadx_table_describe(leadx_db *db, const char *who, const char *name, const char *options, leadx_err *err);
+void leadx_table_free(leadx_table *table); /* accepts NULL */
+
+/* All tracked tables, by priority. */
+typedef struct leadx_tables {
+  leadx_table **list;
+  int n;
+} leadx_tables;
+int leadx_tables_load(leadx_db *db, const char *who, leadx_tables *tables, leadx_err *err);
+void leadx_tables_clear(leadx_tables *tables);
+leadx_table *leadx_tables_by_entity(const leadx_tables *tables, const char *entity);
+leadx_table *leadx_tables_by_name(const leadx_tables *tables, const char *name);
+
+/* Index of the column with that remote name, or -1. */
+int leadx_table_find_remote(const leadx_table *table, const char *remote, size_t n);
+
+/* Appends "\"key1\" = ?1 AND …" for the primary key; first is the number of the first parameter. */
+void leadx_table_where_key(const leadx_table *table, sqlite3_str *sql, int first);
+/* Binds an entity_id to the key's parameters beginning at first: the text itself for a simple key,
+** the members of the JSON array for a composite one. SQLITE_MISMATCH when it does not fit. */
+int leadx_table_bind_key(const leadx_table *table, sqlite3_stmt *stmt, int first, const char *key);
+
+/* The names of a user's tables that can be tracked, for '*': a JSON-free NULL-terminated array.
+** The caller frees each and the array. */
+char **leadx_table_candidates(leadx_db *db, leadx_err *err);
+
+#endif

@@ -1,0 +1,185 @@
+/* Tracking. See track.h. */
+#include "track.h"
+
+#include <string.h>
+
+#include "capture.h"
+#include "diff.h"
+#include "doc.h"
+#include "queue.h"
+#include "schema.h"
+
+/* ---- options that stand already ---- */
+
+/* The options a table was tracked with; NULL (and no error) when it is not tracked. The caller frees. */
+static char *stored_options(leadx_db *db, const char *name, leadx_err *err) {
+  char *options = NULL;
+  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_TRACKED_OPTIONS, err);
+  if (!stmt) return NULL;
+  sqlite3_bind_text(stmt, 1, name, -1, SQLITE_TRANSIENT);
+  if (sqlite3_step(stmt) == SQLITE_ROW) {
+    options = sqlite3_mprintf("%s", (const char *)sqlite3_column_text(stmt, 0));
+    if (!options) leadx_err_nomem(err);
+  }
+  leadx_db_put(db, stmt);
+  return options;
+}
+
+/* Another table with that entity would get this one's changes. */
+static int check_entity_free(leadx_db *db, const leadx_table *table, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_ENTITY_TAKEN, err);
+  if (!stmt) return err->rc;
+  sqlite3_bind_text(stmt, 1, table->entity, -1, SQLITE_TRANSIENT);
+  sqlite3_bind_text(stmt, 2, table->name, -1, SQLITE_TRANSIENT);
+  int rc = SQLITE_OK;
+  if (sqlite3_step(stmt) == SQLITE_ROW) {
+    rc = leadx_err_set(err, SQLITE_ERROR, "leadx_track: the entity \"%.60s\" is table \"%.60s\" already; give this one another \"entity\"",
+                       table->entity, (const char *)sqlite3_column_text(stmt, 0));
+  }
+  leadx_db_put(db, stmt);
+  return rc;
+}
+
+static int wants_backfill(const char *options) {
+  leadx_err ignored = {0};
+  leadx_doc *doc = options ? leadx_doc_parse("leadx_track", options, strlen(options), &ignored) : NULL;
+  int wants = doc && leadx_doc_true(leadx_doc_get(doc, "backfill"));
+  leadx_doc_free(doc);
+  return wants;
+}
+
+/* ---- one table ---- */
+
+static int store(leadx_db *db, const leadx_table *table, const char *options, leadx_err *err) {
+  sqlite3_str *columns = sqlite3_str_new(NULL);
+  for (int i = 0; i < table->ncolumns; i++) sqlite3_str_appendf(columns, "%s\"%w\"", i ? "," : "", table->columns[i].name);
+  char *text = leadx_db_finish(columns, err);
+  if (!text) return err->rc;
+  int rc = leadx_db_run(db, LEADX_SQL_TABLE_STORE, err, "ttitt", table->name, table->entity, (int64_t)table->priority, options, text);
+  sqlite3_free(text);
+  return rc;
+}
+
+/* The checks have passed: write it down, note or queue the rows that are there, make the triggers. */
+static int track(leadx_db *db, const leadx_table *table, const char *options, int fresh, int backfill, leadx_err *err) {
+  int rc = check_entity_free(db, table, err);
+  int renewed = 0;
+  if (rc == SQLITE_OK) rc = store(db, table, options, err);
+  if (rc == SQLITE_OK) rc = leadx_capture_install(db, table, &renewed, err);
+  if (rc == SQLITE_OK && (fresh || backfill) && table->mode != LEADX_MODE_PULL) rc = leadx_diff_begin(db, table, backfill, err);
+  /* A refresh after ALTER or a rebuild also finds the rows that were written without triggers. */
+  if (rc == SQLITE_OK && !fresh && renewed) rc = leadx_db_run(db, LEADX_SQL_TABLE_SET_DIFF_DUE, err, "ti", table->name, (int64_t)1);
+  return rc;
+}
+
+static leadx_doc *describe(const leadx_table *table) {
+  leadx_doc *doc = leadx_doc_new_object(), *key = leadx_doc_new_array();
+  if (!doc || !key) {
+    leadx_doc_free(doc);
+    leadx_doc_free(key);
+    return NULL;
+  }
+  leadx_doc_add_text(doc, "table", table->name);
+  leadx_doc_add_text(doc, "entity", table->entity);
+  leadx_doc_add_int(doc, "columns", table->ncolumns);
+  for (int i = 0; i < table->nkey; i++) leadx_doc_push_text(key, table->columns[table->key[i]].name);
+  leadx_doc_add(doc, "primary_key", key);
+  leadx_err ignored = {0};
+  leadx_doc *warnings = table->warnings ? leadx_doc_parse("leadx_track", table->warnings, strlen(table->warnings), &ignored) : NULL;
+  if (warnings) leadx_doc_add(doc, "warnings", warnings);
+  return doc;
+}
+
+/* Tracks or refreshes one table; NULL and an error on refusal. */
+static leadx_doc *track_one(leadx_ctx *ctx, const char *name, const char *options, leadx_err *err) {
+  leadx_db *db = &ctx->db;
+  char *stored = stored_options(db, name, err);
+  if (err->rc != SQLITE_OK) return NULL;
+  const char *effective = options ? options : stored ? stored : "{}";
+  leadx_table *table = leadx_table_describe(db, "leadx_track", name, effective, err);
+  leadx_doc *result = NULL;
+  if (table && track(db, table, effective, stored == NULL, wants_backfill(options), err) == SQLITE_OK) {
+    result = describe(table);
+    if (!result) leadx_err_nomem(err);
+  }
+  leadx_table_free(table);
+  sqlite3_free(stored);
+  return result;
+}
+
+/* ---- all tables ---- */
+
+static leadx_doc *track_all(leadx_ctx *ctx, const char *options, leadx_err *err) {
+  char **names = leadx_table_candidates(&ctx->db, err);
+  leadx_doc *list = leadx_doc_new_array();
+  if (!names || !list) leadx_err_nomem(err);
+  for (int i = 0; names && names[i] && err->rc == SQLITE_OK; i++) {
+    leadx_doc *one = track_one(ctx, names[i], options, err);
+    if (one) leadx_doc_push(list, one);
+  }
+  for (int i = 0; names && names[i]; i++) sqlite3_free(names[i]);
+  sqlite3_free(names);
+  if (err->rc == SQLITE_OK) return list;
+  leadx_doc_free(list);
+  return NULL;
+}
+
+static char *print_and_free(leadx_doc *doc, leadx_err *err) {
+  char *text = doc ? leadx_doc_print(doc) : NULL;
+  leadx_doc_free(doc);
+  if (!text && err->rc == SQLITE_OK) leadx_err_nomem(err);
+  return text;
+}
+
+char *leadx_track_table(leadx_ctx *ctx, const char *name, const char *options, leadx_err *err) {
+  int rc = leadx_db_nest_open(&ctx->db, err);
+  if (rc != SQLITE_OK) return NULL;
+  leadx_doc *result = NULL;
+  rc = leadx_schema_ensure(&ctx->db, "leadx_track", err);
+  if (rc == SQLITE_OK) result = strcmp(name, "*") == 0 ? track_all(ctx, options, err) : track_one(ctx, name, options, err);
+  leadx_db_release(&ctx->db);
+  if (leadx_db_nest_close(&ctx->db, err->rc, err) == SQLITE_OK) return print_and_free(result, err);
+  leadx_doc_free(result);
+  return NULL;
+}
+
+/* ---- the end ---- */
+
+static int forget(leadx_db *db, const leadx_table *known, const char *name, leadx_err *err) {
+  int rc = leadx_capture_remove(db, known ? known->name : name, err);
+  if (rc == SQLITE_OK && known) rc = leadx_db_run(db, LEADX_SQL_SHADOW_FORGET_ENTITY, err, "t", known->entity);
+  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_TABLE_FORGET, err, "t", name);
+  return rc;
+}
+
+char *leadx_untrack_table(leadx_ctx *ctx, const char *name, leadx_err *err) {
+  leadx_db *db = &ctx->db;
+  int present = 0;
+  int64_t unsent = 0;
+  leadx_tables tables = {NULL, 0};
+  char *stored = NULL;
+  int rc = leadx_schema_probe(db, "leadx_untrack", &present, err);
+  if (rc == SQLITE_OK && present) stored = stored_options(db, name, err);
+  if (err->rc == SQLITE_OK && !stored) {
+    leadx_err_set(err, SQLITE_ERROR, "leadx_untrack: table \"%.80s\" is not tracked; leadx_status lists the tables that are", name);
+  }
+  sqlite3_free(stored);
+  if (err->rc == SQLITE_OK) leadx_tables_load(db, "leadx_untrack", &tables, err);
+  if (err->rc != SQLITE_OK || leadx_db_nest_open(db, err) != SQLITE_OK) {
+    leadx_tables_clear(&tables);
+    return NULL;
+  }
+  const leadx_table *known = leadx_tables_by_name(&tables, name);
+  if (known) leadx_queue_unsent(db, known->entity, &unsent, err);
+  if (err->rc == SQLITE_OK) forget(db, known, name, err);
+  leadx_db_release(db);
+  leadx_db_nest_close(db, err->rc, err);
+  leadx_doc *doc = err->rc == SQLITE_OK ? leadx_doc_new_object() : NULL;
+  if (doc) {
+    leadx_doc_add_text(doc, "table", known ? known->name : name);
+    leadx_doc_add_bool(doc, "tracked", 0);
+    leadx_doc_add_int(doc, "unsent", unsent);
+  }
+  leadx_tables_clear(&tables);
+  return err->rc == SQLITE_OK ? print_and_free(doc, err) : NULL;
+}

@@ -1,0 +1,160 @@
+#!/bin/bash
+# Checks what cannot be seen by running leadx: what the built file exports and
+# calls, how it is hardened, and whether the includes of ext/ keep to the
+# layers. `make audit` calls it. Exit 1 when something is not as it should be.
+#
+#   scripts/audit.sh [FILE]     (dist/leadx.so)
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+ext=$here/../ext
+so=${1-$here/../dist/leadx.so}
+failures=0
+
+# The architecture: a file may include headers of its own layer and of those
+# above it in this table, which are the lower ones.
+layers=(
+  'sqlite err clock sql_text'
+  'db http json doc'
+  'rest conflict wire table ctx settings session schema queue'
+  'capture apply plan'
+  'push pull resolve'
+  'sync'
+  'worker'
+  'func vtab'
+  'leadx'
+)
+
+# A header that only one file may know, so that what it stands for can be replaced there.
+single_headers=('curl/[a-z]+\.h' '(cjson/)?cJSON\.h' 'pthread\.h')
+
+# Without a length; parsing with hidden state; other programs and other code;
+# the process's environment; files and streams that belong to the host; shared
+# static buffers in a program with threads.
+forbidden=(
+  strcpy strcat sprintf vsprintf gets stpcpy wcscpy wcscat
+  strtok
+  system popen execl execlp execle execv execvp execve posix_spawn posix_spawnp fork vfork dlopen
+  setenv unsetenv putenv clearenv
+  printf vprintf puts putchar perror stdout stderr fopen freopen open creat unlink rename tmpfile tmpnam mktemp mkstemp
+  gmtime localtime asctime ctime strerror rand srand signal exit _exit abort
+)
+
+pass() { printf 'ok    %s\n' "$*"; }
+
+fail() {
+  printf 'FAIL  %s\n' "$*"
+  failures=$((failures + 1))
+}
+
+# holds TEXT COMMAND... passes or fails by the command's exit code.
+holds() {
+  local text=$1
+  shift
+  if "$@"; then pass "$text"; else fail "$text"; fi
+}
+
+has() { grep -qE -- "$1" <<<"$2"; }
+lacks() { ! has "$@"; }
+
+check_exports() {
+  local exported
+  exported=$(nm -D --defined-only "$so" | awk '{print $NF}' | paste -sd' ')
+  if [ "$exported" = sqlite3_leadx_init ]; then
+    pass "exports sqlite3_leadx_init and nothing else"
+  else
+    fail "exports more than sqlite3_leadx_init, or not it: ${exported:-nothing}"
+  fi
+}
+
+check_hardening() {
+  local dynamic segments entry
+  dynamic=$(readelf -dW "$so")
+  segments=$(readelf -lW "$so")
+  entry=$(objdump -d --no-show-raw-insn --disassemble=sqlite3_leadx_init "$so")
+  holds "relocations are read-only after loading (RELRO)" has 'GNU_RELRO' "$segments"
+  holds "all symbols are bound at loading (BIND_NOW)" has 'BIND_NOW|FLAGS_1.* NOW' "$dynamic"
+  holds "the stack is not executable" has 'GNU_STACK.* RW +0x' "$segments"
+  holds "no segment is writable and executable" lacks 'LOAD.* RWE ' "$segments"
+  holds "code is not relocated (no TEXTREL)" lacks 'TEXTREL' "$dynamic"
+  holds "stays loaded (NODELETE)" has 'FLAGS_1.*NODELETE' "$dynamic"
+  holds "no library search path of its own" lacks 'RPATH|RUNPATH' "$dynamic"
+  holds "not linked with SQLite" lacks 'NEEDED.*sqlite' "$dynamic"
+  # The code is looked at and not the file's note: the linker drops the note
+  # because the start files of Debian's C library carry none.
+  case $(uname -m) in
+  x86_64) holds "functions begin as jump targets (-fcf-protection)" has 'endbr64' "$entry" ;;
+  aarch64) holds "functions sign their return address (-mbranch-protection)" has 'paciasp' "$entry" ;;
+  esac
+  printf '      needs %s\n' "$(sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' <<<"$dynamic" | paste -sd' ')"
+}
+
+check_calls() {
+  local name called found=()
+  called=$(nm -D --undefined-only "$so" | awk '{sub(/@.*/, "", $NF); print $NF}')
+  for name in "${forbidden[@]}"; do
+    # Fortified forms are __NAME_chk, large-file forms NAME64.
+    if has "^(__${name}_chk|${name}(64)?)$" "$called"; then found+=("$name"); fi
+  done
+  if [ ${#found[@]} = 0 ]; then
+    pass "calls none of the ${#forbidden[@]} functions that are not wanted"
+  else
+    fail "calls ${found[*]}"
+  fi
+  holds "buffers are checked at run time (__stack_chk_fail)" has '^__stack_chk_fail$' "$called"
+}
+
+check_single_headers() {
+  local pattern files
+  for pattern in "${single_headers[@]}"; do
+    files=$({ grep -lE "^ *# *include *[<\"]${pattern}[>\"]" "$ext"/*.[ch] || true; } | sed 's|.*/||' | paste -sd' ')
+    case $files in
+    *' '*) fail "$pattern is included by more than one file: $files" ;;
+    *) pass "$pattern is known to ${files:-no file}" ;;
+    esac
+  done
+}
+
+# Prints the layer of a module; fails when the table does not know it.
+layer_of() {
+  local n
+  for n in "${!layers[@]}"; do
+    case " ${layers[$n]} " in *" $1 "*) printf '%s\n' "$n" && return 0 ;; esac
+  done
+  return 1
+}
+
+check_layers() {
+  local before=$failures file module own header line other
+  for file in "$ext"/*.[ch]; do
+    module=$(basename "${file%.[ch]}")
+    if ! own=$(layer_of "$module"); then
+      fail "ext/${file##*/}: give \"$module\" a layer in scripts/audit.sh"
+      continue
+    fi
+    while IFS=: read -r line header; do
+      header=${header#*\"}
+      header=${header%%\"*}
+      if ! other=$(layer_of "${header%.h}"); then
+        fail "ext/${file##*/}:$line: $header has no layer"
+      elif [ "$other" -gt "$own" ]; then
+        fail "ext/${file##*/}:$line: layer $own includes $header of layer $other"
+      fi
+    done < <(grep -nE '^ *# *include *"' "$file" || true)
+  done
+  [ "$failures" -gt "$before" ] || pass "includes go down only, through ${#layers[@]} layers"
+}
+
+[ -f "$so" ] || {
+  printf 'audit: no %s; run make first\n' "$so" >&2
+  exit 1
+}
+check_exports
+check_hardening
+check_calls
+check_single_headers
+check_layers
+[ "$failures" = 0 ] || {
+  printf '%d not as it should be\n' "$failures"
+  exit 1
+}

@@ -1,0 +1,172 @@
+-- Statements of queue.c: finding work, claiming it, settling it.
+
+-- name: queue_mark_get
+-- The mark, and the id of the row that stands there now.
+SELECT m.rowid_below, m.id, (SELECT q.id FROM main.sync_queue q WHERE q.rowid = m.rowid_below) FROM main.leadx_mark m
+
+-- name: queue_mark_set
+UPDATE main.leadx_mark SET rowid_below = ?1, id = (SELECT id FROM main.sync_queue WHERE rowid = ?1)
+
+-- name: queue_first_open
+-- The first row above ?1 that is neither done nor listed as held.
+SELECT rowid, id, status, error_code, next_try_at FROM main.sync_queue
+WHERE rowid > ?1 AND status IS NOT 'SYNCED' AND id NOT IN (SELECT id FROM main.leadx_held)
+ORDER BY rowid LIMIT 1
+
+-- name: queue_hold
+INSERT INTO main.leadx_held(id) VALUES (?1) ON CONFLICT DO NOTHING
+
+-- name: queue_unhold_done
+DELETE FROM main.leadx_held
+WHERE id NOT IN (SELECT h.id FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id WHERE q.status IS NOT 'SYNCED')
+
+-- name: queue_last_below
+SELECT max(rowid) FROM main.sync_queue WHERE rowid < ?1
+
+-- name: queue_last
+SELECT max(rowid) FROM main.sync_queue
+
+-- name: queue_recover
+-- What a crash left in flight goes back; sent_at stays and tells that the server may have it.
+UPDATE main.sync_queue SET status = 'PENDING'
+WHERE rowid > (SELECT rowid_below FROM main.leadx_mark) AND status = 'IN_PROGRESS'
+
+-- name: queue_recover_held
+UPDATE main.sync_queue SET status = 'PENDING' WHERE status = 'IN_PROGRESS' AND id IN (SELECT id FROM main.leadx_held)
+
+-- name: queue_window
+-- Unsent rows above the mark, most urgent entity first, then age. ?1 now, ?2 the furthest a try may lie
+-- ahead (a clock that jumped back must not park a row), ?3 how many.
+SELECT q.rowid, q.id, q.entity_type, q.entity_id, q.action, q.status, q.retry_count,
+       q.next_try_at > ?1 AND q.next_try_at <= ?2, q.error_code, q.sent_at IS NOT NULL, q.created_at, q.owner
+FROM main.sync_queue q LEFT JOIN main.leadx_tables t ON t.entity = q.entity_type
+WHERE q.rowid > (SELECT rowid_below FROM main.leadx_mark) AND q.status IN ('PENDING', 'IN_PROGRESS', 'FAILED')
+  AND q.id NOT IN (SELECT id FROM main.leadx_held)
+ORDER BY ifnull(t.priority, 3), q.rowid LIMIT ?3
+
+-- name: queue_window_held
+SELECT q.rowid, q.id, q.entity_type, q.entity_id, q.action, q.status, q.retry_count,
+       q.next_try_at > ?1 AND q.next_try_at <= ?2, q.error_code, q.sent_at IS NOT NULL, q.created_at, q.owner
+FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
+WHERE q.status IN ('PENDING', 'IN_PROGRESS', 'FAILED') ORDER BY q.rowid
+
+-- name: queue_unsent_of_entity
+SELECT EXISTS (SELECT 1 FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark)
+               AND status IN ('PENDING', 'IN_PROGRESS') AND entity_type = ?1)
+
+-- name: queue_claim
+UPDATE main.sync_queue SET status = 'IN_PROGRESS', sent_at = ifnull(sent_at, ?2)
+WHERE id = ?1 AND status IN ('PENDING', 'FAILED', 'IN_PROGRESS')
+
+-- name: queue_read
+SELECT action, payload, base, created_at FROM main.sync_queue WHERE id = ?1
+
+-- name: queue_ack
+UPDATE main.sync_queue SET status = 'SYNCED', synced_at = ?2, error_message = ?3, error_code = ?4, next_try_at = NULL WHERE id = ?1
+
+-- name: queue_release
+-- Back to PENDING, nothing charged. ?2: the request provably never left, so the row was not sent by it.
+UPDATE main.sync_queue SET status = 'PENDING', sent_at = CASE WHEN ?2 AND sent_at >= ?3 THEN NULL ELSE sent_at END
+WHERE id = ?1 AND status = 'IN_PROGRESS'
+
+-- name: queue_fail
+UPDATE main.sync_queue SET status = 'FAILED', error_code = ?2, error_message = ?3, next_try_at = NULL WHERE id = ?1
+
+-- name: queue_delay
+-- Waits: for a time (?4), behind its parent, or for a decision (error_code says which). ?5 is what the try costs.
+UPDATE main.sync_queue SET status = 'PENDING', error_code = ?2, error_message = ?3, next_try_at = ?4,
+  retry_count = ifnull(retry_count, 0) + ?5
+WHERE id = ?1
+
+-- name: queue_retry_one
+UPDATE main.sync_queue SET status = 'PENDING', retry_count = 0, error_code = NULL, error_message = NULL, next_try_at = NULL
+WHERE id = ?1 AND (status = 'FAILED' OR (status = 'PENDING' AND error_code IS NOT 'conflict'))
+
+-- name: queue_retry_all
+UPDATE main.sync_queue SET status = 'PENDING', retry_count = 0, error_code = NULL, error_message = NULL, next_try_at = NULL
+WHERE id IN (SELECT id FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark)
+             AND (status = 'FAILED' OR (status = 'PENDING' AND next_try_at IS NOT NULL))
+             UNION ALL
+             SELECT q.id FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
+             WHERE q.status = 'FAILED' OR (q.status = 'PENDING' AND q.next_try_at IS NOT NULL))
+
+-- name: queue_get_status
+SELECT status, entity_type, entity_id FROM main.sync_queue WHERE id = ?1
+
+-- name: queue_delete
+DELETE FROM main.sync_queue WHERE id = ?1
+
+-- name: queue_enqueue
+INSERT INTO main.sync_queue(id, entity_type, entity_id, action, payload) VALUES (?1, ?2, ?3, ?4, ?5)
+
+-- name: queue_next_rowid
+SELECT ifnull(max(rowid), 0) FROM main.sync_queue
+
+-- name: queue_counts
+-- Unsent rows: pending, failed; above the mark and held.
+SELECT ifnull(sum(status IN ('PENDING', 'IN_PROGRESS')), 0), ifnull(sum(status = 'FAILED'), 0) FROM (
+  SELECT status FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark) AND id NOT IN (SELECT id FROM main.leadx_held)
+  UNION ALL
+  SELECT q.status FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id)
+
+-- name: queue_purge
+DELETE FROM main.sync_queue WHERE rowid <= (SELECT rowid_below FROM main.leadx_mark) AND status = 'SYNCED'
+  AND julianday(ifnull(synced_at, created_at)) < julianday('now') - ?1
+
+-- name: queue_unsent_of_table
+SELECT count(*) FROM (
+  SELECT entity_type, status FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark)
+    AND id NOT IN (SELECT id FROM main.leadx_held)
+  UNION ALL
+  SELECT q.entity_type, q.status FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id)
+WHERE entity_type = ?1 AND status IS NOT 'SYNCED'
+
+-- name: queue_open_conflicts
+SELECT count(*) FROM main.sync_conflicts WHERE winner IS NULL
+
+-- name: conflict_purge
+DELETE FROM main.sync_conflicts WHERE winner IS NOT NULL AND julianday(resolved_at) < julianday('now') - ?1
+
+-- name: conflict_add
+INSERT INTO main.sync_conflicts(id, entity_type, entity_id, action, client_payload, server_payload, base, contested,
+  client_updated_at, server_updated_at, winner, resolution, detected_at, resolved_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
+  CASE WHEN ?11 IS NULL THEN NULL ELSE strftime('%Y-%m-%dT%H:%M:%fZ', 'now') END)
+
+-- name: shadow_get
+SELECT version FROM main.leadx_shadow WHERE entity = ?1 AND key = ?2
+
+-- name: shadow_set
+INSERT INTO main.leadx_shadow(entity, key, version) VALUES (?1, ?2, ?3)
+ON CONFLICT(entity, key) DO UPDATE SET version = excluded.version
+
+-- name: shadow_forget
+DELETE FROM main.leadx_shadow WHERE entity = ?1 AND key = ?2
+
+-- name: shadow_forget_entity
+DELETE FROM main.leadx_shadow WHERE entity = ?1
+
+-- name: applying_on
+INSERT INTO main.leadx_applying(reason) VALUES ('leadx')
+
+-- name: applying_off
+DELETE FROM main.leadx_applying
+
+-- name: lease_get
+SELECT owner, taken_us, expires_us FROM main.leadx_lease
+
+-- name: lease_take
+UPDATE main.leadx_lease SET owner = ?1, taken_us = ?2, expires_us = ?3
+
+-- name: lease_renew
+UPDATE main.leadx_lease SET expires_us = ?2 WHERE owner = ?1
+
+-- name: lease_drop
+UPDATE main.leadx_lease SET owner = NULL, taken_us = NULL, expires_us = NULL WHERE owner = ?1
+
+-- name: run_add
+INSERT INTO main.leadx_runs(at, trigger, state, pushed, pulled, conflicts, failed, requests, bytes_out, bytes_in, ms, error)
+VALUES (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+
+-- name: run_trim
+DELETE FROM main.leadx_runs WHERE n <= (SELECT max(n) FROM main.leadx_runs) - 1000

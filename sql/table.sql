@@ -1,0 +1,58 @@
+-- Statements of table.c: what the live schema and leadx_tables say.
+
+-- name: table_kinds
+SELECT schema, type, wr FROM pragma_table_list WHERE name = ?1 COLLATE NOCASE ORDER BY schema <> 'main'
+
+-- name: table_real_name
+SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE
+
+-- name: table_columns
+SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?1, 'main') ORDER BY cid
+
+-- name: table_references
+SELECT f.id, f."table", f."from", f."to" FROM pragma_foreign_key_list(?1, 'main') f ORDER BY f.id, f.seq
+
+-- name: table_has_unique
+SELECT count(*) FROM pragma_index_list(?1, 'main') WHERE "unique" AND origin <> 'pk'
+
+-- name: table_tracked
+SELECT table_name, entity, priority, options, diff_due FROM main.leadx_tables ORDER BY priority, table_name
+
+-- name: table_tracked_options
+SELECT options FROM main.leadx_tables WHERE table_name = ?1 COLLATE NOCASE
+
+-- name: table_entity_taken
+SELECT table_name FROM main.leadx_tables WHERE entity = ?1 AND table_name <> ?2 COLLATE NOCASE
+
+-- name: table_store
+INSERT INTO main.leadx_tables(table_name, entity, priority, options, columns) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT(table_name) DO UPDATE SET entity = excluded.entity, priority = excluded.priority,
+  options = excluded.options, columns = excluded.columns, diff_due = 0, last_error = NULL
+
+-- name: table_forget
+DELETE FROM main.leadx_tables WHERE table_name = ?1 COLLATE NOCASE
+
+-- name: table_set_diff_due
+UPDATE main.leadx_tables SET diff_due = ?2 WHERE table_name = ?1
+
+-- name: table_set_error
+UPDATE main.leadx_tables SET last_error = ?2 WHERE table_name = ?1
+
+-- name: table_set_pushed
+UPDATE main.leadx_tables SET last_push_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), last_error = NULL WHERE table_name = ?1
+
+-- name: table_candidates
+SELECT l.name FROM pragma_table_list l
+WHERE l.schema = 'main' AND l.type = 'table' AND l.name NOT LIKE 'sqlite\_%' ESCAPE '\'
+  AND l.name NOT LIKE 'leadx\_%' ESCAPE '\' AND l.name NOT IN ('sync_queue', 'sync_conflicts')
+  AND EXISTS (SELECT 1 FROM pragma_table_info(l.name, 'main') WHERE pk > 0)
+ORDER BY l.name
+
+-- name: table_triggers
+SELECT name, sql FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE
+
+-- name: table_trigger_sql
+SELECT sql FROM main.sqlite_schema WHERE type = 'trigger' AND name = ?1
+
+-- name: table_own_triggers
+SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND name IN (?1, ?2, ?3, ?4)
