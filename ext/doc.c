@@ -1,6 +1,9 @@
 /* See doc.h. A leadx_doc is a cJSON value under another name, so that no other file can reach
 ** around this one.
 **
+** cJSON's allocator hooks are one setting for the whole process. A host may use the same library and
+** hold objects of it, so they stay as they are; only the printed text is copied into SQLite's memory.
+**
 ** A container that lost a member is given the type that cJSON refuses to print: that makes the
 ** failure sticky, wherever in the tree it happened, without a field of our own. */
 #include "doc.h"
@@ -8,19 +11,6 @@
 #include "json.h"
 
 #include <cjson/cJSON.h>
-
-static void *allocate(size_t n) {
-  return sqlite3_malloc64(n);
-}
-
-static void release(void *memory) {
-  sqlite3_free(memory);
-}
-
-void leadx_doc_init(void) {
-  cJSON_Hooks hooks = {allocate, release};
-  cJSON_InitHooks(&hooks);
-}
 
 static const cJSON *item_of(const leadx_doc *doc) {
   return (const cJSON *)doc;
@@ -171,5 +161,8 @@ void leadx_doc_push_text(leadx_doc *array, const char *text) {
 }
 
 char *leadx_doc_print(const leadx_doc *doc) {
-  return cJSON_PrintUnformatted(item_of(doc));
+  char *printed = cJSON_PrintUnformatted(item_of(doc));
+  char *text = printed ? sqlite3_mprintf("%s", printed) : NULL;
+  cJSON_free(printed);
+  return text;
 }

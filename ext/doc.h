@@ -7,9 +7,6 @@
 
 typedef struct leadx_doc leadx_doc; /* a JSON value; the root is owned by who made it */
 
-/* Makes cJSON allocate through SQLite. Called once by the entry point. */
-void leadx_doc_init(void);
-
 /* Reads exactly one JSON value, at most 64 deep, nothing behind it.
 ** NULL and an error "who: not JSON at byte N" on failure. The caller frees the root. */
 leadx_doc *leadx_doc_parse(const char *who, const char *z, size_t n, leadx_err *err);

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "ctx.h"
-#include "doc.h"
 #include "func.h"
 #include "vtab.h"
 
@@ -32,7 +31,6 @@ static int is_loaded(sqlite3 *handle) {
 
 static int register_all(sqlite3 *handle, char **error) {
   leadx_err err = {0};
-  leadx_doc_init();
   leadx_ctx *ctx = leadx_ctx_new(handle);
   if (!ctx) return SQLITE_NOMEM;
   int rc = leadx_func_register(ctx, &err);

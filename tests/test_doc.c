@@ -3,6 +3,8 @@
 #include "../ext/doc.h"
 #include "suites.h"
 
+#include <cjson/cJSON.h>
+
 #define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
 static leadx_doc *parse(const char *text) {
@@ -205,6 +207,16 @@ END_TEST
 
 /* ---- memory ---- */
 
+/* In the test alone, cJSON allocates through SQLite, whose allocator can be counted and made to fail. */
+static void *allocate(size_t n) {
+  return sqlite3_malloc64(n);
+}
+
+static void count_in_sqlite(void) {
+  cJSON_Hooks hooks = {allocate, sqlite3_free};
+  cJSON_InitHooks(&hooks);
+}
+
 static sqlite3_mem_methods real_memory;
 static int allocations_left;
 
@@ -268,7 +280,7 @@ END_TEST
 Suite *test_doc_suite(void) {
   Suite *suite = suite_create("doc");
   TCase *tc = tcase_create("doc");
-  tcase_add_checked_fixture(tc, leadx_doc_init, NULL);
+  tcase_add_checked_fixture(tc, count_in_sqlite, NULL);
   tcase_add_loop_test(tc, doc_prints_what_it_read, 0, COUNT(round_trips));
   tcase_add_loop_test(tc, doc_says_where_it_is_not_json, 0, COUNT(refused));
   tcase_add_test(tc, doc_reads_only_its_length);
