@@ -397,6 +397,17 @@ static char *run_sync(const leadx_call *call, const char *trigger, int64_t reque
 
 static char *do_sync(const leadx_call *call) { return run_sync(call, "manual", -1); }
 static char *do_push(const leadx_call *call) { return run_sync(call, "push", -1); }
+
+/* leadx_pull([table]) */
+static char *do_pull(const leadx_call *call) {
+  leadx_sync_options options = {.who = call->name, .trigger = "pull", .request_budget = -1, .without_push = 1, .with_pull = 1};
+  if (call->argc) {
+    options.only_table = need_text(call, 0, "a tracked table's name");
+    if (!options.only_table) return NULL;
+  }
+  return leadx_sync_run(call->ctx, &options, &call->ctx->err);
+}
+
 static char *do_step(const leadx_call *call) { return run_sync(call, "step", 1); }
 
 /* ---- the table ---- */
@@ -409,7 +420,7 @@ static const struct implementation {
   int kind;
 } implementations[] = {
     {do_version, READS}, {do_debug, READS},    {do_configure, WRITES}, {do_config, READS},   {do_set_token, WRITES},
-    {do_track, WRITES},  {do_untrack, WRITES}, {do_uuid, READS},       {do_sync, NETWORK},   {do_push, NETWORK},
+    {do_track, WRITES},  {do_untrack, WRITES}, {do_uuid, READS},       {do_sync, NETWORK},   {do_push, NETWORK},   {do_pull, NETWORK},
     {do_step, NETWORK},  {do_enqueue, WRITES}, {do_retry, WRITES},     {do_discard, WRITES}, {do_purge, WRITES},
 };
 
@@ -426,6 +437,7 @@ const leadx_function leadx_functions[] = {
     {"leadx_uuid", 0, 0, "", "a UUIDv7, for keys that two devices never make twice"},
     {"leadx_sync", 0, 1, "[options]", "delivers the queue; `{\"strict\":true}` raises an error unless the state is `ok`"},
     {"leadx_push", 0, 1, "[options]", "the sending half of a sync"},
+    {"leadx_pull", 0, 1, "[table]", "the fetching half of a sync, for one table or all"},
     {"leadx_step", 0, 1, "[options]", "one request of a sync; call it while `more` is true, e.g. for a progress bar"},
     {"leadx_enqueue", 4, 4, "entity_type, entity_id, action, payload", "queues a change by hand; returns the queue id"},
     {"leadx_retry", 0, 1, "[id]", "FAILED and waiting rows (all, or one) are tried again at the next sync"},

@@ -19,6 +19,7 @@ typedef struct leadx_tally {
   int more;               /* the request budget ran out before the work did */
   int64_t done, total;    /* changes settled and found, for progress */
   int lost_lease;
+  const char *phase;      /* "push" or "pull": how far it came; static */
 } leadx_tally;
 
 typedef struct leadx_run {
@@ -27,6 +28,7 @@ typedef struct leadx_run {
   leadx_target target;
   leadx_transport *transport;
   const char *owner;      /* of the lease */
+  const char *user;       /* whose token it is: its sub, "" without one */
   int64_t request_budget; /* how many requests may still be started; < 0: no limit */
   leadx_tally tally;
 } leadx_run;

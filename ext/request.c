@@ -176,6 +176,10 @@ leadx_request *leadx_request_fetch(const leadx_target *target, leadx_change *con
   return assemble(target, "GET", url, NULL, NULL, err);
 }
 
+leadx_request *leadx_request_get(const leadx_target *target, sqlite3_str *url, const char *prefer, leadx_err *err) {
+  return assemble(target, "GET", url, NULL, prefer, err);
+}
+
 size_t leadx_request_key_bytes(const leadx_change *change) {
   size_t names = 0;
   for (int i = 0; change->table->nkey > 1 && i < change->table->nkey; i++) {

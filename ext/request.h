@@ -26,6 +26,9 @@ leadx_request *leadx_request_delete(const leadx_target *target, const leadx_chan
 /* GET of the rows of n changes of one table. */
 leadx_request *leadx_request_fetch(const leadx_target *target, leadx_change *const *changes, int n, leadx_err *err);
 
+/* GET of a ready address; takes url over in every case. prefer may be NULL. */
+leadx_request *leadx_request_get(const leadx_target *target, sqlite3_str *url, const char *prefer, leadx_err *err);
+
 /* How many bytes a change's key takes in the URL of a fetch, at most. */
 size_t leadx_request_key_bytes(const leadx_change *change);
 

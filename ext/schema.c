@@ -20,7 +20,7 @@ static const char *const own_columns[] = {"base", "next_try_at", "error_code", "
 static const int create_statements[] = {
     LEADX_SQL_SCHEMA_SYNC_QUEUE, LEADX_SQL_SCHEMA_SETTINGS, LEADX_SQL_SCHEMA_TABLES,  LEADX_SQL_SCHEMA_APPLYING, LEADX_SQL_SCHEMA_SHADOW,
     LEADX_SQL_SCHEMA_MARK,       LEADX_SQL_SCHEMA_HELD,     LEADX_SQL_SCHEMA_LEASE,   LEADX_SQL_SCHEMA_CURSORS,  LEADX_SQL_SCHEMA_RUNS,
-    LEADX_SQL_SCHEMA_CONFLICTS,  LEADX_SQL_SCHEMA_REVIVE,
+    LEADX_SQL_SCHEMA_CONFLICTS,  LEADX_SQL_SCHEMA_PARKED,   LEADX_SQL_SCHEMA_REVIVE,
 };
 
 static int has_table(leadx_db *db, const char *name, int64_t *there, leadx_err *err) {

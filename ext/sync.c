@@ -7,6 +7,7 @@
 #include "diff.h"
 #include "doc.h"
 #include "lease.h"
+#include "pull.h"
 #include "schema.h"
 #include "session.h"
 #include "settings.h"
@@ -115,7 +116,7 @@ static char *write_result(leadx_ctx *ctx, const leadx_sync_options *options, con
     leadx_doc_add_int(doc, "ms", ms);
     if (options->request_budget >= 0) {
       leadx_doc_add_bool(doc, "more", tally->more && tally->ended == LEADX_CLASS_OK && !tally->lost_lease);
-      leadx_doc_add_text(doc, "phase", "push");
+      leadx_doc_add_text(doc, "phase", tally->phase ? tally->phase : "push");
       leadx_doc_add_int(doc, "done", tally->done);
       leadx_doc_add_int(doc, "total", tally->total);
     }
@@ -140,6 +141,22 @@ static char *finish(leadx_ctx *ctx, const leadx_sync_options *options, const lea
 
 /* ---- one sync under the lease ---- */
 
+/* Push, then pull. A bounded run that spent its requests on the push leaves the pull for the next call. */
+static int run_halves(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run, leadx_err *err) {
+  int rc = SQLITE_OK;
+  run->tally.phase = "push";
+  begin_progress(ctx, run->tally.phase);
+  if (!options->without_push) rc = leadx_push_run(run, err);
+  if (!options->with_pull || rc != SQLITE_OK || run->tally.ended != LEADX_CLASS_OK) return rc;
+  if (run->request_budget == 0 || run->tally.more) {
+    run->tally.more = 1;
+    return rc;
+  }
+  run->tally.phase = "pull";
+  begin_progress(ctx, run->tally.phase);
+  return leadx_pull_run(run, options->only_table, err);
+}
+
 static int run_leased(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run, const leadx_credentials *credentials,
                       leadx_err *err) {
   leadx_tables tables;
@@ -152,8 +169,7 @@ static int run_leased(leadx_ctx *ctx, const leadx_sync_options *options, leadx_r
   }
   if (rc == SQLITE_OK) {
     run->tables = &tables;
-    begin_progress(ctx, "push");
-    rc = leadx_push_run(run, err);
+    rc = run_halves(ctx, options, run, err);
     end_progress(ctx, &run->tally);
     run->transport->free(run->transport);
   }
@@ -174,7 +190,7 @@ static char *run_configured(leadx_ctx *ctx, const leadx_sync_options *options, c
   char owner[LEADX_OWNER_BYTES];
   int taken = 0;
   int64_t began_ms = leadx_clock_mono_ms();
-  leadx_run run = {.ctx = ctx, .owner = owner, .request_budget = options->request_budget};
+  leadx_run run = {.ctx = ctx, .owner = owner, .user = credentials->user, .request_budget = options->request_budget};
   run.target = (leadx_target){credentials->url, credentials->apikey, credentials->token, ctx->settings->text[LEADX_SCHEMA]};
   run.tally.retry_after_s = -1;
   if (is_throttled(ctx, &run.tally)) return finish(ctx, options, &run.tally, began_ms, err);

@@ -7,6 +7,9 @@
 typedef struct leadx_sync_options {
   const char *who;        /* the SQL function, for errors */
   const char *trigger;    /* what the log says: 'manual', 'step', … */
+  int without_push;       /* the pull half alone */
+  int with_pull;          /* after the push, fetch what others changed */
+  const char *only_table; /* of a pull; NULL: all */
   int64_t request_budget; /* < 0: none */
   int strict;             /* raise instead of a state other than ok */
   /* For tests: makes the transport in place of the real one; NULL for the real one. */

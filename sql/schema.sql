@@ -83,6 +83,7 @@ CREATE TABLE IF NOT EXISTS main.leadx_lease (
 )
 
 -- name: schema_cursors
+-- How far each table was pulled, per server and user, in the server's own words. midway_us: when a pull stopped between two pages.
 CREATE TABLE IF NOT EXISTS main.leadx_cursors (
   origin TEXT NOT NULL,
   user TEXT NOT NULL,
@@ -90,6 +91,7 @@ CREATE TABLE IF NOT EXISTS main.leadx_cursors (
   fingerprint TEXT NOT NULL,
   version TEXT,
   key TEXT,
+  midway_us INTEGER,
   PRIMARY KEY (origin, user, entity)
 ) WITHOUT ROWID
 
@@ -163,3 +165,12 @@ SELECT key, value FROM main.leadx_settings
 -- name: settings_store
 INSERT INTO main.leadx_settings(key, value) VALUES (?1, ?2)
 ON CONFLICT(key) DO UPDATE SET value = excluded.value
+
+-- name: schema_parked
+-- Rows of the server that could not be applied (yet): fetched again by key at every pull until they fit.
+CREATE TABLE IF NOT EXISTS main.leadx_parked (
+  entity TEXT NOT NULL,
+  key TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  PRIMARY KEY (entity, key)
+) WITHOUT ROWID

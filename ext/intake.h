@@ -1,0 +1,32 @@
+/* Intake: rows of the server into a local table, in bulk. One intake per table and run.
+**
+** A row goes in when nothing of it is unsent; otherwise, and when the local table refuses it, its key is
+** parked and the row is fetched again at later pulls. Nothing is ever written over a pending change. */
+#ifndef LEADX_INTAKE_H
+#define LEADX_INTAKE_H
+
+#include "table.h"
+
+typedef struct leadx_intake leadx_intake;
+
+leadx_intake *leadx_intake_open(leadx_db *db, leadx_table *table, leadx_err *err); /* NULL on error */
+void leadx_intake_close(leadx_intake *intake); /* accepts NULL */
+
+/* Begins and ends a stretch of rows inside the caller's write transaction: capture is off in between, and what
+** was queued since the last stretch is known. */
+int leadx_intake_begin(leadx_intake *intake, leadx_err *err);
+int leadx_intake_end(leadx_intake *intake, leadx_err *err);
+
+/* Takes one row (a checked object). *changed: the local row is another one now; *parked: it could not go in. */
+int leadx_intake_row(leadx_intake *intake, leadx_slice row, int *changed, int *parked, leadx_err *err);
+
+/* Removes the local row that the server does not have any more, unless something of it is unsent. */
+int leadx_intake_remove(leadx_intake *intake, const char *key, int *changed, leadx_err *err);
+
+/* The entity_id of a server's row, as the triggers would write it; sqlite3_malloc, NULL when a key column is missing. */
+char *leadx_intake_key(const leadx_table *table, leadx_slice row);
+
+/* Is something of that row unsent? As of begin(). */
+int leadx_intake_is_pending(const leadx_intake *intake, const char *key);
+
+#endif

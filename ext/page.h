@@ -1,0 +1,22 @@
+/* The addresses of a pull: keyset pages on (version, key). Spelling only. */
+#ifndef LEADX_PAGE_H
+#define LEADX_PAGE_H
+
+#include "request.h"
+
+/* A place in the order (version, key), in the server's own words. */
+typedef struct leadx_place {
+  char *version;      /* NULL: at the very beginning, or (with a key) among rows without a version */
+  char *key;          /* entity_id; NULL: at the beginning of that version */
+} leadx_place;
+
+/* The page after a place. versions 0: rows in the order of their keys alone (reconcile), with only key and version. */
+leadx_request *leadx_page_request(const leadx_target *target, const leadx_table *table, const leadx_place *after, int limit, int count,
+                                  leadx_err *err);
+leadx_request *leadx_page_keys_request(const leadx_target *target, const leadx_table *table, const char *after_key, int limit, leadx_err *err);
+/* Rows by their keys (n entity_ids). */
+leadx_request *leadx_page_rows_request(const leadx_target *target, leadx_table *table, char *const *keys, int n, leadx_err *err);
+
+void leadx_place_clear(leadx_place *place);
+
+#endif

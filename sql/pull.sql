@@ -1,0 +1,38 @@
+-- Statements of pull.c, intake.c and reconcile.c.
+
+-- name: cursor_get
+SELECT version, key, fingerprint, midway_us FROM main.leadx_cursors WHERE origin = ?1 AND user = ?2 AND entity = ?3
+
+-- name: cursor_set
+INSERT INTO main.leadx_cursors(origin, user, entity, fingerprint, version, key, midway_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+ON CONFLICT(origin, user, entity) DO UPDATE SET fingerprint = excluded.fingerprint, version = excluded.version, key = excluded.key,
+  midway_us = excluded.midway_us
+
+-- name: cursor_arrive
+UPDATE main.leadx_cursors SET midway_us = NULL WHERE origin = ?1 AND user = ?2 AND entity = ?3
+
+-- name: cursor_forget
+DELETE FROM main.leadx_cursors WHERE entity = ?1
+
+-- name: pull_set_pulled
+UPDATE main.leadx_tables SET last_pull_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE table_name = ?1
+
+-- name: pull_unsent_keys
+-- Keys with unsent changes above a rowid; the caller remembers how far it has read.
+SELECT rowid, entity_id FROM main.sync_queue WHERE rowid > ?1 AND entity_type = ?2 AND status IS NOT 'SYNCED'
+
+-- name: pull_unsent_held
+SELECT q.entity_id FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
+WHERE q.entity_type = ?1 AND q.status IS NOT 'SYNCED'
+
+-- name: parked_add
+INSERT INTO main.leadx_parked(entity, key, reason) VALUES (?1, ?2, ?3) ON CONFLICT(entity, key) DO UPDATE SET reason = excluded.reason
+
+-- name: parked_drop
+DELETE FROM main.leadx_parked WHERE entity = ?1 AND key = ?2
+
+-- name: parked_list
+SELECT key FROM main.leadx_parked WHERE entity = ?1 AND key > ?2 ORDER BY key LIMIT ?3
+
+-- name: reconcile_begin
+CREATE TEMP TABLE IF NOT EXISTS leadx_seen(key TEXT PRIMARY KEY, version TEXT) WITHOUT ROWID
