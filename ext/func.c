@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "decide.h"
 #include "doc.h"
 #include "http.h"
 #include "queue.h"
@@ -398,14 +399,55 @@ static char *run_sync(const leadx_call *call, const char *trigger, int64_t reque
 static char *do_sync(const leadx_call *call) { return run_sync(call, "manual", -1); }
 static char *do_push(const leadx_call *call) { return run_sync(call, "push", -1); }
 
-/* leadx_pull([table]) */
-static char *do_pull(const leadx_call *call) {
-  leadx_sync_options options = {.who = call->name, .trigger = "pull", .request_budget = -1, .without_push = 1, .with_pull = 1};
-  if (call->argc) {
-    options.only_table = need_text(call, 0, "a tracked table's name");
-    if (!options.only_table) return NULL;
+/* Is it the name of a tracked table? */
+static int check_tracked(const leadx_call *call, const char *name) {
+  leadx_ctx *ctx = call->ctx;
+  leadx_tables tables;
+  if (need_tables(call) != SQLITE_OK || leadx_tables_load(&ctx->db, call->name, &tables, &ctx->err) != SQLITE_OK) return ctx->err.rc;
+  if (!leadx_tables_by_name(&tables, name)) {
+    leadx_err_set(&ctx->err, SQLITE_ERROR, "%s: table \"%.80s\" is not tracked; leadx_status lists the tables that are", call->name, name);
   }
-  return leadx_sync_run(call->ctx, &options, &call->ctx->err);
+  leadx_tables_clear(&tables);
+  return ctx->err.rc;
+}
+
+/* The functions that take one table or none. */
+static char *run_for_table(const leadx_call *call, leadx_sync_options *options) {
+  options->who = call->name;
+  options->request_budget = -1;
+  if (call->argc) {
+    options->only_table = need_text(call, 0, "a tracked table's name");
+    if (!options->only_table || check_tracked(call, options->only_table) != SQLITE_OK) return NULL;
+  }
+  return leadx_sync_run(call->ctx, options, &call->ctx->err);
+}
+
+static char *do_pull(const leadx_call *call) {
+  leadx_sync_options options = {.trigger = "pull", .without_push = 1, .with_pull = 1};
+  return run_for_table(call, &options);
+}
+
+static char *do_reconcile(const leadx_call *call) {
+  leadx_sync_options options = {.trigger = "reconcile", .without_push = 1, .with_reconcile = 1};
+  return run_for_table(call, &options);
+}
+
+/* ---- decisions ---- */
+
+static char *do_resolve(const leadx_call *call) {
+  leadx_ctx *ctx = call->ctx;
+  leadx_tables tables;
+  const char *id = need_text(call, 0, "a conflict's id");
+  const char *choice = id ? need_text(call, 1, "'client', 'server' or 'merge'") : NULL;
+  if (!choice || need_tables(call) != SQLITE_OK || leadx_tables_load(&ctx->db, call->name, &tables, &ctx->err) != SQLITE_OK) return NULL;
+  int rc = leadx_db_nest_open(&ctx->db, &ctx->err);
+  if (rc == SQLITE_OK) {
+    rc = leadx_decide_conflict(&ctx->db, &tables, id, choice, text_arg(call, 2), &ctx->err);
+    leadx_db_release(&ctx->db);
+    rc = leadx_db_nest_close(&ctx->db, rc, &ctx->err);
+  }
+  leadx_tables_clear(&tables);
+  return rc == SQLITE_OK ? sqlite3_mprintf("{\"resolved\":\"%w\",\"winner\":\"%w\"}", id, choice) : NULL;
 }
 
 static char *do_step(const leadx_call *call) { return run_sync(call, "step", 1); }
@@ -421,6 +463,7 @@ static const struct implementation {
 } implementations[] = {
     {do_version, READS}, {do_debug, READS},    {do_configure, WRITES}, {do_config, READS},   {do_set_token, WRITES},
     {do_track, WRITES},  {do_untrack, WRITES}, {do_uuid, READS},       {do_sync, NETWORK},   {do_push, NETWORK},   {do_pull, NETWORK},
+    {do_reconcile, NETWORK}, {do_resolve, WRITES},
     {do_step, NETWORK},  {do_enqueue, WRITES}, {do_retry, WRITES},     {do_discard, WRITES}, {do_purge, WRITES},
 };
 
@@ -438,6 +481,10 @@ const leadx_function leadx_functions[] = {
     {"leadx_sync", 0, 1, "[options]", "delivers the queue; `{\"strict\":true}` raises an error unless the state is `ok`"},
     {"leadx_push", 0, 1, "[options]", "the sending half of a sync"},
     {"leadx_pull", 0, 1, "[table]", "the fetching half of a sync, for one table or all"},
+    {"leadx_reconcile", 0, 1, "[table]",
+     "compares keys and versions with the server and repairs what a cursor cannot see: deleted, hidden and revealed rows, a restored server"},
+    {"leadx_resolve", 2, 3, "conflict, choice [, json]",
+     "decides an open conflict: `'client'`, `'server'` or `'merge'` with the final values of the contested columns"},
     {"leadx_step", 0, 1, "[options]", "one request of a sync; call it while `more` is true, e.g. for a progress bar"},
     {"leadx_enqueue", 4, 4, "entity_type, entity_id, action, payload", "queues a change by hand; returns the queue id"},
     {"leadx_retry", 0, 1, "[id]", "FAILED and waiting rows (all, or one) are tried again at the next sync"},
@@ -445,6 +492,9 @@ const leadx_function leadx_functions[] = {
     {"leadx_purge", 0, 1, "[days]", "drops SYNCED rows and closed conflicts older than the retention; never anything unsent"},
 };
 const int leadx_nfunctions = (int)(sizeof leadx_functions / sizeof leadx_functions[0]);
+
+_Static_assert(sizeof implementations / sizeof implementations[0] == sizeof leadx_functions / sizeof leadx_functions[0],
+               "every function has its row in both tables");
 
 /* What a function's pApp points to. */
 typedef struct binding {

@@ -306,11 +306,12 @@ static int take(leadx_intake *intake, leadx_slice row, const char *key, const ch
   return upsert(intake, row, refused, err);
 }
 
-static int take_row(leadx_intake *intake, leadx_slice row, const char *key, const char *version, int *changed, int *parked, leadx_err *err) {
+static int take_row(leadx_intake *intake, leadx_slice row, const char *key, const char *version, int anew, int *changed, int *parked,
+                    leadx_err *err) {
   const char *refused = NULL;
   int known = 0;
   int rc = is_known_version(intake, key, version, &known, err);
-  if (rc != SQLITE_OK || known) return rc;
+  if (rc != SQLITE_OK || (known && !anew)) return rc;
   if (leadx_intake_is_pending(intake, key)) return park(intake, key, "a local change is unsent", parked, err);
   rc = take(intake, row, key, &refused, err);
   if (rc != SQLITE_OK) return rc;
@@ -319,10 +320,10 @@ static int take_row(leadx_intake *intake, leadx_slice row, const char *key, cons
   return leadx_db_run(intake->db, LEADX_SQL_SHADOW_SET, err, "ttt", intake->table->entity, key, version);
 }
 
-int leadx_intake_row(leadx_intake *intake, leadx_slice row, int *changed, int *parked, leadx_err *err) {
+int leadx_intake_row(leadx_intake *intake, leadx_slice row, int anew, int *changed, int *parked, leadx_err *err) {
   char *key = leadx_intake_key(intake->table, row), *version = leadx_change_version_of(intake->table, row);
   *changed = *parked = 0;
-  int rc = key ? take_row(intake, row, key, version, changed, parked, err)
+  int rc = key ? take_row(intake, row, key, version, anew, changed, parked, err)
                : leadx_err_set(err, SQLITE_ERROR, "table \"%s\": the server's row has no \"%s\"", intake->table->name,
                                intake->table->columns[intake->table->key[0]].remote);
   sqlite3_free(key);

@@ -17,8 +17,9 @@ void leadx_intake_close(leadx_intake *intake); /* accepts NULL */
 int leadx_intake_begin(leadx_intake *intake, leadx_err *err);
 int leadx_intake_end(leadx_intake *intake, leadx_err *err);
 
-/* Takes one row (a checked object). *changed: the local row is another one now; *parked: it could not go in. */
-int leadx_intake_row(leadx_intake *intake, leadx_slice row, int *changed, int *parked, leadx_err *err);
+/* Takes one row (a checked object). A version that is known already is passed over, unless anew says that the
+** local row may have strayed from it. *changed: the local row is another one now; *parked: it could not go in. */
+int leadx_intake_row(leadx_intake *intake, leadx_slice row, int anew, int *changed, int *parked, leadx_err *err);
 
 /* Removes the local row that the server does not have any more, unless something of it is unsent. */
 int leadx_intake_remove(leadx_intake *intake, const char *key, int *changed, leadx_err *err);

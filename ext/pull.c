@@ -181,7 +181,7 @@ static int apply_rows(leadx_pulling *pulling, const leadx_stretch *stretch, lead
     for (int i = 0; i < stretch->n && rc == SQLITE_OK; i++) {
       int changed = 0, waits = 0;
       if (!parked[i]) continue;
-      rc = leadx_intake_row(pulling->intake, stretch->rows[i], &changed, &waits, err);
+      rc = leadx_intake_row(pulling->intake, stretch->rows[i], 0, &changed, &waits, err);
       pulling->run->tally.pulled += changed;
       if (waits) continue;
       parked[i] = 0;
@@ -331,7 +331,7 @@ static int settle_parked(leadx_pulling *pulling, leadx_slice rows, const char *k
   leadx_slice row = find_row(pulling->table, rows, key);
   int changed = 0, parked = 0, rc;
   if (leadx_intake_is_pending(pulling->intake, key)) return SQLITE_OK;
-  if (row.n) rc = leadx_intake_row(pulling->intake, row, &changed, &parked, err);
+  if (row.n) rc = leadx_intake_row(pulling->intake, row, 1, &changed, &parked, err);
   else rc = leadx_intake_remove(pulling->intake, key, &changed, err);
   pulling->run->tally.pulled += changed;
   if (rc == SQLITE_OK && !parked) {

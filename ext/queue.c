@@ -239,7 +239,8 @@ int leadx_queue_discard(leadx_db *db, const char *id, leadx_err *err) {
   if (strcmp(status, "IN_PROGRESS") == 0) {
     return leadx_err_set(err, SQLITE_BUSY, "leadx_discard: the row is being sent just now; try again when the sync has ended");
   }
-  return leadx_db_run(db, LEADX_SQL_QUEUE_DELETE, err, "t", id);
+  rc = leadx_db_run(db, LEADX_SQL_QUEUE_REFETCH, err, "t", id);
+  return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_QUEUE_DELETE, err, "t", id) : err->rc;
 }
 
 int leadx_queue_enqueue(leadx_db *db, const char *entity, const char *key, leadx_action action, const char *payload, char id[37],

@@ -8,6 +8,7 @@
 #include "doc.h"
 #include "lease.h"
 #include "pull.h"
+#include "reconcile.h"
 #include "schema.h"
 #include "session.h"
 #include "settings.h"
@@ -144,6 +145,11 @@ static char *finish(leadx_ctx *ctx, const leadx_sync_options *options, const lea
 /* Push, then pull. A bounded run that spent its requests on the push leaves the pull for the next call. */
 static int run_halves(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run, leadx_err *err) {
   int rc = SQLITE_OK;
+  if (options->with_reconcile) {
+    run->tally.phase = "reconcile";
+    begin_progress(ctx, run->tally.phase);
+    return leadx_reconcile_run(run, options->only_table, err);
+  }
   run->tally.phase = "push";
   begin_progress(ctx, run->tally.phase);
   if (!options->without_push) rc = leadx_push_run(run, err);

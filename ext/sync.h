@@ -9,6 +9,7 @@ typedef struct leadx_sync_options {
   const char *trigger;    /* what the log says: 'manual', 'step', … */
   int without_push;       /* the pull half alone */
   int with_pull;          /* after the push, fetch what others changed */
+  int with_reconcile;     /* instead: compare everything with the server */
   const char *only_table; /* of a pull; NULL: all */
   int64_t request_budget; /* < 0: none */
   int strict;             /* raise instead of a state other than ok */

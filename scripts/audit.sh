@@ -16,9 +16,9 @@ failures=0
 layers=(
   'sqlite err clock sql_text'
   'db http json doc'
-  'rest conflict wire table ctx settings session schema queue'
-  'capture apply plan'
-  'push pull resolve'
+  'rest conflict wire table ctx settings session schema queue lease'
+  'capture change apply plan diff request page job intake'
+  'push pull settle resolve decide reconcile track'
   'sync'
   'worker'
   'func vtab'

@@ -36,3 +36,26 @@ SELECT key FROM main.leadx_parked WHERE entity = ?1 AND key > ?2 ORDER BY key LI
 
 -- name: reconcile_begin
 CREATE TEMP TABLE IF NOT EXISTS leadx_seen(key TEXT PRIMARY KEY, version TEXT) WITHOUT ROWID
+
+-- name: reconcile_clear
+DELETE FROM temp.leadx_seen
+
+-- name: reconcile_see
+INSERT INTO temp.leadx_seen(key, version) VALUES (?1, ?2) ON CONFLICT DO NOTHING
+
+-- name: reconcile_differing
+-- Keys whose version here is not the server's: new ones, changed ones.
+SELECT s.key FROM temp.leadx_seen s LEFT JOIN main.leadx_shadow h ON h.entity = ?1 AND h.key = s.key
+WHERE s.key > ?2 AND h.version IS NOT s.version ORDER BY s.key LIMIT ?3
+
+-- name: reconcile_vanished
+-- Rows that the server once confirmed and does not show any more.
+SELECT h.key FROM main.leadx_shadow h
+WHERE h.entity = ?1 AND h.key > ?2 AND h.version IS NOT NULL AND h.key NOT IN (SELECT key FROM temp.leadx_seen)
+ORDER BY h.key LIMIT ?3
+
+-- name: reconcile_count_seen
+SELECT count(*) FROM temp.leadx_seen
+
+-- name: reconcile_count_known
+SELECT count(*) FROM main.leadx_shadow WHERE entity = ?1 AND version IS NOT NULL

@@ -96,6 +96,11 @@ SELECT status, entity_type, entity_id FROM main.sync_queue WHERE id = ?1
 -- name: queue_delete
 DELETE FROM main.sync_queue WHERE id = ?1
 
+-- name: queue_refetch
+-- A discarded change leaves its local row behind; the next pull fetches the server's state of it.
+INSERT INTO main.leadx_parked(entity, key, reason) SELECT entity_type, entity_id, 'discarded' FROM main.sync_queue WHERE id = ?1
+ON CONFLICT(entity, key) DO UPDATE SET reason = excluded.reason
+
 -- name: queue_enqueue
 INSERT INTO main.sync_queue(id, entity_type, entity_id, action, payload) VALUES (?1, ?2, ?3, ?4, ?5)
 

@@ -1,0 +1,242 @@
+/* Decisions by people. See decide.h. */
+#include "decide.h"
+
+#include <string.h>
+
+#include "apply.h"
+#include "capture.h"
+#include "change.h"
+#include "clock.h"
+#include "queue.h"
+
+/* An open conflict as it stands in the file. */
+typedef struct leadx_question {
+  leadx_table *table;
+  char *key, *client_text, *server_text, *contested_text;
+  leadx_slice client, server, contested, chosen;
+} leadx_question;
+
+static void question_clear(leadx_question *question) {
+  sqlite3_free(question->key);
+  sqlite3_free(question->client_text);
+  sqlite3_free(question->server_text);
+  sqlite3_free(question->contested_text);
+  memset(question, 0, sizeof *question);
+}
+
+static char *copy_column(sqlite3_stmt *stmt, int i) {
+  const char *text = (const char *)sqlite3_column_text(stmt, i);
+  return sqlite3_mprintf("%s", text ? text : "");
+}
+
+static int is_json(const char *text, leadx_slice *value, leadx_json_kind kind) {
+  return text && !leadx_json_check(text, strlen(text), 0, value, NULL) && leadx_json_kind_of(*value) == kind;
+}
+
+static int read_question(leadx_db *db, const leadx_tables *tables, const char *id, leadx_question *question, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_CONFLICT_OPEN, err);
+  if (!stmt) return err->rc;
+  sqlite3_bind_text(stmt, 1, id, -1, SQLITE_TRANSIENT);
+  int rc = sqlite3_step(stmt), open = 0;
+  if (rc == SQLITE_ROW) {
+    open = sqlite3_column_type(stmt, 6) == SQLITE_NULL;
+    question->table = leadx_tables_by_entity(tables, (const char *)sqlite3_column_text(stmt, 0));
+    question->key = copy_column(stmt, 1);
+    question->client_text = copy_column(stmt, 3);
+    question->server_text = copy_column(stmt, 4);
+    question->contested_text = copy_column(stmt, 5);
+  }
+  leadx_db_put(db, stmt);
+  if (rc == SQLITE_DONE) return leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: no conflict has the id \"%.40s\"; look in leadx_conflicts", id);
+  if (rc != SQLITE_ROW) return leadx_err_db(err, db->handle, rc, "read the conflict");
+  if (!open) return leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: this conflict is decided already; change the row itself");
+  if (!question->table) return leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: the conflict's table is not tracked any more");
+  if (is_json(question->client_text, &question->client, LEADX_JSON_OBJECT) &&
+      is_json(question->server_text, &question->server, LEADX_JSON_OBJECT) &&
+      is_json(question->contested_text, &question->contested, LEADX_JSON_ARRAY)) {
+    return SQLITE_OK;
+  }
+  return leadx_err_set(err, SQLITE_CORRUPT, "leadx_resolve: the conflict's row in sync_conflicts is damaged; leadx_discard() the change instead");
+}
+
+/* ---- the choice ---- */
+
+static int is_contested(const leadx_question *question, const char *remote) {
+  leadx_json_walk walk;
+  leadx_slice name;
+  leadx_json_walk_init(&walk, question->contested);
+  while (leadx_json_walk_element(&walk, &name)) {
+    if (leadx_json_string_is(name, remote, strlen(remote))) return 1;
+  }
+  return 0;
+}
+
+/* Every member of a merge must be a contested column, and every contested column a member. */
+static int check_merge(const leadx_question *question, leadx_err *err) {
+  leadx_json_walk walk;
+  leadx_slice name, value;
+  int given = 0, wanted = 0;
+  leadx_json_walk_init(&walk, question->contested);
+  while (leadx_json_walk_element(&walk, &name)) wanted++;
+  leadx_json_walk_init(&walk, question->chosen);
+  while (leadx_json_walk_member(&walk, &name, &value)) {
+    char *text = leadx_json_text(name, NULL);
+    int known = text && is_contested(question, text);
+    sqlite3_free(text);
+    if (!known) break;
+    given++;
+  }
+  if (given == wanted && !leadx_json_walk_member(&walk, &name, &value)) return SQLITE_OK;
+  return leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: the values must be exactly those of the contested columns %s", question->contested_text);
+}
+
+/* The value a contested column ends with. */
+static leadx_slice chosen_value(const leadx_question *question, const char *choice, const char *remote) {
+  if (strcmp(choice, "merge") == 0) return leadx_json_member(question->chosen, remote);
+  return leadx_json_member(strcmp(choice, "server") == 0 ? question->server : question->client, remote);
+}
+
+/* ---- carrying it out ---- */
+
+/* The queue rows that waited are done with; what is left of them is queued anew. */
+static int close_members(leadx_db *db, const leadx_question *question, leadx_err *err) {
+  char now[LEADX_INSTANT_BYTES], id[64];
+  leadx_instant_format(leadx_clock_wall_us(), now);
+  for (int rc = SQLITE_OK;;) {
+    sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_CONFLICT_MEMBERS, err);
+    if (!stmt) return err->rc;
+    sqlite3_bind_text(stmt, 1, question->table->entity, -1, SQLITE_TRANSIENT);
+    sqlite3_bind_text(stmt, 2, question->key, -1, SQLITE_TRANSIENT);
+    int found = sqlite3_step(stmt) == SQLITE_ROW;
+    if (found) sqlite3_snprintf(sizeof id, id, "%s", (const char *)sqlite3_column_text(stmt, 0));
+    leadx_db_put(db, stmt);
+    if (!found) return SQLITE_OK;
+    rc = leadx_queue_ack(db, id, now, "resolved", "decided by leadx_resolve(); what was left is queued anew", err);
+    if (rc != SQLITE_OK) return rc;
+  }
+}
+
+/* Writes the chosen values of the contested columns into the local row, capture off. */
+static int write_local(leadx_db *db, const leadx_question *question, const char *choice, leadx_err *err) {
+  const leadx_table *table = question->table;
+  sqlite3_str *sql = sqlite3_str_new(NULL);
+  int n = 0;
+  sqlite3_str_appendf(sql, "UPDATE main.\"%w\" SET ", table->name);
+  for (int i = 0; i < table->ncolumns; i++) {
+    if (!is_contested(question, table->columns[i].remote)) continue;
+    n++;
+    sqlite3_str_appendf(sql, "%s\"%w\" = ?%d", n > 1 ? ", " : "", table->columns[i].name, n);
+  }
+  sqlite3_str_appendall(sql, " WHERE ");
+  leadx_table_where_key(table, sql, n + 1);
+  if (n == 0) {
+    sqlite3_free(sqlite3_str_finish(sql));
+    return SQLITE_OK;
+  }
+  sqlite3_stmt *stmt = leadx_db_prepare_str(db, sql, err);
+  if (!stmt) return err->rc;
+  int rc = SQLITE_OK, parameter = 0;
+  for (int i = 0; i < table->ncolumns && rc == SQLITE_OK; i++) {
+    const char *remote = table->columns[i].remote;
+    if (is_contested(question, remote)) rc = leadx_wire_bind(stmt, ++parameter, table->columns[i].type, chosen_value(question, choice, remote));
+  }
+  if (rc == SQLITE_OK) rc = leadx_table_bind_key(table, stmt, n + 1, question->key);
+  if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
+  sqlite3_finalize(stmt);
+  if (rc == SQLITE_DONE) return SQLITE_OK;
+  return leadx_err_db(err, db->handle, rc, "write the decision");
+}
+
+/* The local row in wire form; NULL without an error when it is gone. */
+static char *read_local(leadx_db *db, const leadx_question *question, leadx_err *err) {
+  const leadx_table *table = question->table;
+  sqlite3_str *sql = sqlite3_str_new(NULL);
+  char *name = sqlite3_mprintf("\"%w\"", table->name), *text = NULL;
+  sqlite3_str_appendall(sql, "SELECT ");
+  leadx_capture_row(sql, table, name ? name : "NULL");
+  sqlite3_str_appendf(sql, " FROM main.%s WHERE ", name ? name : "NULL");
+  leadx_table_where_key(table, sql, 1);
+  sqlite3_free(name);
+  sqlite3_stmt *stmt = leadx_db_prepare_str(db, sql, err);
+  if (stmt && leadx_table_bind_key(table, stmt, 1, question->key) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+    text = sqlite3_mprintf("%s", (const char *)sqlite3_column_text(stmt, 0));
+    if (!text) leadx_err_nomem(err);
+  }
+  sqlite3_finalize(stmt);
+  return text;
+}
+
+/* The server's values of the columns in which the local row differs from it; NULL when there are none. */
+static char *difference(const leadx_question *question, leadx_slice local, leadx_err *err) {
+  const leadx_table *table = question->table;
+  sqlite3_str *base = sqlite3_str_new(NULL);
+  int n = 0;
+  for (int i = 0; i < table->ncolumns; i++) {
+    const leadx_column *column = &table->columns[i];
+    leadx_slice theirs = leadx_json_member(question->server, column->remote), mine = leadx_json_member(local, column->remote);
+    if (!theirs.n || !mine.n || i == table->version_column || leadx_wire_equal(column->type, mine, theirs)) continue;
+    sqlite3_str_appendall(base, n++ ? "," : "{");
+    leadx_json_append_string(base, column->remote, strlen(column->remote));
+    sqlite3_str_appendf(base, ":%.*s", (int)theirs.n, theirs.z);
+  }
+  if (n > 0) sqlite3_str_appendall(base, "}");
+  char *text = leadx_db_finish(base, err);
+  if (n > 0 || !text) return text;
+  sqlite3_free(text);
+  return NULL;
+}
+
+/* Queues what the server does not have yet, on the version that was shown. */
+static int queue_rest(leadx_db *db, const leadx_question *question, leadx_err *err) {
+  leadx_slice local;
+  char *row = read_local(db, question, err);
+  int rc = err->rc;
+  if (row && is_json(row, &local, LEADX_JSON_OBJECT)) {
+    char *base = difference(question, local, err);
+    char id[37];
+    int64_t next = 0;
+    rc = err->rc;
+    if (base && rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_QUEUE_NEXT_ROWID, err, &next, "");
+    if (base && rc == SQLITE_OK) {
+      leadx_uuid_make(next, id);
+      rc = leadx_db_run(db, LEADX_SQL_DECIDE_ENQUEUE_UPDATE, err, "ttttt", id, question->table->entity, question->key, row, base);
+    }
+    sqlite3_free(base);
+  }
+  sqlite3_free(row);
+  if (rc != SQLITE_OK) return rc;
+  char *version = leadx_change_version_of(question->table, question->server);
+  rc = leadx_db_run(db, LEADX_SQL_SHADOW_SET, err, "ttt", question->table->entity, question->key, version);
+  sqlite3_free(version);
+  return rc;
+}
+
+static int carry_out(leadx_db *db, const leadx_question *question, const char *id, const char *choice, leadx_err *err) {
+  int rc = close_members(db, question, err);
+  if (rc == SQLITE_OK) rc = leadx_apply_begin(db, err);
+  if (rc == SQLITE_OK) rc = write_local(db, question, choice, err);
+  if (rc == SQLITE_OK) rc = leadx_apply_end(db, err);
+  if (rc == SQLITE_OK) rc = queue_rest(db, question, err);
+  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_CONFLICT_CLOSE, err, "ttt", id, choice, "by hand");
+  return rc;
+}
+
+int leadx_decide_conflict(leadx_db *db, const leadx_tables *tables, const char *id, const char *choice, const char *json, leadx_err *err) {
+  leadx_question question;
+  memset(&question, 0, sizeof question);
+  int merge = strcmp(choice, "merge") == 0;
+  if (!merge && strcmp(choice, "client") != 0 && strcmp(choice, "server") != 0) {
+    return leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: the choice \"%.20s\" must be 'client', 'server' or 'merge'", choice);
+  }
+  if (merge != (json != NULL)) {
+    return leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: 'merge' takes the final values of the contested columns as a JSON object, the others take none");
+  }
+  if (merge && !is_json(json, &question.chosen, LEADX_JSON_OBJECT)) {
+    return leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: the values must be a JSON object of the contested columns");
+  }
+  int rc = read_question(db, tables, id, &question, err);
+  if (rc == SQLITE_OK && merge) rc = check_merge(&question, err);
+  if (rc == SQLITE_OK) rc = carry_out(db, &question, id, choice, err);
+  question_clear(&question);
+  return rc;
+}

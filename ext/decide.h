@@ -1,0 +1,12 @@
+/* Decisions by people: an open conflict is closed, and what follows is queued like any other change. */
+#ifndef LEADX_DECIDE_H
+#define LEADX_DECIDE_H
+
+#include "table.h"
+
+/* leadx_resolve(): choice is "client", "server" or "merge" (json: final values of the contested columns, by their
+** remote names). The local row gets what was chosen; what the server does not have yet is queued on
+** the version it was shown with. Inside the caller's write transaction. */
+int leadx_decide_conflict(leadx_db *db, const leadx_tables *tables, const char *id, const char *choice, const char *json, leadx_err *err);
+
+#endif

@@ -1,0 +1,18 @@
+-- Statements of decide.c: what people decide about open conflicts, and discarded changes.
+
+-- name: conflict_open
+SELECT entity_type, entity_id, action, client_payload, server_payload, contested, winner FROM main.sync_conflicts WHERE id = ?1
+
+-- name: conflict_close
+UPDATE main.sync_conflicts SET winner = ?2, resolution = ?3, resolved_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = ?1
+
+-- name: conflict_members
+-- The queue rows of the row that waits: above the mark and held.
+SELECT id FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark) AND entity_type = ?1 AND entity_id = ?2
+  AND status IS NOT 'SYNCED'
+UNION
+SELECT q.id FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
+WHERE q.entity_type = ?1 AND q.entity_id = ?2 AND q.status IS NOT 'SYNCED'
+
+-- name: decide_enqueue_update
+INSERT INTO main.sync_queue(id, entity_type, entity_id, action, payload, base) VALUES (?1, ?2, ?3, 'UPDATE', ?4, ?5)
