@@ -88,6 +88,9 @@ OBJ_CORE := $(SOURCES:%.c=$(BUILD)/core/%.o) $(BUILD)/core/sql_text.o
 OBJ_ASAN := $(SOURCES:%.c=$(BUILD)/asan/%.o) $(BUILD)/asan/sql_text.o
 TEST_CORE := $(TESTS:%.c=$(BUILD)/core/%.o)
 TEST_ASAN := $(TESTS:%.c=$(BUILD)/asan/%.o)
+# Programs that tests start and kill, each from one file; the sanitized form is linked with leadx.
+TOOLS     := $(patsubst tests/tools/%.c,$(BUILD)/test/%,$(wildcard tests/tools/*.c))
+TOOLS_SAN := $(TOOLS:%=%_asan)
 
 SO        := $(DIST)/leadx.so
 STATIC    := $(DIST)/libleadx.a
@@ -117,7 +120,7 @@ install: $(SO) ## installs $(PREFIX)/lib/sqlite3/leadx.so; DESTDIR is put before
 uninstall: ## removes what install put there
 	rm -f '$(INSTALLED)'
 
-test: $(SO) $(TEST) $(TEST_SAN) ## runs all suites, plain and sanitized, with a real server; SUITE=rest runs one
+test: $(SO) $(TEST) $(TEST_SAN) $(TOOLS) $(TOOLS_SAN) ## runs all suites, plain and sanitized, with a real server; SUITE=rest runs one
 	@LEADX_SO='$(abspath $(SO))' scripts/test.sh --dir '$(BUILD)/test/server' --suite '$(SUITE)' $(TEST) $(TEST_SAN)
 
 demo: $(SO) ## shows it all: offline writes, a sync, the rows on a real server
@@ -181,6 +184,17 @@ $(TEST_SAN): $(OBJ_ASAN) $(TEST_ASAN)
 	@echo '  LD  $@'
 	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS) -pthread
 
+# A tool puts its own send() and recv() before those that libcurl would find.
+$(TOOLS): $(BUILD)/test/%: $(BUILD)/core/tests/tools/%.o $(BUILD)/core/tests/shim_vfs.o
+	@mkdir -p $(@D)
+	@echo '  LD  $@'
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -rdynamic -o $@ $^ $(TEST_LIBS) -ldl -pthread
+
+$(TOOLS_SAN): $(BUILD)/test/%_asan: $(BUILD)/asan/tests/tools/%.o $(BUILD)/asan/tests/shim_vfs.o $(OBJ_ASAN)
+	@mkdir -p $(@D)
+	@echo '  LD  $@'
+	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) -rdynamic -o $@ $^ $(LIBS) $(TEST_LIBS) -ldl -pthread
+
 # Objects -----------------------------------------------------------------------------
 
 GENERATED := $(BUILD)/gen/sql_text.h
@@ -209,7 +223,7 @@ endef
 $(eval $(call test_object,core,FLAGS_CORE))
 $(eval $(call test_object,asan,FLAGS_ASAN))
 
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/ext/*.d $(BUILD)/*/tests/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/ext/*.d $(BUILD)/*/tests/*.d $(BUILD)/*/tests/tools/*.d)
 
 # Generated -----------------------------------------------------------------------------
 

@@ -131,10 +131,20 @@ static int take_members(leadx_change *change, leadx_slice object, int how, leadx
   return SQLITE_OK;
 }
 
-static int take_member(leadx_change *change, leadx_action action, const char *payload, const char *base, leadx_err *err) {
+static int note_sent_row(leadx_change *change, leadx_slice row, leadx_err *err) {
+  leadx_slice *more = sqlite3_realloc64(change->sent_rows, sizeof *more * ((size_t)change->nsent_rows + 1));
+  if (!more) return leadx_err_nomem(err);
+  change->sent_rows = more;
+  more[change->nsent_rows++] = row;
+  return SQLITE_OK;
+}
+
+static int take_member(leadx_change *change, const leadx_member *member, const char *payload, const char *base, leadx_err *err) {
+  leadx_action action = member->action;
   leadx_slice row = open_object(change, payload, "the payload is not a JSON object: %s", err);
   if (err->rc != SQLITE_OK || change->problem) return err->rc;
   if (action == LEADX_DELETE) return take_members(change, row, TAKE_BASE, err);
+  if (member->sent && note_sent_row(change, row, err) != SQLITE_OK) return err->rc;
   change->newest_payload = change->texts[change->ntexts - 1];
   if (action == LEADX_CREATE || !base) return take_members(change, row, TAKE_VALUE | TAKE_CHANGED, err);
   leadx_slice old = open_object(change, base, NULL, err);
@@ -157,7 +167,7 @@ static int read_members(leadx_db *db, leadx_change *change, leadx_err *err) {
       const char *payload = (const char *)sqlite3_column_text(stmt, 1);
       int whole = payload && strlen(payload) == (size_t)sqlite3_column_bytes(stmt, 1);
       if (!whole) cannot_send(change, "the payload %s", "has a NUL byte or is NULL");
-      rc = whole ? take_member(change, change->members[i].action, payload, (const char *)sqlite3_column_text(stmt, 2), err) : SQLITE_OK;
+      rc = whole ? take_member(change, &change->members[i], payload, (const char *)sqlite3_column_text(stmt, 2), err) : SQLITE_OK;
     } else {
       /* Discarded by hand in the meantime: the rest of the change stands without it. */
       rc = rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "read a queue row");
@@ -277,15 +287,17 @@ void leadx_change_unload(leadx_change *change) {
   for (int i = 0; i < change->ntexts; i++) sqlite3_free(change->texts[i]);
   sqlite3_free(change->texts);
   sqlite3_free(change->fields);
+  sqlite3_free(change->sent_rows);
   sqlite3_free(change->key_text);
   sqlite3_free(change->version);
   sqlite3_free(change->audit_server);
   sqlite3_free(change->audit_contested);
   change->texts = NULL;
   change->fields = NULL;
+  change->sent_rows = NULL;
   change->key_text = change->version = change->audit_server = change->audit_contested = NULL;
   change->audit_winner = change->newest_payload = NULL;
-  change->ntexts = change->nfields = change->known = change->problem = 0;
+  change->ntexts = change->nfields = change->nsent_rows = change->known = change->problem = 0;
   memset(change->key_values, 0, sizeof change->key_values);
 }
 
@@ -326,6 +338,32 @@ int leadx_change_satisfied(const leadx_change *change, leadx_slice row) {
     met++;
   }
   return met == wanted;
+}
+
+int leadx_change_was_sent(const leadx_change *change, const leadx_field *field, leadx_slice theirs) {
+  char *name = field->column < 0 ? NULL : change->table->columns[field->column].remote;
+  for (int i = 0; name && i < change->nsent_rows; i++) {
+    leadx_slice ours = leadx_json_member(change->sent_rows[i], name);
+    if (ours.n && leadx_wire_equal(field_type(change, field), ours, theirs)) return 1;
+  }
+  return 0;
+}
+
+static int is_sent_row(const leadx_table *table, leadx_slice ours, leadx_slice row) {
+  for (int i = 0; i < table->ncolumns; i++) {
+    const leadx_column *column = &table->columns[i];
+    if (i == table->version_column || column->key_position > 0) continue;
+    leadx_slice mine = leadx_json_member(ours, column->remote), theirs = leadx_json_member(row, column->remote);
+    if (mine.n && theirs.n && !leadx_wire_equal(column->type, mine, theirs)) return 0;
+  }
+  return 1;
+}
+
+int leadx_change_is_own_row(const leadx_change *change, leadx_slice row) {
+  for (int i = 0; i < change->nsent_rows; i++) {
+    if (is_sent_row(change->table, change->sent_rows[i], row)) return 1;
+  }
+  return 0;
 }
 
 /* ---- writing ---- */

@@ -30,6 +30,8 @@ typedef struct leadx_change {
   int ntexts;
   leadx_field *fields;
   int nfields;
+  leadx_slice *sent_rows;      /* the payloads that were on the wire before: what the server may have of us */
+  int nsent_rows;
   const char *newest_payload;  /* text of the newest member's payload, for comparing with the local row */
   leadx_slice key_values[16];  /* the key as JSON values */
   char *key_text;              /* the document key_values lie in */
@@ -65,6 +67,11 @@ int leadx_change_is_row(const leadx_change *change, leadx_slice row);
 
 /* Does the server's row hold everything the change wants (CREATE: every field; UPDATE: the changed ones)? */
 int leadx_change_satisfied(const leadx_change *change, leadx_slice row);
+
+/* Is the server's value of a field one that we sent before without hearing of it? Then nobody else chose it. */
+int leadx_change_was_sent(const leadx_change *change, const leadx_field *field, leadx_slice theirs);
+/* The same for the whole row. */
+int leadx_change_is_own_row(const leadx_change *change, leadx_slice row);
 
 /* Which members the object of a CREATE has, as a number: only objects of one shape share a request. */
 uint64_t leadx_change_shape(const leadx_change *change);

@@ -34,6 +34,8 @@ static int fill_columns(const leadx_change *change, leadx_slice row, leadx_confl
     memset(column, 0, sizeof *column);
     column->name = table->columns[field->column].remote;
     column->base = field->base.n && leadx_wire_equal(type, field->base, server) ? server : field->base;
+    /* A write of ours whose answer was lost, or that a crash forgot, is no other device's. */
+    if (leadx_change_was_sent(change, field, server)) column->base = server;
     /* Our own CREATE may have gone out without its references; what is NULL there nobody else chose. */
     if (!column->base.n && change->action == LEADX_CREATE && change->sent && is_reference(table, field->column) &&
         leadx_json_kind_of(server) == LEADX_JSON_NULL) {
@@ -124,10 +126,10 @@ static leadx_step resolve_absent(const leadx_change *change) {
 }
 
 /* The row is there, though our DELETE matched nothing: it changed since (the delete wins, what it lost goes to
-** the audit), or it is not ours to delete. */
+** the audit, unless it was our own), or it is not ours to delete. */
 static int resolve_delete(leadx_change *change, leadx_slice row, int same_version, leadx_step *step, leadx_err *err) {
   *step = same_version ? LEADX_STEP_FORBID : LEADX_STEP_DELETE;
-  if (same_version || !change->version) return SQLITE_OK;
+  if (same_version || !change->version || leadx_change_is_own_row(change, row)) return SQLITE_OK;
   sqlite3_free(change->audit_server);
   sqlite3_free(change->audit_contested);
   change->audit_server = copy_slice(row);
