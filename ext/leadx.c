@@ -21,11 +21,13 @@ SQLITE_EXTENSION_INIT1
 
 LEADX_EXPORT int sqlite3_leadx_init(sqlite3 *handle, char **error, const sqlite3_api_routines *api);
 
-/* Is leadx registered on this connection already? */
+/* Is leadx registered on this connection already? The error of a look that found nothing is cleared: what an
+** automatic extension leaves on the connection makes sqlite3_open() fail. */
 static int is_loaded(sqlite3 *handle) {
   sqlite3_stmt *stmt = NULL;
   int rc = sqlite3_prepare_v2(handle, "SELECT leadx_version()", -1, &stmt, NULL);
   sqlite3_finalize(stmt);
+  if (rc != SQLITE_OK) sqlite3_exec(handle, "", NULL, NULL, NULL);
   return rc == SQLITE_OK;
 }
 

@@ -12,6 +12,7 @@ typedef struct phone {
   char url[96];    /* of the server, or of what stands before it */
   const char *journal;
   int writes, rounds;
+  int is_lied_to;  /* its server says that rows cannot be changed when they can: they may be FAILED until they are retried */
 } phone;
 
 /* A new device without a file; url NULL is the real server. */

@@ -88,6 +88,7 @@ static long live_and_die(const char *url, const char *journal, long kills) {
   phone d;
   long done = 0;
   phone_init(&d, url, journal, 4);
+  d.is_lied_to = url != NULL;
   d.rounds = 4;
   while (done < kills) {
     pid_t pid = phone_start(&d, next_random(), 0);
@@ -117,8 +118,8 @@ END_TEST
 
 /* ---- with a server that fails and lies ---- */
 
-/* What becomes of requests that change something, each of these once in a while, and of those that only read. None of them is a verdict
-** about a row, so none may leave a row FAILED or in conflict. */
+/* What becomes of requests that change something, each of these once in a while, and of those that only read. An empty array says that the user may
+** not change the row, which leaves it FAILED; nothing may leave a row in conflict, or for ever. */
 static const struct trouble {
   const char *method;
   fault_kind kind;
