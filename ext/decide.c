@@ -47,16 +47,29 @@ static int read_question(leadx_db *db, const leadx_tables *tables, const char *i
     question->contested_text = copy_column(stmt, 5);
   }
   leadx_db_put(db, stmt);
-  if (rc == SQLITE_DONE) return leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: no conflict has the id \"%.40s\"; look in leadx_conflicts", id);
-  if (rc != SQLITE_ROW) return leadx_err_db(err, db->handle, rc, "read the conflict");
-  if (!open) return leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: this conflict is decided already; change the row itself");
-  if (!question->table) return leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: the conflict's table is not tracked any more");
+  if (rc == SQLITE_DONE) {
+    leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: no conflict has the id \"%.40s\"; look in leadx_conflicts", id);
+    return SQLITE_ERROR;
+  }
+  if (rc != SQLITE_ROW) {
+    leadx_err_db(err, db->handle, rc, "read the conflict");
+    return rc;
+  }
+  if (!open) {
+    leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: this conflict is decided already; change the row itself");
+    return SQLITE_ERROR;
+  }
+  if (!question->table) {
+    leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: the conflict's table is not tracked any more");
+    return SQLITE_ERROR;
+  }
   if (is_json(question->client_text, &question->client, LEADX_JSON_OBJECT) &&
       is_json(question->server_text, &question->server, LEADX_JSON_OBJECT) &&
       is_json(question->contested_text, &question->contested, LEADX_JSON_ARRAY)) {
     return SQLITE_OK;
   }
-  return leadx_err_set(err, SQLITE_CORRUPT, "leadx_resolve: the conflict's row in sync_conflicts is damaged; leadx_discard() the change instead");
+  leadx_err_set(err, SQLITE_CORRUPT, "leadx_resolve: the conflict's row in sync_conflicts is damaged; leadx_discard() the change instead");
+  return SQLITE_CORRUPT;
 }
 
 /* ---- the choice ---- */

@@ -104,8 +104,8 @@ static leadx_doc *settings_doc(const leadx_call *call) {
   sqlite3_free(token);
   leadx_credentials_clear(&credentials);
   for (int i = 0; doc && i < LEADX_SETTING_COUNT; i++) {
-    char *value = leadx_settings_show(ctx->settings, i);
-    leadx_doc_add_text(doc, leadx_settings_name(i), value);
+    char *value = leadx_settings_show(ctx->settings, (leadx_setting)i);
+    leadx_doc_add_text(doc, leadx_settings_name((leadx_setting)i), value);
     sqlite3_free(value);
   }
   return doc;
@@ -156,7 +156,7 @@ static int store_settings(const leadx_call *call, const unsigned char *taken) {
   if (rc != SQLITE_OK) return rc;
   rc = leadx_schema_ensure(&ctx->db, call->name, &ctx->err);
   for (int i = 0; i < LEADX_SETTING_COUNT && rc == SQLITE_OK; i++) {
-    if (taken[i]) rc = leadx_settings_store(ctx->settings, &ctx->db, i, &ctx->err);
+    if (taken[i]) rc = leadx_settings_store(ctx->settings, &ctx->db, (leadx_setting)i, &ctx->err);
   }
   leadx_db_release(&ctx->db);
   return leadx_db_nest_close(&ctx->db, rc, &ctx->err);

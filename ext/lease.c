@@ -32,8 +32,8 @@ static int is_dead(const char *owner) {
   name_machine(machine);
   size_t n = strlen(machine);
   if (strncmp(owner, machine, n) != 0 || owner[n] != ' ') return 0;
-  int pid = atoi(owner + n + 1);
-  return pid > 0 && kill(pid, 0) != 0 && errno == ESRCH;
+  long pid = strtol(owner + n + 1, NULL, 10);
+  return pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
 }
 
 /* Is somebody's lease still good? A lease that ends further ahead than one term from now, or began in

@@ -259,7 +259,7 @@ static void show_progress(leadx_pulling *pulling, int count) {
 /* Did the answer say that these were all? ("0-4/5"; a server that caps rows silently says no such thing.) */
 static int is_complete(const leadx_request *request, int count) {
   const char *slash = strchr(request->content_range, '/');
-  return slash && slash[1] >= '0' && slash[1] <= '9' && atoi(slash + 1) == count;
+  return slash && slash[1] >= '0' && slash[1] <= '9' && strtol(slash + 1, NULL, 10) == count;
 }
 
 /* One page. *more: there may be another. */

@@ -505,7 +505,8 @@ int64_t leadx_rest_backoff_ms(int n, int64_t base_ms, int64_t max_ms, int64_t re
   if (max_ms < 1) max_ms = 1;
   while (n-- > 0 && wait < max_ms) wait = wait > max_ms / 2 ? max_ms : wait * 2;
   if (wait > max_ms) wait = max_ms;
-  wait -= (int64_t)((double)(wait / 4) * ((double)random / 4294967296.0));
+  int64_t most = wait / 4;
+  wait -= (int64_t)((double)most * ((double)random / 4294967296.0));
   if (retry_after_s > MAX_RETRY_AFTER_S) retry_after_s = MAX_RETRY_AFTER_S;
   if (retry_after_s > 0 && wait < retry_after_s * 1000) wait = retry_after_s * 1000;
   return wait;

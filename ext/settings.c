@@ -38,7 +38,7 @@ leadx_settings *leadx_settings_new(void) {
   leadx_settings *settings = sqlite3_malloc64(sizeof *settings);
   if (!settings) return NULL;
   memset(settings, 0, sizeof *settings);
-  for (int i = 0; i < LEADX_SETTING_COUNT; i++) take(settings, i, setting_table[i].initial);
+  for (int i = 0; i < LEADX_SETTING_COUNT; i++) take(settings, (leadx_setting)i, setting_table[i].initial);
   return settings;
 }
 
@@ -132,7 +132,7 @@ int leadx_settings_store(const leadx_settings *settings, leadx_db *db, leadx_set
 }
 
 int leadx_settings_load(leadx_settings *settings, leadx_db *db, leadx_err *err) {
-  for (int i = 0; i < LEADX_SETTING_COUNT; i++) take(settings, i, setting_table[i].initial);
+  for (int i = 0; i < LEADX_SETTING_COUNT; i++) take(settings, (leadx_setting)i, setting_table[i].initial);
   int64_t has_table = 0;
   int rc = leadx_db_int(db, LEADX_SQL_SCHEMA_HAS_TABLE, err, &has_table, "t", "leadx_settings");
   if (rc != SQLITE_OK || !has_table) return rc;
@@ -143,7 +143,7 @@ int leadx_settings_load(leadx_settings *settings, leadx_db *db, leadx_err *err) 
     const char *value = (const char *)sqlite3_column_text(stmt, 1);
     int id = name ? leadx_settings_find(name) : -1;
     /* A value that somebody spoiled by hand is as good as none: the default stays. */
-    if (id >= 0 && value) take(settings, id, value);
+    if (id >= 0 && value) take(settings, (leadx_setting)id, value);
   }
   rc = rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "read settings");
   leadx_db_put(db, stmt);

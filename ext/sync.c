@@ -47,13 +47,14 @@ static leadx_transport *open_transport(leadx_ctx *ctx, const leadx_sync_options 
                                        leadx_err *err) {
   leadx_http_limits limits = {(long)leadx_settings_ms(ctx->settings, LEADX_CONNECT_TIMEOUT), (long)leadx_settings_ms(ctx->settings, LEADX_TIMEOUT),
                               leadx_settings_int(ctx->settings, LEADX_MAX_RESPONSE), credentials->ca_file, 32};
+  /* cppcheck-suppress returnDanglingLifetime ; a transport copies what it keeps of its limits */
   if (options->open_transport) return options->open_transport(options->arg, &limits, err);
   return leadx_http_open(&limits, interrupted, ctx, err);
 }
 
 /* Looks at the file before anything is sent: takes back what a crash left, renews triggers that are missing or
 ** old, finds rows that no trigger saw. One write transaction, which also proves that the file can be written. */
-static int prepare_file(leadx_ctx *ctx, leadx_tables *tables, leadx_err *err) {
+static int prepare_file(leadx_ctx *ctx, const leadx_tables *tables, leadx_err *err) {
   leadx_db *db = &ctx->db;
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
@@ -165,21 +166,16 @@ static int run_halves(leadx_ctx *ctx, const leadx_sync_options *options, leadx_r
 
 static int run_leased(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run, const leadx_credentials *credentials,
                       leadx_err *err) {
-  leadx_tables tables;
-  int rc = leadx_tables_load(&ctx->db, options->who, &tables, err);
-  if (rc != SQLITE_OK) return rc;
-  rc = prepare_file(ctx, &tables, err);
+  int rc = prepare_file(ctx, run->tables, err);
   if (rc == SQLITE_OK) {
     run->transport = open_transport(ctx, options, credentials, err);
     rc = run->transport ? SQLITE_OK : err->rc;
   }
   if (rc == SQLITE_OK) {
-    run->tables = &tables;
     rc = run_halves(ctx, options, run, err);
     end_progress(ctx, &run->tally);
     run->transport->free(run->transport);
   }
-  leadx_tables_clear(&tables);
   return rc;
 }
 
@@ -208,7 +204,11 @@ static char *run_configured(leadx_ctx *ctx, const leadx_sync_options *options, c
     sqlite3_snprintf(sizeof run.tally.message, run.tally.message, "another sync of this file is running");
     return finish(ctx, options, &run.tally, began_ms, err);
   }
-  rc = run_leased(ctx, options, &run, credentials, err);
+  leadx_tables tables;
+  run.tables = &tables;
+  rc = leadx_tables_load(&ctx->db, options->who, &tables, err);
+  if (rc == SQLITE_OK) rc = run_leased(ctx, options, &run, credentials, err);
+  leadx_tables_clear(&tables);
   leadx_lease_drop(&ctx->db, owner);
   note_throttle(ctx, &run.tally);
   return rc == SQLITE_OK ? finish(ctx, options, &run.tally, began_ms, err) : NULL;

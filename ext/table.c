@@ -25,7 +25,7 @@ static int find_name(const char *const *names, size_t n, const char *text) {
   }
   return -1;
 }
-#define FIND_NAME(names, text) find_name(names, sizeof names / sizeof names[0], text)
+#define FIND_NAME(names, text) find_name((names), sizeof(names) / sizeof((names)[0]), (text))
 
 static char *copy_text(const char *text, leadx_err *err) {
   char *copy = sqlite3_mprintf("%s", text);
