@@ -115,8 +115,8 @@ static int stamp_synced(leadx_db *db, const leadx_change *change, leadx_err *err
 
 int leadx_apply_acked(leadx_db *db, leadx_apply *apply, const leadx_change *change, leadx_slice row, leadx_err *err) {
   int rc = SQLITE_OK;
-  if (change->action == LEADX_DELETE || change->action == LEADX_NOTHING || !change->newest_payload) return SQLITE_OK;
-  if (leadx_json_kind_of(row) == LEADX_JSON_OBJECT) rc = write_back(db, apply, change, row, err);
+  if (change->action == LEADX_DELETE || !change->newest_payload) return SQLITE_OK;
+  rc = write_back(db, apply, change, row, err);
   if (rc == SQLITE_OK && change->table->synced_at) rc = stamp_synced(db, change, err);
   return rc;
 }

@@ -18,7 +18,8 @@ int leadx_apply_end(leadx_db *db, leadx_err *err);
 
 /* After an ack: writes what differs in the server's row (stamps, computed columns) to the local row,
 ** unless the row changed again since the change was queued; keeps the columns `pending` and
-** `synced_at`. Between begin and end. */
+** `synced_at`. An empty row (the server returned none, or there was nothing to send) only does the latter.
+** Between begin and end. */
 int leadx_apply_acked(leadx_db *db, leadx_apply *apply, const leadx_change *change, leadx_slice row, leadx_err *err);
 
 /* Removes the local row of a change whose row the server deleted; a row that children still refer to stays. */

@@ -103,7 +103,7 @@ static leadx_slice open_object(leadx_change *change, const char *text, const cha
     leadx_err_nomem(err);
     return none;
   }
-  const char *wrong = leadx_json_check(copy, strlen(copy), LEADX_JSON_MAX_STRING * 4u, &value, NULL);
+  const char *wrong = leadx_json_check(copy, strlen(copy), LEADX_JSON_MAX_STRING * 4, &value, NULL);
   if (!wrong && leadx_json_kind_of(value) == LEADX_JSON_OBJECT) return value;
   if (what) cannot_send(change, what, wrong ? wrong : "it is no object");
   return none;
@@ -179,6 +179,24 @@ static int read_members(leadx_db *db, leadx_change *change, leadx_err *err) {
 
 /* ---- the key ---- */
 
+static int same_key_value(leadx_type type, leadx_slice mine, leadx_slice theirs) {
+  if (leadx_wire_equal(type, mine, theirs)) return 1;
+  /* A text key that is a uuid on the server comes back in lower case; a number may come back as text. */
+  if (mine.n == 38 && mine.n == theirs.n) return sqlite3_strnicmp(mine.z, theirs.z, (int)mine.n) == 0;
+  return leadx_json_kind_of(mine) == LEADX_JSON_STRING && leadx_json_kind_of(theirs) == LEADX_JSON_NUMBER && mine.n == theirs.n + 2 &&
+         memcmp(mine.z + 1, theirs.z, theirs.n) == 0;
+}
+
+/* A payload of another row would be answered with a row that was not asked for, which ends the sync. */
+static int payload_has_key(const leadx_change *change) {
+  const leadx_table *table = change->table;
+  for (int i = 0; i < table->nkey; i++) {
+    const leadx_field *field = leadx_change_field(change, table->key[i]);
+    if (field && field->value.n && !same_key_value(table->columns[table->key[i]].type, change->key_values[i], field->value)) return 0;
+  }
+  return 1;
+}
+
 static int build_key(leadx_change *change, leadx_err *err) {
   const leadx_table *table = change->table;
   leadx_slice document;
@@ -213,6 +231,8 @@ static int build_key(leadx_change *change, leadx_err *err) {
     cannot_send(change, "the primary key is NULL or empty%s; give the row a key", "");
   } else if (n < table->nkey) {
     cannot_send(change, "entity_id \"%.60s\" is not the key's JSON array", change->key);
+  } else if (!payload_has_key(change)) {
+    cannot_send(change, "the payload's primary key is not its entity_id \"%.60s\"", change->key);
   }
   return SQLITE_OK;
 }
@@ -277,6 +297,7 @@ int leadx_change_load(leadx_db *db, leadx_change *change, leadx_err *err) {
   if (rc == SQLITE_OK) rc = build_key(change, err);
   if (rc == SQLITE_OK) rc = read_shadow(db, change, err);
   if (rc != SQLITE_OK) return rc;
+  change->undelete = change->table->soft_delete && change->known && (change->action == LEADX_CREATE || change->recreate);
   if (change->action == LEADX_CREATE && change->known) change->action = LEADX_UPDATE;
   if (change->action == LEADX_UPDATE) drop_unchanged(change);
   read_client_time(change);
@@ -297,19 +318,11 @@ void leadx_change_unload(leadx_change *change) {
   change->sent_rows = NULL;
   change->key_text = change->version = change->audit_server = change->audit_contested = NULL;
   change->audit_winner = change->newest_payload = NULL;
-  change->ntexts = change->nfields = change->nsent_rows = change->known = change->problem = 0;
+  change->ntexts = change->nfields = change->nsent_rows = change->undelete = change->known = change->problem = 0;
   memset(change->key_values, 0, sizeof change->key_values);
 }
 
 /* ---- comparing with the server's row ---- */
-
-static int same_key_value(leadx_type type, leadx_slice mine, leadx_slice theirs) {
-  if (leadx_wire_equal(type, mine, theirs)) return 1;
-  /* A text key that is a uuid on the server comes back in lower case; a number may come back as text. */
-  if (mine.n == 38 && mine.n == theirs.n) return sqlite3_strnicmp(mine.z, theirs.z, (int)mine.n) == 0;
-  return leadx_json_kind_of(mine) == LEADX_JSON_STRING && leadx_json_kind_of(theirs) == LEADX_JSON_NUMBER && mine.n == theirs.n + 2 &&
-         memcmp(mine.z + 1, theirs.z, theirs.n) == 0;
-}
 
 int leadx_change_is_row(const leadx_change *change, leadx_slice row) {
   const leadx_table *table = change->table;
@@ -319,6 +332,13 @@ int leadx_change_is_row(const leadx_change *change, leadx_slice row) {
     if (!theirs.n || !same_key_value(column->type, change->key_values[i], theirs)) return 0;
   }
   return 1;
+}
+
+int leadx_change_has_extras(const leadx_change *change) {
+  for (int i = 0; i < change->nfields; i++) {
+    if (change->fields[i].column < 0 && change->fields[i].changed) return 1;
+  }
+  return 0;
 }
 
 int leadx_change_satisfied(const leadx_change *change, leadx_slice row) {
@@ -433,6 +453,12 @@ void leadx_change_append_object(const leadx_change *change, int changed_only, sq
     } else {
       leadx_wire_send(out, field_type(change, field), field->value);
     }
+  }
+  if (changed_only && change->undelete && leadx_table_find_remote(change->table, change->table->soft_delete_column,
+                                                                  strlen(change->table->soft_delete_column)) < 0) {
+    sqlite3_str_appendf(out, "%s", n++ ? "," : "");
+    leadx_json_append_string(out, change->table->soft_delete_column, strlen(change->table->soft_delete_column));
+    sqlite3_str_appendall(out, ":null");
   }
   /* An application's own payload may leave out the key. */
   for (int i = 0; !changed_only && i < change->table->nkey; i++) {

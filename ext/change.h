@@ -32,6 +32,7 @@ typedef struct leadx_change {
   int nfields;
   leadx_slice *sent_rows;      /* the payloads that were on the wire before: what the server may have of us */
   int nsent_rows;
+  int undelete;                /* makes a row again that the server may keep as deleted */
   const char *newest_payload;  /* text of the newest member's payload, for comparing with the local row */
   leadx_slice key_values[16];  /* the key as JSON values */
   char *key_text;              /* the document key_values lie in */
@@ -43,6 +44,8 @@ typedef struct leadx_change {
   char error[160];
   int claimed;                 /* IN_PROGRESS by this sync, not settled yet */
   int deferred;                /* went out without its references; they follow as an UPDATE */
+  int orphaned;                /* the server refused it (23503): it waits behind its parent */
+  int on_wire;                 /* requests of this sync that may have reached the server with it */
   int rounds;                  /* how often it went back and forth with the server in this sync */
   char *audit_server;          /* the server's row of a decided conflict, recorded with the ack */
   char *audit_contested;       /* JSON array of column names */
@@ -64,6 +67,9 @@ leadx_field *leadx_change_field(const leadx_change *change, int column);
 
 /* Is this the row of the change? row is a checked object from the server. */
 int leadx_change_is_row(const leadx_change *change, leadx_slice row);
+
+/* Has it members that no column of the table stands for (an application's own payload)? */
+int leadx_change_has_extras(const leadx_change *change);
 
 /* Does the server's row hold everything the change wants (CREATE: every field; UPDATE: the changed ones)? */
 int leadx_change_satisfied(const leadx_change *change, leadx_slice row);

@@ -30,7 +30,7 @@ static int compare_members(const void *a, const void *b) {
 static int is_due(const leadx_member *members, int n) {
   if (members[n - 1].failed) return 0;
   for (int i = 0; i < n; i++) {
-    if (members[i].in_conflict || members[i].delayed) return 0;
+    if (members[i].in_conflict || members[i].delayed || members[i].passed) return 0;
   }
   return 1;
 }
@@ -134,8 +134,7 @@ static int compare_edges(const void *a, const void *b) {
   return x[0] != y[0] ? (x[0] < y[0] ? -1 : 1) : (x[1] > y[1]) - (x[1] < y[1]);
 }
 
-/* The parent's entity_id that a row's document names, in sqlite3_malloc memory; NULL when a column is absent or null. */
-static char *parent_key(const leadx_table *child, const leadx_reference *reference, leadx_slice row) {
+char *leadx_plan_parent_key(const leadx_table *child, const leadx_reference *reference, leadx_slice row) {
   sqlite3_str *key = sqlite3_str_new(NULL);
   int composite = reference->ncolumn > 1, complete = 1;
   if (composite) sqlite3_str_appendall(key, "[");
@@ -161,7 +160,7 @@ static int link_document(const leadx_plan *plan, const leadx_tables *tables, int
   const leadx_table *child = plan->changes[i].table;
   for (int r = 0; r < child->nreferences; r++) {
     const leadx_table *parent = leadx_tables_by_name(tables, child->references[r].parent_table);
-    char *key = parent ? parent_key(child, &child->references[r], row) : NULL;
+    char *key = parent ? leadx_plan_parent_key(child, &child->references[r], row) : NULL;
     int p = key ? find_change(plan, parent, key) : -1;
     sqlite3_free(key);
     if (p < 0 || p == i) continue;
@@ -175,7 +174,7 @@ static int link_document(const leadx_plan *plan, const leadx_tables *tables, int
 
 static int link_text(const leadx_plan *plan, const leadx_tables *tables, int i, const char *text, int is_old, edge_list *edges) {
   leadx_slice row;
-  if (!text || leadx_json_check(text, strlen(text), LEADX_JSON_MAX_STRING * 4u, &row, NULL)) return SQLITE_OK;
+  if (!text || leadx_json_check(text, strlen(text), LEADX_JSON_MAX_STRING * 4, &row, NULL)) return SQLITE_OK;
   return link_document(plan, tables, i, row, is_old, edges);
 }
 

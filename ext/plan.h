@@ -18,6 +18,10 @@ typedef struct leadx_plan {
 int leadx_plan_make(leadx_db *db, const leadx_tables *tables, leadx_window *window, leadx_plan *plan, leadx_err *err);
 void leadx_plan_clear(leadx_plan *plan);
 
+/* The parent's entity_id that a row's document names, in sqlite3_malloc memory; NULL when a column of the reference
+** is absent or null. */
+char *leadx_plan_parent_key(const leadx_table *child, const leadx_reference *reference, leadx_slice row);
+
 /* The end (exclusive) of the stage that begins at i: changes of one table and one action that may be sent
 ** together, in any order among them. */
 int leadx_plan_stage_end(const leadx_plan *plan, int i);

@@ -51,7 +51,7 @@ static int add_create_jobs(leadx_push *push, leadx_change **creates, int n) {
 
 /* An UPDATE or DELETE whose row's version is not known begins with a look at the row. */
 static int needs_look(const leadx_change *change) {
-  return !change->known && !change->recreate && (change->action == LEADX_UPDATE || change->action == LEADX_DELETE);
+  return !change->known && (change->action == LEADX_UPDATE || change->action == LEADX_DELETE);
 }
 
 static int add_job_for(leadx_push *push, leadx_change *change) {
@@ -140,6 +140,7 @@ static int start_job(leadx_push *push, leadx_job *job, leadx_err *err) {
     leadx_job_free(job);
     return rc;
   }
+  for (int i = 0; i < job->n; i++) job->changes[i]->on_wire++;
   push->in_flight++;
   push->run->tally.requests++;
   if (push->run->request_budget > 0) push->run->request_budget--;
@@ -159,6 +160,7 @@ static int start_jobs(leadx_push *push, leadx_err *err) {
     if (leadx_push_is_paused(push, job->changes[0]->table)) {
       leadx_job_free(job); /* its changes stay claimed and are released at the end */
     } else {
+      if (job->kind == LEADX_JOB_CREATE && leadx_push_is_write_only(push, job->changes[0]->table)) job->minimal = 1;
       rc = start_job(push, job, err);
     }
   }
@@ -304,30 +306,37 @@ static int run_plan(leadx_push *push, leadx_plan *plan, leadx_err *err) {
   return rc;
 }
 
-/* One window of the queue. *again: there may be more to do for another pass. */
-static int run_pass(leadx_push *push, int *again, leadx_err *err) {
-  leadx_window window;
-  leadx_plan plan = {0};
-  int64_t settled = push->run->tally.done;
-  push->waits_for_parent = 0;
-  int rc = leadx_window_load(&push->run->ctx->db, push->run->tables, WINDOW_ROWS, &window, err);
-  if (rc == SQLITE_OK) rc = leadx_plan_make(&push->run->ctx->db, push->run->tables, &window, &plan, err);
-  if (rc == SQLITE_OK) rc = run_plan(push, &plan, err);
-  int progress = push->run->tally.done > settled;
-  *again = may_send(push) && ((window.truncated && progress) || (push->waits_for_parent && (progress || !push->defer_references)));
-  /* Nobody moved: rows that refer to each other in a circle go first without their references. */
-  push->defer_references = push->waits_for_parent && !progress;
-  if (rc == SQLITE_OK && !*again && push->waits_for_parent && !progress && may_send(push)) rc = leadx_settle_orphans(push, &plan, err);
-  leadx_plan_clear(&plan);
-  leadx_window_clear(&window);
-  return rc;
-}
-
 static int advance_mark(leadx_run *run, leadx_err *err) {
   int rc = leadx_db_begin(&run->ctx->db, err);
   if (rc == SQLITE_OK) rc = leadx_queue_advance(&run->ctx->db, err);
   if (rc == SQLITE_OK) return leadx_db_commit(&run->ctx->db, err);
   leadx_db_rollback(&run->ctx->db);
+  return rc;
+}
+
+/* One window of the queue. A sweep goes from window to window; when it is through, rows that waited behind a parent
+** make another sweep worth while if anything moved. *again: there may be more to do. */
+static int run_pass(leadx_push *push, int *again, leadx_err *err) {
+  leadx_window window;
+  leadx_plan plan = {0};
+  int64_t settled = push->run->tally.done;
+  int rc = leadx_window_load(&push->run->ctx->db, push->run->tables, push->behind, WINDOW_ROWS, &window, err);
+  if (rc == SQLITE_OK) rc = leadx_plan_make(&push->run->ctx->db, push->run->tables, &window, &plan, err);
+  if (rc == SQLITE_OK) rc = run_plan(push, &plan, err);
+  push->sweep_moved |= push->run->tally.done > settled;
+  *again = may_send(push);
+  push->behind = window.truncated ? window.last : 0;
+  if (rc == SQLITE_OK && window.truncated) {
+    rc = advance_mark(push->run, err);
+  } else if (rc == SQLITE_OK && *again) {
+    *again = push->waits_for_parent && (push->sweep_moved || !push->defer_references);
+    if (!*again && push->waits_for_parent) rc = leadx_settle_orphans(push, &plan, err);
+    /* Nobody moved: rows that refer to each other in a circle go first without their references. */
+    push->defer_references = push->waits_for_parent && !push->sweep_moved;
+    push->waits_for_parent = push->sweep_moved = 0;
+  }
+  leadx_plan_clear(&plan);
+  leadx_window_clear(&window);
   return rc;
 }
 

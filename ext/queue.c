@@ -6,7 +6,7 @@
 #include "clock.h"
 
 /* How far ahead a next try can lie at most; anything later comes from a clock that jumped. */
-#define FURTHEST_TRY_US (2 * 3600 * (int64_t)1000000)
+#define FURTHEST_TRY_US ((int64_t)2 * 3600 * 1000000)
 
 static const char *const action_names[] = {"", "CREATE", "UPDATE", "DELETE"};
 
@@ -73,7 +73,7 @@ static int append_member(leadx_window *window, const leadx_tables *tables, sqlit
   return SQLITE_OK;
 }
 
-static int load_part(leadx_db *db, int sql_id, const leadx_tables *tables, int limit, leadx_window *window, leadx_err *err) {
+static int load_part(leadx_db *db, int sql_id, const leadx_tables *tables, int64_t behind, int limit, leadx_window *window, leadx_err *err) {
   char now[LEADX_INSTANT_BYTES], furthest[LEADX_INSTANT_BYTES];
   int64_t us = leadx_clock_wall_us();
   leadx_instant_format(us, now);
@@ -82,7 +82,10 @@ static int load_part(leadx_db *db, int sql_id, const leadx_tables *tables, int l
   if (!stmt) return err->rc;
   sqlite3_bind_text(stmt, 1, now, -1, SQLITE_STATIC);
   sqlite3_bind_text(stmt, 2, furthest, -1, SQLITE_STATIC);
-  if (limit > 0) sqlite3_bind_int(stmt, 3, limit);
+  if (sqlite3_bind_parameter_count(stmt) > 2) {
+    sqlite3_bind_int(stmt, 3, limit);
+    sqlite3_bind_int64(stmt, 4, behind);
+  }
   int rc;
   while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
     if (append_member(window, tables, stmt) != SQLITE_OK) {
@@ -96,12 +99,15 @@ static int load_part(leadx_db *db, int sql_id, const leadx_tables *tables, int l
   return rc;
 }
 
-int leadx_window_load(leadx_db *db, const leadx_tables *tables, int limit, leadx_window *window, leadx_err *err) {
+int leadx_window_load(leadx_db *db, const leadx_tables *tables, int64_t behind, int limit, leadx_window *window, leadx_err *err) {
   memset(window, 0, sizeof *window);
-  int rc = load_part(db, LEADX_SQL_QUEUE_WINDOW_HELD, tables, 0, window, err);
-  int held = window->n;
-  if (rc == SQLITE_OK) rc = load_part(db, LEADX_SQL_QUEUE_WINDOW, tables, limit, window, err);
-  window->truncated = window->n - held >= limit;
+  int rc = load_part(db, LEADX_SQL_QUEUE_WINDOW_HELD, tables, behind, -1, window, err);
+  if (rc == SQLITE_OK && behind > 0) rc = load_part(db, LEADX_SQL_QUEUE_WINDOW_PASSED, tables, behind, -1, window, err);
+  int earlier = window->n;
+  for (int i = 0; i < earlier; i++) window->members[i].passed = behind > 0;
+  if (rc == SQLITE_OK) rc = load_part(db, LEADX_SQL_QUEUE_WINDOW, tables, behind, limit, window, err);
+  window->truncated = window->n - earlier >= limit;
+  if (window->n > earlier) window->last = window->members[window->n - 1].rowid;
   return rc;
 }
 
@@ -132,6 +138,7 @@ static int check_mark(leadx_db *db, leadx_err *err) {
 
 int leadx_queue_recover(leadx_db *db, leadx_err *err) {
   int rc = check_mark(db, err);
+  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_QUEUE_NAME_NAMELESS, err, "");
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_QUEUE_RECOVER, err, "");
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_QUEUE_RECOVER_HELD, err, "");
   return rc;

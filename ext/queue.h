@@ -20,17 +20,20 @@ typedef struct leadx_member {
   int in_conflict;         /* waits for a person */
   int delayed;             /* its next try lies ahead */
   int sent;                /* was on the wire once: the server may have it */
+  int passed;              /* an earlier window of this sync had it: not again before the next sweep */
   int retry_count;
 } leadx_member;
 
-/* The unsent rows a sync works on: all of them, or the most urgent `limit`. */
+/* The unsent rows a sync works on: all of them, or the oldest `limit` behind the rowid `behind` (a sweep goes
+** from window to window), together with what the earlier windows of the sweep left. */
 typedef struct leadx_window {
   leadx_member *members;
   int n, capacity;
-  int truncated;           /* there are more */
+  int truncated;           /* there are more, */
+  int64_t last;            /* behind this rowid */
 } leadx_window;
 
-int leadx_window_load(leadx_db *db, const leadx_tables *tables, int limit, leadx_window *window, leadx_err *err);
+int leadx_window_load(leadx_db *db, const leadx_tables *tables, int64_t behind, int limit, leadx_window *window, leadx_err *err);
 void leadx_window_clear(leadx_window *window);
 
 /* Checks the low-water mark against the row it names, takes back what a crash left in flight.
@@ -42,7 +45,7 @@ int leadx_queue_advance(leadx_db *db, leadx_err *err);
 /* Settling one row; inside the caller's write transaction. now is ISO text. */
 int leadx_queue_claim(leadx_db *db, const char *id, const char *now, int *claimed, leadx_err *err);
 int leadx_queue_ack(leadx_db *db, const char *id, const char *now, const char *code, const char *note, leadx_err *err);
-/* never_left: the request provably did not reach the server. claimed_at: when this sync claimed the row. */
+/* never_left: no request with it can have reached the server. claimed_at: when this sync claimed the row. */
 int leadx_queue_release(leadx_db *db, const char *id, int never_left, const char *claimed_at, leadx_err *err);
 int leadx_queue_fail(leadx_db *db, const char *id, const char *code, const char *message, leadx_err *err);
 /* Keeps it PENDING with a reason; next_try_at NULL waits without a time; charge is added to retry_count. */

@@ -113,6 +113,10 @@ static int ack(leadx_push *push, leadx_change *change, leadx_slice row, leadx_er
 
 int leadx_settle_nothing(leadx_push *push, leadx_change *change, leadx_err *err) {
   int rc = ack_members(push, change, NULL, NULL, err);
+  if (rc == SQLITE_OK) rc = leadx_apply_begin(db_of(push), err);
+  if (rc == SQLITE_OK) rc = leadx_apply_acked(db_of(push), &push->apply, change, (leadx_slice){NULL, 0}, err);
+  leadx_apply_clear(&push->apply);
+  if (rc == SQLITE_OK) rc = leadx_apply_end(db_of(push), err);
   is_settled(push, change);
   return rc;
 }
@@ -131,7 +135,7 @@ int leadx_settle_fail(leadx_push *push, leadx_change *change, const char *code, 
 int leadx_settle_release(leadx_push *push, leadx_change *change, leadx_err *err) {
   int rc = SQLITE_OK;
   for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++) {
-    rc = leadx_queue_release(db_of(push), change->members[i].id, push->never_left, push->claimed_at, err);
+    rc = leadx_queue_release(db_of(push), change->members[i].id, change->on_wire == 0, push->claimed_at, err);
   }
   change->claimed = 0;
   return rc;
@@ -163,16 +167,15 @@ static int delay(leadx_push *push, leadx_change *change, const char *code, const
 
 static int wait_for_parent(leadx_push *push, leadx_change *change, const leadx_verdict *verdict, leadx_err *err) {
   push->waits_for_parent++;
+  change->orphaned = 1;
   return delay(push, change, "23503", verdict->message, NULL, 0, err);
 }
 
-/* The server evaluated the change and failed for now: charge a retry, FAILED after the last. */
+/* The server evaluated the change and failed for now: charge a retry, FAILED after the last. The newest edit's tries
+** count, so that an edit of a row that FAILED has all of its own. */
 static int charge(leadx_push *push, leadx_change *change, const leadx_verdict *verdict, leadx_err *err) {
   const leadx_settings *settings = push->run->ctx->settings;
-  int retries = 0;
-  for (int i = 0; i < change->nmembers; i++) {
-    if (change->members[i].retry_count > retries) retries = change->members[i].retry_count;
-  }
+  int retries = change->members[change->nmembers - 1].retry_count;
   if (retries >= leadx_settings_int(settings, LEADX_MAX_RETRIES)) return leadx_settle_fail(push, change, verdict->code, verdict->message, err);
   uint32_t random = 0;
   char at[LEADX_INSTANT_BYTES];
@@ -238,7 +241,7 @@ static int match_rows(const leadx_job *job, leadx_slice array, leadx_slice *rows
 static int take_step(leadx_push *push, leadx_change *change, leadx_slice row, leadx_step step, leadx_err *err) {
   switch (step) {
     case LEADX_STEP_ACK: return ack(push, change, row, err);
-    case LEADX_STEP_UPDATE: change->action = LEADX_UPDATE; return add_job(push, LEADX_JOB_UPDATE, change, err);
+    case LEADX_STEP_UPDATE: change->action = LEADX_UPDATE; change->deferred = 0; return add_job(push, LEADX_JOB_UPDATE, change, err);
     case LEADX_STEP_CREATE: change->action = LEADX_CREATE; change->recreate = 0; return add_job(push, LEADX_JOB_CREATE, change, err);
     case LEADX_STEP_DELETE:
       return add_job(push, change->table->soft_delete ? LEADX_JOB_UPDATE : LEADX_JOB_DELETE, change, err);
@@ -257,21 +260,34 @@ static int settle_fetched(leadx_push *push, leadx_change *change, leadx_slice ro
   return rc == SQLITE_OK ? take_step(push, change, row, step, err) : rc;
 }
 
+static void note_table(leadx_table **list, int *n, int most, leadx_table *table) {
+  if (!is_listed(list, *n, table) && *n < most) list[(*n)++] = table;
+}
+
+/* Servers cut long answers without a word, so a row is only known to be absent from an empty answer. */
+static int is_last_word(const leadx_job *job, const leadx_slice *rows) {
+  for (int i = 0; i < job->n; i++) {
+    if (rows[i].n) return 0;
+  }
+  return 1;
+}
+
 static int settle_rows(leadx_push *push, leadx_job *job, const leadx_slice *rows, leadx_err *err) {
-  int rc = SQLITE_OK;
+  int rc = SQLITE_OK, absent = is_last_word(job, rows);
+  if (job->minimal) note_table(push->write_only, &push->nwrite_only, LEADX_PUSH_TABLES, job->changes[0]->table);
   for (int i = 0; i < job->n && rc == SQLITE_OK; i++) {
-    if (job->kind == LEADX_JOB_FETCH) {
+    if (job->kind == LEADX_JOB_FETCH && (rows[i].n || absent)) {
       rc = settle_fetched(push, job->changes[i], rows[i], err);
-    } else if (rows[i].n || job->minimal) {
+    } else if (job->kind != LEADX_JOB_FETCH && (rows[i].n || job->minimal)) {
       rc = ack(push, job->changes[i], rows[i], err);
     }
   }
   return rc;
 }
 
-/* Fetches what a write did not return. */
+/* Fetches what a write, or a fetch that was cut short, did not return. */
 static int fetch_missing(leadx_push *push, const leadx_job *job, const leadx_slice *rows, leadx_err *err) {
-  if (job->kind == LEADX_JOB_FETCH || job->minimal) return SQLITE_OK;
+  if (job->minimal || (job->kind == LEADX_JOB_FETCH && is_last_word(job, rows))) return SQLITE_OK;
   leadx_change **missing = sqlite3_malloc64(sizeof *missing * (size_t)job->n);
   if (!missing) return leadx_err_nomem(err);
   int n = 0;
@@ -312,27 +328,47 @@ static int split(leadx_push *push, const leadx_job *job, leadx_err *err) {
 
 static int pause_table(leadx_push *push, const leadx_job *job, const leadx_verdict *verdict, leadx_err *err) {
   leadx_table *table = job->changes[0]->table;
-  if (push->npaused < (int)(sizeof push->paused / sizeof push->paused[0])) push->paused[push->npaused++] = table;
+  note_table(push->paused, &push->npaused, LEADX_PUSH_TABLES, table);
   push->run->tally.paused = 1;
   say(push, "table \"%s\" is paused: %s %s", table->remote, verdict->code, verdict->message);
   return leadx_db_run(db_of(push), LEADX_SQL_TABLE_SET_ERROR, err, "tt", table->name, push->run->tally.message);
 }
 
-/* Representation was denied: this user may insert but not read. Insert plainly, once. */
-static int try_minimal(leadx_push *push, const leadx_job *job, leadx_err *err) {
-  if (push->nwrite_only < (int)(sizeof push->write_only / sizeof push->write_only[0])) {
-    push->write_only[push->nwrite_only++] = job->changes[0]->table;
+/* A denied insert: it is the row, or the user may insert into this table but not read it. One row alone finds out,
+** with a plain insert when its representation is denied too; once that worked, all go plainly. */
+static int settle_denied(leadx_push *push, const leadx_job *job, leadx_err *err) {
+  leadx_table *table = job->changes[0]->table;
+  int rc;
+  if (job->n == 1 || leadx_push_is_write_only(push, table)) {
+    rc = leadx_jobs_add(&push->waiting, LEADX_JOB_CREATE, job->changes, job->n, 1);
+  } else if (is_listed(push->probed, push->nprobed, table)) {
+    return split(push, job, err);
+  } else {
+    note_table(push->probed, &push->nprobed, LEADX_PUSH_TABLES, table);
+    rc = leadx_jobs_add(&push->waiting, LEADX_JOB_CREATE, job->changes, 1, 0);
+    if (rc == SQLITE_OK) rc = leadx_jobs_add(&push->waiting, LEADX_JOB_CREATE, job->changes + 1, job->n - 1, 0);
   }
-  int rc = leadx_jobs_add(&push->waiting, LEADX_JOB_CREATE, job->changes, job->n, 1);
   return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+}
+
+/* Does the server's message speak of the primary key: by the columns in its details, or, where row level security
+** hides those, by the name that PostgreSQL gives a key's index? */
+static int names_own_key(const leadx_table *table, const char *message) {
+  sqlite3_str *columns = sqlite3_str_new(NULL);
+  for (int i = 0; i < table->nkey; i++) sqlite3_str_appendf(columns, "%s%s", i ? ", " : "(", table->columns[table->key[i]].remote);
+  sqlite3_str_appendall(columns, ")=(");
+  char *text = sqlite3_str_finish(columns);
+  int names = strstr(message, "_pkey") != NULL || (text && strstr(message, text) != NULL);
+  sqlite3_free(text);
+  return names;
 }
 
 /* One row alone, rejected because a key exists already. */
 static int settle_duplicate(leadx_push *push, leadx_job *job, const leadx_verdict *verdict, leadx_err *err) {
   leadx_change *change = job->changes[0];
   /* A table one may not read: its own key existing is our own replay, as far as anyone can tell. */
-  if (job->minimal && change->sent) return ack(push, change, (leadx_slice){NULL, 0}, err);
-  if (job->kind != LEADX_JOB_CREATE) return leadx_settle_fail(push, change, verdict->code, verdict->message, err);
+  if (job->minimal && names_own_key(change->table, verdict->message)) return ack(push, change, (leadx_slice){NULL, 0}, err);
+  if (job->kind != LEADX_JOB_CREATE || job->minimal) return leadx_settle_fail(push, change, verdict->code, verdict->message, err);
   sqlite3_snprintf(sizeof change->error, change->error, "%s", verdict->message);
   return add_fetch(push, change, err);
 }
@@ -352,13 +388,23 @@ static int settle_alone(leadx_push *push, leadx_job *job, const leadx_verdict *v
 /* The run ends here; what is in flight is given up, everything unsettled goes back. */
 static void end_run(leadx_push *push, const leadx_job *job, const leadx_verdict *verdict) {
   leadx_tally *tally = &push->run->tally;
-  int code = job->request->curl_code;
   if (tally->ended != LEADX_CLASS_OK) return;
   tally->ended = verdict->class_;
   tally->retry_after_s = job->request->retry_after_s;
-  /* Name not found, no connection, no TLS session: not a byte of the request was sent. */
-  push->never_left = verdict->class_ == LEADX_CLASS_OFFLINE && (code == 5 || code == 6 || code == 7);
   say(push, "%s%s%s", verdict->code, verdict->code[0] ? " " : "", verdict->message);
+}
+
+/* A column of an application's own payload that neither side has is that row's fault, not the table's. */
+static int is_own_mistake(const leadx_job *job, const leadx_verdict *verdict) {
+  return (strcmp(verdict->code, "PGRST204") == 0 || strcmp(verdict->code, "42703") == 0) && job->kind != LEADX_JOB_FETCH &&
+         leadx_change_has_extras(job->changes[0]);
+}
+
+/* Name not found, no connection: not a byte of the request was sent. */
+static void note_unsent(const leadx_job *job) {
+  int code = job->request->curl_code;
+  if (job->request->net != LEADX_NET_OFFLINE || (code != 5 && code != 6 && code != 7)) return;
+  for (int i = 0; i < job->n; i++) job->changes[i]->on_wire--;
 }
 
 static int is_denied_insert(const leadx_job *job, const leadx_verdict *verdict) {
@@ -366,15 +412,18 @@ static int is_denied_insert(const leadx_job *job, const leadx_verdict *verdict) 
 }
 
 static int settle_bad(leadx_push *push, leadx_job *job, const leadx_verdict *verdict, leadx_err *err) {
+  note_unsent(job);
   switch (verdict->class_) {
-    case LEADX_CLASS_DRIFT: return pause_table(push, job, verdict, err);
+    case LEADX_CLASS_DRIFT:
+      if (!is_own_mistake(job, verdict)) return pause_table(push, job, verdict, err);
+      return job->n > 1 ? split(push, job, err) : settle_alone(push, job, verdict, err);
     case LEADX_CLASS_SHRINK:
     case LEADX_CLASS_RETRY:
     case LEADX_CLASS_ORDER:
     case LEADX_CLASS_DUPLICATE:
     case LEADX_CLASS_ITEM:
+      if (is_denied_insert(job, verdict)) return settle_denied(push, job, err);
       if (job->n > 1) return split(push, job, err);
-      if (is_denied_insert(job, verdict)) return try_minimal(push, job, err);
       return settle_alone(push, job, verdict, err);
     default: end_run(push, job, verdict); return SQLITE_OK;
   }
@@ -395,19 +444,44 @@ int leadx_settle_job(leadx_push *push, leadx_job *job, leadx_class *class_, lead
 
 /* ---- rows whose parent never comes ---- */
 
+/* May the parent that a change waits for still come: is it in the queue, FAILED or waiting itself? Where the local
+** schema does not tell the parent (or children keep a DELETE waiting), anything else that is unsent may be it. */
+static int may_come(leadx_push *push, leadx_change *change, int64_t others, int64_t *yes, leadx_err *err) {
+  const leadx_table *table = change->table;
+  leadx_slice row = {NULL, 0};
+  int known = 0, rc = leadx_change_load(db_of(push), change, err);
+  *yes = 0;
+  if (rc != SQLITE_OK) return rc;
+  if (change->newest_payload) leadx_json_check(change->newest_payload, strlen(change->newest_payload), LEADX_JSON_MAX_STRING * 4, &row, NULL);
+  for (int r = 0; r < table->nreferences && row.n && rc == SQLITE_OK && !*yes; r++) {
+    const leadx_table *parent = leadx_tables_by_name(push->run->tables, table->references[r].parent_table);
+    char *key = parent ? leadx_plan_parent_key(table, &table->references[r], row) : NULL;
+    if (key) rc = leadx_db_int(db_of(push), LEADX_SQL_QUEUE_HAS_UNSENT, err, yes, "tt", parent->entity, key);
+    known |= key != NULL;
+    sqlite3_free(key);
+  }
+  if (!known) *yes = others > 0;
+  return rc;
+}
+
+static int settle_orphan(leadx_push *push, leadx_change *change, int64_t others, leadx_err *err) {
+  int64_t yes = 0;
+  int rc = may_come(push, change, others, &yes, err);
+  if (rc != SQLITE_OK || yes) return rc;
+  return leadx_settle_fail(push, change, "23503",
+                           "it refers to a row that is neither in the queue nor on the server (or rows on the server still refer to it)", err);
+}
+
 int leadx_settle_orphans(leadx_push *push, const leadx_plan *plan, leadx_err *err) {
   leadx_counts counts;
   leadx_db *db = db_of(push);
-  int rc = leadx_queue_counts(db, &counts, err);
-  /* A parent may be among the rows that FAILED or wait; then the children go on waiting. */
-  int64_t waiting_rows = 0;
-  for (int i = 0; i < plan->n; i++) waiting_rows += plan->changes[i].nmembers;
-  if (rc != SQLITE_OK || counts.failed > 0 || counts.pending > waiting_rows || plan->waiting > 0) return rc;
-  rc = leadx_db_begin(db, err);
+  int64_t orphans = 0;
+  for (int i = 0; i < plan->n; i++) orphans += plan->changes[i].orphaned ? plan->changes[i].nmembers : 0;
+  int rc = leadx_db_begin(db, err);
+  if (rc != SQLITE_OK) return rc;
+  rc = leadx_queue_counts(db, &counts, err);
   for (int i = 0; i < plan->n && rc == SQLITE_OK; i++) {
-    if (plan->changes[i].claimed) continue;
-    rc = leadx_settle_fail(push, &plan->changes[i], "23503",
-                           "it refers to a row that is neither in the queue nor on the server (or rows on the server still refer to it)", err);
+    if (plan->changes[i].orphaned) rc = settle_orphan(push, &plan->changes[i], counts.pending + counts.failed - orphans, err);
   }
   if (rc == SQLITE_OK) return leadx_db_commit(db, err);
   leadx_db_rollback(db);

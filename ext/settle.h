@@ -8,6 +8,9 @@
 #include "push.h"
 #include "queue.h"
 
+/* How many tables can be out of the ordinary in one push; more are merely found out again. */
+#define LEADX_PUSH_TABLES 64
+
 /* The state of one push; made by push.c, worked on by both. */
 typedef struct leadx_push {
   leadx_run *run;
@@ -15,15 +18,18 @@ typedef struct leadx_push {
   int in_flight;
   int batch;                   /* rows per CREATE request, for now */
   int defer_references;        /* this pass sends CREATEs without their nullable references */
-  int waits_for_parent;        /* changes this pass left waiting behind a parent */
-  int never_left;              /* the failure that ended the run happened before anything was sent */
+  int waits_for_parent;        /* changes this sweep left waiting behind a parent */
+  int sweep_moved;             /* this sweep settled something */
+  int64_t behind;              /* the sweep is past this rowid */
   int64_t stage_began_ms;
   char claimed_at[40];
   leadx_apply apply;
-  leadx_table *paused[64];     /* tables the server's schema does not fit */
+  leadx_table *paused[LEADX_PUSH_TABLES];     /* tables the server's schema does not fit */
   int npaused;
-  leadx_table *write_only[64]; /* tables that one may insert into but not read */
+  leadx_table *write_only[LEADX_PUSH_TABLES]; /* tables that one may insert into but not read */
   int nwrite_only;
+  leadx_table *probed[LEADX_PUSH_TABLES]; /* tables of which a denied batch sent one row ahead, to find that out */
+  int nprobed;
 } leadx_push;
 
 void leadx_push_clear(leadx_push *push);
@@ -42,8 +48,8 @@ int leadx_settle_nothing(leadx_push *push, leadx_change *change, leadx_err *err)
 int leadx_settle_release(leadx_push *push, leadx_change *change, leadx_err *err);
 int leadx_settle_reject(leadx_push *push, const leadx_member *member, leadx_err *err);
 
-/* Nothing moves any more and rows still wait for parents that are neither queued nor on the server:
-** they are FAILED. Makes its own transaction. */
+/* Nothing moves any more: rows of the plan that still wait for parents which are neither queued nor on the server
+** are FAILED. Makes its own transaction. */
 int leadx_settle_orphans(leadx_push *push, const leadx_plan *plan, leadx_err *err);
 
 #endif

@@ -31,18 +31,40 @@ SELECT max(rowid) FROM main.sync_queue
 UPDATE main.sync_queue SET status = 'PENDING'
 WHERE rowid > (SELECT rowid_below FROM main.leadx_mark) AND status = 'IN_PROGRESS'
 
+-- name: queue_name_nameless
+-- An application's row without an id could be neither claimed nor acknowledged.
+UPDATE main.sync_queue SET id = lower(hex(randomblob(16)))
+WHERE id IS NULL AND rowid > (SELECT rowid_below FROM main.leadx_mark)
+
+-- name: queue_has_unsent
+-- Is anything of that row unsent, be it FAILED or waiting?
+SELECT EXISTS (SELECT 1 FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark)
+               AND status IS NOT 'SYNCED' AND entity_type = ?1 AND entity_id = ?2)
+    OR EXISTS (SELECT 1 FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
+               WHERE q.status IS NOT 'SYNCED' AND q.entity_type = ?1 AND q.entity_id = ?2)
+
 -- name: queue_recover_held
 UPDATE main.sync_queue SET status = 'PENDING' WHERE status = 'IN_PROGRESS' AND id IN (SELECT id FROM main.leadx_held)
 
 -- name: queue_window
--- Unsent rows above the mark, most urgent entity first, then age. ?1 now, ?2 the furthest a try may lie
--- ahead (a clock that jumped back must not park a row), ?3 how many.
+-- Unsent rows behind the mark and behind ?4, by age. ?1 now, ?2 the furthest a try may lie ahead (a clock that
+-- jumped back must not park a row), ?3 how many. Age and not priority, because whoever is referred to is older as a
+-- rule: a window without the parents would be refused row by row. Within the window plan.c goes by priority.
 SELECT q.rowid, q.id, q.entity_type, q.entity_id, q.action, q.status, q.retry_count,
        q.next_try_at > ?1 AND q.next_try_at <= ?2, q.error_code, q.sent_at IS NOT NULL, q.created_at, q.owner
-FROM main.sync_queue q LEFT JOIN main.leadx_tables t ON t.entity = q.entity_type
-WHERE q.rowid > (SELECT rowid_below FROM main.leadx_mark) AND q.status IN ('PENDING', 'IN_PROGRESS', 'FAILED')
+FROM main.sync_queue q
+WHERE q.rowid > (SELECT max(rowid_below, ?4) FROM main.leadx_mark) AND q.status IN ('PENDING', 'IN_PROGRESS', 'FAILED')
   AND q.id NOT IN (SELECT id FROM main.leadx_held)
-ORDER BY ifnull(t.priority, 3), q.rowid LIMIT ?3
+ORDER BY q.rowid LIMIT ?3
+
+-- name: queue_window_passed
+-- What earlier windows of the same sync left unsent, up to ?4: the later changes of those rows wait behind it.
+SELECT q.rowid, q.id, q.entity_type, q.entity_id, q.action, q.status, q.retry_count,
+       q.next_try_at > ?1 AND q.next_try_at <= ?2, q.error_code, q.sent_at IS NOT NULL, q.created_at, q.owner
+FROM main.sync_queue q
+WHERE q.rowid > (SELECT rowid_below FROM main.leadx_mark) AND q.rowid <= ?4
+  AND q.status IN ('PENDING', 'IN_PROGRESS', 'FAILED') AND q.id NOT IN (SELECT id FROM main.leadx_held)
+ORDER BY q.rowid LIMIT ?3
 
 -- name: queue_window_held
 SELECT q.rowid, q.id, q.entity_type, q.entity_id, q.action, q.status, q.retry_count,
@@ -70,13 +92,14 @@ UPDATE main.sync_queue SET status = 'PENDING', sent_at = CASE WHEN ?2 AND sent_a
 WHERE id = ?1 AND status = 'IN_PROGRESS'
 
 -- name: queue_fail
-UPDATE main.sync_queue SET status = 'FAILED', error_code = ?2, error_message = ?3, next_try_at = NULL WHERE id = ?1
+UPDATE main.sync_queue SET status = 'FAILED', error_code = ?2, error_message = ?3, next_try_at = NULL
+WHERE id = ?1 AND status IS NOT 'SYNCED'
 
 -- name: queue_delay
 -- Waits: for a time (?4), behind its parent, or for a decision (error_code says which). ?5 is what the try costs.
 UPDATE main.sync_queue SET status = 'PENDING', error_code = ?2, error_message = ?3, next_try_at = ?4,
   retry_count = ifnull(retry_count, 0) + ?5
-WHERE id = ?1
+WHERE id = ?1 AND status IS NOT 'SYNCED'
 
 -- name: queue_retry_one
 UPDATE main.sync_queue SET status = 'PENDING', retry_count = 0, error_code = NULL, error_message = NULL, next_try_at = NULL
