@@ -43,12 +43,15 @@ static void cannot_send(leadx_change *change, const char *fmt, const char *detai
 }
 
 /* Keeps a document's text alive with the change. */
-static char *keep_text(leadx_change *change, const char *text) {
+static char *keep_text(leadx_change *change, const char *text, size_t n) {
   char **more = sqlite3_realloc64(change->texts, sizeof *more * ((size_t)change->ntexts + 1));
   if (!more) return NULL;
   change->texts = more;
-  char *copy = sqlite3_mprintf("%s", text);
-  if (copy) change->texts[change->ntexts++] = copy;
+  char *copy = sqlite3_malloc64(n + 1);
+  if (!copy) return NULL;
+  memcpy(copy, text, n);
+  copy[n] = 0;
+  change->texts[change->ntexts++] = copy;
   return copy;
 }
 
@@ -98,7 +101,7 @@ static leadx_field *need_field(leadx_change *change, leadx_slice name, int guess
 /* Opens a queue text as an object whose slices live as long as the change. An empty slice when it is none. */
 static leadx_slice open_object(leadx_change *change, const char *text, const char *what, leadx_err *err) {
   leadx_slice value = {NULL, 0}, none = {NULL, 0};
-  char *copy = keep_text(change, text);
+  char *copy = keep_text(change, text, strlen(text));
   if (!copy) {
     leadx_err_nomem(err);
     return none;
@@ -332,6 +335,11 @@ int leadx_change_is_row(const leadx_change *change, leadx_slice row) {
     if (!theirs.n || !same_key_value(column->type, change->key_values[i], theirs)) return 0;
   }
   return 1;
+}
+
+leadx_slice leadx_change_keep(leadx_change *change, leadx_slice slice) {
+  char *copy = keep_text(change, slice.z, slice.n);
+  return (leadx_slice){copy, copy ? slice.n : 0};
 }
 
 int leadx_change_has_extras(const leadx_change *change) {

@@ -68,6 +68,9 @@ leadx_field *leadx_change_field(const leadx_change *change, int column);
 /* Is this the row of the change? row is a checked object from the server. */
 int leadx_change_is_row(const leadx_change *change, leadx_slice row);
 
+/* Copies a slice of an answer so that it lives as long as the change. An empty slice when out of memory. */
+leadx_slice leadx_change_keep(leadx_change *change, leadx_slice slice);
+
 /* Has it members that no column of the table stands for (an application's own payload)? */
 int leadx_change_has_extras(const leadx_change *change);
 

@@ -111,7 +111,9 @@ static int resolve_write(leadx_change *change, leadx_slice row, const char *poli
   size_t n = (size_t)change->nfields + 1;
   leadx_conflict_column *columns = sqlite3_malloc64(sizeof *columns * n);
   int *fields = sqlite3_malloc64(sizeof *fields * n);
-  int rc = columns && fields ? decide_columns(change, row, policy_of(change, policy), columns, fields, step, err) : leadx_err_nomem(err);
+  /* What the server has becomes the base of the next round, when its answer is gone. */
+  row = leadx_change_keep(change, row);
+  int rc = columns && fields && row.n ? decide_columns(change, row, policy_of(change, policy), columns, fields, step, err) : leadx_err_nomem(err);
   sqlite3_free(columns);
   sqlite3_free(fields);
   return rc;
