@@ -33,7 +33,6 @@
 
 #include <curl/curl.h>
 
-#include "clock.h"
 
 #ifndef LEADX_VERSION
 #define LEADX_VERSION "0.1.0"
@@ -43,7 +42,6 @@ enum {
   MAX_HEADER_BYTES = 64 << 10,   /* all header lines of one answer, 1xx answers included */
   MAX_URL_BYTES = 2048,          /* of a base URL; nobody types a longer one */
   MAX_CONNECTIONS = 8,           /* HTTP/1.1; what browsers and servers are used to */
-  FIRST_ANSWER_BYTES = 4 << 10,
   GET_BUFFER_BYTES = 128 << 10,  /* a page of rows is read in few pieces */
   POLL_MS = 100,                 /* how long an interrupt may go unnoticed */
   LOW_SPEED_BYTES = 16,
@@ -51,8 +49,7 @@ enum {
   DEFAULT_CONNECT_MS = 10 * 1000,
   DEFAULT_TOTAL_MS = 60 * 1000,
   DEFAULT_RESPONSE_BYTES = 16 << 20,
-  DEFAULT_IN_FLIGHT = 32,
-  MAX_RETRY_AFTER_S = 999999999  /* more digits than that are no use to anybody */
+  DEFAULT_IN_FLIGHT = 32
 };
 
 typedef struct transfer transfer;
@@ -74,7 +71,7 @@ struct transfer {
   int is_loopback;
   int is_out_of_memory;   /* a callback of ours could not allocate */
   leadx_net net;          /* what a callback of ours decided; LEADX_NET_ANSWER while nothing was */
-  char retry_after[64];   /* as sent; it may be a date, which needs the Date header to be read */
+  char retry_after[LEADX_RETRY_AFTER_BYTES]; /* as sent; it may be a date, which needs the Date header to be read */
   char error[CURL_ERROR_SIZE];
 };
 
@@ -93,90 +90,6 @@ struct http {
   int nactive;
   int was_interrupted;    /* seen by a callback, which may not touch the other transfers itself */
 };
-
-/* ---- requests ---- */
-
-leadx_request *leadx_request_new(const char *method) {
-  leadx_request *req = sqlite3_malloc64(sizeof *req);
-  if (!req) return NULL;
-  memset(req, 0, sizeof *req);
-  req->method = method;
-  req->retry_after_s = -1;
-  return req;
-}
-
-static int is_token(const char *name) {
-  const char *z = name;
-  for (; *z; z++) {
-    if (!isalnum((unsigned char)*z) && !strchr("-_", *z)) return 0;
-  }
-  return z > name;
-}
-
-static int has_control_bytes(const char *text) {
-  for (; *text; text++) {
-    unsigned char c = (unsigned char)*text;
-    if (c < 0x20 || c == 0x7f) return 1;
-  }
-  return 0;
-}
-
-/* The line is assembled in one block of its final size: a printing function would leave
-** pieces of a token in the blocks that it outgrew. */
-int leadx_request_header(leadx_request *req, const char *name, const char *value) {
-  size_t nname, nvalue;
-  char *line, **grown;
-  if (!name || !value || !is_token(name) || has_control_bytes(value)) return SQLITE_MISUSE;
-  grown = sqlite3_realloc64(req->headers, sizeof *grown * ((size_t)req->nheaders + 1));
-  if (!grown) return SQLITE_NOMEM;
-  req->headers = grown;
-  nname = strlen(name);
-  nvalue = strlen(value);
-  line = sqlite3_malloc64(nname + 2 + nvalue + 1);
-  if (!line) return SQLITE_NOMEM;
-  memcpy(line, name, nname);
-  memcpy(line + nname, ": ", 2);
-  memcpy(line + nname + 2, value, nvalue + 1);
-  req->headers[req->nheaders++] = line;
-  return SQLITE_OK;
-}
-
-static void free_wiped(char *z, size_t n) {
-  if (z) explicit_bzero(z, n);
-  sqlite3_free(z);
-}
-
-/* Bodies are wiped as well: a login sends a password and is answered with tokens. */
-void leadx_request_free(leadx_request *req) {
-  int i;
-  if (!req) return;
-  for (i = 0; i < req->nheaders; i++) free_wiped(req->headers[i], strlen(req->headers[i]));
-  sqlite3_free(req->headers);
-  sqlite3_free(req->url);
-  free_wiped(req->body, req->body_bytes);
-  free_wiped(req->answer, req->answer_bytes);
-  sqlite3_free(req);
-}
-
-/* Makes a request look as if it had never been sent. The answer is never NULL afterwards, so
-** that a request which is done always has one. */
-static int request_reset(leadx_request *req) {
-  char *answer = sqlite3_malloc64(FIRST_ANSWER_BYTES);
-  if (!answer) return SQLITE_NOMEM;
-  free_wiped(req->answer, req->answer_bytes);
-  answer[0] = 0;
-  req->answer = answer;
-  req->answer_bytes = 0;
-  req->net = LEADX_NET_OFFLINE;
-  req->curl_code = 0;
-  req->status = 0;
-  req->retry_after_s = -1;
-  req->date_s = 0;
-  req->bytes_out = req->bytes_in = 0;
-  req->content_type[0] = req->content_range[0] = req->preference_applied[0] = 0;
-  req->error[0] = 0;
-  return SQLITE_OK;
-}
 
 /* ---- lists and time ---- */
 
@@ -471,40 +384,12 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg) {
 }
 
 /* Copies what fits, with every byte that is not plain ASCII made visible as "?". */
-static void copy_printable(char *out, size_t nout, const char *text, size_t n) {
-  size_t i;
-  if (n > nout - 1) n = nout - 1;
-  for (i = 0; i < n; i++) {
-    unsigned char c = (unsigned char)text[i];
-    out[i] = c >= 0x20 && c < 0x7f ? text[i] : '?';
-  }
-  out[n] = 0;
-}
-
 static int is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* The headers that anybody asks for. */
-static void keep_header(transfer *t, const char *name, size_t nname, const char *value, size_t nvalue) {
-  leadx_request *req = t->req;
-  const struct { const char *name; char *out; size_t nout; } kept[] = {
-    {"content-type", req->content_type, sizeof req->content_type},
-    {"content-range", req->content_range, sizeof req->content_range},
-    {"preference-applied", req->preference_applied, sizeof req->preference_applied},
-    {"retry-after", t->retry_after, sizeof t->retry_after},
-  };
-  size_t i;
-  for (i = 0; i < sizeof kept / sizeof *kept; i++) {
-    if (strlen(kept[i].name) == nname && strncasecmp(kept[i].name, name, nname) == 0) {
-      copy_printable(kept[i].out, kept[i].nout, value, nvalue);
-      return;
-    }
-  }
-  if (nname == 4 && strncasecmp(name, "date", 4) == 0) {
-    int64_t at = 0;
-    if (leadx_instant_http_date(value, nvalue, &at) == 0) req->date_s = at;
-  }
+/* Does the answer say where it ends? */
+static void note_framing(transfer *t, const char *name, size_t nname) {
   if (nname == 14 && strncasecmp(name, "content-length", 14) == 0) t->has_length = 1;
   if (nname == 17 && strncasecmp(name, "transfer-encoding", 17) == 0) t->has_length = 1;
 }
@@ -543,7 +428,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg) {
   nvalue = n - (size_t)(value - line);
   while (nvalue > 0 && is_blank(*value)) value++, nvalue--;
   while (nvalue > 0 && is_blank(value[nvalue - 1])) nvalue--;
-  keep_header(t, line, (size_t)(colon - line), value, nvalue);
+  note_framing(t, line, (size_t)(colon - line));
+  leadx_exchange_keep_header(t->req, t->retry_after, line, (size_t)(colon - line), value, nvalue);
   return n;
 }
 
@@ -709,10 +595,10 @@ static transfer *transfer_new(http *h, leadx_request *req) {
   t->http = h;
   t->req = req;
   t->net = LEADX_NET_ANSWER;
-  t->capacity = FIRST_ANSWER_BYTES;
+  t->capacity = LEADX_FIRST_ANSWER_BYTES;
   t->easy = curl_easy_init();
   t->url = curl_url();
-  if (t->easy && t->url && request_reset(req) == SQLITE_OK) return t;
+  if (t->easy && t->url && leadx_request_reset(req) == SQLITE_OK) return t;
   transfer_free(t);
   return NULL;
 }
@@ -751,26 +637,6 @@ static leadx_net net_of(CURLcode code) {
 }
 
 /* Reads decimal seconds. Returns -1 when the text is something else. */
-static int64_t read_seconds(const char *text) {
-  int64_t n = 0;
-  const char *z = text;
-  for (; isdigit((unsigned char)*z); z++) {
-    n = n * 10 + (*z - '0');
-    if (n > MAX_RETRY_AFTER_S) n = MAX_RETRY_AFTER_S;
-  }
-  return z == text || *z ? -1 : n;
-}
-
-/* A date is compared with the server's own clock where it told the time: ours may be years off. */
-static int64_t read_retry_after(const char *text, int64_t date_s) {
-  int64_t at, now;
-  int64_t seconds = read_seconds(text);
-  if (seconds >= 0 || leadx_instant_http_date(text, strlen(text), &at) != 0) return seconds;
-  now = date_s ? date_s : leadx_clock_wall_us() / 1000000;
-  if (at <= now) return 0;
-  return at - now < MAX_RETRY_AFTER_S ? at - now : MAX_RETRY_AFTER_S;
-}
-
 static void count_bytes(transfer *t) {
   curl_off_t up = 0, down = 0;
   long sent = 0, received = 0;
@@ -825,13 +691,13 @@ static void transfer_settle(transfer *t, CURLcode code) {
   count_bytes(t);
   if (req->net == LEADX_NET_ANSWER) {
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &req->status);
-    req->retry_after_s = read_retry_after(t->retry_after, req->date_s);
+    req->retry_after_s = leadx_exchange_retry_after(t->retry_after, req->date_s);
     return;
   }
   discard_answer(t);
   if (t->net != LEADX_NET_ANSWER) text = net_text(t->net);
   if (!text[0] || t->is_out_of_memory) text = curl_easy_strerror(code);
-  copy_printable(req->error, sizeof req->error, text, strlen(text));
+  leadx_exchange_copy(req->error, sizeof req->error, text, strlen(text));
 }
 
 /* Frees what curl holds for a transfer that is off every list, and hands it to the caller's list. */

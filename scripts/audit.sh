@@ -15,10 +15,10 @@ failures=0
 # above it in this table, which are the lower ones.
 layers=(
   'sqlite err clock sql_text'
-  'db http json doc'
+  'db http exchange json doc'
   'rest conflict wire table ctx settings session schema queue lease'
   'capture change apply plan diff request page job intake'
-  'push pull settle resolve decide reconcile track'
+  'push pull settle resolve decide reconcile track server check'
   'sync'
   'worker'
   'func vtab'

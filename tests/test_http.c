@@ -716,7 +716,7 @@ START_TEST(an_interrupt_stops_a_long_answer) {
   transport->free(transport);
   transport = open_transport(8, (int64_t)256 << 20, 20000);
   fault_server_set(server, FAULT_BIG, 0);
-  interrupts_after = 30;
+  interrupts_after = 3;
   leadx_request *req = get("/");
   ck_assert_int_eq(req->net, LEADX_NET_INTERRUPTED);
   check_no_answer(req);
