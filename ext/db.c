@@ -35,7 +35,33 @@ void leadx_db_put(leadx_db *db, sqlite3_stmt *stmt) {
   }
 }
 
+/* ---- undoing ---- */
+
+enum { UNDO_ALL, UNDO_NESTED, END_NESTED, UNDO_COUNT };
+static const char *const undo_sql[UNDO_COUNT] = {"ROLLBACK", "ROLLBACK TO leadx", "RELEASE leadx"};
+
+static int prepare_undo(leadx_db *db, leadx_err *err) {
+  int rc = SQLITE_OK;
+  for (int i = 0; i < UNDO_COUNT && rc == SQLITE_OK; i++) {
+    if (!db->undo[i]) rc = sqlite3_prepare_v3(db->handle, undo_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &db->undo[i], NULL);
+  }
+  return rc == SQLITE_OK ? rc : leadx_err_db(err, db->handle, rc, "prepare to undo");
+}
+
+static void undo(leadx_db *db, int which) {
+  if (db->undo[which]) {
+    sqlite3_step(db->undo[which]);
+    sqlite3_reset(db->undo[which]);
+  } else {
+    sqlite3_exec(db->handle, undo_sql[which], NULL, NULL, NULL); /* released since */
+  }
+}
+
 void leadx_db_release(leadx_db *db) {
+  for (int i = 0; i < UNDO_COUNT; i++) {
+    sqlite3_finalize(db->undo[i]);
+    db->undo[i] = NULL;
+  }
   for (int i = 0; i < LEADX_SQL_COUNT; i++) {
     sqlite3_finalize(db->stmt[i]);
     db->stmt[i] = NULL;
@@ -139,7 +165,9 @@ static int exec_waiting(leadx_db *db, const char *sql) {
 }
 
 int leadx_db_begin(leadx_db *db, leadx_err *err) {
-  int rc = exec_waiting(db, "BEGIN IMMEDIATE");
+  int rc = prepare_undo(db, err);
+  if (rc != SQLITE_OK) return rc;
+  rc = exec_waiting(db, "BEGIN IMMEDIATE");
   if (rc != SQLITE_OK) leadx_err_db(err, db->handle, rc, "begin");
   return rc;
 }
@@ -154,16 +182,19 @@ int leadx_db_commit(leadx_db *db, leadx_err *err) {
 }
 
 void leadx_db_rollback(leadx_db *db) {
-  if (!sqlite3_get_autocommit(db->handle)) sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+  if (!sqlite3_get_autocommit(db->handle)) undo(db, UNDO_ALL);
 }
 
-int leadx_db_nest_open(leadx_db *db, leadx_err *err) { return leadx_db_exec(db, "SAVEPOINT leadx", err); }
+int leadx_db_nest_open(leadx_db *db, leadx_err *err) {
+  int rc = prepare_undo(db, err);
+  return rc == SQLITE_OK ? leadx_db_exec(db, "SAVEPOINT leadx", err) : rc;
+}
 
 int leadx_db_nest_close(leadx_db *db, int rc, leadx_err *err) {
   if (rc == SQLITE_OK) rc = leadx_db_exec(db, "RELEASE leadx", err);
   if (rc != SQLITE_OK && !sqlite3_get_autocommit(db->handle)) {
-    sqlite3_exec(db->handle, "ROLLBACK TO leadx", NULL, NULL, NULL);
-    sqlite3_exec(db->handle, "RELEASE leadx", NULL, NULL, NULL);
+    undo(db, UNDO_NESTED);
+    undo(db, END_NESTED);
   }
   return rc;
 }

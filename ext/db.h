@@ -15,6 +15,7 @@ typedef struct leadx_db {
   sqlite3 *handle;
   sqlite3_stmt *stmt[LEADX_SQL_COUNT];
   unsigned char lent[LEADX_SQL_COUNT];
+  sqlite3_stmt *undo[3]; /* ROLLBACK and its nested kin, prepared before what they undo: out of memory, they still run */
 } leadx_db;
 
 /* Lends a named statement, NULL and an error when it cannot be prepared.

@@ -139,6 +139,7 @@ static int take_settings(const leadx_call *call, const leadx_doc *options, unsig
       return ctx->err.rc;
     }
     char *value = option_text(o);
+    if (!value && (leadx_doc_is_string(o) || leadx_doc_is_number(o))) return leadx_err_nomem(&ctx->err);
     int rc = leadx_settings_set(ctx->settings, call->name, (leadx_setting)id, value, &ctx->err);
     sqlite3_free(value);
     if (rc != SQLITE_OK) return rc;
@@ -522,9 +523,9 @@ static void invoke(sqlite3_context *context, int argc, sqlite3_value **argv) {
     if (ctx->err.rc == SQLITE_NOMEM) {
       sqlite3_result_error_nomem(context);
     } else {
-      /* The code first: setting it afterwards would replace the text by the code's own. */
-      sqlite3_result_error_code(context, ctx->err.rc);
+      /* The text first: it sets the code to SQLITE_ERROR, and a host has to see SQLITE_BUSY to try again. */
       sqlite3_result_error(context, ctx->err.text, -1);
+      sqlite3_result_error_code(context, ctx->err.rc);
     }
   } else if (text) {
     sqlite3_result_text(context, text, -1, sqlite3_free);
@@ -545,9 +546,11 @@ static int register_one(leadx_ctx *ctx, int index, int nargs, leadx_err *err) {
   return rc;
 }
 
+/* From the last to the first, which is leadx_version(): where that is, all of them are, and an attempt that
+** ran out of memory half-way is made again. */
 int leadx_func_register(leadx_ctx *ctx, leadx_err *err) {
   int rc = SQLITE_OK;
-  for (int i = 0; i < leadx_nfunctions && rc == SQLITE_OK; i++) {
+  for (int i = leadx_nfunctions - 1; i >= 0 && rc == SQLITE_OK; i--) {
     for (int n = leadx_functions[i].min_args; n <= leadx_functions[i].max_args && rc == SQLITE_OK; n++) rc = register_one(ctx, i, n, err);
   }
   return rc;

@@ -21,22 +21,24 @@ SQLITE_EXTENSION_INIT1
 
 LEADX_EXPORT int sqlite3_leadx_init(sqlite3 *handle, char **error, const sqlite3_api_routines *api);
 
-/* Is leadx registered on this connection already? The error of a look that found nothing is cleared: what an
-** automatic extension leaves on the connection makes sqlite3_open() fail. */
-static int is_loaded(sqlite3 *handle) {
+/* Is leadx registered on this connection already? leadx_version() is what is registered last. The error of a look
+** that found nothing is cleared: what an automatic extension leaves on the connection makes sqlite3_open() fail. */
+static int look_whether_loaded(sqlite3 *handle, int *loaded) {
   sqlite3_stmt *stmt = NULL;
   int rc = sqlite3_prepare_v2(handle, "SELECT leadx_version()", -1, &stmt, NULL);
   sqlite3_finalize(stmt);
+  *loaded = rc == SQLITE_OK;
+  if (rc == SQLITE_NOMEM) return rc;
   if (rc != SQLITE_OK) sqlite3_exec(handle, "", NULL, NULL, NULL);
-  return rc == SQLITE_OK;
+  return SQLITE_OK;
 }
 
 static int register_all(sqlite3 *handle, char **error) {
   leadx_err err = {0};
   leadx_ctx *ctx = leadx_ctx_new(handle);
   if (!ctx) return SQLITE_NOMEM;
-  int rc = leadx_func_register(ctx, &err);
-  if (rc == SQLITE_OK) rc = leadx_vtab_register(ctx, &err);
+  int rc = leadx_vtab_register(ctx, &err);
+  if (rc == SQLITE_OK) rc = leadx_func_register(ctx, &err);
   leadx_ctx_unref(ctx);
   if (rc != SQLITE_OK && error) *error = sqlite3_mprintf("%s", err.text);
   return rc;
@@ -65,12 +67,14 @@ static int check_host(const sqlite3_api_routines *api, char **error) {
 #endif
 
 int sqlite3_leadx_init(sqlite3 *handle, char **error, const sqlite3_api_routines *api) {
+  int loaded = 0, rc;
 #ifndef SQLITE_CORE
-  int rc = check_host(api, error);
+  rc = check_host(api, error);
   if (rc != SQLITE_OK) return rc;
   SQLITE_EXTENSION_INIT2(api);
 #else
   (void)api;
 #endif
-  return is_loaded(handle) ? SQLITE_OK : register_all(handle, error);
+  rc = look_whether_loaded(handle, &loaded);
+  return rc != SQLITE_OK || loaded ? rc : register_all(handle, error);
 }

@@ -69,9 +69,16 @@ int leadx_lease_take(leadx_db *db, const char *owner, int64_t term_ms, int *take
   return rc;
 }
 
-void leadx_lease_drop(leadx_db *db, const char *owner) {
+static int drop_once(leadx_db *db, const char *owner) {
   leadx_err ignored = {0};
-  if (leadx_db_begin(db, &ignored) != SQLITE_OK) return;
-  leadx_db_run(db, LEADX_SQL_LEASE_DROP, &ignored, "t", owner);
-  leadx_db_commit(db, &ignored);
+  int rc = leadx_db_begin(db, &ignored);
+  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_LEASE_DROP, &ignored, "t", owner);
+  if (rc == SQLITE_OK) return leadx_db_commit(db, &ignored);
+  leadx_db_rollback(db);
+  return rc;
+}
+
+/* Twice, so that one failure of memory or disk does not park the file until the lease runs out. */
+void leadx_lease_drop(leadx_db *db, const char *owner) {
+  if (drop_once(db, owner) != SQLITE_OK) drop_once(db, owner);
 }

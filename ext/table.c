@@ -262,9 +262,11 @@ static int count_columns(leadx_db *db, const leadx_table *table, int *n, leadx_e
   if (!stmt) return err->rc;
   sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_TRANSIENT);
   *n = 0;
-  while (sqlite3_step(stmt) == SQLITE_ROW) ++*n;
+  int rc;
+  while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) ++*n;
+  if (rc != SQLITE_DONE) leadx_err_db(err, db->handle, rc, "count the columns");
   leadx_db_put(db, stmt);
-  return SQLITE_OK;
+  return err->rc;
 }
 
 /* Every name in "columns", "pending" and "synced_at" must be a column. */
@@ -302,8 +304,11 @@ static int read_columns(leadx_db *db, leadx_table *table, const leadx_doc *optio
   if (!table->columns) return leadx_err_nomem(err);
   sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_COLUMNS, err);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_TRANSIENT);
-  while (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) rc = add_column(table, stmt, said, who, err);
+  rc = sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_TRANSIENT);
+  int step = SQLITE_ROW;
+  while (rc == SQLITE_OK && (step = sqlite3_step(stmt)) == SQLITE_ROW) rc = add_column(table, stmt, said, who, err);
+  /* Columns that could not be read are not columns that are not there. */
+  if (rc == SQLITE_OK && step != SQLITE_DONE) rc = leadx_err_db(err, db->handle, step, "read the columns");
   leadx_db_put(db, stmt);
   return rc;
 }
@@ -383,8 +388,9 @@ static int read_references(leadx_db *db, leadx_table *table, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_REFERENCES, err);
   if (!stmt) return err->rc;
   sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_TRANSIENT);
-  int rc = SQLITE_OK, last_id = -1;
-  while (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) rc = add_reference(table, stmt, &last_id, err);
+  int rc = SQLITE_OK, last_id = -1, step = SQLITE_DONE;
+  while (rc == SQLITE_OK && (step = sqlite3_step(stmt)) == SQLITE_ROW) rc = add_reference(table, stmt, &last_id, err);
+  if (rc == SQLITE_OK && step != SQLITE_DONE) rc = leadx_err_db(err, db->handle, step, "read the foreign keys");
   leadx_db_put(db, stmt);
   int kept = 0;
   for (int i = 0; i < table->nreferences; i++) {
