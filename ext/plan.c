@@ -3,16 +3,13 @@
 ** Three steps: group the rows by what they change; find out who has to wait for whom (a child's
 ** CREATE or UPDATE for its parent's CREATE, a parent's DELETE for its children's DELETEs); then
 ** lift: whoever is waited for inherits the priority of who waits, and stands a level before it.
-** References of a row to itself and circles of rows end because an edge back into the path that is
-** just being walked is not followed; the server's answer (23503) orders what is left.
+** A row's reference to itself is no edge, and circles of rows are cut at one place; the server's
+** answer (23503) orders what is left.
 */
 #include "plan.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* How deep parents are followed. */
-#define MAX_DEPTH 64
 
 static int compare_members(const void *a, const void *b) {
   const leadx_member *x = a, *y = b;
@@ -211,49 +208,93 @@ static int link_all(leadx_db *db, const leadx_plan *plan, const leadx_tables *ta
 typedef struct lifting {
   leadx_plan *plan;
   const edge_list *edges;
-  int *first;          /* of each change's edges */
-  unsigned char *seen; /* 0 not yet, 1 on the path, 2 done */
+  int *first; /* of each change's edges */
+  int *heirs; /* the edges' numbers, by who goes before */
+  int *heir;  /* of each change's part of heirs */
+  int *left;  /* how many a change still waits for; -1 once it stands in the order */
+  int *order; /* whoever is waited for stands before who waits */
+  int n;
 } lifting;
 
-/* Gives change i a level behind everything it waits for. */
-static int find_level(lifting *lift, int i, int depth) {
-  leadx_change *change = &lift->plan->changes[i];
-  if (lift->seen[i] == 2) return change->level;
-  lift->seen[i] = 1;
-  for (int e = lift->first[i]; e < lift->first[i + 1] && depth < MAX_DEPTH; e++) {
-    int before = lift->edges->pair[e][1];
-    if (lift->seen[before] == 1) continue;
-    int level = find_level(lift, before, depth + 1) + 1;
-    if (level > change->level) change->level = level;
+static void clear_lifting(lifting *lift) {
+  sqlite3_free(lift->first);
+  sqlite3_free(lift->heirs);
+  sqlite3_free(lift->heir);
+  sqlite3_free(lift->left);
+  sqlite3_free(lift->order);
+}
+
+static int make_lifting(lifting *lift, leadx_plan *plan, const edge_list *edges) {
+  size_t n = sizeof(int) * ((size_t)plan->n + 2);
+  *lift = (lifting){plan, edges, sqlite3_malloc64(n), sqlite3_malloc64(sizeof(int) * ((size_t)edges->n + 1)), sqlite3_malloc64(n),
+                    sqlite3_malloc64(n), sqlite3_malloc64(n), 0};
+  if (!lift->first || !lift->heirs || !lift->heir || !lift->left || !lift->order) return SQLITE_NOMEM;
+  memset(lift->heir, 0, n);
+  for (int i = 0, e = 0; i <= plan->n; i++) {
+    while (e < edges->n && edges->pair[e][0] < i) e++;
+    lift->first[i] = e;
   }
-  lift->seen[i] = 2;
-  return change->level;
+  for (int e = 0; e < edges->n; e++) lift->heir[edges->pair[e][1] + 1]++;
+  for (int i = 0; i < plan->n; i++) {
+    lift->heir[i + 1] += lift->heir[i];
+    lift->left[i] = lift->heir[i];
+  }
+  for (int e = 0; e < edges->n; e++) lift->heirs[lift->left[edges->pair[e][1]]++] = e;
+  for (int i = 0; i < plan->n; i++) lift->left[i] = lift->first[i + 1] - lift->first[i];
+  return SQLITE_OK;
+}
+
+static void append_to_order(lifting *lift, int i) {
+  lift->left[i] = -1;
+  lift->order[lift->n++] = i;
+}
+
+/* Lets everybody who waits for the change at that place know that it goes. */
+static void let_go(lifting *lift, int place) {
+  int i = lift->order[place], behind = lift->plan->changes[i].level + 1;
+  for (int h = lift->heir[i]; h < lift->heir[i + 1]; h++) {
+    int waits = lift->edges->pair[lift->heirs[h]][0];
+    leadx_change *change = &lift->plan->changes[waits];
+    if (lift->left[waits] < 0) continue;
+    if (change->level < behind) change->level = behind;
+    if (--lift->left[waits] == 0) append_to_order(lift, waits);
+  }
+}
+
+/* Gives every change a level behind all it waits for. Where only circles are left, one is cut at its first change. */
+static void find_levels(lifting *lift) {
+  int place = 0, next = 0;
+  for (int i = 0; i < lift->plan->n; i++) {
+    if (lift->left[i] == 0) append_to_order(lift, i);
+  }
+  while (place < lift->plan->n) {
+    if (place == lift->n) {
+      while (lift->left[next] < 0) next++;
+      append_to_order(lift, next);
+    }
+    let_go(lift, place++);
+  }
 }
 
 /* Hands a change's priority on to everything it waits for. */
-static void hand_down(lifting *lift, int i, int priority, int depth) {
-  leadx_change *change = &lift->plan->changes[i];
-  if (change->priority <= priority && depth > 0) return;
-  if (priority < change->priority) change->priority = priority;
-  for (int e = lift->first[i]; e < lift->first[i + 1] && depth < MAX_DEPTH; e++) {
-    hand_down(lift, lift->edges->pair[e][1], change->priority, depth + 1);
+static void hand_down(lifting *lift) {
+  for (int place = lift->n - 1; place >= 0; place--) {
+    int i = lift->order[place], priority = lift->plan->changes[i].priority;
+    for (int e = lift->first[i]; e < lift->first[i + 1]; e++) {
+      leadx_change *before = &lift->plan->changes[lift->edges->pair[e][1]];
+      if (priority < before->priority) before->priority = priority;
+    }
   }
 }
 
 static int lift_parents(leadx_plan *plan, const edge_list *edges) {
-  lifting lift = {plan, edges, sqlite3_malloc64(sizeof(int) * ((size_t)plan->n + 2)), sqlite3_malloc64((size_t)plan->n + 1)};
-  int rc = lift.first && lift.seen ? SQLITE_OK : SQLITE_NOMEM;
+  lifting lift;
+  int rc = make_lifting(&lift, plan, edges);
   if (rc == SQLITE_OK) {
-    memset(lift.seen, 0, (size_t)plan->n + 1);
-    for (int i = 0, e = 0; i <= plan->n; i++) {
-      while (e < edges->n && edges->pair[e][0] < i) e++;
-      lift.first[i] = e;
-    }
-    for (int i = 0; i < plan->n; i++) find_level(&lift, i, 0);
-    for (int i = 0; i < plan->n; i++) hand_down(&lift, i, plan->changes[i].priority, 0);
+    find_levels(&lift);
+    hand_down(&lift);
   }
-  sqlite3_free(lift.first);
-  sqlite3_free(lift.seen);
+  clear_lifting(&lift);
   return rc;
 }
 
