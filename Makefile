@@ -31,7 +31,7 @@ endif
 HASH  := \#
 GOALS := $(or $(MAKECMDGOALS),all)
 BUILD_GOALS  := all static install lint audit
-SERVER_GOALS := test demo bench soak fuzz server-up
+SERVER_GOALS := test demo bench soak hosts fuzz server-up
 
 ifneq ($(filter $(SERVER_GOALS),$(GOALS)),)
 DEPS_STATE := $(shell scripts/deps.sh --check >&2 || scripts/deps.sh >&2 || echo missing)
@@ -106,7 +106,7 @@ SUITES        := $(filter $(SUITES_FOUND),$(SUITE_ORDER)) $(filter-out $(SUITE_O
 
 # Targets ---------------------------------------------------------------------------
 
-.PHONY: all static install uninstall clean version help deps demo test bench soak fuzz lint audit server-up server-down FORCE
+.PHONY: all static install uninstall clean version help deps demo test bench soak hosts fuzz lint audit server-up server-down FORCE
 
 all: $(SO) ## builds dist/leadx.so
 
@@ -129,8 +129,11 @@ demo: $(SO) ## shows it all: offline writes, a sync, the rows on a real server
 bench: $(SO) ## measures speed against bare SQLite and bare libcurl
 	@LEADX_SO='$(abspath $(SO))' scripts/bench.sh
 
-soak: $(SO) ## two hours of writes, faults and restarts
-	@LEADX_SO='$(abspath $(SO))' scripts/soak.sh
+soak: $(SO) $(TEST) $(TOOLS) ## kills, faults and lies for ten minutes; ARGS='--minutes 120'
+	@LEADX_SO='$(abspath $(SO))' BUILD='$(abspath $(BUILD))' scripts/soak.sh $(ARGS)
+
+hosts: $(SO) $(STATIC) ## a whole sync in every host language at hand
+	@LEADX_SO='$(abspath $(SO))' LEADX_A='$(abspath $(STATIC))' BUILD='$(abspath $(BUILD))' scripts/hosts.sh $(ARGS)
 
 fuzz: ## feeds random answers, texts and files to the parsers
 	@scripts/fuzz.sh

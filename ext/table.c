@@ -260,10 +260,12 @@ static int add_column(leadx_table *table, sqlite3_stmt *row, const leadx_doc *sa
 static int count_columns(leadx_db *db, const leadx_table *table, int *n, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_COLUMNS, err);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_TRANSIENT);
+  int rc = sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_TRANSIENT);
   *n = 0;
-  int rc;
-  while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) ++*n;
+  while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+    ++*n;
+    rc = SQLITE_OK;
+  }
   if (rc != SQLITE_DONE) leadx_err_db(err, db->handle, rc, "count the columns");
   leadx_db_put(db, stmt);
   return err->rc;
@@ -275,15 +277,19 @@ static int check_column_names(leadx_db *db, leadx_table *table, const leadx_doc 
   for (const leadx_doc *c = leadx_doc_first(said); c || !missing; c = c ? leadx_doc_next(c) : NULL) {
     sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_COLUMNS, err);
     if (!stmt) return err->rc;
-    sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_TRANSIENT);
+    int rc = sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_TRANSIENT);
     int found = c == NULL, pending = table->pending == NULL, synced = table->synced_at == NULL;
-    while (sqlite3_step(stmt) == SQLITE_ROW) {
+    while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
       const char *name = (const char *)sqlite3_column_text(stmt, 0);
+      rc = name ? SQLITE_OK : SQLITE_NOMEM;
+      if (!name) break;
       if (c && strcmp(name, leadx_doc_name(c)) == 0) found = 1;
       if (table->pending && sqlite3_stricmp(name, table->pending) == 0) pending = 1;
       if (table->synced_at && sqlite3_stricmp(name, table->synced_at) == 0) synced = 1;
     }
+    if (rc != SQLITE_DONE) leadx_err_db(err, db->handle, rc, "read the columns' names");
     leadx_db_put(db, stmt);
+    if (err->rc != SQLITE_OK) return err->rc;
     missing = !found ? leadx_doc_name(c) : !pending ? table->pending : !synced ? table->synced_at : NULL;
     if (missing || !c) break;
   }
@@ -502,10 +508,12 @@ int leadx_tables_load(leadx_db *db, const char *who, leadx_tables *tables, leadx
     leadx_err gone = {0};
     leadx_table *table =
         leadx_table_describe(db, who, (const char *)sqlite3_column_text(stmt, 0), (const char *)sqlite3_column_text(stmt, 3), &gone);
-    /* A tracked table that was dropped since: its queue rows wait, everything else goes on. */
-    if (!table && gone.rc == SQLITE_NOMEM) rc = leadx_err_nomem(err);
-    if (!table && gone.rc != SQLITE_NOMEM) continue;
-    if (table) {
+    /* A tracked table that was dropped since: its queue rows wait, everything else goes on. But a schema that
+    ** could not be read says nothing about the table, and its rows must not be FAILED for it. */
+    if (!table && gone.rc == SQLITE_ERROR) continue;
+    if (!table) {
+      rc = leadx_err_set(err, gone.rc, "%s", gone.text);
+    } else {
       table->diff_due = sqlite3_column_int64(stmt, 4);
       rc = push_table(tables, table, err);
     }
