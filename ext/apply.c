@@ -7,6 +7,7 @@
 
 void leadx_apply_clear(leadx_apply *apply) {
   sqlite3_finalize(apply->stmt);
+  sqlite3_finalize(apply->stamp);
   sqlite3_free(apply->columns);
   memset(apply, 0, sizeof *apply);
 }
@@ -16,14 +17,39 @@ int leadx_apply_end(leadx_db *db, leadx_err *err) { return leadx_db_run(db, LEAD
 
 /* ---- after an ack ---- */
 
+/* Is name (raw, with quotes) the column's remote name? Names that begin with another letter are told apart first. */
+static int is_column(const leadx_column *column, leadx_slice name) {
+  if (name.z[1] != column->remote[0] && name.z[1] != '\\') return 0;
+  return leadx_json_string_is(name, column->remote, strlen(column->remote));
+}
+
+/* The server's values in the order of the table's columns, empty where it has none. One walk over the row, which
+** nearly always lists the columns in the table's order. The caller frees. */
+static leadx_slice *read_row(const leadx_table *table, leadx_slice row) {
+  size_t bytes = sizeof(leadx_slice) * (size_t)table->ncolumns;
+  leadx_slice *values = sqlite3_malloc64(bytes), name, value;
+  leadx_json_walk walk;
+  if (!values) return NULL;
+  memset(values, 0, bytes);
+  leadx_json_walk_init(&walk, row);
+  for (int next = 0; leadx_json_walk_member(&walk, &name, &value);) {
+    int tried = 0;
+    while (tried < table->ncolumns && !is_column(&table->columns[(next + tried) % table->ncolumns], name)) tried++;
+    if (tried == table->ncolumns) continue;
+    next = (next + tried) % table->ncolumns;
+    values[next++] = value;
+  }
+  return values;
+}
+
 /* Which columns of the server's row the local row does not have yet, as text of '0' and '1'. */
-static char *differing_columns(const leadx_change *change, leadx_slice row, int *count) {
+static char *differing_columns(const leadx_change *change, const leadx_slice *values, int *count) {
   const leadx_table *table = change->table;
   char *mask = sqlite3_malloc64((size_t)table->ncolumns + 1);
   if (!mask) return NULL;
   *count = 0;
   for (int i = 0; i < table->ncolumns; i++) {
-    leadx_slice theirs = leadx_json_member(row, table->columns[i].remote);
+    leadx_slice theirs = values[i];
     const leadx_field *field = leadx_change_field(change, i);
     int known = theirs.n && table->columns[i].key_position == 0;
     int null_refused = leadx_json_kind_of(theirs) == LEADX_JSON_NULL && table->columns[i].not_null;
@@ -35,11 +61,26 @@ static char *differing_columns(const leadx_change *change, leadx_slice row, int 
   return mask;
 }
 
-/* UPDATE t SET the differing columns [, pending = 0] WHERE key AND the row is still as it was queued.
-** Parameters: the payload, the key, the columns. */
+/* Where the parameters of a write-back begin: payload, flag, key, what was queued, what is set. */
+enum { PAYLOAD_PARAMETER = 1, IS_WHOLE_PARAMETER, KEY_PARAMETER };
+/* Columns joined by one chain of ANDs: SQLite bounds how deep an expression may be. */
+#define CHAIN_LENGTH 100
+
+/* Every column is what was queued, by the comparison with which the triggers look for changes. */
+static void append_as_queued(sqlite3_str *sql, const leadx_table *table) {
+  for (int i = 0; i < table->ncolumns; i++) {
+    const char *joint = i == 0 ? "(" : i % CHAIN_LENGTH == 0 ? ") AND (" : " AND ";
+    sqlite3_str_appendf(sql, "%s\"%w\" COLLATE BINARY IS ?%d", joint, table->columns[i].name, KEY_PARAMETER + table->nkey + i);
+  }
+  sqlite3_str_appendall(sql, ")");
+}
+
+/* UPDATE t SET the differing columns [, pending = 0] WHERE key AND the row is still as it was queued: column by
+** column, or, for the few values that one cannot read back from the payload, by writing the payload anew and
+** comparing the texts, which takes twenty times as long. */
 static sqlite3_stmt *prepare_write_back(leadx_db *db, const leadx_table *table, const char *mask, leadx_err *err) {
   sqlite3_str *sql = sqlite3_str_new(NULL);
-  int n = 0, parameter = 2 + table->nkey;
+  int n = 0, parameter = KEY_PARAMETER + table->nkey + table->ncolumns;
   char *row = sqlite3_mprintf("\"%w\"", table->name);
   sqlite3_str_appendf(sql, "UPDATE main.\"%w\" SET ", table->name);
   for (int i = 0; i < table->ncolumns; i++) {
@@ -47,9 +88,12 @@ static sqlite3_stmt *prepare_write_back(leadx_db *db, const leadx_table *table, 
   }
   if (table->pending) sqlite3_str_appendf(sql, "%s\"%w\" = 0", n ? ", " : "", table->pending);
   sqlite3_str_appendall(sql, " WHERE ");
-  leadx_table_where_key(table, sql, 2);
-  sqlite3_str_appendall(sql, " AND ?1 = ");
+  leadx_table_where_key(table, sql, KEY_PARAMETER);
+  sqlite3_str_appendf(sql, " AND ((?%d AND ", IS_WHOLE_PARAMETER);
+  append_as_queued(sql, table);
+  sqlite3_str_appendf(sql, ") OR ?%d = ", PAYLOAD_PARAMETER);
   leadx_capture_row(sql, table, row ? row : "NULL");
+  sqlite3_str_appendall(sql, ")");
   sqlite3_free(row);
   return leadx_db_prepare_str(db, sql, err);
 }
@@ -60,17 +104,38 @@ static sqlite3_stmt *write_back_statement(leadx_db *db, leadx_apply *apply, lead
     sqlite3_free(mask);
     return apply->stmt;
   }
-  leadx_apply_clear(apply);
+  sqlite3_finalize(apply->stmt);
+  sqlite3_free(apply->columns);
   apply->table = table;
   apply->columns = mask;
   apply->stmt = prepare_write_back(db, table, mask, err);
   return apply->stmt;
 }
 
-static int bind_columns(sqlite3_stmt *stmt, const leadx_table *table, const char *mask, leadx_slice row) {
-  int parameter = 2 + table->nkey, rc = SQLITE_OK;
+/* Binds what a trigger wrote into a payload as what stood in the column. A value that comes out otherwise (an
+** infinity, a BLOB in a text column) only makes the comparison fail. */
+static int bind_queued(sqlite3_stmt *stmt, int parameter, leadx_type type, leadx_slice value) {
+  int is_string = leadx_json_kind_of(value) == LEADX_JSON_STRING;
+  if (is_string && type == LEADX_BLOB) return leadx_wire_bind(stmt, parameter, type, value);
+  if (is_string && !memchr(value.z, '\\', value.n)) return sqlite3_bind_text(stmt, parameter, value.z + 1, (int)value.n - 2, SQLITE_STATIC);
+  return leadx_wire_bind(stmt, parameter, is_string ? LEADX_TEXT : LEADX_INTEGER, value);
+}
+
+static int bind_all_queued(sqlite3_stmt *stmt, const leadx_change *change) {
+  const leadx_table *table = change->table;
+  int is_whole = 1, rc = SQLITE_OK;
   for (int i = 0; i < table->ncolumns && rc == SQLITE_OK; i++) {
-    if (mask[i] == '1') rc = leadx_wire_bind(stmt, parameter++, table->columns[i].type, leadx_json_member(row, table->columns[i].remote));
+    const leadx_field *field = leadx_change_field(change, i);
+    if (!field || !field->value.n) is_whole = 0;
+    else rc = bind_queued(stmt, KEY_PARAMETER + table->nkey + i, table->columns[i].type, field->value);
+  }
+  return rc == SQLITE_OK ? sqlite3_bind_int(stmt, IS_WHOLE_PARAMETER, is_whole) : rc;
+}
+
+static int bind_columns(sqlite3_stmt *stmt, const leadx_table *table, const char *mask, const leadx_slice *values) {
+  int parameter = KEY_PARAMETER + table->nkey + table->ncolumns, rc = SQLITE_OK;
+  for (int i = 0; i < table->ncolumns && rc == SQLITE_OK; i++) {
+    if (mask[i] == '1') rc = leadx_wire_bind(stmt, parameter++, table->columns[i].type, values[i]);
   }
   return rc;
 }
@@ -78,10 +143,10 @@ static int bind_columns(sqlite3_stmt *stmt, const leadx_table *table, const char
 /* A server value that the local table's own rules refuse must not undo the ack: the row keeps what it has. */
 static int is_refusal(int rc) { return (rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_MISMATCH; }
 
-static int write_back(leadx_db *db, leadx_apply *apply, const leadx_change *change, leadx_slice row, leadx_err *err) {
+static int write_back_values(leadx_db *db, leadx_apply *apply, const leadx_change *change, const leadx_slice *values, leadx_err *err) {
   leadx_table *table = change->table;
   int count = 0;
-  char *mask = differing_columns(change, row, &count);
+  char *mask = differing_columns(change, values, &count);
   if (!mask) return leadx_err_nomem(err);
   if (count == 0 && !table->pending) {
     sqlite3_free(mask);
@@ -89,9 +154,10 @@ static int write_back(leadx_db *db, leadx_apply *apply, const leadx_change *chan
   }
   sqlite3_stmt *stmt = write_back_statement(db, apply, table, mask, err);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, change->newest_payload, -1, SQLITE_STATIC);
-  int rc = leadx_table_bind_key(table, stmt, 2, change->key);
-  if (rc == SQLITE_OK) rc = bind_columns(stmt, table, apply->columns, row);
+  sqlite3_bind_text(stmt, PAYLOAD_PARAMETER, change->newest_payload, -1, SQLITE_STATIC);
+  int rc = leadx_table_bind_key(table, stmt, KEY_PARAMETER, change->key);
+  if (rc == SQLITE_OK) rc = bind_all_queued(stmt, change);
+  if (rc == SQLITE_OK) rc = bind_columns(stmt, table, apply->columns, values);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
   sqlite3_reset(stmt);
   sqlite3_clear_bindings(stmt);
@@ -99,16 +165,32 @@ static int write_back(leadx_db *db, leadx_apply *apply, const leadx_change *chan
   return leadx_err_db(err, db->handle, rc, "write the server's row back");
 }
 
-static int stamp_synced(leadx_db *db, const leadx_change *change, leadx_err *err) {
-  const leadx_table *table = change->table;
+static int write_back(leadx_db *db, leadx_apply *apply, const leadx_change *change, leadx_slice row, leadx_err *err) {
+  leadx_slice *values = read_row(change->table, row);
+  if (!values) return leadx_err_nomem(err);
+  int rc = write_back_values(db, apply, change, values, err);
+  sqlite3_free(values);
+  return rc;
+}
+
+static sqlite3_stmt *stamp_statement(leadx_db *db, leadx_apply *apply, leadx_table *table, leadx_err *err) {
+  if (apply->stamp && apply->stamped == table) return apply->stamp;
+  sqlite3_finalize(apply->stamp);
   sqlite3_str *sql = sqlite3_str_new(NULL);
   sqlite3_str_appendf(sql, "UPDATE main.\"%w\" SET \"%w\" = strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now') WHERE ", table->name, table->synced_at);
   leadx_table_where_key(table, sql, 1);
-  sqlite3_stmt *stmt = leadx_db_prepare_str(db, sql, err);
+  apply->stamped = table;
+  apply->stamp = leadx_db_prepare_str(db, sql, err);
+  return apply->stamp;
+}
+
+static int stamp_synced(leadx_db *db, leadx_apply *apply, const leadx_change *change, leadx_err *err) {
+  sqlite3_stmt *stmt = stamp_statement(db, apply, change->table, err);
   if (!stmt) return err->rc;
-  int rc = leadx_table_bind_key(table, stmt, 1, change->key);
+  int rc = leadx_table_bind_key(change->table, stmt, 1, change->key);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
-  sqlite3_finalize(stmt);
+  sqlite3_reset(stmt);
+  sqlite3_clear_bindings(stmt);
   if (rc == SQLITE_DONE || is_refusal(rc)) return SQLITE_OK;
   return leadx_err_db(err, db->handle, rc, "stamp the synced row");
 }
@@ -117,7 +199,7 @@ int leadx_apply_acked(leadx_db *db, leadx_apply *apply, const leadx_change *chan
   int rc = SQLITE_OK;
   if (change->action == LEADX_DELETE || !change->newest_payload) return SQLITE_OK;
   rc = write_back(db, apply, change, row, err);
-  if (rc == SQLITE_OK && change->table->synced_at) rc = stamp_synced(db, change, err);
+  if (rc == SQLITE_OK && change->table->synced_at) rc = stamp_synced(db, apply, change, err);
   return rc;
 }
 

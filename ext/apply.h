@@ -9,6 +9,8 @@ typedef struct leadx_apply {
   leadx_table *table;      /* whose statement it is */
   char *columns;           /* which columns it sets, as a signature */
   sqlite3_stmt *stmt;
+  leadx_table *stamped;    /* whose synced_at `stamp` sets */
+  sqlite3_stmt *stamp;
 } leadx_apply;
 void leadx_apply_clear(leadx_apply *apply);
 
