@@ -92,6 +92,10 @@ TEST_ASAN := $(TESTS:%.c=$(BUILD)/asan/%.o)
 TOOLS     := $(patsubst tests/tools/%.c,$(BUILD)/test/%,$(wildcard tests/tools/*.c))
 TOOLS_SAN := $(TOOLS:%=%_asan)
 
+# The program of `make bench` loads leadx as any host does, so it is not linked with it.
+BENCH       := $(BUILD)/bench/leadx_bench
+BENCH_FILES := $(wildcard tests/bench/*.c)
+
 SO        := $(DIST)/leadx.so
 STATIC    := $(DIST)/libleadx.a
 TEST      := $(BUILD)/test/leadx_test
@@ -126,8 +130,8 @@ test: $(SO) $(TEST) $(TEST_SAN) $(TOOLS) $(TOOLS_SAN) ## runs all suites, plain 
 demo: $(SO) ## shows it all: offline writes, a sync, the rows on a real server
 	@LEADX_SO='$(abspath $(SO))' scripts/demo.sh
 
-bench: $(SO) ## measures speed against bare SQLite and bare libcurl
-	@LEADX_SO='$(abspath $(SO))' scripts/bench.sh
+bench: $(SO) $(BENCH) ## measures speed against bare SQLite and bare libcurl; ARGS='--queue-rows 1000000'
+	@LEADX_SO='$(abspath $(SO))' scripts/bench.sh '$(BENCH)' $(ARGS)
 
 soak: $(SO) $(TEST) $(TOOLS) ## kills, faults and lies for ten minutes; ARGS='--minutes 120'
 	@LEADX_SO='$(abspath $(SO))' BUILD='$(abspath $(BUILD))' scripts/soak.sh $(ARGS)
@@ -197,6 +201,12 @@ $(TOOLS_SAN): $(BUILD)/test/%_asan: $(BUILD)/asan/tests/tools/%.o $(BUILD)/asan/
 	@mkdir -p $(@D)
 	@echo '  LD  $@'
 	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) -rdynamic -o $@ $^ $(LIBS) $(TEST_LIBS) -ldl -pthread
+
+# One command: the program is small, and nothing else wants its objects.
+$(BENCH): $(BENCH_FILES) tests/bench/bench.h $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '  CC  $@'
+	$(Q)$(CC) $(LANG) $(CFLAGS) $(WARN) $(LIBS_CFLAGS) -o $@ $(BENCH_FILES) $(LIBS) $(TEST_LIBS)
 
 # Objects -----------------------------------------------------------------------------
 
