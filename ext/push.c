@@ -206,7 +206,6 @@ static int settle_jobs(leadx_push *push, leadx_jobs *done, leadx_err *err) {
     adapt_batch(push, job, class_, leadx_clock_mono_ms() - push->stage_began_ms);
   }
   if (rc == SQLITE_OK) rc = leadx_apply_end(db, err);
-  leadx_apply_clear(&push->apply);
   if (rc == SQLITE_OK) return leadx_db_commit(db, err);
   leadx_db_rollback(db);
   return rc;

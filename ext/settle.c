@@ -115,7 +115,6 @@ int leadx_settle_nothing(leadx_push *push, leadx_change *change, leadx_err *err)
   int rc = ack_members(push, change, NULL, NULL, err);
   if (rc == SQLITE_OK) rc = leadx_apply_begin(db_of(push), err);
   if (rc == SQLITE_OK) rc = leadx_apply_acked(db_of(push), &push->apply, change, (leadx_slice){NULL, 0}, err);
-  leadx_apply_clear(&push->apply);
   if (rc == SQLITE_OK) rc = leadx_apply_end(db_of(push), err);
   is_settled(push, change);
   return rc;
