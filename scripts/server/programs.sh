@@ -32,3 +32,12 @@ find_postgrest() {
   file=$here/npm/node_modules/$(postgrest_package)/postgrest
   [ -x "$file" ] && printf '%s\n' "$file"
 }
+
+# Some builds of Python leave the loading of SQLite extensions out.
+find_loading_python() {
+  local file
+  for file in $(type -aP python3) /usr/bin/python3; do
+    "$file" -c 'import sqlite3; sqlite3.Connection.enable_load_extension' 2>/dev/null && printf '%s\n' "$file" && return 0
+  done
+  return 1
+}
