@@ -119,7 +119,7 @@ int leadx_settings_set(leadx_settings *settings, const char *who, leadx_setting 
     return leadx_err_set(err, SQLITE_ERROR, "%s: %s must be a schema name of letters, digits, _ and -, at most 63 long, or empty", who,
                          row->name);
   }
-  return leadx_err_set(err, SQLITE_ERROR, "%s: %s cannot be \"%.40s\"; it is %s from %!.15g to %!.15g", who, row->name,
+  return leadx_err_set(err, SQLITE_ERROR, "%s: %s cannot be \"%.40s\"; it is %s from %.15g to %.15g", who, row->name,
                        value ? value : "NULL", units[row->kind], row->least, row->most);
 }
 
