@@ -43,7 +43,7 @@ typedef struct leadx_change {
   int problem;                 /* cannot be sent: error holds the reason */
   char error[160];
   int claimed;                 /* IN_PROGRESS by this sync, not settled yet */
-  int deferred;                /* went out without its references; they follow as an UPDATE */
+  int deferred;                /* on a circle of CREATEs: goes out without its references; they follow as an UPDATE */
   int orphaned;                /* the server refused it (23503): it waits behind its parent */
   int on_wire;                 /* requests of this sync that may have reached the server with it */
   int rounds;                  /* how often it went back and forth with the server in this sync */

@@ -261,7 +261,24 @@ static void let_go(lifting *lift, int place) {
   }
 }
 
-/* Gives every change a level behind all it waits for. Where only circles are left, one is cut at its first change. */
+/* Somebody that change i still waits for, and so on: where only circles are left, this never ends. */
+static int waited_for(const lifting *lift, int i) {
+  int e = lift->first[i];
+  while (lift->left[lift->edges->pair[e][1]] < 0) e++;
+  return lift->edges->pair[e][1];
+}
+
+/* A change on a circle, found from one that waits for it directly or not (the tortoise and the hare). */
+static int find_on_circle(const lifting *lift, int i) {
+  int slow = waited_for(lift, i), fast = waited_for(lift, slow);
+  while (slow != fast) {
+    slow = waited_for(lift, slow);
+    fast = waited_for(lift, waited_for(lift, fast));
+  }
+  return slow;
+}
+
+/* Gives every change a level behind all it waits for. Where only circles are left, one is cut at one change. */
 static void find_levels(lifting *lift) {
   int place = 0, next = 0;
   for (int i = 0; i < lift->plan->n; i++) {
@@ -270,7 +287,9 @@ static void find_levels(lifting *lift) {
   while (place < lift->plan->n) {
     if (place == lift->n) {
       while (lift->left[next] < 0) next++;
-      append_to_order(lift, next);
+      int cut = find_on_circle(lift, next);
+      lift->plan->changes[cut].deferred = lift->plan->changes[cut].action == LEADX_CREATE;
+      append_to_order(lift, cut);
     }
     let_go(lift, place++);
   }

@@ -94,7 +94,7 @@ static int claim_change(leadx_push *push, leadx_change *change, leadx_err *err) 
   if (rc != SQLITE_OK) return rc;
   if (change->problem) return leadx_settle_fail(push, change, "payload", change->error, err);
   if (change->action == LEADX_NOTHING) return leadx_settle_nothing(push, change, err);
-  change->deferred = push->defer_references && change->action == LEADX_CREATE;
+  if (change->action != LEADX_CREATE) change->deferred = 0;
   return SQLITE_OK;
 }
 
@@ -328,10 +328,8 @@ static int run_pass(leadx_push *push, int *again, leadx_err *err) {
   if (rc == SQLITE_OK && window.truncated) {
     rc = advance_mark(push->run, err);
   } else if (rc == SQLITE_OK && *again) {
-    *again = push->waits_for_parent && (push->sweep_moved || !push->defer_references);
+    *again = push->waits_for_parent && push->sweep_moved;
     if (!*again && push->waits_for_parent) rc = leadx_settle_orphans(push, &plan, err);
-    /* Nobody moved: rows that refer to each other in a circle go first without their references. */
-    push->defer_references = push->waits_for_parent && !push->sweep_moved;
     push->waits_for_parent = push->sweep_moved = 0;
   }
   leadx_plan_clear(&plan);

@@ -17,7 +17,6 @@ typedef struct leadx_push {
   leadx_jobs waiting;          /* jobs not started yet */
   int in_flight;
   int batch;                   /* rows per CREATE request, for now */
-  int defer_references;        /* this pass sends CREATEs without their nullable references */
   int waits_for_parent;        /* changes this sweep left waiting behind a parent */
   int sweep_moved;             /* this sweep settled something */
   int64_t behind;              /* the sweep is past this rowid */

@@ -79,11 +79,13 @@ static void note_columns(model_server *model, const char *table, const char *row
   run(model, "INSERT OR IGNORE INTO columns(tbl, name) SELECT ?1, j.key FROM json_each(?2) e, json_each(e.value) j", table, rows, NULL);
 }
 
+/* Fills the row of that key; NULL: all of them. */
 static void fill_columns(model_server *model, const char *table, const char *key) {
   sqlite3_stmt *stmt = prepare(model, "SELECT '$.' || name FROM columns WHERE tbl = ?1");
   sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
   while (sqlite3_step(stmt) == SQLITE_ROW) {
-    run(model, "UPDATE rows SET doc = json_insert(doc, ?3, NULL) WHERE tbl = ?1 AND key = ?2", table, key, (const char *)sqlite3_column_text(stmt, 0));
+    run(model, "UPDATE rows SET doc = json_insert(doc, ?3, NULL) WHERE tbl = ?1 AND (?2 IS NULL OR key = ?2)", table, key,
+        (const char *)sqlite3_column_text(stmt, 0));
   }
   sqlite3_finalize(stmt);
 }
@@ -273,6 +275,7 @@ static void post(call *c) {
     return;
   }
   note_columns(c->model, c->table, c->req->body);
+  if (sqlite3_changes(c->model->db) > 0) fill_columns(c->model, c->table, NULL);
   run(c->model, "SAVEPOINT w", NULL, NULL, NULL);
   sqlite3_stmt *each = prepare(c->model, "SELECT value, (SELECT group_concat(key) FROM json_each(e.value)) FROM json_each(?1) e");
   sqlite3_bind_text(each, 1, c->req->body, -1, SQLITE_STATIC);

@@ -1,0 +1,37 @@
+/* Devices of the tests that speak to the real server of scripts/server.sh. */
+#ifndef LEADX_LIVE_H
+#define LEADX_LIVE_H
+
+#include <sqlite3.h>
+
+typedef struct live_device {
+  char path[64];
+  sqlite3 *db;
+  int linked; /* leadx is linked in; else the .so of LEADX_SO was loaded */
+} live_device;
+
+/* An environment variable that must be there: a test against the real server never passes without one. */
+const char *live_env(const char *name);
+
+/* Opens a new file with the four LeadX tables tracked, configured for url (NULL: LEADX_URL) in the name of user 1. */
+void live_open(live_device *device, int linked, const char *url);
+void live_close(live_device *device);
+/* Another connection to the same file with leadx on it. */
+sqlite3 *live_second(const live_device *device);
+
+void live_run(sqlite3 *db, const char *sql);
+/* The first value as text; "" for NULL. One of a few buffers. */
+const char *live_text(sqlite3 *db, const char *sql);
+int live_int(sqlite3 *db, const char *sql);
+const char *live_error(sqlite3 *db, const char *sql);
+/* leadx_push() and its state. */
+const char *live_push(live_device *device);
+
+/* Runs SQL on the server as the superuser; the output without its last newline. */
+const char *live_psql(const char *sql);
+/* The same, and PostgREST reads the schema again. */
+void live_psql_reload(const char *sql);
+/* Removes all rows on the server. */
+void live_wipe(void);
+
+#endif
