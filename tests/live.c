@@ -36,8 +36,8 @@ void live_run(sqlite3 *db, const char *sql) {
 }
 
 static char *keep(const char *text) {
-  static char kept[8][4000];
-  static int next;
+  static _Thread_local char kept[8][4000];
+  static _Thread_local int next;
   char *slot = kept[next++ % 8];
   snprintf(slot, sizeof kept[0], "%s", text ? text : "");
   return slot;
