@@ -14,6 +14,8 @@ typedef struct leadx_question {
   leadx_table *table;
   char *key, *client_text, *server_text, *contested_text;
   leadx_slice client, server, contested, chosen;
+  unsigned char *edited;   /* per column: 1 when an unsent change is about it */
+  int deleted;             /* the newest unsent change deletes the row */
 } leadx_question;
 
 static void question_clear(leadx_question *question) {
@@ -21,6 +23,7 @@ static void question_clear(leadx_question *question) {
   sqlite3_free(question->client_text);
   sqlite3_free(question->server_text);
   sqlite3_free(question->contested_text);
+  sqlite3_free(question->edited);
   memset(question, 0, sizeof *question);
 }
 
@@ -129,14 +132,49 @@ static int close_members(leadx_db *db, const leadx_question *question, leadx_err
   }
 }
 
-/* Writes the chosen values of the contested columns into the local row, capture off. */
-static int write_local(leadx_db *db, const leadx_question *question, const char *choice, leadx_err *err) {
+/* Notes which columns the unsent changes are about: those that were asked about, and edits made since. */
+static int read_edits(leadx_db *db, leadx_question *question, leadx_err *err) {
+  const leadx_table *table = question->table;
+  question->edited = sqlite3_malloc64((size_t)table->ncolumns + 1);
+  if (!question->edited) return leadx_err_nomem(err);
+  memset(question->edited, 0, (size_t)table->ncolumns + 1);
+  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_DECIDE_MEMBERS_CHANGES, err);
+  if (!stmt) return err->rc;
+  sqlite3_bind_text(stmt, 1, table->entity, -1, SQLITE_TRANSIENT);
+  sqlite3_bind_text(stmt, 2, question->key, -1, SQLITE_TRANSIENT);
+  int rc;
+  while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+    const char *action = (const char *)sqlite3_column_text(stmt, 0), *text = (const char *)sqlite3_column_text(stmt, 1);
+    leadx_slice base = {NULL, 0};
+    int based = is_json(text, &base, LEADX_JSON_OBJECT);
+    question->deleted = action && strcmp(action, "DELETE") == 0;
+    for (int i = 0; i < table->ncolumns; i++) question->edited[i] |= !based || leadx_json_member(base, table->columns[i].remote).n > 0;
+  }
+  leadx_db_put(db, stmt);
+  return rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "read the unsent changes");
+}
+
+/* What a column of the local row becomes; an empty slice leaves it. The client's choice is the row as it is now, with the
+** edits made since the question; what only the server changed is the server's. */
+static leadx_slice final_value(const leadx_question *question, const char *choice, int column, int with_version) {
+  const leadx_table *table = question->table;
+  const char *remote = table->columns[column].remote;
+  leadx_slice none = {NULL, 0}, theirs = leadx_json_member(question->server, remote);
+  if (table->columns[column].key_position > 0) return none;
+  if (column == table->version_column) return with_version ? theirs : none;
+  if (is_contested(question, remote)) return strcmp(choice, "client") == 0 ? none : chosen_value(question, choice, remote);
+  int refused = table->columns[column].not_null && leadx_json_kind_of(theirs) == LEADX_JSON_NULL;
+  return question->edited[column] || refused ? none : theirs;
+}
+
+/* Writes the decision into the local row, capture off. */
+static int write_local(leadx_db *db, const leadx_question *question, const char *choice, int with_version, leadx_err *err) {
   const leadx_table *table = question->table;
   sqlite3_str *sql = sqlite3_str_new(NULL);
   int n = 0;
   sqlite3_str_appendf(sql, "UPDATE main.\"%w\" SET ", table->name);
   for (int i = 0; i < table->ncolumns; i++) {
-    if (!is_contested(question, table->columns[i].remote)) continue;
+    if (!final_value(question, choice, i, with_version).n) continue;
     n++;
     sqlite3_str_appendf(sql, "%s\"%w\" = ?%d", n > 1 ? ", " : "", table->columns[i].name, n);
   }
@@ -150,8 +188,8 @@ static int write_local(leadx_db *db, const leadx_question *question, const char 
   if (!stmt) return err->rc;
   int rc = SQLITE_OK, parameter = 0;
   for (int i = 0; i < table->ncolumns && rc == SQLITE_OK; i++) {
-    const char *remote = table->columns[i].remote;
-    if (is_contested(question, remote)) rc = leadx_wire_bind(stmt, ++parameter, table->columns[i].type, chosen_value(question, choice, remote));
+    leadx_slice value = final_value(question, choice, i, with_version);
+    if (value.n) rc = leadx_wire_bind(stmt, ++parameter, table->columns[i].type, value);
   }
   if (rc == SQLITE_OK) rc = leadx_table_bind_key(table, stmt, n + 1, question->key);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
@@ -199,11 +237,12 @@ static char *difference(const leadx_question *question, leadx_slice local, leadx
   return NULL;
 }
 
-/* Queues what the server does not have yet, on the version that was shown. */
-static int queue_rest(leadx_db *db, const leadx_question *question, leadx_err *err) {
+/* Queues what the server does not have yet, on the version that was shown. *left: there is something. */
+static int queue_rest(leadx_db *db, const leadx_question *question, int *left, leadx_err *err) {
   leadx_slice local;
   char *row = read_local(db, question, err);
   int rc = err->rc;
+  *left = 0;
   if (row && is_json(row, &local, LEADX_JSON_OBJECT)) {
     char *base = difference(question, local, err);
     char id[37];
@@ -213,23 +252,48 @@ static int queue_rest(leadx_db *db, const leadx_question *question, leadx_err *e
     if (base && rc == SQLITE_OK) {
       leadx_uuid_make(next, id);
       rc = leadx_db_run(db, LEADX_SQL_DECIDE_ENQUEUE_UPDATE, err, "ttttt", id, question->table->entity, question->key, row, base);
+      *left = 1;
     }
     sqlite3_free(base);
   }
   sqlite3_free(row);
-  if (rc != SQLITE_OK) return rc;
+  return rc;
+}
+
+static int note_version(leadx_db *db, const leadx_question *question, leadx_err *err) {
   char *version = leadx_change_version_of(question->table, question->server);
-  rc = leadx_db_run(db, LEADX_SQL_SHADOW_SET, err, "ttt", question->table->entity, question->key, version);
+  int rc = leadx_db_run(db, LEADX_SQL_SHADOW_SET, err, "ttt", question->table->entity, question->key, version);
   sqlite3_free(version);
   return rc;
 }
 
-static int carry_out(leadx_db *db, const leadx_question *question, const char *id, const char *choice, leadx_err *err) {
-  int rc = close_members(db, question, err);
-  if (rc == SQLITE_OK) rc = leadx_apply_begin(db, err);
-  if (rc == SQLITE_OK) rc = write_local(db, question, choice, err);
-  if (rc == SQLITE_OK) rc = leadx_apply_end(db, err);
-  if (rc == SQLITE_OK) rc = queue_rest(db, question, err);
+/* The row was deleted here while the question was open: the delete goes on, unless the server's row is chosen, which the
+** next pull fetches. */
+static int settle_deleted(leadx_db *db, const leadx_question *question, const char *choice, leadx_err *err) {
+  char id[37];
+  int64_t next = 0;
+  if (strcmp(choice, "server") == 0) {
+    return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "ttt", question->table->entity, question->key, "decided for the server");
+  }
+  int rc = leadx_db_int(db, LEADX_SQL_QUEUE_NEXT_ROWID, err, &next, "");
+  leadx_uuid_make(next, id);
+  return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_DECIDE_ENQUEUE_DELETE, err, "ttt", id, question->table->entity, question->key) : rc;
+}
+
+static int settle_row(leadx_db *db, const leadx_question *question, const char *choice, leadx_err *err) {
+  int left = 0;
+  int rc = leadx_apply_begin(db, err);
+  if (rc == SQLITE_OK) rc = write_local(db, question, choice, 0, err);
+  if (rc == SQLITE_OK) rc = queue_rest(db, question, &left, err);
+  if (rc == SQLITE_OK && !left) rc = write_local(db, question, choice, 1, err);
+  return rc == SQLITE_OK ? leadx_apply_end(db, err) : rc;
+}
+
+static int carry_out(leadx_db *db, leadx_question *question, const char *id, const char *choice, leadx_err *err) {
+  int rc = read_edits(db, question, err);
+  if (rc == SQLITE_OK) rc = close_members(db, question, err);
+  if (rc == SQLITE_OK) rc = note_version(db, question, err);
+  if (rc == SQLITE_OK) rc = question->deleted ? settle_deleted(db, question, choice, err) : settle_row(db, question, choice, err);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_CONFLICT_CLOSE, err, "ttt", id, choice, "by hand");
   return rc;
 }

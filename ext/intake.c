@@ -15,8 +15,9 @@ struct leadx_intake {
   int64_t seen_rowid;      /* the queue was read up to here */
   int held_read;
   sqlite3_stmt *upsert;
-  int *parameter_of;       /* of each column in the upsert: its parameter, 0 when the rows do not have it */
+  int *parameter_of;       /* of each column in the upsert: its parameter, 0 when it is not bound */
   int *order;              /* the column that the i-th member of a row stands for, -1 for none: rows are uniform */
+  unsigned char *omitted;  /* the i-th member is NULL where the local column has its DEFAULT instead */
   int norder;
   sqlite3_stmt *erase;
 };
@@ -37,8 +38,10 @@ static void drop_upsert(leadx_intake *intake) {
   sqlite3_finalize(intake->upsert);
   sqlite3_free(intake->parameter_of);
   sqlite3_free(intake->order);
+  sqlite3_free(intake->omitted);
   intake->upsert = NULL;
   intake->parameter_of = intake->order = NULL;
+  intake->omitted = NULL;
   intake->norder = 0;
 }
 
@@ -106,6 +109,8 @@ int leadx_intake_is_pending(const leadx_intake *intake, const char *key) {
   return intake->npending > 0 && bsearch(&key, intake->pending, (size_t)intake->npending, sizeof *intake->pending, compare_keys) != NULL;
 }
 
+int leadx_intake_look(leadx_intake *intake, leadx_err *err) { return read_unsent(intake, err); }
+
 int leadx_intake_begin(leadx_intake *intake, leadx_err *err) {
   int rc = read_unsent(intake, err);
   return rc == SQLITE_OK ? leadx_apply_begin(intake->db, err) : rc;
@@ -136,29 +141,43 @@ char *leadx_intake_key(const leadx_table *table, leadx_slice row) {
 
 /* ---- the upsert ---- */
 
+/* A NULL of the server for a local NOT NULL column that has a DEFAULT: SQLite itself puts the DEFAULT in when the
+** column is left out. Evaluating its text here would run what a file says with our rights. */
+static int is_omitted(const leadx_column *column, leadx_slice value) {
+  return column->not_null && column->default_sql && leadx_json_kind_of(value) == LEADX_JSON_NULL;
+}
+
+static int find_column(const leadx_table *table, leadx_slice name) {
+  for (int i = 0; i < table->ncolumns; i++) {
+    const char *remote = table->columns[i].remote;
+    if (leadx_json_string_is(name, remote, strlen(remote))) return i;
+  }
+  return -1;
+}
+
 /* Learns which member of a row is which column; rows of one answer all have the same members. */
 static int learn_order(leadx_intake *intake, leadx_slice row, leadx_err *err) {
+  const leadx_table *table = intake->table;
   leadx_json_walk walk;
   leadx_slice name, value;
-  int n = 0;
+  size_t n = 1;
   leadx_json_walk_init(&walk, row);
   while (leadx_json_walk_member(&walk, &name, &value)) n++;
-  intake->order = sqlite3_malloc64(sizeof(int) * ((size_t)n + 1));
-  intake->parameter_of = sqlite3_malloc64(sizeof(int) * ((size_t)intake->table->ncolumns + 1));
-  if (!intake->order || !intake->parameter_of) return leadx_err_nomem(err);
-  memset(intake->parameter_of, 0, sizeof(int) * ((size_t)intake->table->ncolumns + 1));
+  intake->order = sqlite3_malloc64(sizeof *intake->order * n);
+  intake->omitted = sqlite3_malloc64(n);
+  intake->parameter_of = sqlite3_malloc64(sizeof *intake->parameter_of * ((size_t)table->ncolumns + 1));
+  if (!intake->order || !intake->omitted || !intake->parameter_of) return leadx_err_nomem(err);
+  memset(intake->parameter_of, 0, sizeof *intake->parameter_of * ((size_t)table->ncolumns + 1));
   leadx_json_walk_init(&walk, row);
-  while (leadx_json_walk_member(&walk, &name, &value)) {
-    int column = -1;
-    for (int i = 0; i < intake->table->ncolumns && column < 0; i++) {
-      const char *remote = intake->table->columns[i].remote;
-      if (leadx_json_string_is(name, remote, strlen(remote))) column = i;
-    }
-    intake->order[intake->norder++] = column;
+  for (; leadx_json_walk_member(&walk, &name, &value); intake->norder++) {
+    int column = find_column(table, name);
+    intake->order[intake->norder] = column;
+    intake->omitted[intake->norder] = column >= 0 && is_omitted(&table->columns[column], value);
   }
   return SQLITE_OK;
 }
 
+/* OR ABORT, because a UNIQUE of the local table may say ON CONFLICT REPLACE, and that would remove another row. */
 static int prepare_upsert(leadx_intake *intake, leadx_err *err) {
   const leadx_table *table = intake->table;
   sqlite3_str *sql = sqlite3_str_new(NULL), *values = sqlite3_str_new(NULL), *updates = sqlite3_str_new(NULL);
@@ -166,16 +185,17 @@ static int prepare_upsert(leadx_intake *intake, leadx_err *err) {
   for (int i = 0; i < intake->norder; i++) {
     int column = intake->order[i];
     if (column < 0 || intake->parameter_of[column]) continue;
+    const char *name = table->columns[column].name;
+    if (table->columns[column].key_position == 0) sqlite3_str_appendf(updates, "%s\"%w\"=excluded.\"%w\"", nupdates++ ? "," : "", name, name);
+    if (intake->omitted[i]) continue;
     intake->parameter_of[column] = ++n;
-    sqlite3_str_appendf(sql, "%s\"%w\"", n > 1 ? "," : "", table->columns[column].name);
+    sqlite3_str_appendf(sql, "%s\"%w\"", n > 1 ? "," : "", name);
     sqlite3_str_appendf(values, "%s?%d", n > 1 ? "," : "", n);
-    if (table->columns[column].key_position == 0) {
-      sqlite3_str_appendf(updates, "%s\"%w\"=excluded.\"%w\"", nupdates++ ? "," : "", table->columns[column].name, table->columns[column].name);
-    }
   }
   char *columns = sqlite3_str_finish(sql), *places = sqlite3_str_finish(values), *sets = sqlite3_str_finish(updates);
   sqlite3_str *whole = sqlite3_str_new(NULL);
-  sqlite3_str_appendf(whole, "INSERT INTO main.\"%w\"(%s) VALUES(%s) ON CONFLICT(", table->name, columns ? columns : "", places ? places : "");
+  sqlite3_str_appendf(whole, "INSERT OR ABORT INTO main.\"%w\"(%s) VALUES(%s) ON CONFLICT(", table->name, columns ? columns : "",
+                      places ? places : "");
   for (int i = 0; i < table->nkey; i++) sqlite3_str_appendf(whole, "%s\"%w\"", i ? "," : "", table->columns[table->key[i]].name);
   if (sets) sqlite3_str_appendf(whole, ") DO UPDATE SET %s", sets);
   else sqlite3_str_appendall(whole, ") DO NOTHING");
@@ -194,10 +214,14 @@ static int fits_order(const leadx_intake *intake, leadx_slice row) {
   leadx_json_walk_init(&walk, row);
   for (; leadx_json_walk_member(&walk, &name, &value); i++) {
     if (i >= intake->norder) return 0;
-    int column = intake->order[i];
-    if (column < 0) continue;
-    const char *remote = intake->table->columns[column].remote;
-    if (!leadx_json_string_is(name, remote, strlen(remote))) return 0;
+    int index = intake->order[i];
+    if (index < 0) {
+      /* A member that was nobody's may have given way to one that is somebody's. */
+      if (find_column(intake->table, name) >= 0) return 0;
+      continue;
+    }
+    const leadx_column *column = &intake->table->columns[index];
+    if (!leadx_json_string_is(name, column->remote, strlen(column->remote)) || intake->omitted[i] != is_omitted(column, value)) return 0;
   }
   return i == intake->norder;
 }
@@ -209,49 +233,76 @@ static int need_upsert(leadx_intake *intake, leadx_slice row, leadx_err *err) {
   return rc == SQLITE_OK ? prepare_upsert(intake, err) : rc;
 }
 
-/* NULL for a NOT NULL column: its DEFAULT, else '' for text; SQLITE_MISMATCH when there is neither. */
-static int bind_missing(leadx_intake *intake, int parameter, const leadx_column *column) {
-  if (column->default_sql) {
-    sqlite3_stmt *stmt = NULL;
-    char *sql = sqlite3_mprintf("SELECT %s", column->default_sql);
-    int rc = sql ? sqlite3_prepare_v2(intake->db->handle, sql, -1, &stmt, NULL) : SQLITE_NOMEM;
-    sqlite3_free(sql);
-    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) rc = sqlite3_bind_value(intake->upsert, parameter, sqlite3_column_value(stmt, 0));
-    sqlite3_finalize(stmt);
-    return rc;
+/* A parent's key as the local table spells it: a device may write its uuids in capitals, the server never does. */
+static int bind_reference(leadx_intake *intake, int parameter, const char *parent, leadx_slice value) {
+  leadx_err ignored = {0};
+  char *text = leadx_json_text(value, NULL);
+  sqlite3_stmt *stmt = text ? leadx_db_get(intake->db, LEADX_SQL_PULL_SPELL_PARENT, &ignored) : NULL;
+  if (!stmt) {
+    sqlite3_free(text);
+    return SQLITE_NOMEM;
   }
-  if (column->type == LEADX_TEXT) return sqlite3_bind_text(intake->upsert, parameter, "", 0, SQLITE_STATIC);
-  return SQLITE_MISMATCH;
+  sqlite3_bind_text(stmt, 1, parent, -1, SQLITE_STATIC);
+  sqlite3_bind_text(stmt, 2, text, -1, SQLITE_STATIC);
+  int found = sqlite3_step(stmt) == SQLITE_ROW;
+  int rc = sqlite3_bind_text(intake->upsert, parameter, found ? (const char *)sqlite3_column_text(stmt, 0) : text, -1, SQLITE_TRANSIENT);
+  leadx_db_put(intake->db, stmt);
+  sqlite3_free(text);
+  return rc;
 }
 
-static int bind_row(leadx_intake *intake, leadx_slice row) {
+/* The parent table of a uuid column, NULL when it is no reference. */
+static const char *parent_of(const leadx_table *table, int column) {
+  if (table->columns[column].type != LEADX_UUID) return NULL;
+  for (int r = 0; r < table->nreferences; r++) {
+    if (table->references[r].ncolumn == 1 && table->references[r].column[0] == column) return table->references[r].parent_table;
+  }
+  return NULL;
+}
+
+static int bind_member(leadx_intake *intake, int index, leadx_slice value, const char *key) {
+  const leadx_column *column = &intake->table->columns[index];
+  int parameter = intake->parameter_of[index];
+  leadx_json_kind kind = leadx_json_kind_of(value);
+  if (kind == LEADX_JSON_NULL && column->not_null) {
+    return column->type == LEADX_TEXT ? sqlite3_bind_text(intake->upsert, parameter, "", 0, SQLITE_STATIC) : SQLITE_MISMATCH;
+  }
+  if (kind == LEADX_JSON_STRING && column->type == LEADX_UUID && intake->table->nkey == 1 && column->key_position) {
+    return sqlite3_bind_text(intake->upsert, parameter, key, -1, SQLITE_TRANSIENT);
+  }
+  const char *parent = kind == LEADX_JSON_STRING ? parent_of(intake->table, index) : NULL;
+  return parent ? bind_reference(intake, parameter, parent, value) : leadx_wire_bind(intake->upsert, parameter, column->type, value);
+}
+
+static int bind_row(leadx_intake *intake, leadx_slice row, const char *key) {
   leadx_json_walk walk;
   leadx_slice name, value;
   int rc = SQLITE_OK;
   leadx_json_walk_init(&walk, row);
   for (int i = 0; rc == SQLITE_OK && leadx_json_walk_member(&walk, &name, &value); i++) {
     int index = intake->order[i];
-    if (index < 0) continue;
-    const leadx_column *column = &intake->table->columns[index];
-    int missing = column->not_null && leadx_json_kind_of(value) == LEADX_JSON_NULL;
-    rc = missing ? bind_missing(intake, intake->parameter_of[index], column)
-                 : leadx_wire_bind(intake->upsert, intake->parameter_of[index], column->type, value);
+    if (index >= 0 && !intake->omitted[i]) rc = bind_member(intake, index, value, key);
   }
   return rc;
 }
 
-/* Refused by the local table's own rules, as opposed to a broken or busy file. */
-static int is_refusal(int rc) { return (rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_MISMATCH || (rc & 0xff) == SQLITE_TOOBIG; }
+/* Refused by the local table's own rules, as opposed to a broken or busy file. A trigger that rolls the whole transaction
+** back has taken the rows before it along, and what follows would be captured. */
+static int is_refusal(const leadx_intake *intake, int rc) {
+  int refused = (rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_MISMATCH || (rc & 0xff) == SQLITE_TOOBIG;
+  return refused && !sqlite3_get_autocommit(intake->db->handle);
+}
 
-static int upsert(leadx_intake *intake, leadx_slice row, const char **refused, leadx_err *err) {
+static int upsert(leadx_intake *intake, leadx_slice row, const char *key, const char **refused, leadx_err *err) {
   int rc = need_upsert(intake, row, err);
   if (rc != SQLITE_OK) return rc;
-  rc = bind_row(intake, row);
+  rc = bind_row(intake, row, key);
+  int unbound = rc != SQLITE_OK;
   if (rc == SQLITE_OK) rc = sqlite3_step(intake->upsert);
   sqlite3_reset(intake->upsert);
   if (rc == SQLITE_DONE) return SQLITE_OK;
-  if (!is_refusal(rc)) return leadx_err_db(err, intake->db->handle, rc, "apply a row of the server");
-  *refused = (rc & 0xff) == SQLITE_MISMATCH ? "a NULL of the server does not fit a NOT NULL column" : sqlite3_errmsg(intake->db->handle);
+  if (!is_refusal(intake, rc)) return leadx_err_db(err, intake->db->handle, rc, "apply a row of the server");
+  *refused = unbound ? "a NULL of the server does not fit a NOT NULL column" : sqlite3_errmsg(intake->db->handle);
   return SQLITE_OK;
 }
 
@@ -262,25 +313,47 @@ static int park(leadx_intake *intake, const char *key, const char *reason, int *
   return leadx_db_run(intake->db, LEADX_SQL_PARKED_ADD, err, "ttt", intake->table->entity, key, reason);
 }
 
-/* Do we hold this very version of the row already? */
-static int is_known_version(leadx_intake *intake, const char *key, const char *version, int *known, leadx_err *err) {
+/* Is the key in the shadow (or unsent), and with which version? */
+static int look_up(leadx_intake *intake, const char *key, const char *version, int *exists, int *known, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_get(intake->db, LEADX_SQL_SHADOW_GET, err);
   if (!stmt) return err->rc;
   sqlite3_bind_text(stmt, 1, intake->table->entity, -1, SQLITE_STATIC);
   sqlite3_bind_text(stmt, 2, key, -1, SQLITE_STATIC);
   int rc = sqlite3_step(stmt);
   const char *mine = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+  *exists = rc == SQLITE_ROW || leadx_intake_is_pending(intake, key);
   *known = mine && version && strcmp(mine, version) == 0;
   leadx_db_put(intake->db, stmt);
   return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, intake->db->handle, rc, "read the shadow");
 }
 
-static int is_deleted(const leadx_table *table, leadx_slice row) {
+/* Finds the row here. A uuid that this device wrote in capitals keeps them: key is changed in place. *known: we hold
+** this very version of it already. */
+static int find_here(leadx_intake *intake, char *key, const char *version, int *known, leadx_err *err) {
+  const leadx_table *table = intake->table;
+  int exists = 0, rc = look_up(intake, key, version, &exists, known, err);
+  if (rc != SQLITE_OK || exists || table->nkey > 1 || table->columns[table->key[0]].type != LEADX_UUID) return rc;
+  char *capitals = sqlite3_mprintf("%s", key);
+  if (!capitals) return leadx_err_nomem(err);
+  for (char *c = capitals; *c; c++) *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+  rc = look_up(intake, capitals, version, &exists, known, err);
+  if (exists) memcpy(key, capitals, strlen(key));
+  sqlite3_free(capitals);
+  return rc;
+}
+
+int leadx_intake_spell(leadx_intake *intake, char *key, leadx_err *err) {
+  int known = 0;
+  if (intake->table->columns[intake->table->key[0]].type != LEADX_UUID) return SQLITE_OK;
+  return find_here(intake, key, NULL, &known, err);
+}
+
+int leadx_intake_is_deleted(const leadx_table *table, leadx_slice row) {
   leadx_slice mark = table->soft_delete_column ? leadx_json_member(row, table->soft_delete_column) : (leadx_slice){NULL, 0};
   return mark.n && leadx_json_kind_of(mark) != LEADX_JSON_NULL && leadx_json_kind_of(mark) != LEADX_JSON_FALSE;
 }
 
-static int erase(leadx_intake *intake, const char *key, const char **refused, leadx_err *err) {
+static int erase(leadx_intake *intake, const char *key, int *changed, const char **refused, leadx_err *err) {
   if (!intake->erase) {
     sqlite3_str *sql = sqlite3_str_new(NULL);
     sqlite3_str_appendf(sql, "DELETE FROM main.\"%w\" WHERE ", intake->table->name);
@@ -291,31 +364,32 @@ static int erase(leadx_intake *intake, const char *key, const char **refused, le
   int rc = leadx_table_bind_key(intake->table, intake->erase, 1, key);
   if (rc == SQLITE_OK) rc = sqlite3_step(intake->erase);
   sqlite3_reset(intake->erase);
-  if (rc == SQLITE_DONE) return SQLITE_OK;
-  if (!is_refusal(rc)) return leadx_err_db(err, intake->db->handle, rc, "remove a row the server deleted");
-  *refused = sqlite3_errmsg(intake->db->handle);
-  return SQLITE_OK;
+  if (rc == SQLITE_DONE) *changed = sqlite3_changes(intake->db->handle) > 0;
+  else if (!is_refusal(intake, rc)) return leadx_err_db(err, intake->db->handle, rc, "remove a row the server deleted");
+  else *refused = sqlite3_errmsg(intake->db->handle);
+  /* What is not here any more must not look like a row that was deleted here without a trigger. */
+  if (rc != SQLITE_DONE) return SQLITE_OK;
+  return leadx_db_run(intake->db, LEADX_SQL_SHADOW_FORGET, err, "tt", intake->table->entity, key);
+}
+
+int leadx_intake_drops_deleted(const leadx_table *table) {
+  const char *column = table->soft_delete_column;
+  return column && leadx_table_find_remote(table, column, strlen(column)) < 0;
 }
 
 /* A soft delete marks the local row where it has the column, and removes it where it has not. */
-static int take(leadx_intake *intake, leadx_slice row, const char *key, const char **refused, leadx_err *err) {
-  const leadx_table *table = intake->table;
-  if (is_deleted(table, row) && leadx_table_find_remote(table, table->soft_delete_column, strlen(table->soft_delete_column)) < 0) {
-    return erase(intake, key, refused, err);
-  }
-  return upsert(intake, row, refused, err);
-}
-
-static int take_row(leadx_intake *intake, leadx_slice row, const char *key, const char *version, int anew, int *changed, int *parked,
+static int take_row(leadx_intake *intake, leadx_slice row, char *key, const char *version, int anew, int *changed, int *parked,
                     leadx_err *err) {
   const char *refused = NULL;
   int known = 0;
-  int rc = is_known_version(intake, key, version, &known, err);
+  int rc = find_here(intake, key, version, &known, err);
   if (rc != SQLITE_OK || (known && !anew)) return rc;
   if (leadx_intake_is_pending(intake, key)) return park(intake, key, "a local change is unsent", parked, err);
-  rc = take(intake, row, key, &refused, err);
+  int removes = leadx_intake_is_deleted(intake->table, row) && leadx_intake_drops_deleted(intake->table);
+  rc = removes ? erase(intake, key, changed, &refused, err) : upsert(intake, row, key, &refused, err);
   if (rc != SQLITE_OK) return rc;
   if (refused) return park(intake, key, refused, parked, err);
+  if (removes) return SQLITE_OK;
   *changed = 1;
   return leadx_db_run(intake->db, LEADX_SQL_SHADOW_SET, err, "ttt", intake->table->entity, key, version);
 }
@@ -331,12 +405,31 @@ int leadx_intake_row(leadx_intake *intake, leadx_slice row, int anew, int *chang
   return rc;
 }
 
-int leadx_intake_remove(leadx_intake *intake, const char *key, int *changed, leadx_err *err) {
-  const char *refused = NULL;
-  *changed = 0;
-  if (leadx_intake_is_pending(intake, key)) return SQLITE_OK;
-  int rc = erase(intake, key, &refused, err);
-  if (rc != SQLITE_OK || refused) return rc;
-  *changed = 1;
-  return leadx_db_run(intake->db, LEADX_SQL_SHADOW_FORGET, err, "tt", intake->table->entity, key);
+int leadx_intake_remove(leadx_intake *intake, const char *key, int *changed, int *refused, leadx_err *err) {
+  const char *reason = NULL;
+  *changed = *refused = 0;
+  if (leadx_intake_is_pending(intake, key)) {
+    *refused = 1;
+    return SQLITE_OK;
+  }
+  int rc = erase(intake, key, changed, &reason, err);
+  *refused = reason != NULL;
+  return rc;
 }
+
+int leadx_intake_same_key(const leadx_table *table, const char *a, const char *b) {
+  int ignore_case = table->nkey == 1 && table->columns[table->key[0]].type == LEADX_UUID;
+  return ignore_case ? sqlite3_stricmp(a, b) == 0 : strcmp(a, b) == 0;
+}
+
+/* ---- foreign keys ---- */
+
+int leadx_intake_defer(leadx_intake *intake, leadx_err *err) { return leadx_db_exec(intake->db, "PRAGMA defer_foreign_keys = 1", err); }
+
+int leadx_intake_is_whole(const leadx_intake *intake) {
+  int open = 0, highest = 0;
+  sqlite3_db_status(intake->db->handle, SQLITE_DBSTATUS_DEFERRED_FKS, &open, &highest, 0);
+  return open == 0;
+}
+
+int leadx_intake_enforce(leadx_intake *intake, leadx_err *err) { return leadx_db_exec(intake->db, "PRAGMA defer_foreign_keys = 0", err); }

@@ -21,13 +21,33 @@ int leadx_intake_end(leadx_intake *intake, leadx_err *err);
 ** local row may have strayed from it. *changed: the local row is another one now; *parked: it could not go in. */
 int leadx_intake_row(leadx_intake *intake, leadx_slice row, int anew, int *changed, int *parked, leadx_err *err);
 
-/* Removes the local row that the server does not have any more, unless something of it is unsent. */
-int leadx_intake_remove(leadx_intake *intake, const char *key, int *changed, leadx_err *err);
+/* Removes the local row that the server does not have any more. *refused: something of it is unsent, or other rows need it. */
+int leadx_intake_remove(leadx_intake *intake, const char *key, int *changed, int *refused, leadx_err *err);
+
+/* Foreign keys within a stretch: deferred until enforced again or the end of the transaction. Is every one of them
+** satisfied just now? */
+int leadx_intake_defer(leadx_intake *intake, leadx_err *err);
+int leadx_intake_enforce(leadx_intake *intake, leadx_err *err);
+int leadx_intake_is_whole(const leadx_intake *intake);
 
 /* The entity_id of a server's row, as the triggers would write it; sqlite3_malloc, NULL when a key column is missing. */
 char *leadx_intake_key(const leadx_table *table, leadx_slice row);
 
-/* Is something of that row unsent? As of begin(). */
+/* Do two entity_ids name the same row? (uuids whatever their case) */
+int leadx_intake_same_key(const leadx_table *table, const char *a, const char *b);
+
+/* Changes a server's key in place to what it is here: a uuid that this device wrote in capitals keeps them. */
+int leadx_intake_spell(leadx_intake *intake, char *key, leadx_err *err);
+
+/* Does the server's row bear the mark of a soft delete? */
+int leadx_intake_is_deleted(const leadx_table *table, leadx_slice row);
+/* Does a soft delete of the server remove the local row, because it has no column for the mark? */
+int leadx_intake_drops_deleted(const leadx_table *table);
+
+/* Reads what was queued since; begin() does so too. */
+int leadx_intake_look(leadx_intake *intake, leadx_err *err);
+
+/* Is something of that row unsent? As of begin() or look(). */
 int leadx_intake_is_pending(const leadx_intake *intake, const char *key);
 
 #endif

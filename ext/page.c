@@ -109,20 +109,25 @@ leadx_request *leadx_page_request(const leadx_target *target, const leadx_table 
     append_name(url, table->version_remote);
     sqlite3_str_appendall(url, "=is.null");
   }
-  if (after->key) append_key_condition(url, table, after->key, after->version);
+  if (after->key && after->key[0]) append_key_condition(url, table, after->key, after->version);
   append_filter(url, table);
   append_order(url, table, 1);
   sqlite3_str_appendf(url, "&limit=%d", limit);
   return leadx_request_get(target, url, count ? "count=exact" : NULL, err);
 }
 
-leadx_request *leadx_page_keys_request(const leadx_target *target, const leadx_table *table, const char *after_key, int limit, leadx_err *err) {
+leadx_request *leadx_page_keys_request(const leadx_target *target, const leadx_table *table, const char *after_key, int with_mark, int limit,
+                                       leadx_err *err) {
   sqlite3_str *select = sqlite3_str_new(NULL);
   for (int i = 0; i < table->nkey; i++) {
     append_name(select, key_name(table, i));
     sqlite3_str_appendall(select, ",");
   }
   append_name(select, table->version_remote);
+  if (with_mark) {
+    sqlite3_str_appendall(select, ",");
+    append_name(select, table->soft_delete_column);
+  }
   char *names = sqlite3_str_finish(select);
   sqlite3_str *url = begin_url(target, table, names);
   sqlite3_free(names);
@@ -157,4 +162,10 @@ leadx_request *leadx_page_rows_request(const leadx_target *target, leadx_table *
   sqlite3_str_appendall(url, ")");
   append_filter(url, table);
   return leadx_request_get(target, url, NULL, err);
+}
+
+size_t leadx_page_key_bytes(const leadx_table *table, const char *key) {
+  size_t names = 0;
+  for (int i = 0; table->nkey > 1 && i < table->nkey; i++) names += strlen(key_name(table, i)) * 3 + 16;
+  return names + strlen(key) * 3 + 16;
 }

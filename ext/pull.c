@@ -1,9 +1,12 @@
 /* Pull: what others changed. See pull.h.
 **
 ** A page is applied in short write transactions of some rows each; the place behind the last row of each
-** is saved in the same transaction, so a crash anywhere goes on where it stopped. Every pull starts some
-** seconds before the place it had reached, because a slow transaction of the server commits rows with
+** is saved in the same transaction, so a crash anywhere goes on where it stopped. A pull starts some
+** seconds before the last one began, because a slow transaction of the server commits rows with
 ** an older stamp; rows that are known in that very version cost nothing.
+**
+** A table goes through phases: rows by version and key; in a pull from the beginning, rows that have no version (no
+** condition on versions reaches those); rows that could not be applied before.
 */
 #include "pull.h"
 
@@ -23,24 +26,31 @@
 #define PARKED_KEYS 100
 /* How far ahead of the server's clock a row's version may lie and still move the cursor. */
 #define FUTURE_SLACK_US (300 * (int64_t)1000000)
-/* A pull that was stopped between two pages for less than this goes on exactly there. */
-#define RESUME_US (30 * (int64_t)1000000)
+
+typedef enum leadx_phase { LEADX_BY_VERSION, LEADX_WITHOUT_VERSION, LEADX_PARKED, LEADX_PULLED } leadx_phase;
 
 typedef struct leadx_pulling {
   leadx_run *run;
   leadx_table *table;
   leadx_intake *intake;
+  leadx_phase phase;
   leadx_place place;       /* behind the last row applied */
   leadx_place saved;       /* what the next pull starts from: never in the server's future */
+  char *after;             /* the last parked key that was looked at */
+  int limit;               /* rows asked for at once */
+  int proven;              /* rows the server was seen to answer at once */
   char *fingerprint;
   int64_t server_us;       /* the server's clock, 0 unknown */
-  int incremental;         /* there was a place to start from */
-  int64_t midway_us;       /* when the last pull stopped between two pages, 0 when it arrived */
+  int64_t began_us;        /* the same when this pull began */
+  int from_beginning;      /* there was no place to start from */
+  int midway;              /* the last pull stopped between two pages */
+  int anew;                /* take rows whose version is known, too: the columns have changed */
+  int failed;              /* the table cannot be read */
 } leadx_pulling;
 
 /* ---- one request ---- */
 
-static int may_ask(const leadx_run *run) {
+int leadx_pull_may_ask(const leadx_run *run) {
   return run->tally.ended == LEADX_CLASS_OK && run->request_budget != 0 && !run->tally.lost_lease;
 }
 
@@ -56,8 +66,14 @@ static void end_run(leadx_run *run, const leadx_verdict *verdict, const leadx_re
   run->tally.retry_after_s = request->retry_after_s;
 }
 
-leadx_request *leadx_pull_ask(leadx_run *run, leadx_request *request, leadx_slice *rows, leadx_class *class_, const leadx_table *table,
-                              leadx_err *err) {
+/* Too many bytes, too long a statement, or a link on which they do not arrive in time. */
+static int is_too_much(const leadx_request *done, leadx_class class_) {
+  return class_ == LEADX_CLASS_SHRINK || done->net == LEADX_NET_TOO_LARGE ||
+         (done->net == LEADX_NET_OFFLINE && done->curl_code == 28 && done->bytes_in > 0);
+}
+
+leadx_request *leadx_pull_ask(leadx_run *run, leadx_request *request, int may_shrink, leadx_slice *rows, leadx_class *class_,
+                              const leadx_table *table, leadx_err *err) {
   *class_ = LEADX_CLASS_PROTOCOL;
   if (!request) return NULL;
   if (run->transport->start(run->transport, request, err) != SQLITE_OK) {
@@ -73,10 +89,16 @@ leadx_request *leadx_pull_ask(leadx_run *run, leadx_request *request, leadx_slic
   leadx_answer answer = {(int)done->net, done->status, done->content_type, done->answer, done->answer_bytes, 1};
   leadx_verdict verdict;
   leadx_rest_classify(&answer, &verdict);
-  *class_ = verdict.class_;
+  *class_ = may_shrink && is_too_much(done, verdict.class_) ? LEADX_CLASS_SHRINK : verdict.class_;
   *rows = verdict.rows;
-  if (verdict.class_ != LEADX_CLASS_OK) end_run(run, &verdict, done, table);
+  if (verdict.class_ != LEADX_CLASS_OK && !(may_shrink && *class_ == LEADX_CLASS_SHRINK)) end_run(run, &verdict, done, table);
   return done;
+}
+
+int leadx_pull_is_believable(int asked, int came, int *proven) {
+  int believable = came == 0 || came == asked || asked <= *proven;
+  if (came > *proven) *proven = came;
+  return believable;
 }
 
 /* ---- the cursor ---- */
@@ -101,152 +123,248 @@ static int load_cursor(leadx_pulling *pulling, leadx_err *err) {
   sqlite3_bind_text(stmt, 2, user_of(run), -1, SQLITE_TRANSIENT);
   sqlite3_bind_text(stmt, 3, pulling->table->entity, -1, SQLITE_TRANSIENT);
   int rc = sqlite3_step(stmt);
-  if (rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(stmt, 2), pulling->fingerprint) == 0 &&
-      sqlite3_column_type(stmt, 0) != SQLITE_NULL) {
+  pulling->from_beginning = 1;
+  if (rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(stmt, 2), pulling->fingerprint) != 0) {
+    pulling->anew = 1;
+  } else if (rc == SQLITE_ROW) {
     pulling->saved.version = sqlite3_mprintf("%s", (const char *)sqlite3_column_text(stmt, 0));
     pulling->saved.key = sqlite3_mprintf("%s", (const char *)sqlite3_column_text(stmt, 1));
-    pulling->midway_us = sqlite3_column_int64(stmt, 3);
-    pulling->incremental = pulling->saved.version != NULL && pulling->midway_us == 0;
+    pulling->midway = sqlite3_column_int(stmt, 3);
+    pulling->began_us = sqlite3_column_int64(stmt, 4);
+    pulling->anew = sqlite3_column_int(stmt, 5);
+    pulling->from_beginning = pulling->midway;
+    if (!pulling->saved.version || !pulling->saved.key) leadx_err_nomem(err);
   }
   leadx_db_put(&run->ctx->db, stmt);
-  return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, run->ctx->db.handle, rc, "read the cursor");
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE) return leadx_err_db(err, run->ctx->db.handle, rc, "read the cursor");
+  return err->rc;
 }
 
-/* May a pull that stopped between two pages go on exactly there? Yes while no slow transaction can have put rows
-** behind it: shortly after, or when the place is far in the past. */
-static int may_resume(const leadx_pulling *pulling, int64_t version_us, int64_t overlap_us) {
-  int64_t now = leadx_clock_wall_us();
-  if (pulling->midway_us == 0) return 0;
-  return (now >= pulling->midway_us && now - pulling->midway_us < RESUME_US) || version_us < now - 2 * overlap_us - RESUME_US;
-}
+static int is_integer(const char *text) { return text[strspn(text, "0123456789")] == 0; }
 
-/* The place to start from: the saved one, the overlap earlier. A version that is no instant starts right there. */
+/* The place to start from. A pull that stopped midway goes on exactly there. Else it begins the overlap before the
+** last pull began: whatever was stamped earlier had been committed when that one read it. A version that
+** is a number counts changes, not time. */
 static int start_place(leadx_pulling *pulling, leadx_err *err) {
   int64_t us = 0, overlap_us = leadx_settings_ms(pulling->run->ctx->settings, LEADX_OVERLAP) * 1000;
   const char *version = pulling->saved.version;
   if (!version) return SQLITE_OK;
-  if (leadx_instant_parse(version, strlen(version), &us) == 0 && !may_resume(pulling, us, overlap_us)) {
-    char text[LEADX_INSTANT_BYTES];
-    leadx_instant_format(us - overlap_us, text);
-    pulling->place.version = sqlite3_mprintf("%s", text);
-  } else {
+  int exact = pulling->midway || is_integer(version) || leadx_instant_parse(version, strlen(version), &us) != 0;
+  int64_t from_us = (pulling->began_us ? pulling->began_us : us) - overlap_us;
+  if (exact || from_us > us) {
     pulling->place.version = sqlite3_mprintf("%s", version);
     pulling->place.key = sqlite3_mprintf("%s", pulling->saved.key);
+    return pulling->place.version && pulling->place.key ? SQLITE_OK : leadx_err_nomem(err);
   }
+  char text[LEADX_INSTANT_BYTES];
+  leadx_instant_format(from_us, text);
+  pulling->place.version = sqlite3_mprintf("%s", text);
   return pulling->place.version ? SQLITE_OK : leadx_err_nomem(err);
 }
 
 static int save_cursor(leadx_pulling *pulling, leadx_err *err) {
   leadx_run *run = pulling->run;
   if (!pulling->saved.version) return SQLITE_OK;
-  return leadx_db_run(&run->ctx->db, LEADX_SQL_CURSOR_SET, err, "tttttti", run->target.url, user_of(run), pulling->table->entity,
-                      pulling->fingerprint, pulling->saved.version, pulling->saved.key, leadx_clock_wall_us());
+  return leadx_db_run(&run->ctx->db, LEADX_SQL_CURSOR_SET, err, "ttttttii", run->target.url, user_of(run), pulling->table->entity,
+                      pulling->fingerprint, pulling->saved.version, pulling->saved.key, pulling->began_us, (int64_t)pulling->anew);
 }
 
-/* Notes the place behind a row. A version in the server's own future would carry the cursor past rows to come. */
-static int move_place(leadx_pulling *pulling, leadx_slice row, leadx_err *err) {
-  char *version = leadx_change_version_of(pulling->table, row), *key = leadx_intake_key(pulling->table, row);
+/* May the cursor stand on that version? In the server's own future, or at infinity, it would be carried past rows to come. */
+static int may_save(const leadx_pulling *pulling, const char *version) {
   int64_t us = 0;
-  if (!key) {
+  if (is_integer(version)) return 1;
+  if (leadx_instant_parse(version, strlen(version), &us) != 0) return 0;
+  return pulling->server_us == 0 || us <= pulling->server_us + FUTURE_SLACK_US;
+}
+
+static int set_place(leadx_place *place, const leadx_table *table, leadx_slice row, leadx_err *err) {
+  leadx_place_clear(place);
+  place->version = leadx_change_version_of(table, row);
+  place->key = leadx_intake_key(table, row);
+  return place->key ? SQLITE_OK : leadx_err_nomem(err);
+}
+
+/* Notes the place behind the last of some rows, and behind the last one that the cursor may stand on. */
+static int move_place(leadx_pulling *pulling, const leadx_slice *rows, int n, leadx_err *err) {
+  int rc = n > 0 ? set_place(&pulling->place, pulling->table, rows[n - 1], err) : SQLITE_OK;
+  for (int i = n - 1; i >= 0 && rc == SQLITE_OK; i--) {
+    char *version = leadx_change_version_of(pulling->table, rows[i]);
+    int stands = version && may_save(pulling, version);
     sqlite3_free(version);
-    return leadx_err_set(err, SQLITE_ERROR, "pull of %s: a row came without its key", pulling->table->remote);
+    if (stands) return set_place(&pulling->saved, pulling->table, rows[i], err);
   }
-  leadx_place_clear(&pulling->place);
-  pulling->place.version = version;
-  pulling->place.key = key;
-  int future = version && pulling->server_us > 0 && leadx_instant_parse(version, strlen(version), &us) == 0 &&
-               us > pulling->server_us + FUTURE_SLACK_US;
-  if (!version || future) return SQLITE_OK;
-  leadx_place_clear(&pulling->saved);
-  pulling->saved.version = sqlite3_mprintf("%s", version);
-  pulling->saved.key = sqlite3_mprintf("%s", key);
-  return pulling->saved.version && pulling->saved.key ? SQLITE_OK : leadx_err_nomem(err);
+  return rc;
 }
 
 /* ---- applying ---- */
 
-/* Rows of a page are walked in stretches; retry holds those that may only need their parents to come first. */
 typedef struct leadx_stretch {
   leadx_slice rows[STRETCH_ROWS];
   int n;
 } leadx_stretch;
 
-static int apply_rows(leadx_pulling *pulling, const leadx_stretch *stretch, leadx_err *err) {
-  int rc = SQLITE_OK, left = stretch->n;
-  unsigned char parked[STRETCH_ROWS];
-  memset(parked, 1, sizeof parked);
-  /* A row that refers to a later row of the same stretch goes in on the next round. */
-  for (int round = 0; left > 0 && round < 4 && rc == SQLITE_OK; round++) {
-    int before = left;
-    for (int i = 0; i < stretch->n && rc == SQLITE_OK; i++) {
+/* Takes all rows, foreign keys open until the last one is in. *whole: they all hold. */
+static int apply_together(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew, int *whole, leadx_err *err) {
+  int rc = leadx_intake_defer(pulling->intake, err), count = 0;
+  for (int i = 0; i < n && rc == SQLITE_OK; i++) {
+    int changed = 0, waits = 0;
+    rc = leadx_intake_row(pulling->intake, rows[i], anew, &changed, &waits, err);
+    count += changed;
+  }
+  *whole = leadx_intake_is_whole(pulling->intake);
+  if (*whole) pulling->run->tally.pulled += count;
+  return rc == SQLITE_OK ? leadx_intake_enforce(pulling->intake, err) : rc;
+}
+
+/* Takes the rows one by one; one that refers to a later one goes in on the next round, one without its parent is parked. */
+static int apply_apart(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew, leadx_err *err) {
+  unsigned char waiting[STRETCH_ROWS];
+  int rc = SQLITE_OK, left = n, before = n + 1;
+  memset(waiting, 1, sizeof waiting);
+  for (int round = 0; left > 0 && left < before && rc == SQLITE_OK; round++) {
+    before = left;
+    for (int i = 0; i < n && rc == SQLITE_OK; i++) {
       int changed = 0, waits = 0;
-      if (!parked[i]) continue;
-      rc = leadx_intake_row(pulling->intake, stretch->rows[i], 0, &changed, &waits, err);
+      if (!waiting[i]) continue;
+      rc = leadx_intake_row(pulling->intake, rows[i], anew, &changed, &waits, err);
       pulling->run->tally.pulled += changed;
       if (waits) continue;
-      parked[i] = 0;
+      waiting[i] = 0;
       left--;
-      if (rc == SQLITE_OK && round > 0) rc = leadx_pull_unpark(pulling->run, pulling->table, stretch->rows[i], err);
+      if (round == 0 || rc != SQLITE_OK) continue;
+      char *key = leadx_intake_key(pulling->table, rows[i]);
+      rc = key ? leadx_pull_unpark(pulling->run, pulling->table, key, err) : leadx_err_nomem(err);
+      sqlite3_free(key);
     }
-    if (left == before) break;
   }
   return rc;
 }
 
-static int apply_stretch(leadx_pulling *pulling, const leadx_stretch *stretch, int moves, leadx_err *err) {
+static int apply_rows(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew, leadx_err *err) {
+  leadx_db *db = &pulling->run->ctx->db;
+  int whole = 0;
+  if (pulling->table->nreferences == 0) return apply_apart(pulling, rows, n, anew, err);
+  int rc = leadx_db_exec(db, "SAVEPOINT leadx_rows", err);
+  if (rc == SQLITE_OK) rc = apply_together(pulling, rows, n, anew, &whole, err);
+  if (rc == SQLITE_OK && !whole) rc = leadx_db_exec(db, "ROLLBACK TO leadx_rows", err);
+  if (rc == SQLITE_OK && !whole) rc = apply_apart(pulling, rows, n, anew, err);
+  return rc == SQLITE_OK ? leadx_db_exec(db, "RELEASE leadx_rows", err) : rc;
+}
+
+static int apply_stretch(leadx_pulling *pulling, const leadx_stretch *stretch, leadx_err *err) {
   leadx_db *db = &pulling->run->ctx->db;
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
   rc = leadx_run_renew(pulling->run, err);
+  if (rc == SQLITE_OK && pulling->run->tally.lost_lease) {
+    leadx_db_rollback(db); /* another sync has taken over */
+    return SQLITE_OK;
+  }
   if (rc == SQLITE_OK) rc = leadx_intake_begin(pulling->intake, err);
-  if (rc == SQLITE_OK) rc = apply_rows(pulling, stretch, err);
+  if (rc == SQLITE_OK) rc = apply_rows(pulling, stretch->rows, stretch->n, pulling->anew, err);
   if (rc == SQLITE_OK) rc = leadx_intake_end(pulling->intake, err);
-  for (int i = 0; moves && i < stretch->n && rc == SQLITE_OK; i++) rc = move_place(pulling, stretch->rows[i], err);
-  if (rc == SQLITE_OK && moves) rc = save_cursor(pulling, err);
+  if (rc == SQLITE_OK) rc = move_place(pulling, stretch->rows, stretch->n, err);
+  if (rc == SQLITE_OK) rc = save_cursor(pulling, err);
   if (rc == SQLITE_OK) return leadx_db_commit(db, err);
   leadx_db_rollback(db);
   return rc;
 }
 
-/* Is every element an object with a key, and are there no more than were asked for? Nothing of a strange page is applied. */
-static int is_strange(const leadx_pulling *pulling, leadx_slice rows, int limit) {
-  leadx_json_walk walk;
-  leadx_slice row;
-  int n = 0;
-  leadx_json_walk_init(&walk, rows);
-  while (leadx_json_walk_element(&walk, &row)) {
-    if (leadx_json_kind_of(row) != LEADX_JSON_OBJECT) return 1;
-    char *key = leadx_intake_key(pulling->table, row);
-    sqlite3_free(key);
-    if (!key || ++n > limit) return 1;
-  }
-  return 0;
-}
-
-static int apply_page(leadx_pulling *pulling, leadx_slice rows, int moves, int *count, leadx_err *err) {
+static int apply_page(leadx_pulling *pulling, leadx_slice rows, leadx_err *err) {
   leadx_json_walk walk;
   leadx_stretch stretch;
   int rc = SQLITE_OK, more = 1;
-  *count = 0;
   leadx_json_walk_init(&walk, rows);
-  while (rc == SQLITE_OK && more) {
+  while (rc == SQLITE_OK && more && !pulling->run->tally.lost_lease) {
     stretch.n = 0;
     while (stretch.n < STRETCH_ROWS && (more = leadx_json_walk_element(&walk, &stretch.rows[stretch.n]))) stretch.n++;
     if (stretch.n == 0) break;
-    rc = apply_stretch(pulling, &stretch, moves, err);
-    *count += stretch.n;
+    rc = apply_stretch(pulling, &stretch, err);
   }
   return rc;
 }
 
-/* ---- pages ---- */
+/* ---- is it what was asked for? ---- */
 
-static void say_strange(leadx_pulling *pulling) {
+static int compare_keys(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+static int has_twins(char **keys, int n) {
+  qsort(keys, (size_t)n, sizeof *keys, compare_keys);
+  for (int i = 1; i < n; i++) {
+    if (strcmp(keys[i - 1], keys[i]) == 0) return 1;
+  }
+  return 0;
+}
+
+/* Versions must not go back, nor before the place. What cannot be compared is let pass; *last_us is moved. */
+static int goes_back(leadx_slice row, const leadx_table *table, int64_t *last_us) {
+  char *version = leadx_change_version_of(table, row);
+  int64_t us = 0;
+  int known = version && leadx_instant_parse(version, strlen(version), &us) == 0;
+  sqlite3_free(version);
+  if (!known) return 0;
+  int back = us < *last_us;
+  *last_us = us;
+  return back;
+}
+
+/* Is it the row that the page was to begin behind? A server that ignores the condition would send us in circles. */
+static int is_place(const leadx_pulling *pulling, leadx_slice row, const char *key) {
+  const leadx_place *place = &pulling->place;
+  if (pulling->phase == LEADX_PARKED || !place->key || strcmp(place->key, key) != 0) return 0;
+  char *version = leadx_change_version_of(pulling->table, row);
+  int same = place->version ? version && strcmp(place->version, version) == 0 : version == NULL;
+  sqlite3_free(version);
+  return same;
+}
+
+static int was_asked_for(const leadx_pulling *pulling, const char *key, char *const *asked, int nasked) {
+  if (!asked) return 1;
+  for (int i = 0; i < nasked; i++) {
+    if (leadx_intake_same_key(pulling->table, asked[i], key)) return 1;
+  }
+  return 0;
+}
+
+/* What is strange about one row, or NULL. The key goes to the caller, who frees it. */
+static const char *examine_row(const leadx_pulling *pulling, leadx_slice row, char *const *asked, int nasked, int64_t *last_us, char **key) {
+  if (leadx_json_kind_of(row) != LEADX_JSON_OBJECT) return "an element that is no row";
+  *key = leadx_intake_key(pulling->table, row);
+  if (!*key) return "a row without its key";
+  if (!was_asked_for(pulling, *key, asked, nasked) || is_place(pulling, row, *key)) return "a row that was not asked for";
+  if (pulling->phase == LEADX_BY_VERSION && goes_back(row, pulling->table, last_us)) return "rows in another order";
+  return NULL;
+}
+
+/* What is strange about a page, or NULL; nothing of a strange page is applied. *n gets the number of rows. */
+static const char *examine(const leadx_pulling *pulling, leadx_slice rows, char *const *asked, int limit, int *n) {
+  leadx_json_walk walk;
+  leadx_slice row;
+  const char *strange = NULL;
+  int64_t last_us = INT64_MIN;
+  char **keys = sqlite3_malloc64(sizeof *keys * ((size_t)limit + 1));
+  if (!keys) return "more than memory holds";
+  if (pulling->place.version) leadx_instant_parse(pulling->place.version, strlen(pulling->place.version), &last_us);
+  leadx_json_walk_init(&walk, rows);
+  for (*n = 0; !strange && leadx_json_walk_element(&walk, &row);) {
+    char *key = NULL;
+    strange = *n == limit ? "more rows than were asked for" : examine_row(pulling, row, asked, limit, &last_us, &key);
+    if (key) keys[(*n)++] = key;
+  }
+  if (!strange && has_twins(keys, *n)) strange = "a row twice";
+  for (int i = 0; i < *n; i++) sqlite3_free(keys[i]);
+  sqlite3_free(keys);
+  return strange;
+}
+
+static void say_strange(leadx_pulling *pulling, const char *strange) {
   leadx_tally *tally = &pulling->run->tally;
   tally->ended = LEADX_CLASS_PROTOCOL;
-  sqlite3_snprintf(sizeof tally->message, tally->message,
-                   "pull of %s: the server answered rows of another shape or more than were asked for; nothing was applied", pulling->table->remote);
+  sqlite3_snprintf(sizeof tally->message, tally->message, "pull of %s: the server answered %s; nothing of the answer was applied",
+                   pulling->table->remote, strange);
 }
+
+/* ---- pages ---- */
 
 static void show_progress(leadx_pulling *pulling, int count) {
   leadx_progress progress;
@@ -254,6 +372,8 @@ static void show_progress(leadx_pulling *pulling, int count) {
   progress.done += count;
   if (progress.total < progress.done) progress.total = progress.done;
   leadx_session_set_progress(pulling->run->ctx->session, &progress);
+  pulling->run->tally.done += count;
+  if (pulling->run->tally.total < pulling->run->tally.done) pulling->run->tally.total = pulling->run->tally.done;
 }
 
 /* Did the answer say that these were all? ("0-4/5"; a server that caps rows silently says no such thing.) */
@@ -262,25 +382,62 @@ static int is_complete(const leadx_request *request, int count) {
   return slash && slash[1] >= '0' && slash[1] <= '9' && strtol(slash + 1, NULL, 10) == count;
 }
 
-/* One page. *more: there may be another. */
-static int pull_page(leadx_pulling *pulling, int first, int *more, leadx_err *err) {
+/* The server's clock when a request was sent: its Date is a whole second, of the answer. */
+static void note_time(leadx_pulling *pulling, const leadx_request *done, int64_t took_ms, int first) {
+  pulling->server_us = done->date_s * 1000000;
+  if (first && !pulling->midway) pulling->began_us = done->date_s ? pulling->server_us - took_ms * 1000 : 0;
+}
+
+/* The last page was reached: the next pull starts before this one began. */
+static int arrive(leadx_pulling *pulling, leadx_err *err) {
   leadx_run *run = pulling->run;
-  int limit = (int)leadx_settings_int(run->ctx->settings, LEADX_PAGE_SIZE), count = 0;
-  int counted = first && pulling->incremental;
+  pulling->phase = LEADX_PARKED;
+  pulling->limit = PARKED_KEYS;
+  int rc = leadx_db_run(&run->ctx->db, LEADX_SQL_CURSOR_ARRIVE, err, "ttti", run->target.url, user_of(run), pulling->table->entity,
+                        pulling->began_us);
+  if (rc == SQLITE_OK) rc = leadx_db_run(&run->ctx->db, LEADX_SQL_PULL_SET_PULLED, err, "t", pulling->table->name);
+  return rc;
+}
+
+/* A page is in. Goes on to rows without a version where there may be some that this pull has not seen, or arrives. */
+static int end_page(leadx_pulling *pulling, int count, int complete, int first, leadx_err *err) {
+  if (count > 0 && !complete) {
+    /* Rows without a version stand behind all others. */
+    if (!pulling->place.version) pulling->phase = LEADX_WITHOUT_VERSION;
+    return SQLITE_OK;
+  }
+  int none_at_all = first && !pulling->place.version;
+  if (pulling->phase == LEADX_WITHOUT_VERSION || !pulling->from_beginning || none_at_all) return arrive(pulling, err);
+  pulling->phase = LEADX_WITHOUT_VERSION;
+  leadx_place_clear(&pulling->place);
+  pulling->place.key = sqlite3_mprintf("");
+  return pulling->place.key ? SQLITE_OK : leadx_err_nomem(err);
+}
+
+static int pull_page(leadx_pulling *pulling, int first, leadx_err *err) {
+  leadx_run *run = pulling->run;
+  int counted = first && !pulling->from_beginning, count = 0;
+  int64_t began_ms = leadx_clock_mono_ms();
   leadx_slice rows = {NULL, 0};
   leadx_class class_;
-  leadx_request *done = leadx_pull_ask(run, leadx_page_request(&run->target, pulling->table, &pulling->place, limit, counted, err), &rows, &class_,
-                                       pulling->table, err);
-  *more = 0;
+  leadx_request *done =
+      leadx_pull_ask(run, leadx_page_request(&run->target, pulling->table, &pulling->place, pulling->limit, counted, err), pulling->limit > 1, &rows,
+                     &class_, pulling->table, err);
   if (!done) return err->rc;
   int rc = SQLITE_OK;
-  if (class_ == LEADX_CLASS_OK && is_strange(pulling, rows, limit)) {
-    say_strange(pulling);
+  const char *strange = class_ == LEADX_CLASS_OK ? examine(pulling, rows, NULL, pulling->limit, &count) : NULL;
+  if (strange) {
+    say_strange(pulling, strange);
   } else if (class_ == LEADX_CLASS_OK) {
-    pulling->server_us = done->date_s * 1000000;
-    rc = apply_page(pulling, rows, 1, &count, err);
+    note_time(pulling, done, leadx_clock_mono_ms() - began_ms, first);
+    rc = apply_page(pulling, rows, err);
     show_progress(pulling, count);
-    *more = count > 0 && !(counted && is_complete(done, count));
+    if (count > pulling->proven) pulling->proven = count;
+    if (rc == SQLITE_OK && !run->tally.lost_lease) rc = end_page(pulling, count, counted && is_complete(done, count), first, err);
+  } else if (class_ == LEADX_CLASS_SHRINK) {
+    pulling->limit = (pulling->limit + 1) / 2;
+  } else {
+    pulling->failed = 1;
   }
   leadx_request_free(done);
   return rc;
@@ -288,56 +445,64 @@ static int pull_page(leadx_pulling *pulling, int first, int *more, leadx_err *er
 
 /* ---- parked rows ---- */
 
-int leadx_pull_unpark(leadx_run *run, const leadx_table *table, leadx_slice row, leadx_err *err) {
-  char *key = leadx_intake_key(table, row);
-  int rc = key ? leadx_db_run(&run->ctx->db, LEADX_SQL_PARKED_DROP, err, "tt", table->entity, key) : SQLITE_OK;
-  sqlite3_free(key);
-  return rc;
+int leadx_pull_unpark(leadx_run *run, const leadx_table *table, const char *key, leadx_err *err) {
+  return leadx_db_run(&run->ctx->db, LEADX_SQL_PARKED_DROP, err, "tt", table->entity, key);
 }
 
-/* Keys parked behind `after`, at most PARKED_KEYS; the caller frees each. */
-static int read_parked(leadx_pulling *pulling, const char *after, char **keys, int *n, leadx_err *err) {
+/* Parked keys behind the last one looked at, as many as a URL holds; those with unsent changes stay parked and are
+** passed over. The caller frees each. *last: there are none behind them. */
+static int read_parked(leadx_pulling *pulling, char **keys, int *n, int *last, leadx_err *err) {
   leadx_db *db = &pulling->run->ctx->db;
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_PARKED_LIST, err);
+  size_t bytes = 0;
+  int rc = leadx_intake_look(pulling->intake, err);
+  sqlite3_stmt *stmt = rc == SQLITE_OK ? leadx_db_get(db, LEADX_SQL_PARKED_LIST, err) : NULL;
   if (!stmt) return err->rc;
   sqlite3_bind_text(stmt, 1, pulling->table->entity, -1, SQLITE_TRANSIENT);
-  sqlite3_bind_text(stmt, 2, after, -1, SQLITE_TRANSIENT);
-  sqlite3_bind_int(stmt, 3, PARKED_KEYS);
+  sqlite3_bind_text(stmt, 2, pulling->after ? pulling->after : "", -1, SQLITE_TRANSIENT);
   *n = 0;
-  while (sqlite3_step(stmt) == SQLITE_ROW && *n < PARKED_KEYS) {
-    keys[*n] = sqlite3_mprintf("%s", (const char *)sqlite3_column_text(stmt, 0));
-    if (!keys[*n]) leadx_err_nomem(err);
-    else ++*n;
+  *last = 1;
+  while (sqlite3_step(stmt) == SQLITE_ROW) {
+    const char *key = (const char *)sqlite3_column_text(stmt, 0);
+    size_t more = leadx_page_key_bytes(pulling->table, key);
+    if (leadx_intake_is_pending(pulling->intake, key)) continue;
+    *last = 0;
+    if (*n == pulling->limit || (*n > 0 && bytes + more > LEADX_URL_BYTES)) break;
+    if (!(keys[*n] = sqlite3_mprintf("%s", key))) break;
+    bytes += more;
+    ++*n;
+    *last = 1;
   }
   leadx_db_put(db, stmt);
-  return err->rc;
+  return !*last && *n == 0 ? leadx_err_nomem(err) : SQLITE_OK;
 }
 
+/* The row of a key among those of an answer; an empty slice when it is not there. */
 static leadx_slice find_row(const leadx_table *table, leadx_slice rows, const char *key) {
   leadx_json_walk walk;
   leadx_slice row, none = {NULL, 0};
   leadx_json_walk_init(&walk, rows);
   while (leadx_json_walk_element(&walk, &row)) {
     char *theirs = leadx_intake_key(table, row);
-    int same = theirs && strcmp(theirs, key) == 0;
+    int same = theirs && leadx_intake_same_key(table, theirs, key);
     sqlite3_free(theirs);
     if (same) return row;
   }
   return none;
 }
 
-/* A parked row: applied when the server still shows it, removed when it does not. It stays parked while something of it is unsent. */
-static int settle_parked(leadx_pulling *pulling, leadx_slice rows, const char *key, leadx_err *err) {
-  leadx_slice row = find_row(pulling->table, rows, key);
-  int changed = 0, parked = 0, rc;
-  if (leadx_intake_is_pending(pulling->intake, key)) return SQLITE_OK;
-  if (row.n) rc = leadx_intake_row(pulling->intake, row, 1, &changed, &parked, err);
-  else rc = leadx_intake_remove(pulling->intake, key, &changed, err);
-  pulling->run->tally.pulled += changed;
-  if (rc == SQLITE_OK && !parked) {
-    rc = leadx_db_run(&pulling->run->ctx->db, LEADX_SQL_PARKED_DROP, err, "tt", pulling->table->entity, key);
+/* Rows that came are taken, those that did not are removed. Every key is unparked first: what cannot go in parks itself again. */
+static int settle_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n, leadx_err *err) {
+  leadx_slice come[PARKED_KEYS];
+  int ncome = 0, rc = SQLITE_OK;
+  for (int i = 0; i < n && rc == SQLITE_OK; i++) {
+    int changed = 0, refused = 0;
+    leadx_slice row = find_row(pulling->table, rows, keys[i]);
+    if (row.n) come[ncome++] = row;
+    else rc = leadx_intake_remove(pulling->intake, keys[i], &changed, &refused, err);
+    pulling->run->tally.pulled += changed;
+    if (rc == SQLITE_OK && !refused) rc = leadx_pull_unpark(pulling->run, pulling->table, keys[i], err);
   }
-  return rc;
+  return rc == SQLITE_OK ? apply_rows(pulling, come, ncome, 1, err) : rc;
 }
 
 static int apply_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n, leadx_err *err) {
@@ -346,69 +511,123 @@ static int apply_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, i
   if (rc != SQLITE_OK) return rc;
   rc = leadx_run_renew(pulling->run, err);
   if (rc == SQLITE_OK) rc = leadx_intake_begin(pulling->intake, err);
-  for (int i = 0; i < n && rc == SQLITE_OK; i++) rc = settle_parked(pulling, rows, keys[i], err);
+  if (rc == SQLITE_OK) rc = settle_parked(pulling, rows, keys, n, err);
   if (rc == SQLITE_OK) rc = leadx_intake_end(pulling->intake, err);
   if (rc == SQLITE_OK) return leadx_db_commit(db, err);
   leadx_db_rollback(db);
   return rc;
 }
 
-static int fetch_parked(leadx_pulling *pulling, char **keys, int n, leadx_err *err) {
+static int take_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n, int last, leadx_err *err) {
+  int count = 0;
+  const char *strange = examine(pulling, rows, keys, n, &count);
+  if (strange) {
+    say_strange(pulling, strange);
+    return SQLITE_OK;
+  }
+  if (!leadx_pull_is_believable(n, count, &pulling->proven)) {
+    pulling->limit = pulling->proven;
+    return SQLITE_OK;
+  }
+  int rc = apply_parked(pulling, rows, keys, n, err);
+  if (last) pulling->phase = LEADX_PULLED;
+  sqlite3_free(pulling->after);
+  pulling->after = sqlite3_mprintf("%s", keys[n - 1]);
+  return rc == SQLITE_OK && !pulling->after ? leadx_err_nomem(err) : rc;
+}
+
+static int fetch_parked(leadx_pulling *pulling, char **keys, int n, int last, leadx_err *err) {
   leadx_run *run = pulling->run;
   leadx_slice rows = {NULL, 0};
   leadx_class class_;
-  leadx_request *done =
-      leadx_pull_ask(run, leadx_page_rows_request(&run->target, pulling->table, keys, n, err), &rows, &class_, pulling->table, err);
-  if (!done) return err->rc;
   int rc = SQLITE_OK;
-  if (class_ == LEADX_CLASS_OK && is_strange(pulling, rows, n)) say_strange(pulling);
-  else if (class_ == LEADX_CLASS_OK) rc = apply_parked(pulling, rows, keys, n, err);
+  leadx_request *done =
+      leadx_pull_ask(run, leadx_page_rows_request(&run->target, pulling->table, keys, n, err), n > 1, &rows, &class_, pulling->table, err);
+  if (!done) return err->rc;
+  if (class_ == LEADX_CLASS_OK) rc = take_parked(pulling, rows, keys, n, last, err);
+  else if (class_ == LEADX_CLASS_SHRINK) pulling->limit = (n + 1) / 2;
+  else pulling->failed = 1;
   leadx_request_free(done);
   return rc;
 }
 
 static int pull_parked(leadx_pulling *pulling, leadx_err *err) {
-  char *keys[PARKED_KEYS], *after = sqlite3_mprintf("");
-  int n = 0, rc = after ? SQLITE_OK : leadx_err_nomem(err);
-  do {
-    if (rc == SQLITE_OK) rc = read_parked(pulling, after, keys, &n, err);
-    if (rc == SQLITE_OK && n > 0) rc = fetch_parked(pulling, keys, n, err);
-    sqlite3_free(after);
-    after = n > 0 ? sqlite3_mprintf("%s", keys[n - 1]) : NULL;
-    for (int i = 0; i < n; i++) sqlite3_free(keys[i]);
-  } while (rc == SQLITE_OK && n == PARKED_KEYS && may_ask(pulling->run) && after);
-  sqlite3_free(after);
+  char *keys[PARKED_KEYS];
+  int n = 0, last = 0;
+  int rc = read_parked(pulling, keys, &n, &last, err);
+  if (rc == SQLITE_OK && n == 0) pulling->phase = LEADX_PULLED;
+  else if (rc == SQLITE_OK && leadx_pull_may_ask(pulling->run)) rc = fetch_parked(pulling, keys, n, last, err);
+  for (int i = 0; i < n; i++) sqlite3_free(keys[i]);
   return rc;
+}
+
+/* ---- single steps ---- */
+
+static int is_stepping(const leadx_run *run) { return run->request_budget >= 0; }
+
+/* Goes on where the last step of this table stopped. */
+static int take_step(leadx_pulling *pulling, leadx_phase phase, const char *version, const char *after, int limit, leadx_err *err) {
+  pulling->phase = phase;
+  pulling->limit = limit;
+  if (phase == LEADX_PARKED && limit < PARKED_KEYS) pulling->proven = limit;
+  if (!after) return SQLITE_OK;
+  if (phase != LEADX_PARKED) leadx_place_clear(&pulling->place);
+  char **to = phase == LEADX_PARKED ? &pulling->after : &pulling->place.key;
+  *to = sqlite3_mprintf("%s", after);
+  if (version) pulling->place.version = sqlite3_mprintf("%s", version);
+  return *to && (!version || pulling->place.version) ? SQLITE_OK : leadx_err_nomem(err);
+}
+
+static int load_step(leadx_pulling *pulling, leadx_err *err) {
+  leadx_db *db = &pulling->run->ctx->db;
+  if (!is_stepping(pulling->run)) return SQLITE_OK;
+  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_STEPPING_GET, err);
+  if (!stmt) return err->rc;
+  sqlite3_bind_text(stmt, 1, pulling->table->entity, -1, SQLITE_TRANSIENT);
+  int rc = sqlite3_step(stmt);
+  if (rc == SQLITE_ROW) {
+    rc = take_step(pulling, (leadx_phase)sqlite3_column_int(stmt, 0), (const char *)sqlite3_column_text(stmt, 1),
+                   (const char *)sqlite3_column_text(stmt, 2), sqlite3_column_int(stmt, 3), err);
+  }
+  leadx_db_put(db, stmt);
+  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int save_step(leadx_pulling *pulling, leadx_err *err) {
+  int parked = pulling->phase == LEADX_PARKED;
+  if (!is_stepping(pulling->run)) return SQLITE_OK;
+  return leadx_db_run(&pulling->run->ctx->db, LEADX_SQL_STEPPING_SET, err, "titti", pulling->table->entity, (int64_t)pulling->phase,
+                      parked ? NULL : pulling->place.version, parked ? pulling->after : pulling->place.key, (int64_t)pulling->limit);
 }
 
 /* ---- tables ---- */
 
-/* The last page was reached: the next pull starts the overlap earlier again. */
-static int arrive(leadx_pulling *pulling, leadx_err *err) {
-  leadx_run *run = pulling->run;
-  int rc = leadx_db_run(&run->ctx->db, LEADX_SQL_CURSOR_ARRIVE, err, "ttt", run->target.url, user_of(run), pulling->table->entity);
-  if (rc == SQLITE_OK) rc = leadx_db_run(&run->ctx->db, LEADX_SQL_PULL_SET_PULLED, err, "t", pulling->table->name);
-  return rc;
-}
-
-static int pull_pages(leadx_pulling *pulling, leadx_err *err) {
-  int more = 1, rc = SQLITE_OK;
-  for (int first = 1; more && rc == SQLITE_OK && may_ask(pulling->run); first = 0) rc = pull_page(pulling, first, &more, err);
-  if (more && pulling->run->request_budget == 0) pulling->run->tally.more = 1;
-  if (rc == SQLITE_OK && !more && pulling->run->tally.ended == LEADX_CLASS_OK) rc = arrive(pulling, err);
-  if (rc == SQLITE_OK && !more && may_ask(pulling->run)) rc = pull_parked(pulling, err);
-  return rc;
+static int pull_phases(leadx_pulling *pulling, leadx_err *err) {
+  int rc = SQLITE_OK;
+  for (int first = pulling->phase == LEADX_BY_VERSION; rc == SQLITE_OK && pulling->phase != LEADX_PULLED && !pulling->failed; first = 0) {
+    if (pulling->phase != LEADX_PARKED && !leadx_pull_may_ask(pulling->run)) break;
+    if (pulling->phase == LEADX_PARKED && pulling->run->tally.ended != LEADX_CLASS_OK) break;
+    int parked = pulling->phase == LEADX_PARKED;
+    rc = parked ? pull_parked(pulling, err) : pull_page(pulling, first, err);
+    if (parked && pulling->phase == LEADX_PARKED && !leadx_pull_may_ask(pulling->run)) break;
+  }
+  /* A table that cannot be read must not keep the steps from ending. */
+  if (pulling->failed && pulling->run->tally.ended == LEADX_CLASS_OK) pulling->phase = LEADX_PULLED;
+  if (pulling->phase != LEADX_PULLED) pulling->run->tally.more = 1;
+  return rc == SQLITE_OK ? save_step(pulling, err) : rc;
 }
 
 static int pull_table(leadx_run *run, leadx_table *table, leadx_err *err) {
-  leadx_pulling pulling = {.run = run, .table = table};
+  leadx_pulling pulling = {.run = run, .table = table, .limit = (int)leadx_settings_int(run->ctx->settings, LEADX_PAGE_SIZE)};
   pulling.intake = leadx_intake_open(&run->ctx->db, table, err);
   pulling.fingerprint = make_fingerprint(table);
   int rc = !pulling.intake ? err->rc : !pulling.fingerprint ? leadx_err_nomem(err) : load_cursor(&pulling, err);
   if (rc == SQLITE_OK) rc = start_place(&pulling, err);
-  if (rc == SQLITE_OK) rc = pull_pages(&pulling, err);
+  if (rc == SQLITE_OK) rc = load_step(&pulling, err);
+  if (rc == SQLITE_OK) rc = pull_phases(&pulling, err);
   leadx_place_clear(&pulling.place);
   leadx_place_clear(&pulling.saved);
+  sqlite3_free(pulling.after);
   sqlite3_free(pulling.fingerprint);
   leadx_intake_close(pulling.intake);
   return rc;
@@ -436,17 +655,22 @@ static int next_table(const leadx_tables *tables, const unsigned char *done) {
   return any;
 }
 
+static int is_wanted(const leadx_table *table, const char *only_table) {
+  return table->mode != LEADX_MODE_PUSH && (!only_table || sqlite3_stricmp(only_table, table->name) == 0);
+}
+
 int leadx_pull_run(leadx_run *run, const char *only_table, leadx_err *err) {
+  leadx_db *db = &run->ctx->db;
   unsigned char *done = sqlite3_malloc64((size_t)run->tables->n + 1);
   if (!done) return leadx_err_nomem(err);
   memset(done, 0, (size_t)run->tables->n + 1);
-  int rc = SQLITE_OK;
-  for (int i; rc == SQLITE_OK && may_ask(run) && (i = next_table(run->tables, done)) >= 0;) {
-    leadx_table *table = run->tables->list[i];
+  int rc = leadx_db_exec(db, leadx_sql_text[LEADX_SQL_STEPPING_BEGIN], err);
+  for (int i; rc == SQLITE_OK && run->tally.ended == LEADX_CLASS_OK && !run->tally.more && (i = next_table(run->tables, done)) >= 0;) {
     done[i] = 1;
-    if (table->mode == LEADX_MODE_PUSH || (only_table && sqlite3_stricmp(only_table, table->name) != 0)) continue;
-    rc = pull_table(run, table, err);
+    if (is_wanted(run->tables->list[i], only_table)) rc = pull_table(run, run->tables->list[i], err);
   }
+  /* All tables have arrived: the next step begins another round. */
+  if (rc == SQLITE_OK && run->tally.ended == LEADX_CLASS_OK && !run->tally.more) rc = leadx_db_run(db, LEADX_SQL_STEPPING_CLEAR, err, "");
   sqlite3_free(done);
   return rc;
 }

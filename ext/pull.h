@@ -9,11 +9,19 @@
 int leadx_pull_run(leadx_run *run, const char *only_table, leadx_err *err);
 
 /* Sends one request and waits for its answer, counting it in the tally. The caller frees; NULL and an error when it
-** could not be started, NULL without one when the run is over. *rows is the checked array; *class_ says how it went. */
-leadx_request *leadx_pull_ask(leadx_run *run, leadx_request *request, leadx_slice *rows, leadx_class *class_, const leadx_table *table,
-                              leadx_err *err);
+** could not be started. *rows is the checked array; *class_ says how it went. may_shrink: fewer rows can be asked for,
+** so an answer that was too big or took too long is LEADX_CLASS_SHRINK and ends nothing. */
+leadx_request *leadx_pull_ask(leadx_run *run, leadx_request *request, int may_shrink, leadx_slice *rows, leadx_class *class_,
+                              const leadx_table *table, leadx_err *err);
+
+/* May another request be sent? */
+int leadx_pull_may_ask(const leadx_run *run);
 
 /* A parked row went in after all. Inside a write transaction. */
-int leadx_pull_unpark(leadx_run *run, const leadx_table *table, leadx_slice row, leadx_err *err);
+int leadx_pull_unpark(leadx_run *run, const leadx_table *table, const char *key, leadx_err *err);
+
+/* Servers cap the rows of an answer silently: may those of the n keys asked for that did not come be called gone?
+** *proven is how many rows the server has been seen to answer at once; it grows. */
+int leadx_pull_is_believable(int asked, int came, int *proven);
 
 #endif

@@ -23,51 +23,76 @@ typedef struct leadx_reconciling {
   leadx_run *run;
   leadx_table *table;
   leadx_intake *intake;
+  int proven;              /* rows the server was seen to answer at once */
 } leadx_reconciling;
-
-static int may_ask(const leadx_run *run) {
-  return run->tally.ended == LEADX_CLASS_OK && run->request_budget != 0 && !run->tally.lost_lease;
-}
 
 /* ---- collecting ---- */
 
-/* Notes the keys of a page; *last gets the last one (the caller frees it). */
-static int see_rows(leadx_reconciling *job, leadx_slice rows, int *n, char **last, leadx_err *err) {
+static int see_key(leadx_reconciling *job, const char *key, const char *version, int deleted, int *fresh, leadx_err *err) {
+  leadx_db *db = &job->run->ctx->db;
+  char *here = sqlite3_mprintf("%s", key);
+  int rc = here ? leadx_intake_spell(job->intake, here, err) : leadx_err_nomem(err);
+  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_RECONCILE_SEE, err, "tti", here, version, (int64_t)deleted);
+  if (rc == SQLITE_OK) *fresh += sqlite3_changes(db->handle);
+  sqlite3_free(here);
+  return rc;
+}
+
+/* Notes the keys of a page; *last gets the last one (the caller frees it), *fresh how many had not been seen, -1 when
+** one has no key. A row with the mark of a soft delete, where the local table has no column for it, counts as not there. */
+static int see_rows(leadx_reconciling *job, leadx_slice rows, int *n, int *fresh, char **last, leadx_err *err) {
   leadx_json_walk walk;
   leadx_slice row;
-  int rc = SQLITE_OK;
+  int rc = leadx_intake_look(job->intake, err);
   leadx_json_walk_init(&walk, rows);
-  for (*n = 0; rc == SQLITE_OK && leadx_json_walk_element(&walk, &row); ++*n) {
+  for (*n = *fresh = 0; rc == SQLITE_OK && leadx_json_walk_element(&walk, &row); ++*n) {
     char *key = leadx_intake_key(job->table, row), *version = leadx_change_version_of(job->table, row);
-    if (key) rc = leadx_db_run(&job->run->ctx->db, LEADX_SQL_RECONCILE_SEE, err, "tt", key, version);
-    else rc = leadx_err_set(err, SQLITE_ERROR, "reconcile of %s: a row came without its key", job->table->remote);
-    sqlite3_free(version);
+    int deleted = leadx_intake_drops_deleted(job->table) && leadx_intake_is_deleted(job->table, row);
     sqlite3_free(*last);
     *last = key;
+    if (key) rc = see_key(job, key, version, deleted, fresh, err);
+    sqlite3_free(version);
+    if (!key) {
+      *fresh = -1;
+      break;
+    }
   }
   return rc;
+}
+
+static void say_strange(leadx_reconciling *job) {
+  leadx_tally *tally = &job->run->tally;
+  tally->ended = LEADX_CLASS_PROTOCOL;
+  sqlite3_snprintf(sizeof tally->message, tally->message,
+                   "reconcile of %s: the server answered rows that were not asked for, or none of them with a key; nothing was changed",
+                   job->table->remote);
 }
 
 /* Reads all keys and versions that the server shows. *complete: the last page was reached. */
 static int collect(leadx_reconciling *job, int *complete, leadx_err *err) {
   leadx_run *run = job->run;
-  int limit = (int)leadx_settings_int(run->ctx->settings, LEADX_PAGE_SIZE), rc = SQLITE_OK, n = 1;
+  int limit = (int)leadx_settings_int(run->ctx->settings, LEADX_PAGE_SIZE), rc = SQLITE_OK, n = 1, fresh = 0;
   char *last = NULL;
   *complete = 0;
-  while (rc == SQLITE_OK && n > 0 && may_ask(run)) {
+  while (rc == SQLITE_OK && n != 0 && leadx_pull_may_ask(run)) {
     leadx_slice rows = {NULL, 0};
     leadx_class class_;
-    leadx_request *done =
-        leadx_pull_ask(run, leadx_page_keys_request(&run->target, job->table, last, limit, err), &rows, &class_, job->table, err);
+    leadx_request *done = leadx_pull_ask(
+        run, leadx_page_keys_request(&run->target, job->table, last, leadx_intake_drops_deleted(job->table), limit, err), limit > 1, &rows, &class_,
+        job->table, err);
     if (!done) {
       rc = err->rc;
       break;
     }
-    if (class_ != LEADX_CLASS_OK) n = -1;
-    else rc = see_rows(job, rows, &n, &last, err);
+    if (class_ == LEADX_CLASS_OK) rc = see_rows(job, rows, &n, &fresh, &last, err);
     leadx_request_free(done);
+    if (class_ == LEADX_CLASS_SHRINK) limit = (limit + 1) / 2;
+    else if (class_ != LEADX_CLASS_OK) break;
+    /* Every row of a page lies behind the one before; a server that ignores that would send us in circles. */
+    else if (rc == SQLITE_OK && (n > limit || fresh != n)) say_strange(job);
+    if (n <= limit && n > job->proven) job->proven = n;
+    *complete = rc == SQLITE_OK && class_ == LEADX_CLASS_OK && n == 0;
   }
-  *complete = rc == SQLITE_OK && n == 0;
   sqlite3_free(last);
   return rc;
 }
@@ -75,23 +100,26 @@ static int collect(leadx_reconciling *job, int *complete, leadx_err *err) {
 /* ---- comparing ---- */
 
 /* The next keys of a comparison behind `after`; the caller frees each. */
-static int next_keys(leadx_reconciling *job, int sql_id, const char *after, char **keys, int *n, leadx_err *err) {
+static int next_keys(leadx_reconciling *job, int sql_id, const char *after, int limit, char **keys, int *n, leadx_err *err) {
   leadx_db *db = &job->run->ctx->db;
   sqlite3_stmt *stmt = leadx_db_get(db, sql_id, err);
   if (!stmt) return err->rc;
   sqlite3_bind_text(stmt, 1, job->table->entity, -1, SQLITE_TRANSIENT);
   sqlite3_bind_text(stmt, 2, after, -1, SQLITE_TRANSIENT);
-  sqlite3_bind_int(stmt, 3, KEYS_AT_A_TIME);
+  sqlite3_bind_int(stmt, 3, limit);
+  size_t bytes = 0;
   int rc;
   *n = 0;
-  while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && *n < KEYS_AT_A_TIME) {
-    keys[*n] = sqlite3_mprintf("%s", (const char *)sqlite3_column_text(stmt, 0));
-    if (!keys[*n]) break;
-    ++*n;
+  while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+    const char *key = (const char *)sqlite3_column_text(stmt, 0);
+    bytes += leadx_page_key_bytes(job->table, key);
+    if (*n > 0 && bytes > LEADX_URL_BYTES) break;
+    if (!(keys[*n] = sqlite3_mprintf("%s", key))) leadx_err_nomem(err);
+    else ++*n;
   }
   leadx_db_put(db, stmt);
-  if (rc == SQLITE_ROW) return leadx_err_nomem(err);
-  return rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "compare with the server");
+  if (err->rc != SQLITE_OK) return err->rc;
+  return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "compare with the server");
 }
 
 /* One write transaction over some rows or keys. */
@@ -99,17 +127,21 @@ static int change_rows(leadx_reconciling *job, leadx_slice rows, char **gone, in
   leadx_db *db = &job->run->ctx->db;
   leadx_json_walk walk;
   leadx_slice row;
-  int changed = 0, parked = 0, rc = leadx_db_begin(db, err);
+  int changed = 0, refused = 0, rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
   rc = leadx_run_renew(job->run, err);
+  if (rc == SQLITE_OK && job->run->tally.lost_lease) {
+    leadx_db_rollback(db); /* another sync has taken over */
+    return SQLITE_OK;
+  }
   if (rc == SQLITE_OK) rc = leadx_intake_begin(job->intake, err);
   leadx_json_walk_init(&walk, rows);
   while (rc == SQLITE_OK && rows.n && leadx_json_walk_element(&walk, &row)) {
-    rc = leadx_intake_row(job->intake, row, 1, &changed, &parked, err);
+    rc = leadx_intake_row(job->intake, row, 1, &changed, &refused, err);
     job->run->tally.pulled += changed;
   }
   for (int i = 0; i < ngone && rc == SQLITE_OK; i++) {
-    rc = leadx_intake_remove(job->intake, gone[i], &changed, err);
+    rc = leadx_intake_remove(job->intake, gone[i], &changed, &refused, err);
     job->run->tally.pulled += changed;
   }
   if (rc == SQLITE_OK) rc = leadx_intake_end(job->intake, err);
@@ -118,13 +150,45 @@ static int change_rows(leadx_reconciling *job, leadx_slice rows, char **gone, in
   return rc;
 }
 
-static int fetch_rows(leadx_reconciling *job, char **keys, int n, leadx_err *err) {
+/* Counts the rows of an answer; -1 when one of them is none of those asked for. */
+static int count_rows(const leadx_reconciling *job, leadx_slice rows, char **keys, int n) {
+  leadx_json_walk walk;
+  leadx_slice row;
+  int count = 0;
+  leadx_json_walk_init(&walk, rows);
+  while (leadx_json_walk_element(&walk, &row)) {
+    char *key = leadx_intake_key(job->table, row);
+    int asked = 0;
+    for (int i = 0; key && i < n && !asked; i++) asked = leadx_intake_same_key(job->table, keys[i], key);
+    sqlite3_free(key);
+    if (!asked || count == n) return -1;
+    count++;
+  }
+  return count;
+}
+
+/* Fetches rows by key and takes them. *again: the server may have left some out; ask for fewer (*limit). */
+static int fetch_rows(leadx_reconciling *job, char **keys, int n, int *limit, int *again, leadx_err *err) {
   leadx_run *run = job->run;
   leadx_slice rows = {NULL, 0};
   leadx_class class_;
-  leadx_request *done = leadx_pull_ask(run, leadx_page_rows_request(&run->target, job->table, keys, n, err), &rows, &class_, job->table, err);
+  int rc = SQLITE_OK;
+  leadx_request *done =
+      leadx_pull_ask(run, leadx_page_rows_request(&run->target, job->table, keys, n, err), n > 1, &rows, &class_, job->table, err);
   if (!done) return err->rc;
-  int rc = class_ == LEADX_CLASS_OK ? change_rows(job, rows, NULL, 0, err) : SQLITE_OK;
+  int count = class_ == LEADX_CLASS_OK ? count_rows(job, rows, keys, n) : 0;
+  *again = 0;
+  if (class_ == LEADX_CLASS_SHRINK) {
+    *limit = (n + 1) / 2;
+    *again = 1;
+  } else if (count < 0) {
+    say_strange(job);
+  } else if (class_ == LEADX_CLASS_OK && leadx_pull_is_believable(n, count, &job->proven)) {
+    rc = change_rows(job, rows, NULL, 0, err);
+  } else if (class_ == LEADX_CLASS_OK) {
+    *limit = job->proven;
+    *again = 1;
+  }
   leadx_request_free(done);
   return rc;
 }
@@ -132,18 +196,20 @@ static int fetch_rows(leadx_reconciling *job, char **keys, int n, leadx_err *err
 /* Walks one comparison: rows that differ are fetched, rows that vanished are removed. */
 static int repair(leadx_reconciling *job, int sql_id, leadx_err *err) {
   char *keys[KEYS_AT_A_TIME], *after = sqlite3_mprintf("");
-  int n = 0, rc = after ? SQLITE_OK : leadx_err_nomem(err);
+  int n = 0, limit = KEYS_AT_A_TIME, again = 0, rc = after ? SQLITE_OK : leadx_err_nomem(err);
   do {
-    n = 0;
-    if (rc == SQLITE_OK) rc = next_keys(job, sql_id, after, keys, &n, err);
+    n = again = 0;
+    if (rc == SQLITE_OK) rc = next_keys(job, sql_id, after, limit, keys, &n, err);
     if (rc == SQLITE_OK && n > 0) {
-      rc = sql_id == LEADX_SQL_RECONCILE_DIFFERING ? fetch_rows(job, keys, n, err)
+      rc = sql_id == LEADX_SQL_RECONCILE_DIFFERING ? fetch_rows(job, keys, n, &limit, &again, err)
                                                    : change_rows(job, (leadx_slice){NULL, 0}, keys, n, err);
     }
-    sqlite3_free(after);
-    after = n > 0 ? sqlite3_mprintf("%s", keys[n - 1]) : NULL;
+    if (n > 0 && !again) {
+      sqlite3_free(after);
+      after = sqlite3_mprintf("%s", keys[n - 1]);
+    }
     for (int i = 0; i < n; i++) sqlite3_free(keys[i]);
-  } while (rc == SQLITE_OK && n > 0 && after && may_ask(job->run));
+  } while (rc == SQLITE_OK && n > 0 && after && leadx_pull_may_ask(job->run));
   sqlite3_free(after);
   return rc;
 }
@@ -165,7 +231,7 @@ static int is_believable(leadx_reconciling *job, int *believable, leadx_err *err
 }
 
 static int reconcile_table(leadx_run *run, leadx_table *table, leadx_err *err) {
-  leadx_reconciling job = {run, table, leadx_intake_open(&run->ctx->db, table, err)};
+  leadx_reconciling job = {run, table, leadx_intake_open(&run->ctx->db, table, err), 0};
   leadx_db *db = &run->ctx->db;
   int complete = 0, believable = 0;
   int rc = job.intake ? leadx_db_exec(db, leadx_sql_text[LEADX_SQL_RECONCILE_BEGIN], err) : err->rc;
@@ -181,7 +247,7 @@ static int reconcile_table(leadx_run *run, leadx_table *table, leadx_err *err) {
 
 int leadx_reconcile_run(leadx_run *run, const char *only_table, leadx_err *err) {
   int rc = SQLITE_OK;
-  for (int i = 0; i < run->tables->n && rc == SQLITE_OK && may_ask(run); i++) {
+  for (int i = 0; i < run->tables->n && rc == SQLITE_OK && leadx_pull_may_ask(run); i++) {
     leadx_table *table = run->tables->list[i];
     if (table->mode == LEADX_MODE_PUSH || (only_table && sqlite3_stricmp(only_table, table->name) != 0)) continue;
     rc = reconcile_table(run, table, err);

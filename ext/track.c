@@ -148,6 +148,9 @@ char *leadx_track_table(leadx_ctx *ctx, const char *name, const char *options, l
 static int forget(leadx_db *db, const leadx_table *known, const char *name, leadx_err *err) {
   int rc = leadx_capture_remove(db, known ? known->name : name, err);
   if (rc == SQLITE_OK && known) rc = leadx_db_run(db, LEADX_SQL_SHADOW_FORGET_ENTITY, err, "t", known->entity);
+  /* Tracked again, the table is pulled from the beginning: nothing of what it holds is known any more. */
+  if (rc == SQLITE_OK && known) rc = leadx_db_run(db, LEADX_SQL_CURSOR_FORGET, err, "t", known->entity);
+  if (rc == SQLITE_OK && known) rc = leadx_db_run(db, LEADX_SQL_PARKED_FORGET, err, "t", known->entity);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_TABLE_FORGET, err, "t", name);
   return rc;
 }

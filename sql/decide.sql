@@ -16,3 +16,16 @@ WHERE q.entity_type = ?1 AND q.entity_id = ?2 AND q.status IS NOT 'SYNCED'
 
 -- name: decide_enqueue_update
 INSERT INTO main.sync_queue(id, entity_type, entity_id, action, payload, base) VALUES (?1, ?2, ?3, 'UPDATE', ?4, ?5)
+
+-- name: decide_members_changes
+-- What the unsent changes of the row are about, oldest first.
+SELECT action, base FROM main.sync_queue WHERE id IN (
+  SELECT id FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark) AND entity_type = ?1 AND entity_id = ?2
+    AND status IS NOT 'SYNCED'
+  UNION
+  SELECT q.id FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
+  WHERE q.entity_type = ?1 AND q.entity_id = ?2 AND q.status IS NOT 'SYNCED')
+ORDER BY rowid
+
+-- name: decide_enqueue_delete
+INSERT INTO main.sync_queue(id, entity_type, entity_id, action, payload) VALUES (?1, ?2, ?3, 'DELETE', '{}')

@@ -1,15 +1,15 @@
 -- Statements of pull.c, intake.c and reconcile.c.
 
 -- name: cursor_get
-SELECT version, key, fingerprint, midway_us FROM main.leadx_cursors WHERE origin = ?1 AND user = ?2 AND entity = ?3
+SELECT version, key, fingerprint, midway, began_us, anew FROM main.leadx_cursors WHERE origin = ?1 AND user = ?2 AND entity = ?3
 
 -- name: cursor_set
-INSERT INTO main.leadx_cursors(origin, user, entity, fingerprint, version, key, midway_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+INSERT INTO main.leadx_cursors(origin, user, entity, fingerprint, version, key, began_us, anew, midway) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1)
 ON CONFLICT(origin, user, entity) DO UPDATE SET fingerprint = excluded.fingerprint, version = excluded.version, key = excluded.key,
-  midway_us = excluded.midway_us
+  began_us = excluded.began_us, anew = excluded.anew, midway = 1
 
 -- name: cursor_arrive
-UPDATE main.leadx_cursors SET midway_us = NULL WHERE origin = ?1 AND user = ?2 AND entity = ?3
+UPDATE main.leadx_cursors SET midway = 0, anew = 0, began_us = ?4 WHERE origin = ?1 AND user = ?2 AND entity = ?3
 
 -- name: cursor_forget
 DELETE FROM main.leadx_cursors WHERE entity = ?1
@@ -25,33 +25,56 @@ SELECT rowid, entity_id FROM main.sync_queue WHERE rowid > ?1 AND entity_type = 
 SELECT q.entity_id FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
 WHERE q.entity_type = ?1 AND q.status IS NOT 'SYNCED'
 
+-- name: pull_spell_parent
+-- A parent's key as this file spells it: as the server does, or in capitals.
+SELECT key FROM main.leadx_shadow
+WHERE entity = (SELECT entity FROM main.leadx_tables WHERE table_name = ?1 COLLATE NOCASE) AND key IN (?2, upper(?2))
+ORDER BY key <> ?2 LIMIT 1
+
 -- name: parked_add
 INSERT INTO main.leadx_parked(entity, key, reason) VALUES (?1, ?2, ?3) ON CONFLICT(entity, key) DO UPDATE SET reason = excluded.reason
 
 -- name: parked_drop
 DELETE FROM main.leadx_parked WHERE entity = ?1 AND key = ?2
 
+-- name: parked_forget
+DELETE FROM main.leadx_parked WHERE entity = ?1
+
 -- name: parked_list
-SELECT key FROM main.leadx_parked WHERE entity = ?1 AND key > ?2 ORDER BY key LIMIT ?3
+SELECT key FROM main.leadx_parked WHERE entity = ?1 AND key > ?2 ORDER BY key
+
+-- name: stepping_begin
+-- How far a pull in single steps has come. It is the connection's own: a new one begins with the cursors.
+CREATE TEMP TABLE IF NOT EXISTS leadx_stepping(entity TEXT PRIMARY KEY, phase INTEGER, version TEXT, after TEXT, page_limit INTEGER) WITHOUT ROWID
+
+-- name: stepping_get
+SELECT phase, version, after, page_limit FROM temp.leadx_stepping WHERE entity = ?1
+
+-- name: stepping_set
+INSERT INTO temp.leadx_stepping(entity, phase, version, after, page_limit) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT(entity) DO UPDATE SET phase = excluded.phase, version = excluded.version, after = excluded.after, page_limit = excluded.page_limit
+
+-- name: stepping_clear
+DELETE FROM temp.leadx_stepping
 
 -- name: reconcile_begin
-CREATE TEMP TABLE IF NOT EXISTS leadx_seen(key TEXT PRIMARY KEY, version TEXT) WITHOUT ROWID
+CREATE TEMP TABLE IF NOT EXISTS leadx_seen(key TEXT PRIMARY KEY, version TEXT, deleted INTEGER) WITHOUT ROWID
 
 -- name: reconcile_clear
 DELETE FROM temp.leadx_seen
 
 -- name: reconcile_see
-INSERT INTO temp.leadx_seen(key, version) VALUES (?1, ?2) ON CONFLICT DO NOTHING
+INSERT INTO temp.leadx_seen(key, version, deleted) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING
 
 -- name: reconcile_differing
 -- Keys whose version here is not the server's: new ones, changed ones.
 SELECT s.key FROM temp.leadx_seen s LEFT JOIN main.leadx_shadow h ON h.entity = ?1 AND h.key = s.key
-WHERE s.key > ?2 AND h.version IS NOT s.version ORDER BY s.key LIMIT ?3
+WHERE s.key > ?2 AND NOT s.deleted AND (h.key IS NULL OR h.version IS NOT s.version) ORDER BY s.key LIMIT ?3
 
 -- name: reconcile_vanished
 -- Rows that the server once confirmed and does not show any more.
 SELECT h.key FROM main.leadx_shadow h
-WHERE h.entity = ?1 AND h.key > ?2 AND h.version IS NOT NULL AND h.key NOT IN (SELECT key FROM temp.leadx_seen)
+WHERE h.entity = ?1 AND h.key > ?2 AND h.version IS NOT NULL AND h.key NOT IN (SELECT key FROM temp.leadx_seen WHERE NOT deleted)
 ORDER BY h.key LIMIT ?3
 
 -- name: reconcile_count_seen

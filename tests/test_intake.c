@@ -1,0 +1,445 @@
+/* Rows of the server into local tables: what may not be overwritten, what refers to what, what does not fit.
+** Pages and cursors are in test_pull.c. Names like C8 are the known ways to lose data that a test stands against. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake_transport.h"
+#include "pages.h"
+#include "suites.h"
+
+static model_server model;
+static push_device device;
+
+static void set_up(void) {
+  model_open(&model);
+  pages_open(&model);
+  device_open(&device, &model);
+  device_run(&device, "PRAGMA foreign_keys = ON");
+}
+
+static void tear_down(void) {
+  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_applying"), 0);
+  device_close(&device);
+  model_close(&model);
+}
+
+static void pull(void) { ck_assert_str_eq(device_pull(&device, NULL), "ok"); }
+
+static void put(const char *table, const char *doc) {
+  static int second;
+  char *stamped = sqlite3_mprintf("%.*s,\"updated_at\":\"2024-01-01T%02d:%02d:%02d.000001+00:00\"}", (int)strlen(doc) - 1, doc, second / 3600,
+                                  second / 60 % 60, second % 60);
+  second++;
+  pages_put(&model, table, stamped);
+  sqlite3_free(stamped);
+}
+
+static int queued(void) { return device_int(&device, "SELECT count(*) FROM sync_queue"); }
+static const char *parked(void) { return device_text(&device, "SELECT group_concat(entity || ' ' || key || ': ' || reason, '; ') FROM leadx_parked"); }
+
+static void expect(const char *sql, const char *text) {
+  const char *answer = device_text(&device, sql);
+  ck_assert_msg(strcmp(answer, text) == 0, "%s: \"%s\", not \"%s\"; parked %s", sql, answer, text, parked());
+}
+
+static void notes(void) {
+  device_run(&device, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, body TEXT, colour TEXT, updated_at TEXT); SELECT leadx_track('notes')");
+}
+
+/* ---- pending changes ---- */
+
+/* B6, C14 */
+START_TEST(a_row_with_an_unsent_change_is_not_overwritten_and_comes_later) {
+  notes();
+  put("notes", "{\"id\":\"a\",\"body\":\"one\",\"colour\":\"red\"}");
+  pull();
+  device_run(&device, "UPDATE notes SET body = 'mine' WHERE id = 'a'");
+  put("notes", "{\"id\":\"a\",\"body\":\"one\",\"colour\":\"blue\"}");
+  put("notes", "{\"id\":\"b\",\"body\":\"two\",\"colour\":\"red\"}");
+  pull();
+  expect("SELECT body || colour FROM notes WHERE id = 'a'", "minered");
+  expect("SELECT body FROM notes WHERE id = 'b'", "two");
+  expect("SELECT key FROM leadx_parked", "a");
+  /* The other's edit of another column and ours both live. */
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT body || colour FROM notes WHERE id = 'a'", "mineblue");
+  ck_assert_str_eq(model_value(&model, "notes", "a", "body"), "mine");
+  ck_assert_str_eq(model_value(&model, "notes", "a", "colour"), "blue");
+  expect("SELECT count(*) FROM leadx_parked", "0");
+}
+END_TEST
+
+/* C14 */
+START_TEST(a_delete_of_the_server_does_not_take_an_unsent_edit) {
+  notes();
+  put("notes", "{\"id\":\"a\",\"body\":\"one\"}");
+  pull();
+  device_run(&device, "UPDATE notes SET body = 'mine'");
+  model_remove(&model, "notes", "a");
+  ck_assert_str_eq(device_reconcile(&device), "ok");
+  expect("SELECT body FROM notes", "mine");
+}
+END_TEST
+
+static void write_from_elsewhere(leadx_request *req) {
+  (void)req;
+  if (model.n != 2) return;
+  sqlite3 *other = device_second(&device);
+  run_on(other, "UPDATE notes SET body = 'typed' WHERE id IN ('r001', 'r350')");
+  sqlite3_close(other);
+}
+
+/* C7, C19: between two pages another connection writes a row that was pulled and one that is to come. */
+START_TEST(an_application_that_writes_meanwhile_is_captured_and_kept) {
+  notes();
+  device_run(&device, "INSERT INTO notes VALUES ('r350', 'old', NULL, NULL); DELETE FROM sync_queue");
+  device_text(&device, "SELECT leadx_config('page_size', '300')");
+  for (int i = 0; i < 400; i++) {
+    char doc[60];
+    snprintf(doc, sizeof doc, "{\"id\":\"r%03d\",\"body\":\"server\"}", i);
+    put("notes", doc);
+  }
+  pages_after = write_from_elsewhere;
+  pull();
+  expect("SELECT group_concat(id) FROM notes WHERE body = 'typed'", "r350,r001");
+  expect("SELECT group_concat(entity_id || action) FROM sync_queue", "r350UPDATE,r001UPDATE");
+  expect("SELECT count(*) FROM notes", "400");
+}
+END_TEST
+
+START_TEST(a_discarded_change_gives_way_to_the_servers_state) {
+  notes();
+  put("notes", "{\"id\":\"changed\",\"body\":\"server\"}");
+  put("notes", "{\"id\":\"deleted\",\"body\":\"server\"}");
+  pull();
+  device_run(&device, "UPDATE notes SET body = 'mine' WHERE id = 'changed'; DELETE FROM notes WHERE id = 'deleted';"
+                      "INSERT INTO notes VALUES ('made', 'mine', NULL, NULL)");
+  device_run(&device, "SELECT leadx_discard(id) FROM (SELECT id FROM sync_queue ORDER BY rowid)");
+  for (int i = 0; i < 2; i++) {
+    ck_assert_str_eq(device_both(&device), "ok");
+    expect("SELECT group_concat(id || body) FROM (SELECT * FROM notes ORDER BY id)", "changedserver,deletedserver");
+    expect("SELECT count(*) FROM leadx_parked", "0");
+  }
+  ck_assert_int_eq(queued(), 0);
+}
+END_TEST
+
+/* C3 for rows by key: what a capped answer leaves out is not gone. */
+START_TEST(parked_rows_that_a_capped_answer_leaves_out_are_not_taken_for_deleted) {
+  notes();
+  for (int i = 0; i < 30; i++) {
+    char doc[60];
+    snprintf(doc, sizeof doc, "{\"id\":\"r%02d\",\"body\":\"server\"}", i);
+    put("notes", doc);
+  }
+  pull();
+  device_run(&device, "INSERT INTO notes VALUES ('none', 'stray', NULL, NULL); DELETE FROM sync_queue; UPDATE notes SET body = 'mine';"
+                      "SELECT leadx_discard(id) FROM (SELECT id FROM sync_queue ORDER BY rowid)");
+  model.max_rows = 7;
+  pull();
+  expect("SELECT count(*) FROM notes WHERE body = 'server'", "30");
+  expect("SELECT count(*) FROM notes", "30");
+  expect("SELECT count(*) FROM leadx_parked", "0");
+}
+END_TEST
+
+/* ---- foreign keys ---- */
+
+static void families(void) {
+  device_run(&device,
+             "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT, code TEXT UNIQUE, updated_at TEXT);"
+             "CREATE TABLE activities(id TEXT PRIMARY KEY NOT NULL, customer_id TEXT REFERENCES customers ON DELETE CASCADE,"
+             " previous_id TEXT REFERENCES activities, next_id TEXT REFERENCES activities, updated_at TEXT);"
+             "SELECT leadx_track('activities'), leadx_track('customers')");
+}
+
+/* C9 */
+START_TEST(parents_come_before_children_and_rows_of_one_table_in_any_order) {
+  families();
+  put("activities", "{\"id\":\"a1\",\"customer_id\":\"c1\",\"previous_id\":\"a2\",\"next_id\":null}");
+  put("activities", "{\"id\":\"a2\",\"customer_id\":\"c1\",\"previous_id\":\"a3\",\"next_id\":\"a1\"}"); /* a circle with a1 */
+  put("activities", "{\"id\":\"a3\",\"customer_id\":null,\"previous_id\":\"a3\",\"next_id\":null}");   /* and one with itself */
+  put("customers", "{\"id\":\"c1\",\"name\":\"Ani\",\"code\":null}");
+  pull();
+  expect("SELECT count(*) FROM activities", "3");
+  expect("SELECT count(*) FROM leadx_parked", "0");
+  expect("SELECT count(*) FROM pragma_foreign_key_check", "0");
+}
+END_TEST
+
+/* C9 */
+START_TEST(an_orphan_is_parked_without_stopping_others_and_comes_back_by_itself) {
+  families();
+  put("activities", "{\"id\":\"a1\",\"customer_id\":\"missing\",\"previous_id\":null,\"next_id\":null}");
+  put("activities", "{\"id\":\"a2\",\"customer_id\":null,\"previous_id\":\"a3\",\"next_id\":null}");
+  put("activities", "{\"id\":\"a3\",\"customer_id\":null,\"previous_id\":null,\"next_id\":null}");
+  pull();
+  expect("SELECT group_concat(id) FROM (SELECT id FROM activities ORDER BY id)", "a2,a3");
+  ck_assert_str_eq(parked(), "activity a1: FOREIGN KEY constraint failed");
+  put("customers", "{\"id\":\"missing\",\"name\":\"late\",\"code\":null}");
+  pull();
+  expect("SELECT count(*) FROM activities", "3");
+  expect("SELECT count(*) FROM leadx_parked", "0");
+}
+END_TEST
+
+/* C8 */
+START_TEST(a_collision_on_another_unique_column_is_parked_and_replaces_nothing) {
+  device_run(&device,
+             _i ? "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, code TEXT UNIQUE ON CONFLICT REPLACE, updated_at TEXT)"
+                : "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, code TEXT UNIQUE, updated_at TEXT)");
+  device_run(&device,
+             "CREATE TABLE activities(id TEXT PRIMARY KEY NOT NULL, customer_id TEXT REFERENCES customers ON DELETE CASCADE, updated_at TEXT);"
+             "SELECT leadx_track('customers'), leadx_track('activities');"
+             "INSERT INTO customers VALUES ('mine', 'K1', NULL); INSERT INTO activities VALUES ('child', 'mine', NULL)");
+  put("customers", "{\"id\":\"theirs\",\"code\":\"K1\"}");
+  put("customers", "{\"id\":\"other\",\"code\":\"K2\"}");
+  pull();
+  expect("SELECT group_concat(id) FROM (SELECT id FROM customers ORDER BY id)", "mine,other");
+  expect("SELECT count(*) FROM activities", "1");
+  ck_assert_str_eq(parked(), "customer theirs: UNIQUE constraint failed: customers.code");
+  /* Once the code is free, the row comes. */
+  device_run(&device, "UPDATE customers SET code = 'K3' WHERE id = 'mine'");
+  pull();
+  expect("SELECT count(*) FROM customers", "3");
+  expect("SELECT count(*) FROM activities", "1");
+}
+END_TEST
+
+/* ---- values ---- */
+
+START_TEST(null_for_a_column_that_takes_none_becomes_its_default_or_an_empty_text_or_waits) {
+  device_run(&device,
+             "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, d INTEGER NOT NULL DEFAULT (40 + 2), s TEXT NOT NULL, n INTEGER, updated_at TEXT);"
+             "CREATE TABLE u(id TEXT PRIMARY KEY NOT NULL, n INTEGER NOT NULL, updated_at TEXT); SELECT leadx_track('t'), leadx_track('u')");
+  put("t", "{\"id\":\"a\",\"d\":null,\"s\":null,\"n\":null}");
+  put("t", "{\"id\":\"b\",\"d\":7,\"s\":\"x\",\"n\":1}");
+  put("t", "{\"id\":\"c\",\"d\":null,\"s\":\"y\",\"n\":2}");
+  put("u", "{\"id\":\"a\",\"n\":null}");
+  put("u", "{\"id\":\"b\",\"n\":1}");
+  pull();
+  expect("SELECT group_concat(id || d || '<' || s || '>' || ifnull(n, '-'), ' ') FROM t", "a42<>- b7<x>1 c42<y>2");
+  expect("SELECT group_concat(id) FROM u", "b");
+  ck_assert_str_eq(parked(), "u a: a NULL of the server does not fit a NOT NULL column");
+  put("t", "{\"id\":\"b\",\"d\":null,\"s\":\"z\",\"n\":1}");
+  put("u", "{\"id\":\"a\",\"n\":5}");
+  pull();
+  expect("SELECT d || s FROM t WHERE id = 'b'", "42z");
+  expect("SELECT n FROM u WHERE id = 'a'", "5");
+}
+END_TEST
+
+static int defaults_run;
+static void count_default(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  (void)argc;
+  (void)argv;
+  defaults_run++;
+  sqlite3_result_int(context, 1);
+}
+
+/* A file must not make us call what its schema could not call itself. */
+START_TEST(a_default_never_runs_with_our_rights) {
+  sqlite3_create_function(device.db, "secret", 0, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, count_default, NULL, NULL);
+  device_run(&device, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, d INTEGER NOT NULL DEFAULT (secret()), updated_at TEXT); SELECT leadx_track('t')");
+  put("t", "{\"id\":\"a\",\"d\":null}");
+  leadx_sync_options options = {.who = "leadx_pull", .without_push = 1, .with_pull = 1, .request_budget = -1};
+  device_sync_with(&device, options);
+  ck_assert_int_eq(defaults_run, 0);
+  expect("SELECT count(*) FROM t", "0");
+}
+END_TEST
+
+/* C18 */
+START_TEST(columns_that_only_one_side_has_are_left_alone) {
+  device_run(&device,
+             "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, a TEXT, twice TEXT AS (a || a) STORED, later TEXT AS (a) VIRTUAL, mine TEXT DEFAULT 'local',"
+             " updated_at TEXT); SELECT leadx_track('t', '{\"columns\":{\"mine\":null}}')");
+  put("t", "{\"id\":\"r\",\"a\":\"x\",\"unknown\":{\"deep\":[1]},\"twice\":\"server\",\"mine\":\"server\"}");
+  pull();
+  expect("SELECT a || twice || later || mine FROM t", "xxxxlocal");
+  device_run(&device, "UPDATE t SET mine = 'edited'");
+  put("t", "{\"id\":\"r\",\"unknown\":1,\"a\":\"y\",\"mine\":\"server\"}"); /* members in another order */
+  pull();
+  expect("SELECT a || twice || mine FROM t", "yyyedited");
+  ck_assert_int_eq(queued(), 0);
+}
+END_TEST
+
+START_TEST(values_arrive_exactly) {
+  device_run(&device,
+             "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, i INTEGER, r REAL, d DECIMAL, b BLOB, j JSON, o BOOLEAN, s TEXT, e INTEGER, updated_at TEXT);"
+             "SELECT leadx_track('t', '{\"columns\":{\"e\":{\"type\":\"timestamp:s\"}}}')");
+  put("t", "{\"id\":\"r\",\"i\":9007199254740993,\"r\":0.1,\"d\":12,\"b\":\"\\\\x00ff\",\"j\":{\"b\":1,\"a\":[true]},\"o\":true,"
+           "\"s\":\"\\ud83d\\ude00 \\\"q\\\"\",\"e\":\"2024-01-01T00:00:01.5+00:00\"}");
+  pull();
+  expect("SELECT i || '|' || r || '|' || hex(b) || '|' || json(j) || '|' || o || '|' || s || '|' || e FROM t",
+         "9007199254740993|0.1|00FF|{\"b\":1,\"a\":[true]}|1|\xf0\x9f\x98\x80 \"q\"|1704067201");
+}
+END_TEST
+
+/* ---- deletes ---- */
+
+START_TEST(a_soft_delete_marks_the_local_row_or_removes_it) {
+  device_run(&device,
+             "CREATE TABLE kept(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT, deleted_at TEXT); SELECT leadx_track('kept');"
+             "CREATE TABLE gone(id TEXT PRIMARY KEY NOT NULL, code TEXT UNIQUE, updated_at TEXT);"
+             "SELECT leadx_track('gone', '{\"soft_delete\":\"deleted_at\"}')");
+  for (int deleted = 0; deleted < 2; deleted++) {
+    const char *doc = deleted ? "{\"id\":\"r\",\"deleted_at\":\"2024-01-01T00:00:00Z\"}" : "{\"id\":\"r\",\"deleted_at\":null}";
+    put("kept", doc);
+    put("gone", doc);
+    put("gone", "{\"id\":\"stays\",\"deleted_at\":null}");
+    pull();
+    expect("SELECT deleted_at IS NOT NULL FROM kept", deleted ? "1" : "0");
+    expect("SELECT count(*) FROM gone", deleted ? "1" : "2");
+  }
+  pull();
+  ck_assert_int_eq(device_result(&device, "pulled"), 0);
+  /* A later change of the table must not find the row missing and send a delete of our own. */
+  device_run(&device, "UPDATE gone SET code = 'x'");
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT group_concat(action) FROM sync_queue", "UPDATE");
+  ck_assert_str_eq(device_reconcile(&device), "ok");
+  ck_assert_int_eq(device_result(&device, "pulled"), 0);
+}
+END_TEST
+
+/* ---- keys ---- */
+
+START_TEST(keys_of_several_columns_and_integer_keys_meet_their_rows) {
+  device_run(&device,
+             "CREATE TABLE two(a TEXT NOT NULL, b INTEGER NOT NULL, v TEXT, updated_at TEXT, PRIMARY KEY(b, a)) WITHOUT ROWID;"
+             "CREATE TABLE counted(id INTEGER PRIMARY KEY, v TEXT, updated_at TEXT); SELECT leadx_track('counted')");
+  put("counted", "{\"id\":5,\"v\":\"server\"}");
+  pull();
+  device_run(&device, "UPDATE counted SET v = 'mine'");
+  ck_assert_str_eq(device_both(&device), "ok");
+  ck_assert_str_eq(model_value(&model, "counted", "5", "v"), "mine");
+  model.key = "b,a";
+  device_run(&device, "SELECT leadx_untrack('counted'), leadx_track('two')");
+  for (int i = 0; i < 12; i++) {
+    char doc[80];
+    snprintf(doc, sizeof doc, "{\"a\":\"say \\\"%d\\\"\",\"b\":%d,\"v\":\"server\"}", i % 3, i);
+    put("two", doc);
+  }
+  model.max_rows = 5;
+  pull();
+  expect("SELECT count(*) FROM two", "12");
+  device_run(&device, "UPDATE two SET v = 'mine'; SELECT leadx_discard(id) FROM (SELECT id FROM sync_queue WHERE status = 'PENDING' ORDER BY rowid)");
+  pull();
+  expect("SELECT count(*) FROM two WHERE v = 'server'", "12");
+}
+END_TEST
+
+/* Swift and others write uuids in capitals; PostgreSQL answers in small letters. */
+START_TEST(a_uuid_in_capitals_is_the_same_row) {
+#define BIG "AAAAAAAA-BBBB-4CCC-8DDD-EEEEEEEEEEEE"
+#define SMALL "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
+  device_run(&device,
+             "CREATE TABLE c(id UUID PRIMARY KEY NOT NULL, v TEXT, updated_at TEXT);"
+             "CREATE TABLE k(id UUID PRIMARY KEY NOT NULL, c_id UUID REFERENCES c, updated_at TEXT);"
+             "SELECT leadx_track('c'), leadx_track('k'); INSERT INTO c VALUES ('" BIG "', 'mine', NULL)");
+  put("c", "{\"id\":\"" SMALL "\",\"v\":\"mine\"}"); /* our own row, whose answer was lost */
+  pull();
+  expect("SELECT count(*) FROM c", "1");
+  ck_assert_str_eq(device_both(&device), "ok");
+  put("c", "{\"id\":\"" SMALL "\",\"v\":\"theirs\"}");
+  put("k", "{\"id\":\"11111111-bbbb-4ccc-8ddd-eeeeeeeeeeee\",\"c_id\":\"" SMALL "\"}");
+  pull();
+  expect("SELECT group_concat(id || v) FROM c", BIG "theirs");
+  expect("SELECT c_id FROM k", BIG);
+  device_run(&device, "UPDATE c SET v = 'mine'; SELECT leadx_discard(id) FROM sync_queue WHERE status = 'PENDING'");
+  pull();
+  expect("SELECT group_concat(id || v) FROM c", BIG "theirs");
+  ck_assert_str_eq(device_reconcile(&device), "ok");
+  expect("SELECT group_concat(id || v) FROM c", BIG "theirs");
+}
+END_TEST
+
+/* ---- reconcile ---- */
+
+START_TEST(reconcile_finds_what_a_cursor_cannot_see) {
+  static const int caps[] = {0, 1, 7};
+  model.max_rows = caps[_i];
+  notes();
+  for (int i = 0; i < 30; i++) {
+    char doc[60];
+    snprintf(doc, sizeof doc, "{\"id\":\"r%02d\",\"body\":\"one\"}", i);
+    put("notes", doc);
+  }
+  pull();
+  device_run(&device, "INSERT INTO notes VALUES ('unsent', 'mine', NULL, NULL)");
+  model_remove(&model, "notes", "r03"); /* C12 */
+  pages_put(&model, "notes", "{\"id\":\"revealed\",\"body\":\"old\",\"updated_at\":\"2001-01-01T00:00:00Z\"}"); /* C11 */
+  pages_put(&model, "notes", "{\"id\":\"blank\",\"body\":\"none\",\"updated_at\":null}");
+  for (int i = 10; i < 20; i++) { /* C16: restored from a backup */
+    char doc[100];
+    snprintf(doc, sizeof doc, "{\"id\":\"r%02d\",\"body\":\"restored\",\"updated_at\":\"2002-01-01T00:00:00Z\"}", i);
+    pages_put(&model, "notes", doc);
+  }
+  pull();
+  expect("SELECT count(*) FROM notes WHERE body = 'restored'", "0");
+  ck_assert_str_eq(device_reconcile(&device), "ok");
+  ck_assert_int_eq(device_result(&device, "pulled"), 13);
+  expect("SELECT count(*) FROM notes WHERE id = 'r03'", "0");
+  expect("SELECT group_concat(body) FROM (SELECT body FROM notes WHERE id IN ('revealed', 'blank', 'unsent') ORDER BY id)", "none,old,mine");
+  expect("SELECT count(*) FROM notes WHERE body = 'restored'", "10");
+  ck_assert_int_eq(queued(), 1);
+  ck_assert_str_eq(device_reconcile(&device), "ok");
+  ck_assert_int_eq(device_result(&device, "pulled"), 0);
+}
+END_TEST
+
+static int show_nothing(leadx_request *req) {
+  fake_answer(req, 200, "[]");
+  return 1;
+}
+
+static int repeat_a_page(leadx_request *req) {
+  fake_answer(req, 200, "[{\"id\":\"r00\",\"updated_at\":null}]");
+  return 1;
+}
+
+START_TEST(reconcile_does_not_believe_an_empty_or_a_strange_answer) {
+  notes();
+  for (int i = 0; i < 30; i++) {
+    char doc[60];
+    snprintf(doc, sizeof doc, "{\"id\":\"r%02d\",\"body\":\"one\"}", i);
+    put("notes", doc);
+  }
+  pull();
+  pages_before = show_nothing;
+  ck_assert_str_eq(device_reconcile(&device), "partial");
+  ck_assert_ptr_nonnull(strstr(device.result, "shows none of 30 known rows"));
+  pages_before = repeat_a_page;
+  ck_assert_str_eq(device_reconcile(&device), "offline");
+  ck_assert_ptr_nonnull(strstr(device.result, "not asked for"));
+  expect("SELECT count(*) FROM notes", "30");
+}
+END_TEST
+
+Suite *test_intake_suite(void) {
+  Suite *suite = suite_create("intake");
+  TCase *tcase = tcase_create("rows");
+  tcase_add_checked_fixture(tcase, set_up, tear_down);
+  tcase_add_test(tcase, a_row_with_an_unsent_change_is_not_overwritten_and_comes_later);
+  tcase_add_test(tcase, a_delete_of_the_server_does_not_take_an_unsent_edit);
+  tcase_add_test(tcase, an_application_that_writes_meanwhile_is_captured_and_kept);
+  tcase_add_test(tcase, a_discarded_change_gives_way_to_the_servers_state);
+  tcase_add_test(tcase, parked_rows_that_a_capped_answer_leaves_out_are_not_taken_for_deleted);
+  tcase_add_test(tcase, parents_come_before_children_and_rows_of_one_table_in_any_order);
+  tcase_add_test(tcase, an_orphan_is_parked_without_stopping_others_and_comes_back_by_itself);
+  tcase_add_loop_test(tcase, a_collision_on_another_unique_column_is_parked_and_replaces_nothing, 0, 2);
+  tcase_add_test(tcase, null_for_a_column_that_takes_none_becomes_its_default_or_an_empty_text_or_waits);
+  tcase_add_test(tcase, a_default_never_runs_with_our_rights);
+  tcase_add_test(tcase, columns_that_only_one_side_has_are_left_alone);
+  tcase_add_test(tcase, values_arrive_exactly);
+  tcase_add_test(tcase, a_soft_delete_marks_the_local_row_or_removes_it);
+  tcase_add_test(tcase, keys_of_several_columns_and_integer_keys_meet_their_rows);
+  tcase_add_test(tcase, a_uuid_in_capitals_is_the_same_row);
+  tcase_add_loop_test(tcase, reconcile_finds_what_a_cursor_cannot_see, 0, 3);
+  tcase_add_test(tcase, reconcile_does_not_believe_an_empty_or_a_strange_answer);
+  suite_add_tcase(suite, tcase);
+  return suite;
+}
