@@ -82,7 +82,7 @@ FLAGS_TEST := -Itests $(TEST_CFLAGS) -Wno-conversion -Wno-sign-conversion
 
 SOURCES  := $(wildcard ext/*.c)
 TESTS    := $(wildcard tests/*.c)
-SQL      := $(wildcard sql/*.sql)
+SQL      := $(wildcard sql/*.sql sql/server/*.sql)
 OBJ_PIC  := $(SOURCES:%.c=$(BUILD)/pic/%.o) $(BUILD)/pic/sql_text.o
 OBJ_CORE := $(SOURCES:%.c=$(BUILD)/core/%.o) $(BUILD)/core/sql_text.o
 OBJ_ASAN := $(SOURCES:%.c=$(BUILD)/asan/%.o) $(BUILD)/asan/sql_text.o
@@ -245,7 +245,7 @@ $(eval $(call test_object,asan,FLAGS_ASAN))
 replace = if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
 
 # The folder is a prerequisite because a file that was removed changes nothing else.
-$(BUILD)/gen/sql_text.%: scripts/embed_sql.awk sql $(SQL)
+$(BUILD)/gen/sql_text.%: scripts/embed_sql.awk sql sql/server $(SQL)
 	@mkdir -p $(@D)
 	@awk -v part=$* -f scripts/embed_sql.awk $(SQL) >$@.new
 	@$(replace)

@@ -6,8 +6,10 @@
 #include "decide.h"
 #include "doc.h"
 #include "http.h"
+#include "inspect.h"
 #include "queue.h"
 #include "schema.h"
+#include "server.h"
 #include "session.h"
 #include "settings.h"
 #include "sync.h"
@@ -453,6 +455,29 @@ static char *do_resolve(const leadx_call *call) {
 
 static char *do_step(const leadx_call *call) { return run_sync(call, "step", 1); }
 
+/* ---- the server's half ---- */
+
+static char *do_server_sql(const leadx_call *call) {
+  leadx_ctx *ctx = call->ctx;
+  leadx_tables tables = {NULL, 0};
+  const char *name = call->argc ? need_text(call, 0, "a tracked table's name") : NULL;
+  if (call->argc && (!name || check_tracked(call, name) != SQLITE_OK)) return NULL;
+  if (need_tables(call) != SQLITE_OK || leadx_settings_load(ctx->settings, &ctx->db, &ctx->err) != SQLITE_OK) return NULL;
+  if (leadx_tables_load(&ctx->db, call->name, &tables, &ctx->err) != SQLITE_OK) return NULL;
+  char *text = leadx_server_sql(&tables, name ? leadx_tables_by_name(&tables, name) : NULL, ctx->settings->text[LEADX_SCHEMA], &ctx->err);
+  leadx_tables_clear(&tables);
+  return text;
+}
+
+static char *do_check(const leadx_call *call) {
+  leadx_inspect_options options = {NULL, NULL, NULL};
+  if (call->argc) {
+    options.only_table = need_text(call, 0, "a tracked table's name");
+    if (!options.only_table || check_tracked(call, options.only_table) != SQLITE_OK) return NULL;
+  }
+  return leadx_inspect(call->ctx, &options, &call->ctx->err);
+}
+
 /* ---- the table ---- */
 
 /* READS changes nothing. WRITES changes the file or the session. NETWORK guards itself (see leadx_sync_run). */
@@ -466,6 +491,7 @@ static const struct implementation {
     {do_track, WRITES},  {do_untrack, WRITES}, {do_uuid, READS},       {do_sync, NETWORK},   {do_push, NETWORK},   {do_pull, NETWORK},
     {do_reconcile, NETWORK}, {do_resolve, WRITES},
     {do_step, NETWORK},  {do_enqueue, WRITES}, {do_retry, WRITES},     {do_discard, WRITES}, {do_purge, WRITES},
+    {do_server_sql, READS}, {do_check, NETWORK},
 };
 
 const leadx_function leadx_functions[] = {
@@ -491,6 +517,9 @@ const leadx_function leadx_functions[] = {
     {"leadx_retry", 0, 1, "[id]", "FAILED and waiting rows (all, or one) are tried again at the next sync"},
     {"leadx_discard", 1, 1, "id", "drops one unsent change"},
     {"leadx_purge", 0, 1, "[days]", "drops SYNCED rows and closed conflicts older than the retention; never anything unsent"},
+    {"leadx_server_sql", 0, 1, "[table]",
+     "the SQL to run on the server, for one table or all: stamps, index, tombstones, functions, a skeleton of the policies; it can be run again"},
+    {"leadx_check", 0, 1, "[table]", "asks the server whether it can do its part and names what mends it: a JSON array, and the table `leadx_checks`"},
 };
 const int leadx_nfunctions = (int)(sizeof leadx_functions / sizeof leadx_functions[0]);
 

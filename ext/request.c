@@ -180,6 +180,12 @@ leadx_request *leadx_request_get(const leadx_target *target, sqlite3_str *url, c
   return assemble(target, "GET", url, NULL, prefer, err);
 }
 
+leadx_request *leadx_request_call(const leadx_target *target, const char *function, sqlite3_str *args, leadx_err *err) {
+  sqlite3_str *url = sqlite3_str_new(NULL);
+  sqlite3_str_appendf(url, "%s/rpc/%s", target->url, function);
+  return assemble(target, "POST", url, args, NULL, err);
+}
+
 size_t leadx_request_key_bytes(const leadx_change *change) {
   size_t names = 0;
   for (int i = 0; change->table->nkey > 1 && i < change->table->nkey; i++) {

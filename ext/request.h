@@ -29,6 +29,9 @@ leadx_request *leadx_request_fetch(const leadx_target *target, leadx_change *con
 /* GET of a ready address; takes url over in every case. prefer may be NULL. */
 leadx_request *leadx_request_get(const leadx_target *target, sqlite3_str *url, const char *prefer, leadx_err *err);
 
+/* POST to a function of the server; args is a JSON object, taken over. */
+leadx_request *leadx_request_call(const leadx_target *target, const char *function, sqlite3_str *args, leadx_err *err);
+
 /* How many bytes a change's key takes in the URL of a fetch, at most. */
 size_t leadx_request_key_bytes(const leadx_change *change);
 

@@ -253,6 +253,18 @@ static int read_subject(const char *token, char user[64], leadx_err *err) {
                        "leadx_set_token: this is no JWT (three parts with dots, the second one JSON); pass the user's access token");
 }
 
+int64_t leadx_session_token_expiry(const char *token) {
+  size_t n = 0;
+  char *json = decode_claims(token, &n);
+  leadx_err quiet = {0};
+  leadx_doc *claims = json ? leadx_doc_parse("token", json, n, &quiet) : NULL;
+  double exp = leadx_doc_number(leadx_doc_get(claims, "exp"));
+  leadx_doc_free(claims);
+  if (json) explicit_bzero(json, n);
+  sqlite3_free(json);
+  return exp > 0 && exp < 1e12 ? (int64_t)exp : 0;
+}
+
 int leadx_session_set_token(leadx_session *session, const char *token, const char *refresh_token, leadx_err *err) {
   char user[64] = "";
   if (token && !leadx_rest_header_safe(token)) {

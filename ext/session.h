@@ -29,6 +29,8 @@ int leadx_session_configure(leadx_session *session, const char *url, const char 
                             leadx_err *err);
 /* Sets or (NULL) forgets the access token; a JWT of another shape or for a service role is refused. */
 int leadx_session_set_token(leadx_session *session, const char *token, const char *refresh_token, leadx_err *err);
+/* When a JWT expires, in epoch seconds; 0 when it does not say. */
+int64_t leadx_session_token_expiry(const char *token);
 int leadx_session_is_configured(leadx_session *session);
 
 /* What the connections of a process can see of a sync that one of them runs. */

@@ -18,7 +18,7 @@ layers=(
   'db http exchange json doc'
   'rest conflict wire table ctx settings session schema queue lease'
   'capture change apply plan diff request page job intake'
-  'push pull settle resolve decide reconcile track server check'
+  'push pull settle resolve decide reconcile track server inspect'
   'sync'
   'worker'
   'func vtab'

@@ -83,9 +83,7 @@ CREATE TABLE IF NOT EXISTS main.leadx_lease (
 )
 
 -- name: schema_cursors
--- How far each table was pulled, per server and user, in the server's own words. midway: a pull stopped between two
--- pages. began_us: the server's clock when that pull, or the last one that arrived, began. anew: rows are
--- taken although their version is known, because the columns have changed.
+-- How far each table was pulled, per server and user, in the server's own words. midway_us: when a pull stopped between two pages.
 CREATE TABLE IF NOT EXISTS main.leadx_cursors (
   origin TEXT NOT NULL,
   user TEXT NOT NULL,
@@ -93,9 +91,7 @@ CREATE TABLE IF NOT EXISTS main.leadx_cursors (
   fingerprint TEXT NOT NULL,
   version TEXT,
   key TEXT,
-  midway INTEGER NOT NULL DEFAULT 0,
-  began_us INTEGER,
-  anew INTEGER NOT NULL DEFAULT 0,
+  midway_us INTEGER,
   PRIMARY KEY (origin, user, entity)
 ) WITHOUT ROWID
 
