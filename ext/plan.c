@@ -79,7 +79,7 @@ static int add_group(leadx_plan *plan, leadx_member *members, int n) {
 static int group(leadx_window *window, leadx_plan *plan) {
   plan->changes = sqlite3_malloc64(sizeof *plan->changes * ((size_t)window->n + 1));
   if (!plan->changes) return SQLITE_NOMEM;
-  qsort(window->members, (size_t)window->n, sizeof *window->members, compare_members);
+  if (window->n) qsort(window->members, (size_t)window->n, sizeof *window->members, compare_members);
   int rc = SQLITE_OK;
   for (int i = 0, end; i < window->n && rc == SQLITE_OK; i = end) {
     for (end = i + 1; end < window->n; end++) {
