@@ -83,7 +83,9 @@ CREATE TABLE IF NOT EXISTS main.leadx_lease (
 )
 
 -- name: schema_cursors
--- How far each table was pulled, per server and user, in the server's own words. midway_us: when a pull stopped between two pages.
+-- How far each table was pulled, per server and user, in the server's own words. midway: a pull stopped between two
+-- pages. began_us: the server's clock when that pull, or the last one that arrived, began. anew: rows are
+-- taken although their version is known, because the columns have changed.
 CREATE TABLE IF NOT EXISTS main.leadx_cursors (
   origin TEXT NOT NULL,
   user TEXT NOT NULL,
@@ -91,7 +93,9 @@ CREATE TABLE IF NOT EXISTS main.leadx_cursors (
   fingerprint TEXT NOT NULL,
   version TEXT,
   key TEXT,
-  midway_us INTEGER,
+  midway INTEGER NOT NULL DEFAULT 0,
+  began_us INTEGER,
+  anew INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (origin, user, entity)
 ) WITHOUT ROWID
 
