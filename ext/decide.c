@@ -87,22 +87,20 @@ static int is_contested(const leadx_question *question, const char *remote) {
   return 0;
 }
 
-/* Every member of a merge must be a contested column, and every contested column a member. */
+/* A merge names every contested column once and nothing else. */
 static int check_merge(const leadx_question *question, leadx_err *err) {
   leadx_json_walk walk;
   leadx_slice name, value;
-  int given = 0, wanted = 0;
-  leadx_json_walk_init(&walk, question->contested);
-  while (leadx_json_walk_element(&walk, &name)) wanted++;
+  int given = 0, wanted = 0, found = 0;
   leadx_json_walk_init(&walk, question->chosen);
-  while (leadx_json_walk_member(&walk, &name, &value)) {
+  while (leadx_json_walk_member(&walk, &name, &value)) given++;
+  leadx_json_walk_init(&walk, question->contested);
+  for (; leadx_json_walk_element(&walk, &name); wanted++) {
     char *text = leadx_json_text(name, NULL);
-    int known = text && is_contested(question, text);
+    found += text && leadx_json_member(question->chosen, text).n > 0;
     sqlite3_free(text);
-    if (!known) break;
-    given++;
   }
-  if (given == wanted && !leadx_json_walk_member(&walk, &name, &value)) return SQLITE_OK;
+  if (given == wanted && found == wanted) return SQLITE_OK;
   return leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: the values must be exactly those of the contested columns %s", question->contested_text);
 }
 
