@@ -43,6 +43,9 @@ enum {
   MAX_URL_BYTES = 2048,          /* of a base URL; nobody types a longer one */
   MAX_CONNECTIONS = 8,           /* HTTP/1.1; what browsers and servers are used to */
   GET_BUFFER_BYTES = 128 << 10,  /* a page of rows is read in few pieces */
+  UPLOAD_BUFFER_BYTES = 1 << 20, /* a batch leaves in one piece, or it would wait until the caller waits */
+  SMALL_BODY_BYTES = 64 << 10,   /* fits in the buffer that libcurl has anyway */
+  FEW_TRANSFERS = 2,             /* each of so few is driven as soon as it is started */
   POLL_MS = 100,                 /* how long an interrupt may go unnoticed */
   LOW_SPEED_BYTES = 16,
   LOW_SPEED_SECONDS = 30,
@@ -555,6 +558,9 @@ static CURLcode set_method(transfer *t) {
     if (code == CURLE_OK) {
       code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(req->body ? req->body_bytes : 0));
     }
+    if (code == CURLE_OK && req->body && req->body_bytes > SMALL_BODY_BYTES) {
+      code = curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER_BYTES);
+    }
   }
   if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, req->method);
   if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
@@ -796,10 +802,10 @@ static int http_start(leadx_transport *self, leadx_request *req, leadx_err *err)
     return leadx_err_set(err, rc, "leadx: this libcurl lacks an option that safety depends on; use 7.85 or newer");
   }
   list_append(&h->waiting, t);
-  /* A lone request leaves at once, so that the caller may work while it travels; among many,
+  /* One of few leaves at once, so that the caller may work while it travels; among many,
   ** the next wait() drives them all together. */
   launch(h);
-  if (h->nactive == 1) perform(h);
+  if (h->nactive <= FEW_TRANSFERS) perform(h);
   return SQLITE_OK;
 }
 

@@ -20,6 +20,8 @@
 #define CHUNK_SINGLES 128
 #define IN_FLIGHT_SINGLES 32
 #define IN_FLIGHT_BATCHES 2
+/* Rows after which a settling transaction takes no further answer: the application's own writes wait meanwhile. */
+#define SETTLE_ROWS 1000
 /* Passes that only retry rows which waited behind a parent. */
 #define MAX_PASSES 200
 /* A request that took less than this is quick, and the next batch may be larger. */
@@ -182,9 +184,10 @@ static void adapt_batch(leadx_push *push, const leadx_job *job, leadx_class clas
 
 /* Takes finished requests off the transport: waits for the first, then takes what else is there. */
 static int collect(leadx_push *push, leadx_jobs *done) {
-  int timeout_ms = 500;
+  int timeout_ms = 500, rows = 0;
   leadx_request *request;
-  while (push->in_flight > 0 && (request = push->run->transport->wait(push->run->transport, timeout_ms)) != NULL) {
+  while (push->in_flight > 0 && rows < SETTLE_ROWS && (request = push->run->transport->wait(push->run->transport, timeout_ms)) != NULL) {
+    rows += ((leadx_job *)request->tag)->n;
     leadx_jobs_append(done, request->tag);
     push->in_flight--;
     push->run->tally.bytes_out += request->bytes_out;
@@ -241,20 +244,27 @@ static void abandon(leadx_push *push) {
 }
 
 static int chunk_size(const leadx_push *push, const leadx_change *first) {
-  return first->action == LEADX_CREATE ? push->batch * IN_FLIGHT_BATCHES : CHUNK_SINGLES;
+  return first->action == LEADX_CREATE ? push->batch : CHUNK_SINGLES;
+}
+
+/* Claims the next chunk and puts it on the wire. */
+static int claim_next(leadx_push *push, leadx_change *changes, int n, int *next, leadx_err *err) {
+  int take = chunk_size(push, &changes[*next]);
+  if (take > n - *next) take = n - *next;
+  int rc = claim_chunk(push, changes + *next, take, err);
+  *next += take;
+  return rc == SQLITE_OK ? start_jobs(push, err) : rc;
 }
 
 static int run_stage(leadx_push *push, leadx_change *changes, int n, leadx_err *err) {
   int rc = SQLITE_OK, next = 0;
   while (rc == SQLITE_OK && (push->in_flight > 0 || (may_send(push) && (push->waiting.n > 0 || next < n)))) {
-    if (may_send(push) && push->waiting.n == 0 && next < n) {
-      int take = chunk_size(push, &changes[next]);
-      if (take > n - next) take = n - next;
-      rc = claim_chunk(push, changes + next, take, err);
-      next += take;
-      if (rc != SQLITE_OK) break;
+    int limit = changes[0].action == LEADX_CREATE ? IN_FLIGHT_BATCHES : IN_FLIGHT_SINGLES;
+    /* The first batch travels while the second is claimed. */
+    while (rc == SQLITE_OK && may_send(push) && push->waiting.n == 0 && next < n && push->in_flight < limit) {
+      rc = claim_next(push, changes, n, &next, err);
     }
-    rc = turn(push, err);
+    if (rc == SQLITE_OK) rc = turn(push, err);
   }
   if (next < n || push->waiting.n > 0) push->run->tally.more = 1;
   return rc;
