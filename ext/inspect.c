@@ -20,6 +20,9 @@
 
 /* A clock that is wrong by less decides no conflict wrongly that anybody would notice. */
 #define SKEW_SECONDS 60
+/* What a server says of itself may be anything: so many of its columns are named, and names so long. */
+#define NAMED_COLUMNS 20
+#define NAME_BYTES 128
 /* A version further ahead than this came from a client and not from the server's clock. */
 #define FUTURE_US (300 * (int64_t)1000000)
 
@@ -174,10 +177,13 @@ static int check_server(leadx_checking *checking, int *reached) {
   sqlite3_str_appendall(args, "{}");
   leadx_request *done = ask(checking, leadx_request_call(&checking->target, "leadx_installed", args, checking->err), 0, &verdict);
   if (!done) return checking->err->rc;
+  /* PostgREST says that there is no such function with a code; a 404 without one is somebody else's. */
+  int elsewhere = verdict.class_ == LEADX_CLASS_DRIFT && !verdict.code[0];
   int silent = done->net != LEADX_NET_ANSWER || verdict.class_ == LEADX_CLASS_THROTTLE || verdict.class_ == LEADX_CLASS_TRUST ||
-               verdict.class_ == LEADX_CLASS_PROTOCOL;
+               verdict.class_ == LEADX_CLASS_PROTOCOL || elsewhere;
   *reached = !silent && verdict.class_ != LEADX_CLASS_AUTH;
-  if (silent) find(checking, NULL, "server", NULL, "error: %s%s%s", verdict.code, verdict.code[0] ? " " : "", words_of(&verdict, done));
+  if (elsewhere) find(checking, NULL, "server", sqlite3_mprintf("SELECT leadx_configure(url, apikey);"), "error: no PostgREST is at this address: %s", verdict.message);
+  else if (silent) find(checking, NULL, "server", NULL, "error: %s%s%s", verdict.code, verdict.code[0] ? " " : "", words_of(&verdict, done));
   else find(checking, NULL, "server", NULL, "ok: it answers");
   if (done->net == LEADX_NET_ANSWER || verdict.class_ == LEADX_CLASS_TRUST) check_tls(checking, &verdict, done);
   if (!silent) {
@@ -272,10 +278,12 @@ static void check_sent_columns(leadx_checking *checking, const leadx_table *tabl
 /* Columns that the server requires and that are not sent: it refuses every new row. */
 static void check_required_columns(leadx_checking *checking, const leadx_table *table, const leadx_doc *definition, const leadx_doc *properties) {
   if (table->mode == LEADX_MODE_PULL) return;
-  for (const leadx_doc *name = leadx_doc_first(leadx_doc_get(definition, "required")); name; name = leadx_doc_next(name)) {
+  int named = 0;
+  for (const leadx_doc *name = leadx_doc_first(leadx_doc_get(definition, "required")); name && named < NAMED_COLUMNS; name = leadx_doc_next(name)) {
     const char *text = leadx_doc_string(name);
-    if (!text || leadx_table_find_remote(table, text, strlen(text)) >= 0) continue;
+    if (!text || strlen(text) > NAME_BYTES || leadx_table_find_remote(table, text, strlen(text)) >= 0) continue;
     if (leadx_doc_get(leadx_doc_get(properties, text), "default")) continue;
+    named++;
     find(checking, table, "columns", fix_for(checking, LEADX_SQL_SERVER_FIX_DEFAULT, table, text, NULL),
          "warning: the server requires \"%s\", which the local table has not; new rows are refused unless a trigger fills it", text);
   }
@@ -302,7 +310,7 @@ static void check_types(leadx_checking *checking, const leadx_table *table, cons
     if (!format || fits(column->type, format)) continue;
     odd = 1;
     find(checking, table, "types", fix_type(table, column, type_of_format(format)),
-         "warning: \"%s\" is %s here and %s on the server", column->remote, leadx_type_name(column->type), format);
+         "warning: \"%s\" is %s here and %.80s on the server", column->remote, leadx_type_name(column->type), format);
   }
   if (!odd) find(checking, table, "types", NULL, "ok: they fit");
 }
@@ -372,6 +380,7 @@ static void check_version(leadx_checking *checking, const leadx_table *table, le
     return;
   }
   leadx_slice version = leadx_json_member(row, table->version_remote);
+  if (version.n > NAME_BYTES) version.n = NAME_BYTES;
   if (leadx_json_kind_of(version) != LEADX_JSON_STRING) {
     find(checking, table, "version", fix_install(checking, table), "error: there are rows without \"%s\", which no later pull finds", table->version_remote);
   } else if (leadx_instant_parse(version.z + 1, version.n - 2, &us) != 0) {

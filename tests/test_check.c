@@ -195,6 +195,27 @@ START_TEST(no_server_is_one_finding_and_no_error) {
 }
 END_TEST
 
+START_TEST(an_address_without_postgrest_is_told_and_no_table_is_called_missing) {
+  char *sql = sqlite3_mprintf("SELECT leadx_configure(replace(%Q, '/rest/v1', '/elsewhere'), %Q)", need_environment("LEADX_URL"), need_environment("LEADX_APIKEY"));
+  ask_device(db, sql);
+  sqlite3_free(sql);
+  expect_start("server", "error: no PostgREST is at this address");
+  ck_assert_str_eq(ask_device(db, "SELECT count(*) FROM leadx_checks WHERE \"check\" LIKE '%: %'"), "0");
+}
+END_TEST
+
+START_TEST(a_server_that_does_not_describe_itself_is_asked_for_the_columns) {
+  ask_device(db, "SELECT leadx_track('srv_tasks', '{\"columns\":{\"title\":{\"remote\":\"headline\"}}}')");
+  supabase_run("alter role authenticator set pgrst.openapi_mode = 'disabled'");
+  supabase_reload();
+  expect_start("srv_tasks: columns", "missing: 42703 column srv_tasks.headline does not exist");
+  ask_device(db, "SELECT leadx_track('srv_tasks', '{}')");
+  expect_start("srv_tasks: columns", "ok: the server has all 5 (their types it does not tell)");
+  supabase_run("alter role authenticator reset pgrst.openapi_mode");
+  supabase_reload();
+}
+END_TEST
+
 START_TEST(a_certificate_that_nobody_vouches_for_is_told_and_the_ca_file_mends_it) {
   char *sql = sqlite3_mprintf("SELECT leadx_configure(%Q, %Q)", need_environment("LEADX_URL_TLS"), need_environment("LEADX_APIKEY"));
   ask_device(db, sql);
@@ -267,6 +288,7 @@ Suite *test_check_suite(void) {
     a_bare_server_is_told_what_it_lacks_and_the_text_gives_it, a_column_that_the_server_requires_is_named,
     a_type_that_does_not_fit_is_named_and_its_fix_is_a_call, a_table_that_is_not_there_gets_a_create_table, versions_that_clients_set_are_found,
     answers_that_are_cut_are_told_with_the_page_size_that_fits, a_wrong_key_and_a_wrong_token_are_told_apart, no_server_is_one_finding_and_no_error,
+    an_address_without_postgrest_is_told_and_no_table_is_called_missing, a_server_that_does_not_describe_itself_is_asked_for_the_columns,
     a_certificate_that_nobody_vouches_for_is_told_and_the_ca_file_mends_it, a_clock_that_is_wrong_is_told,
     a_check_refuses_inside_a_transaction_and_without_tables, one_table_is_checked_alone, no_key_and_no_token_is_in_the_findings,
   };
