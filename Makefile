@@ -108,6 +108,8 @@ SUITE_ORDER   := err clock json doc conflict rest http db settings session schem
 SUITES_FOUND  := $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
 SUITES        := $(filter $(SUITES_FOUND),$(SUITE_ORDER)) $(filter-out $(SUITE_ORDER),$(SUITES_FOUND))
 
+include tests/sim/sim.mk
+
 # Targets ---------------------------------------------------------------------------
 
 .PHONY: all static install uninstall clean version help deps demo test bench soak hosts fuzz lint audit server-up server-down FORCE
@@ -124,8 +126,9 @@ install: $(SO) ## installs $(PREFIX)/lib/sqlite3/leadx.so; DESTDIR is put before
 uninstall: ## removes what install put there
 	rm -f '$(INSTALLED)'
 
-test: $(SO) $(TEST) $(TEST_SAN) $(TOOLS) $(TOOLS_SAN) ## runs all suites, plain and sanitized, with a real server; SUITE=rest runs one
+test: $(SO) $(TEST) $(TEST_SAN) $(TOOLS) $(TOOLS_SAN) $(SIM) $(SIM_MUTANTS) ## runs all suites, plain and sanitized, with a real server; SUITE=rest runs one
 	@LEADX_SO='$(abspath $(SO))' scripts/test.sh --dir '$(BUILD)/test/server' --suite '$(SUITE)' $(TEST) $(TEST_SAN)
+	@$(if $(SUITE),:,scripts/sim.sh $(SIM) $(SIM_SEEDS) $(SIM_SECONDS) $(SIM_MUTANTS))
 
 demo: $(SO) ## shows it all: offline writes, a sync, the rows on a real server
 	@LEADX_SO='$(abspath $(SO))' scripts/demo.sh

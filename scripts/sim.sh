@@ -1,0 +1,22 @@
+#!/bin/bash
+# Runs the convergence simulation, then the programs that have one bug of the protocol each:
+# the first must be silent, the others must not. `make sim` and `make test` call it.
+#
+#   scripts/sim.sh LEADX_SIM SEEDS SECONDS [MUTANT...]
+set -euo pipefail
+
+sim=$1 seeds=$2 seconds=$3
+shift 3
+workers=$(nproc 2>/dev/null || echo 2)
+failed=0
+
+"$sim" --seeds "$seeds" --seconds "$seconds" --workers "$workers" || failed=1
+[ $# -gt 0 ] || exit "$failed"
+echo "mutants of the protocol, each found within a bounded number of seeds:"
+for mutant in no-overlap small-overlap upsert no-version; do
+  "$sim" --mutant "$mutant" --expect-failure --seeds 2000 --seconds 60 --workers "$workers" || failed=1
+done
+for program in "$@"; do
+  "$program" --mutant "${program##*/}" --expect-failure --seeds 2000 --seconds 60 --workers "$workers" || failed=1
+done
+exit "$failed"
