@@ -1,8 +1,11 @@
 /* Capture: triggers out. See capture.h.
 **
-** A row is written as JSON by concatenation. Per column the common case is one typeof() and one
-** GLOB; what needs escaping takes the slow way (capture_escape in sql/capture.sql). No part may
-** ever be NULL, because that would make the payload NULL and abort the user's write.
+** A row is written as JSON by concatenation, in one of two ways that give the same text. The quick way
+** knows what each column usually holds; one look at the row (append_unusual) tells whether that is so and
+** no text needs escaping. Otherwise the slow way lists the columns and writes them one by one
+** (capture_slowly in sql/capture.sql). It stands once in a trigger, not once per column: SQLite clears
+** all registers of a trigger's program whenever it runs. No part may ever be NULL, because that would
+** make the payload NULL and abort the user's write.
 */
 #include "capture.h"
 
@@ -11,9 +14,6 @@
 /* Long chains of || and OR are cut into parentheses of this many, so that 2,000 columns stay
 ** under SQLite's limit of 1,000 for the depth of an expression. */
 #define CHAIN 24
-
-/* Anything but the characters that stand for themselves in JSON: ] blank ! # to [ ^ to U+10FFFF. */
-#define NEEDS_ESCAPE "*[^] -!#-[^-\xf4\x8f\xbf\xbf]*"
 
 /* Appends a template with its {{holes}} filled by fill(arg, sql, hole). */
 static void append_template(sqlite3_str *sql, const char *text, void (*fill)(const void *, sqlite3_str *, const char *, size_t),
@@ -28,28 +28,30 @@ static void append_template(sqlite3_str *sql, const char *text, void (*fill)(con
   sqlite3_str_appendall(sql, text);
 }
 
-static void fill_value(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
-  (void)hole;
-  (void)n;
-  sqlite3_str_appendall(sql, arg);
-}
-
 /* ---- one value ---- */
 
-static void append_text(sqlite3_str *sql, const char *ref) {
-  sqlite3_str_appendf(sql, "CASE WHEN %s NOT GLOB '" NEEDS_ESCAPE "' AND instr(%s, x'00') = 0 THEN '\"' || %s || '\"' ELSE '\"' || ", ref, ref,
-                      ref);
-  append_template(sql, leadx_sql_text[LEADX_SQL_CAPTURE_ESCAPE], fill_value, ref);
-  sqlite3_str_appendall(sql, " || '\"' END");
+#define GREATEST "1.7976931348623157e308"
+
+/* Types whose columns usually hold text. */
+static int is_texty(leadx_type type) {
+  return type == LEADX_TEXT || type == LEADX_JSON || type == LEADX_UUID || type == LEADX_DATE || type == LEADX_TIMESTAMP;
 }
 
-/* quote() writes a double with 15 digits when they suffice and with 21 when they do not;
-** PostgreSQL takes the infinities as strings. */
-static void append_real(sqlite3_str *sql, const char *ref) {
+/* A finite double. quote() writes 15 digits when SQLite reads the same double back from them, but SQLite's reading is
+** not exact. It is where the double is a whole number divided by 1, 1000 or 100000000, because that division is;
+** elsewhere 21 digits leave no doubt. */
+static void append_finite(sqlite3_str *sql, const char *ref) {
   sqlite3_str_appendf(sql,
-                      "CASE WHEN %s BETWEEN -1.7976931348623157e308 AND 1.7976931348623157e308 THEN quote(%s) WHEN %s > 0 "
-                      "THEN '\"Infinity\"' ELSE '\"-Infinity\"' END",
-                      ref, ref, ref);
+                      "CASE WHEN (round(%s) = %s AND abs(%s) < 1e15) OR (round(%s * 1e3) / 1e3 = %s AND abs(%s) < 1e12) OR "
+                      "(round(%s * 1e8) / 1e8 = %s AND abs(%s) < 1e7) THEN quote(%s) ELSE printf('%%!.20e', %s) END",
+                      ref, ref, ref, ref, ref, ref, ref, ref, ref, ref, ref);
+}
+
+/* PostgreSQL takes the infinities as strings. */
+static void append_real(sqlite3_str *sql, const char *ref) {
+  sqlite3_str_appendf(sql, "CASE WHEN %s > " GREATEST " THEN '\"Infinity\"' WHEN %s < -" GREATEST " THEN '\"-Infinity\"' ELSE ", ref, ref);
+  append_finite(sql, ref);
+  sqlite3_str_appendall(sql, " END");
 }
 
 static void append_integer(sqlite3_str *sql, const char *ref, leadx_type type) {
@@ -67,36 +69,58 @@ static void append_integer(sqlite3_str *sql, const char *ref, leadx_type type) {
   }
 }
 
-/* The wire form of one value, whatever its storage class is. */
-static void append_value(sqlite3_str *sql, const leadx_column *column, const char *ref) {
+static void append_bytes(sqlite3_str *sql, const char *ref) { sqlite3_str_appendf(sql, "'\"\\\\x' || lower(hex(%s)) || '\"'", ref); }
+
+/* The wire form of a value of any storage class; NULL for a text that is to be escaped. */
+static void append_any(sqlite3_str *sql, leadx_type type, const char *ref) {
   sqlite3_str_appendf(sql, "CASE typeof(%s) WHEN 'null' THEN 'null' WHEN 'integer' THEN ", ref);
-  append_integer(sql, ref, column->type);
-  sqlite3_str_appendall(sql, " WHEN 'text' THEN ");
-  if (column->type == LEADX_UUID) sqlite3_str_appendf(sql, "CASE WHEN %s = '' THEN 'null' ELSE ", ref);
-  append_text(sql, ref);
-  if (column->type == LEADX_UUID) sqlite3_str_appendall(sql, " END");
+  append_integer(sql, ref, type);
   sqlite3_str_appendall(sql, " WHEN 'real' THEN ");
   append_real(sql, ref);
-  sqlite3_str_appendf(sql, " ELSE '\"\\\\x' || lower(hex(%s)) || '\"' END", ref);
+  sqlite3_str_appendall(sql, " WHEN 'blob' THEN ");
+  append_bytes(sql, ref);
+  if (type == LEADX_UUID) sqlite3_str_appendf(sql, " ELSE CASE WHEN length(%s) = 0 AND hex(%s) = '' THEN 'null' END", ref, ref);
+  sqlite3_str_appendall(sql, " END");
+}
+
+/* The wire form of a value of the usual storage class, or NULL. */
+static void append_usual(sqlite3_str *sql, leadx_type type, const char *ref) {
+  if (type == LEADX_UUID) {
+    sqlite3_str_appendf(sql, "ifnull('\"' || nullif(%s COLLATE BINARY, '') || '\"', 'null')", ref);
+  } else if (is_texty(type)) {
+    sqlite3_str_appendf(sql, "ifnull('\"' || %s || '\"', 'null')", ref);
+  } else if (type == LEADX_BLOB) {
+    sqlite3_str_appendf(sql, "CASE WHEN %s IS NULL THEN 'null' ELSE ", ref);
+    append_bytes(sql, ref);
+    sqlite3_str_appendall(sql, " END");
+  } else if (type == LEADX_REAL || type == LEADX_DECIMAL) {
+    sqlite3_str_appendf(sql, "CASE typeof(%s) WHEN 'null' THEN 'null' WHEN 'text' THEN '\"' || %s || '\"' WHEN 'integer' THEN %s ELSE ", ref, ref, ref);
+    append_finite(sql, ref);
+    sqlite3_str_appendall(sql, " END");
+  } else {
+    sqlite3_str_appendall(sql, "ifnull(");
+    append_integer(sql, ref, type);
+    sqlite3_str_appendall(sql, ", 'null')");
+  }
+}
+
+/* Is the value of an unusual storage class? Numbers sort before all texts, and these before all blobs. NULL for NULL. */
+static void append_unusual_class(sqlite3_str *sql, leadx_type type, const char *ref) {
+  if (is_texty(type)) {
+    sqlite3_str_appendf(sql, "%s < '' OR %s >= x''", ref, ref);
+  } else if (type == LEADX_BLOB) {
+    sqlite3_str_appendf(sql, "%s < x''", ref);
+  } else if (type == LEADX_REAL) {
+    sqlite3_str_appendf(sql, "%s > " GREATEST " OR %s < -" GREATEST, ref, ref);
+  } else if (type == LEADX_DECIMAL) {
+    sqlite3_str_appendf(sql, "%s >= x'' OR %s = 9e999 OR %s = -9e999", ref, ref, ref);
+  } else {
+    sqlite3_str_appendf(sql, "%s >= '' OR typeof(%s) = 'real'", ref, ref);
+  }
 }
 
 /* "NEW"."name", in sqlite3_malloc memory. */
 static char *reference(const char *row, const leadx_column *column) { return sqlite3_mprintf("%s.\"%w\"", row, column->name); }
-
-static void append_column(sqlite3_str *sql, const leadx_column *column, const char *row) {
-  char *ref = reference(row, column);
-  append_value(sql, column, ref ? ref : "NULL");
-  sqlite3_free(ref);
-}
-
-/* ,"name": as an SQL string literal. */
-static void append_member_name(sqlite3_str *sql, const leadx_column *column, int comma) {
-  sqlite3_str *json = sqlite3_str_new(NULL);
-  leadx_json_append_string(json, column->remote, strlen(column->remote));
-  char *name = sqlite3_str_finish(json);
-  sqlite3_str_appendf(sql, "'%s%q:'", comma ? "," : "", name ? name : "");
-  sqlite3_free(name);
-}
 
 /* ---- chains ---- */
 
@@ -109,16 +133,123 @@ static void chain_close(sqlite3_str *sql, int i, int n) {
   if (i % CHAIN == CHAIN - 1 || i == n - 1) sqlite3_str_appendall(sql, ")");
 }
 
-void leadx_capture_row(sqlite3_str *sql, const leadx_table *table, const char *row) {
-  sqlite3_str_appendall(sql, "'{' || ");
-  for (int i = 0; i < table->ncolumns; i++) {
-    chain_open(sql, i, "||");
-    append_member_name(sql, &table->columns[i], i > 0);
-    sqlite3_str_appendall(sql, " || ");
-    append_column(sql, &table->columns[i], row);
-    chain_close(sql, i, table->ncolumns);
+/* OLD.x IS NOT NEW.x byte by byte, whatever collation the column has. */
+static void append_differs(sqlite3_str *sql, const leadx_column *column, const char *op) {
+  sqlite3_str_appendf(sql, "OLD.\"%w\" COLLATE BINARY %s NEW.\"%w\"", column->name, op, column->name);
+}
+
+/* ---- a row ---- */
+
+/* Which columns of which row are written: all, or those that changed. */
+typedef struct writing {
+  const leadx_table *table;
+  const char *row;
+  int changed_only;
+  int unnamed; /* elements of an array, not members of an object */
+} writing;
+
+/* ,"name": as an SQL string literal. */
+static void append_member_name(const writing *what, sqlite3_str *sql, const leadx_column *column, int comma) {
+  sqlite3_str *json = sqlite3_str_new(NULL);
+  if (!what->unnamed) {
+    leadx_json_append_string(json, column->remote, strlen(column->remote));
+    sqlite3_str_appendall(json, ":");
   }
-  sqlite3_str_appendall(sql, " || '}'");
+  char *name = sqlite3_str_finish(json);
+  sqlite3_str_appendf(sql, "'%s%q'", comma ? "," : "", name ? name : "");
+  sqlite3_free(name);
+}
+
+typedef void append_part(const writing *what, sqlite3_str *sql, const leadx_column *column, const char *ref, int i);
+
+/* Appends a part for every column, as one chain. */
+static void append_columns(const writing *what, sqlite3_str *sql, const char *op, append_part *part) {
+  for (int i = 0; i < what->table->ncolumns; i++) {
+    const leadx_column *column = &what->table->columns[i];
+    char *ref = reference(what->row, column);
+    chain_open(sql, i, op);
+    part(what, sql, column, ref ? ref : "NULL", i);
+    chain_close(sql, i, what->table->ncolumns);
+    sqlite3_free(ref);
+  }
+}
+
+static void append_when_changed(const writing *what, sqlite3_str *sql, const leadx_column *column) {
+  if (!what->changed_only) return;
+  sqlite3_str_appendall(sql, "CASE WHEN ");
+  append_differs(sql, column, "IS NOT");
+  sqlite3_str_appendall(sql, " THEN ");
+}
+
+static void append_else_nothing(const writing *what, sqlite3_str *sql) {
+  if (what->changed_only) sqlite3_str_appendall(sql, " ELSE '' END");
+}
+
+static void part_usual(const writing *what, sqlite3_str *sql, const leadx_column *column, const char *ref, int i) {
+  append_when_changed(what, sql, column);
+  append_member_name(what, sql, column, what->changed_only || i > 0);
+  sqlite3_str_appendall(sql, " || ");
+  append_usual(sql, column->type, ref);
+  append_else_nothing(what, sql);
+}
+
+static void part_unusual_class(const writing *what, sqlite3_str *sql, const leadx_column *column, const char *ref, int i) {
+  (void)what;
+  (void)i;
+  append_unusual_class(sql, column->type, ref);
+}
+
+static void part_text(const writing *what, sqlite3_str *sql, const leadx_column *column, const char *ref, int i) {
+  (void)i;
+  int has_text = is_texty(column->type) || column->type == LEADX_DECIMAL;
+  if (!has_text) {
+    sqlite3_str_appendall(sql, "''");
+    return;
+  }
+  append_when_changed(what, sql, column);
+  sqlite3_str_appendf(sql, "ifnull(%s, '')", ref);
+  append_else_nothing(what, sql);
+}
+
+/* One row of the slow way's list: the member's name, its value unless it is to be escaped, the value itself, whether it counts. */
+static void append_listed(const writing *what, sqlite3_str *sql) {
+  sqlite3_str_appendall(sql, "VALUES ");
+  for (int i = 0; i < what->table->ncolumns; i++) {
+    const leadx_column *column = &what->table->columns[i];
+    char *ref = reference(what->row, column);
+    sqlite3_str_appendall(sql, i ? ", (" : "(");
+    append_member_name(what, sql, column, 0);
+    sqlite3_str_appendall(sql, ", ");
+    append_any(sql, column->type, ref ? ref : "NULL");
+    sqlite3_str_appendf(sql, ", %s, ", ref ? ref : "NULL");
+    if (what->changed_only) append_differs(sql, column, "IS NOT");
+    else sqlite3_str_appendall(sql, "1");
+    sqlite3_str_appendall(sql, ")");
+    sqlite3_free(ref);
+  }
+}
+
+static void fill_row(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
+  const writing *what = arg;
+#define HOLE(text) (n == sizeof(text) - 1 && memcmp(hole, text, n) == 0)
+  if (HOLE("needs_escape")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_NEEDS_ESCAPE]);
+  if (HOLE("unusual_class")) append_columns(what, sql, "OR", part_unusual_class);
+  if (HOLE("texts")) append_columns(what, sql, "||", part_text);
+  if (HOLE("listed")) append_listed(what, sql);
+  if (HOLE("quick")) append_columns(what, sql, "||", part_usual);
+  if (HOLE("escape")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_ESCAPE]);
+#undef HOLE
+}
+
+void leadx_capture_row(sqlite3_str *sql, const leadx_table *table, const char *row) {
+  const writing what = {table, row, 0, 0};
+  append_template(sql, leadx_sql_text[LEADX_SQL_CAPTURE_ROW], fill_row, &what);
+}
+
+/* The old values of exactly the columns that changed. */
+static void append_base(sqlite3_str *sql, const leadx_table *table) {
+  const writing what = {table, "OLD", 1, 0};
+  append_template(sql, leadx_sql_text[LEADX_SQL_CAPTURE_BASE], fill_row, &what);
 }
 
 void leadx_capture_key(sqlite3_str *sql, const leadx_table *table, const char *row) {
@@ -131,17 +262,13 @@ void leadx_capture_key(sqlite3_str *sql, const leadx_table *table, const char *r
     sqlite3_free(ref);
     return;
   }
-  sqlite3_str_appendall(sql, "'[' || ");
-  for (int i = 0; i < table->nkey; i++) {
-    if (i > 0) sqlite3_str_appendall(sql, " || ',' || ");
-    append_column(sql, &table->columns[table->key[i]], row);
-  }
-  sqlite3_str_appendall(sql, " || ']'");
-}
-
-/* OLD.x IS NOT NEW.x byte by byte, whatever collation the column has. */
-static void append_differs(sqlite3_str *sql, const leadx_column *column, const char *op) {
-  sqlite3_str_appendf(sql, "OLD.\"%w\" COLLATE BINARY %s NEW.\"%w\"", column->name, op, column->name);
+  leadx_table keys = *table;
+  leadx_column columns[sizeof table->key / sizeof table->key[0]];
+  for (int i = 0; i < table->nkey; i++) columns[i] = table->columns[table->key[i]];
+  keys.columns = columns;
+  keys.ncolumns = table->nkey;
+  const writing what = {&keys, row, 0, 1};
+  append_template(sql, leadx_sql_text[LEADX_SQL_CAPTURE_KEYS], fill_row, &what);
 }
 
 static void append_same_key(sqlite3_str *sql, const leadx_table *table) {
@@ -157,23 +284,6 @@ static void append_changed(sqlite3_str *sql, const leadx_table *table) {
     append_differs(sql, &table->columns[i], "IS NOT");
     chain_close(sql, i, table->ncolumns);
   }
-}
-
-/* The old values of exactly the columns that changed. */
-static void append_base(sqlite3_str *sql, const leadx_table *table) {
-  sqlite3_str_appendall(sql, "'{' || substr(");
-  for (int i = 0; i < table->ncolumns; i++) {
-    chain_open(sql, i, "||");
-    sqlite3_str_appendall(sql, "CASE WHEN ");
-    append_differs(sql, &table->columns[i], "IS NOT");
-    sqlite3_str_appendall(sql, " THEN ");
-    append_member_name(sql, &table->columns[i], 1);
-    sqlite3_str_appendall(sql, " || ");
-    append_column(sql, &table->columns[i], "OLD");
-    sqlite3_str_appendall(sql, " ELSE '' END");
-    chain_close(sql, i, table->ncolumns);
-  }
-  sqlite3_str_appendall(sql, ", 2) || '}'");
 }
 
 void leadx_capture_id(sqlite3_str *sql) { sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_ID]); }
@@ -192,6 +302,12 @@ char *leadx_capture_name(const leadx_table *table, int which) {
   return sqlite3_mprintf("leadx_%s_%s", table->name, trigger_kinds[which].suffix);
 }
 
+/* The columns whose UPDATE can change the key: those of the key, and the names of the rowid. */
+static void append_key_columns(sqlite3_str *sql, const leadx_table *table) {
+  for (int i = 0; i < table->nkey; i++) sqlite3_str_appendf(sql, "%s\"%w\"", i ? ", " : "", table->columns[table->key[i]].name);
+  if (!table->without_rowid) sqlite3_str_appendall(sql, ", rowid, _rowid_, oid");
+}
+
 struct trigger_fill {
   const leadx_table *table;
   const char *name;
@@ -200,7 +316,7 @@ struct trigger_fill {
 static void fill_trigger(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
   const struct trigger_fill *fill = arg;
   const leadx_table *table = fill->table;
-#define HOLE(text) (n == sizeof text - 1 && memcmp(hole, text, n) == 0)
+#define HOLE(text) (n == sizeof(text) - 1 && memcmp(hole, text, n) == 0)
   if (HOLE("name")) sqlite3_str_appendf(sql, "\"%w\"", fill->name);
   if (HOLE("table")) sqlite3_str_appendf(sql, "\"%w\"", table->name);
   if (HOLE("entity")) sqlite3_str_appendf(sql, "%Q", table->entity);
@@ -213,6 +329,7 @@ static void fill_trigger(const void *arg, sqlite3_str *sql, const char *hole, si
   if (HOLE("same_key")) append_same_key(sql, table);
   if (HOLE("changed")) append_changed(sql, table);
   if (HOLE("base")) append_base(sql, table);
+  if (HOLE("key_columns")) append_key_columns(sql, table);
 #undef HOLE
 }
 

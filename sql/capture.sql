@@ -1,5 +1,6 @@
 -- Capture: the triggers' texts with {{holes}}. Plain SQL of built-in functions that every
--- SQLite since 3.38 allows inside triggers under trusted_schema=OFF.
+-- SQLite since 3.38 allows inside triggers under trusted_schema=OFF. Names that a user's
+-- table is seen beside begin with leadx_, because a table or a column may have any other.
 
 -- name: capture_insert
 CREATE TRIGGER {{name}} AFTER INSERT ON {{table}}
@@ -7,7 +8,7 @@ WHEN NOT EXISTS (SELECT 1 FROM leadx_applying)
 BEGIN
   INSERT INTO sync_queue(id, entity_type, entity_id, action, payload)
   SELECT {{id}}, {{entity}}, {{new_key}}, 'CREATE', {{new_row}}
-  FROM ({{clock}});
+  FROM ({{clock}}) leadx_clock;
 END
 
 -- name: capture_update
@@ -16,19 +17,20 @@ WHEN NOT EXISTS (SELECT 1 FROM leadx_applying) AND {{same_key}} AND ({{changed}}
 BEGIN
   INSERT INTO sync_queue(id, entity_type, entity_id, action, payload, base)
   SELECT {{id}}, {{entity}}, {{new_key}}, 'UPDATE', {{new_row}}, {{base}}
-  FROM ({{clock}});
+  FROM ({{clock}}) leadx_clock;
 END
 
 -- name: capture_rekey
-CREATE TRIGGER {{name}} AFTER UPDATE ON {{table}}
+-- Only an UPDATE that names a column of the key pays for this trigger.
+CREATE TRIGGER {{name}} AFTER UPDATE OF {{key_columns}} ON {{table}}
 WHEN NOT EXISTS (SELECT 1 FROM leadx_applying) AND NOT ({{same_key}})
 BEGIN
   INSERT INTO sync_queue(id, entity_type, entity_id, action, payload)
   SELECT {{id}}, {{entity}}, {{old_key}}, 'DELETE', {{old_row}}
-  FROM ({{clock}});
+  FROM ({{clock}}) leadx_clock;
   INSERT INTO sync_queue(id, entity_type, entity_id, action, payload)
   SELECT {{id}}, {{entity}}, {{new_key}}, 'CREATE', {{new_row}}
-  FROM ({{clock}});
+  FROM ({{clock}}) leadx_clock;
 END
 
 -- name: capture_delete
@@ -37,23 +39,51 @@ WHEN NOT EXISTS (SELECT 1 FROM leadx_applying)
 BEGIN
   INSERT INTO sync_queue(id, entity_type, entity_id, action, payload)
   SELECT {{id}}, {{entity}}, {{old_key}}, 'DELETE', {{old_row}}
-  FROM ({{clock}});
+  FROM ({{clock}}) leadx_clock;
 END
 
 -- name: capture_id
 -- A UUIDv7: 48 bits of milliseconds, then the queue's next rowid as a counter of 26 bits, then 48 random bits.
-printf('%08x-%04x-7%03x-%04x-%012x', ms >> 16, ms & 65535, n >> 14 & 4095, n & 16383 | 32768, random() & 281474976710655)
+printf('%08x-%04x-7%03x-%04x-%012x', leadx_clock.ms >> 16, leadx_clock.ms & 65535, leadx_clock.n >> 14 & 4095, leadx_clock.n & 16383 | 32768, random() & 281474976710655)
 
 -- name: capture_clock
 SELECT CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER) AS ms, ifnull((SELECT max(rowid) FROM sync_queue), 0) AS n
+
+-- name: capture_row
+-- The whole row as an object. LIMIT and WHERE keep the texts, which are looked at twice, from being put together twice.
+(SELECT CASE WHEN {{needs_escape}} OR {{unusual_class}} THEN (
+    WITH leadx_list(name, wire, raw, counts) AS ({{listed}})
+    SELECT '{' || group_concat(name || CASE WHEN wire IS NULL THEN '"' || {{escape}} || '"' ELSE wire END) || '}' FROM leadx_list)
+  ELSE '{' || {{quick}} || '}' END
+FROM (SELECT {{texts}} AS s LIMIT 1) WHERE s IS NOT NULL)
+
+-- name: capture_keys
+-- The columns of a composite key as an array.
+(SELECT CASE WHEN {{needs_escape}} OR {{unusual_class}} THEN (
+    WITH leadx_list(name, wire, raw, counts) AS ({{listed}})
+    SELECT '[' || group_concat(name || CASE WHEN wire IS NULL THEN '"' || {{escape}} || '"' ELSE wire END) || ']' FROM leadx_list)
+  ELSE '[' || {{quick}} || ']' END
+FROM (SELECT {{texts}} AS s LIMIT 1) WHERE s IS NOT NULL)
+
+-- name: capture_base
+-- The old values of exactly the columns that changed.
+(SELECT CASE WHEN {{needs_escape}} OR {{unusual_class}} THEN (
+    WITH leadx_list(name, wire, raw, counts) AS ({{listed}})
+    SELECT '{' || group_concat(name || CASE WHEN wire IS NULL THEN '"' || {{escape}} || '"' ELSE wire END) || '}' FROM leadx_list WHERE counts)
+  ELSE '{' || substr({{quick}}, 2) || '}' END
+FROM (SELECT {{texts}} AS s LIMIT 1) WHERE s IS NOT NULL)
+
+-- name: capture_needs_escape
+-- Is there a control character (1 to 31), a quote, a backslash or a NUL, which ends a text for GLOB? The pattern is *[\x01-\x1f"\]*.
+s GLOB char(42, 91, 1, 45, 31, 34, 92, 93, 42) OR instr(s, x'00')
 
 -- name: capture_escape
 -- The slow way to write a text into JSON: quote and backslash, the 31 control characters one after
 -- the other, then every NUL, which no text function gets past, as bytes.
 (WITH RECURSIVE c(n, s) AS (
-  SELECT 0, replace(replace({{value}}, '\', '\\'), '"', '\"')
+  SELECT 0, replace(replace(raw, '\', '\\'), '"', '\"')
   UNION ALL SELECT n + 1, replace(s, char(n + 1), printf('\u%04x', n + 1)) FROM c WHERE n < 31
 ), z(s) AS (
   SELECT CAST(s AS BLOB) FROM c WHERE n = 31
-  UNION ALL SELECT substr(s, 1, instr(s, x'00') - 1) || CAST('\u0000' AS BLOB) || substr(s, instr(s, x'00') + 1) FROM z WHERE instr(s, x'00') > 0
-) SELECT CAST(s AS TEXT) FROM z WHERE instr(CAST(s AS BLOB), x'00') = 0)
+  UNION ALL SELECT CAST(substr(s, 1, instr(s, x'00') - 1) || '\u0000' || substr(s, instr(s, x'00') + 1) AS BLOB) FROM z WHERE instr(s, x'00') > 0
+) SELECT CAST(s AS TEXT) FROM z WHERE instr(s, x'00') = 0)

@@ -8,7 +8,7 @@ INSERT INTO main.leadx_shadow(entity, key) SELECT {{entity}}, {{key}} FROM main.
 -- Queues every row that the server is not known to have and that is not queued yet.
 INSERT INTO main.sync_queue(id, entity_type, entity_id, action, payload)
 SELECT {{id}}, {{entity}}, {{key}}, 'CREATE', {{row}}
-FROM main.{{table}}, ({{clock}})
+FROM main.{{table}}, ({{clock}}) leadx_clock
 WHERE {{key}} NOT IN (SELECT key FROM main.leadx_shadow WHERE entity = {{entity}} {{known}})
   AND {{key}} NOT IN (SELECT entity_id FROM main.sync_queue WHERE entity_type = {{entity}} AND status IS NOT 'SYNCED')
 
@@ -18,7 +18,7 @@ INSERT INTO main.sync_queue(id, entity_type, entity_id, action, payload)
 SELECT {{id}}, {{entity}}, k.key, 'DELETE', '{}'
 FROM (SELECT key FROM main.leadx_shadow WHERE entity = {{entity}}
       UNION SELECT entity_id FROM main.sync_queue
-      WHERE entity_type = {{entity}} AND rowid > (SELECT rowid_below FROM main.leadx_mark) AND status IS NOT 'SYNCED') k, ({{clock}})
+      WHERE entity_type = {{entity}} AND rowid > (SELECT rowid_below FROM main.leadx_mark) AND status IS NOT 'SYNCED') k, ({{clock}}) leadx_clock
 WHERE k.key NOT IN (SELECT {{key}} FROM main.{{table}})
   AND ifnull((SELECT q.action FROM main.sync_queue q
               WHERE q.entity_type = {{entity}} AND q.entity_id = k.key AND q.status IS NOT 'SYNCED'

@@ -13,7 +13,9 @@ SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?1,
 SELECT f.id, f."table", f."from", f."to" FROM pragma_foreign_key_list(?1, 'main') f ORDER BY f.id, f.seq
 
 -- name: table_has_unique
-SELECT count(*) FROM pragma_index_list(?1, 'main') WHERE "unique" AND origin <> 'pk'
+-- REPLACE can remove another row than the one it writes: over a second unique index, or a key that is compared loosely ('a' = 'A').
+SELECT count(*) FROM pragma_index_list(?1, 'main') l WHERE l."unique"
+  AND (l.origin <> 'pk' OR EXISTS (SELECT 1 FROM pragma_index_xinfo(l.name, 'main') x WHERE x.key AND x.coll <> 'BINARY'))
 
 -- name: table_tracked
 SELECT table_name, entity, priority, options, diff_due FROM main.leadx_tables ORDER BY priority, table_name
