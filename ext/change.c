@@ -302,6 +302,8 @@ int leadx_change_load(leadx_db *db, leadx_change *change, leadx_err *err) {
   if (rc != SQLITE_OK) return rc;
   change->undelete = change->table->soft_delete && change->known && (change->action == LEADX_CREATE || change->recreate);
   if (change->action == LEADX_CREATE && change->known) change->action = LEADX_UPDATE;
+  /* The CREATE that a DELETE took back was a REPLACE of a row that the server has. */
+  if (change->action == LEADX_NOTHING && change->known) change->action = LEADX_DELETE;
   if (change->action == LEADX_UPDATE) drop_unchanged(change);
   read_client_time(change);
   return SQLITE_OK;

@@ -36,8 +36,10 @@ static int fill_columns(const leadx_change *change, leadx_slice row, leadx_confl
     column->base = field->base.n && leadx_wire_equal(type, field->base, server) ? server : field->base;
     /* A write of ours whose answer was lost, or that a crash forgot, is no other device's. */
     if (leadx_change_was_sent(change, field, server)) column->base = server;
+    /* Our own CREATE stands there: what the server has instead of its values, somebody else chose after it. */
+    if (!column->base.n && change->action == LEADX_CREATE && change->nsent_rows > 0) column->base = leadx_json_member(change->sent_rows[0], column->name);
     /* Our own CREATE may have gone out without its references; what is NULL there nobody else chose. */
-    if (!column->base.n && change->action == LEADX_CREATE && change->sent && is_reference(table, field->column) &&
+    if (change->action == LEADX_CREATE && change->sent && is_reference(table, field->column) &&
         leadx_json_kind_of(server) == LEADX_JSON_NULL) {
       column->base = server;
     }
@@ -140,6 +142,18 @@ static int resolve_delete(leadx_change *change, leadx_slice row, int same_versio
   return change->audit_server && change->audit_contested ? SQLITE_OK : leadx_err_nomem(err);
 }
 
+/* Did somebody mark the row as deleted, which this change does not undo? Its delete wins then, as a row that is gone
+** would; a CREATE that the server may have had from us before was deleted after it. */
+static int is_gone(const leadx_change *change, leadx_slice row) {
+  const leadx_table *table = change->table;
+  leadx_slice mark = table->soft_delete_column ? leadx_json_member(row, table->soft_delete_column) : (leadx_slice){NULL, 0};
+  if (!mark.n || leadx_json_kind_of(mark) == LEADX_JSON_NULL || leadx_json_kind_of(mark) == LEADX_JSON_FALSE) return 0;
+  if (change->recreate || (change->created_here && (change->action == LEADX_UPDATE || !change->sent))) return 0;
+  int column = leadx_table_find_remote(table, table->soft_delete_column, strlen(table->soft_delete_column));
+  const leadx_field *field = column >= 0 ? leadx_change_field(change, column) : NULL;
+  return change->action == LEADX_CREATE || !field || !field->changed;
+}
+
 /* Takes over the fetched version. *same: it is the one we made our request conditional on. */
 static int take_version(leadx_change *change, leadx_slice row, int *same, leadx_err *err) {
   char *version = leadx_change_version_of(change->table, row);
@@ -162,6 +176,10 @@ int leadx_resolve_fetched(leadx_change *change, leadx_slice row, const char *pol
   if (change->action == LEADX_DELETE) {
     if (had_version || change->rounds > 1) return resolve_delete(change, row, same_version, step, err);
     *step = LEADX_STEP_DELETE;
+    return SQLITE_OK;
+  }
+  if (is_gone(change, row)) {
+    *step = LEADX_STEP_GONE;
     return SQLITE_OK;
   }
   if (leadx_change_satisfied(change, row)) {

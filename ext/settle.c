@@ -66,11 +66,16 @@ static void is_settled(leadx_push *push, leadx_change *change) {
   push->run->tally.done += change->nmembers;
 }
 
+/* Writes down what was decided, once, and before it is carried out: a crash between the server's commit and our ack would
+** leave no trace of it. */
 static int record_audit(leadx_push *push, leadx_change *change, leadx_err *err) {
   if (!change->audit_contested) return SQLITE_OK;
   push->run->tally.conflicts++;
-  return leadx_resolve_record(db_of(push), change, change->audit_server, change->audit_contested, change->audit_winner,
+  int rc = leadx_resolve_record(db_of(push), change, change->audit_server, change->audit_contested, change->audit_winner,
                               change->audit_winner ? "automatic" : NULL, err);
+  sqlite3_free(change->audit_contested);
+  change->audit_contested = NULL;
+  return rc;
 }
 
 static int ack_members(leadx_push *push, leadx_change *change, const char *code, const char *note, leadx_err *err) {
@@ -90,7 +95,18 @@ static int note_shadow(leadx_push *push, const leadx_change *change, leadx_slice
   char *version = row.n ? leadx_change_version_of(table, row) : NULL;
   int rc = leadx_db_run(db_of(push), LEADX_SQL_SHADOW_SET, err, "ttt", table->entity, change->key, version);
   sqlite3_free(version);
+  /* A soft delete leaves a row on the server that is not here: the look for lost rows must not delete it again. */
+  if (rc == SQLITE_OK && change->action == LEADX_DELETE) {
+    rc = leadx_db_run(db_of(push), LEADX_SQL_SHADOW_MARK_GONE, err, "tt", table->entity, change->key);
+  }
   return rc;
+}
+
+/* The table was pushed: once per sync is enough to say so. */
+static int note_pushed(leadx_push *push, leadx_table *table, leadx_err *err) {
+  if (table->push_noted) return SQLITE_OK;
+  table->push_noted = 1;
+  return leadx_db_run(db_of(push), LEADX_SQL_TABLE_SET_PUSHED, err, "t", table->name);
 }
 
 /* The server has the change: acknowledge every queue row of it. row is the server's, empty when it returns none. */
@@ -103,8 +119,8 @@ static int ack(leadx_push *push, leadx_change *change, leadx_slice row, leadx_er
     return add_job(push, LEADX_JOB_UPDATE, change, err);
   }
   int rc = ack_members(push, change, NULL, NULL, err);
-  if (rc == SQLITE_OK) rc = record_audit(push, change, err);
   if (rc == SQLITE_OK) rc = note_shadow(push, change, row, err);
+  if (rc == SQLITE_OK) rc = note_pushed(push, change->table, err);
   if (rc == SQLITE_OK) rc = leadx_apply_acked(db_of(push), &push->apply, change, row, err);
   push->run->tally.pushed += change->nmembers;
   is_settled(push, change);
@@ -193,13 +209,29 @@ static int ask(leadx_push *push, leadx_change *change, leadx_err *err) {
   return delay(push, change, "conflict", "changed on the server too; decide with leadx_resolve()", NULL, 0, err);
 }
 
-/* The server deleted the row while we edited it: its delete wins, the edit is kept in the audit. */
+/* Was the row edited again while its change was on the way? */
+static int has_later_edits(leadx_push *push, const leadx_change *change, int *later, leadx_err *err) {
+  leadx_db *db = db_of(push);
+  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_CONFLICT_MEMBERS, err);
+  if (!stmt) return err->rc;
+  sqlite3_bind_text(stmt, 1, change->table->entity, -1, SQLITE_STATIC);
+  sqlite3_bind_text(stmt, 2, change->key, -1, SQLITE_STATIC);
+  int rc = sqlite3_step(stmt);
+  *later = rc == SQLITE_ROW;
+  leadx_db_put(db, stmt);
+  return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "look for later edits");
+}
+
+/* The server deleted the row while we edited it: its delete wins, the edit is kept in the audit. A row that was
+** edited again stays until that edit has met the delete as well. */
 static int accept_delete(leadx_push *push, leadx_change *change, leadx_err *err) {
+  int later = 0;
   push->run->tally.conflicts++;
   int rc = leadx_resolve_record(db_of(push), change, NULL, "[]", "server", "deleted on the server", err);
   if (rc == SQLITE_OK) rc = ack_members(push, change, "deleted", "the server deleted this row; the edit is kept in sync_conflicts", err);
-  if (rc == SQLITE_OK) rc = leadx_db_run(db_of(push), LEADX_SQL_SHADOW_FORGET, err, "tt", change->table->entity, change->key);
-  if (rc == SQLITE_OK) rc = leadx_apply_deleted(db_of(push), change, err);
+  if (rc == SQLITE_OK) rc = has_later_edits(push, change, &later, err);
+  if (rc == SQLITE_OK && !later) rc = leadx_db_run(db_of(push), LEADX_SQL_SHADOW_FORGET, err, "tt", change->table->entity, change->key);
+  if (rc == SQLITE_OK && !later) rc = leadx_apply_deleted(db_of(push), change, err);
   is_settled(push, change);
   return rc;
 }
@@ -238,6 +270,7 @@ static int match_rows(const leadx_job *job, leadx_slice array, leadx_slice *rows
 /* ---- a good answer ---- */
 
 static int take_step(leadx_push *push, leadx_change *change, leadx_slice row, leadx_step step, leadx_err *err) {
+  if (step != LEADX_STEP_ASK && record_audit(push, change, err) != SQLITE_OK) return err->rc;
   switch (step) {
     case LEADX_STEP_ACK: return ack(push, change, row, err);
     case LEADX_STEP_UPDATE: change->action = LEADX_UPDATE; change->deferred = 0; return add_job(push, LEADX_JOB_UPDATE, change, err);

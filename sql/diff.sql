@@ -16,7 +16,7 @@ WHERE {{key}} NOT IN (SELECT key FROM main.leadx_shadow WHERE entity = {{entity}
 -- Known or queued rows that are not in the table any more although no trigger saw them go (REPLACE).
 INSERT INTO main.sync_queue(id, entity_type, entity_id, action, payload)
 SELECT {{id}}, {{entity}}, k.key, 'DELETE', '{}'
-FROM (SELECT key FROM main.leadx_shadow WHERE entity = {{entity}}
+FROM (SELECT key FROM main.leadx_shadow WHERE entity = {{entity}} AND gone IS NULL
       UNION SELECT entity_id FROM main.sync_queue
       WHERE entity_type = {{entity}} AND rowid > (SELECT rowid_below FROM main.leadx_mark) AND status IS NOT 'SYNCED') k, ({{clock}}) leadx_clock
 WHERE k.key NOT IN (SELECT {{key}} FROM main.{{table}})

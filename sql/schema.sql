@@ -51,10 +51,12 @@ CREATE TABLE IF NOT EXISTS main.leadx_applying (
 
 -- name: schema_shadow
 -- The rows that are known, with their version as the server wrote it; NULL while the server has not confirmed the row.
+-- gone: the server keeps the row as deleted, so it is not missed here.
 CREATE TABLE IF NOT EXISTS main.leadx_shadow (
   entity TEXT NOT NULL,
   key TEXT NOT NULL,
   version TEXT,
+  gone INTEGER,
   PRIMARY KEY (entity, key)
 ) WITHOUT ROWID
 
