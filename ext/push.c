@@ -222,6 +222,15 @@ static void show_progress(leadx_push *push) {
   leadx_session_set_progress(push->run->ctx->session, &progress);
 }
 
+/* The documents of what is settled are not needed any more; a stage may be as long as the window. */
+static void unload_settled(const leadx_jobs *done) {
+  for (const leadx_job *job = done->first; job; job = job->next) {
+    for (int i = 0; i < job->n; i++) {
+      if (!job->changes[i]->claimed) leadx_change_unload(job->changes[i]);
+    }
+  }
+}
+
 /* One turn of a stage: start what can be started, settle what is there. */
 static int turn(leadx_push *push, leadx_err *err) {
   leadx_jobs done;
@@ -229,6 +238,7 @@ static int turn(leadx_push *push, leadx_err *err) {
   push->stage_began_ms = leadx_clock_mono_ms();
   int rc = start_jobs(push, err);
   if (rc == SQLITE_OK && collect(push, &done) > 0) rc = settle_jobs(push, &done, err);
+  if (rc == SQLITE_OK) unload_settled(&done);
   leadx_jobs_clear(&done);
   show_progress(push);
   return rc;
