@@ -198,7 +198,7 @@ START_TEST(a_row_deleted_and_made_again_starts_from_the_deleted_one) {
 END_TEST
 
 START_TEST(a_create_of_a_row_the_server_has_is_an_update) {
-  load("INSERT INTO customers VALUES ('c1', 'Ani', 'Solo'); INSERT INTO leadx_shadow VALUES ('customer', 'c1', '2024-01-01T00:00:00+00:00')");
+  load("INSERT INTO customers VALUES ('c1', 'Ani', 'Solo'); INSERT INTO leadx_shadow(entity, key, version) VALUES ('customer', 'c1', '2024-01-01T00:00:00+00:00')");
   ck_assert_int_eq(change.action, LEADX_UPDATE);
   ck_assert_str_eq(change.version, "2024-01-01T00:00:00+00:00");
 }

@@ -485,7 +485,7 @@ static int fails_for_now(void *ctx, leadx_request *req) {
 }
 
 static void sync_until_due(const char *state) {
-  struct timespec nap = {0, 3000000};
+  struct timespec nap = {0, 20000000};
   nanosleep(&nap, NULL);
   ck_assert_str_eq(device_sync(&device), state);
 }
