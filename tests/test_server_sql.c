@@ -188,6 +188,54 @@ START_TEST(each_operation_has_its_own_answer_and_a_bad_one_takes_nothing_with_it
 }
 END_TEST
 
+/* n operations of one shape on the rows 0 to n-1; the one at `bad` breaks a rule. */
+static const char *alike(const char *action, int round, int n, int bad) {
+  static char text[20000];
+  size_t used = (size_t)snprintf(text, sizeof text, "{\"ops\":[");
+  for (int i = 0; i < n; i++) {
+    used += (size_t)snprintf(text + used, sizeof text - used, "%s{\"op\":\"0190c000-0000-4000-8000-%06d%06d\",\"table\":\"srv_customers\",\"action\":\"%s\","
+                             "\"key\":\"0190a000-0000-7000-8000-%012d\",\"row\":{\"id\":\"0190a000-0000-7000-8000-%012d\",\"name\":\"%s\"}}", i ? "," : "", round, i,
+                             action, i, i, i == bad ? "" : action);
+  }
+  snprintf(text + used, sizeof text - used, "]}");
+  return text;
+}
+
+START_TEST(many_operations_of_one_shape_land_but_for_the_bad_one_wherever_it_stands) {
+  static const char *const actions[] = {"CREATE", "UPDATE"};
+  for (int a = 0; a < 2; a++) {
+    int bad = a == 0 ? 17 : 0;
+    char *answer = sqlite3_mprintf("%s", supabase_call(1, "leadx_push", alike(actions[a], a, 40, bad)));
+    for (int i = 0; i < 40; i++) {
+      char status[24], id[24], expected[40];
+      snprintf(status, sizeof status, "$[%d].status", i);
+      snprintf(id, sizeof id, "$[%d].row.id", i);
+      snprintf(expected, sizeof expected, "0190a000-0000-7000-8000-%012d", i);
+      int fails = i == bad || (a == 1 && i == 17);
+      ck_assert_msg(strcmp(json_at(answer, status), i == bad ? "error" : fails ? "gone" : "applied") == 0, "%d: %s", i, answer);
+      ck_assert_str_eq(json_at(answer, id), fails ? "" : expected);
+    }
+    sqlite3_free(answer);
+  }
+  ck_assert_int_eq(supabase_int("select count(*) from srv_customers where name = 'UPDATE'"), 38);
+  ck_assert_str_eq(json_at(supabase_call(1, "leadx_push", alike("UPDATE", 1, 40, 0)), "$[39].status"), "replayed");
+}
+END_TEST
+
+START_TEST(each_of_many_operations_is_held_to_its_own_version) {
+  char text[600];
+  supabase_run("insert into srv_customers (id, owner_id, name) values ('" A "', '11111111-1111-4111-8111-111111111111', 'a'),"
+               " ('" B "', '11111111-1111-4111-8111-111111111111', 'b')");
+  const char *version = supabase_run("select to_jsonb(updated_at) from srv_customers where id = '" A "'");
+  snprintf(text, sizeof text, "{\"ops\":[{" OP("61") ",\"table\":\"srv_customers\",\"action\":\"UPDATE\",\"key\":\"" A "\",\"version\":%s,\"row\":{\"name\":\"A\"}},"
+           "{" OP("62") ",\"table\":\"srv_customers\",\"action\":\"UPDATE\",\"key\":\"" B "\",\"version\":\"2001-01-01\",\"row\":{\"name\":\"B\"}}]}", version);
+  const char *answer = supabase_call(1, "leadx_push", text);
+  ck_assert_str_eq(json_at(answer, "$[0].status"), "applied");
+  ck_assert_str_eq(json_at(answer, "$[1].status"), "conflict");
+  ck_assert_str_eq(supabase_run("select string_agg(name, '' order by id) from srv_customers"), "Ab");
+}
+END_TEST
+
 START_TEST(an_operation_that_was_applied_is_recognised_when_it_comes_again) {
   create_a();
   const char *update = "{\"ops\":[{" OP("21") ",\"table\":\"srv_customers\",\"action\":\"UPDATE\",\"key\":\"" A "\",\"row\":{\"name\":\"Beta\"}}]}";
@@ -347,7 +395,9 @@ Suite *test_server_sql_suite(void) {
     without_a_table_there_is_nothing_to_print, a_version_column_that_is_no_timestamp_is_refused_and_nothing_stays,
     what_the_client_says_about_the_version_is_never_kept, a_version_column_of_another_name_is_stamped_too,
     rows_from_the_future_or_without_a_version_are_mended_when_the_text_is_run, an_index_on_version_and_key_is_made_and_used,
-    each_operation_has_its_own_answer_and_a_bad_one_takes_nothing_with_it, an_operation_that_was_applied_is_recognised_when_it_comes_again,
+    each_operation_has_its_own_answer_and_a_bad_one_takes_nothing_with_it,
+    many_operations_of_one_shape_land_but_for_the_bad_one_wherever_it_stands, each_of_many_operations_is_held_to_its_own_version,
+    an_operation_that_was_applied_is_recognised_when_it_comes_again,
     an_operation_that_failed_is_not_remembered, row_level_security_holds_for_every_operation, a_table_that_may_be_written_but_not_read_can_be_written,
     a_composite_key_and_odd_names_are_no_obstacle, a_deleted_row_leaves_a_tombstone_for_those_who_could_read_it,
     a_row_that_was_created_again_is_not_gone, tombstones_follow_the_policies_when_the_text_is_run_again, a_slow_transaction_is_never_missed,

@@ -152,10 +152,75 @@ begin
 end
 $leadx$;
 
+-- Operations of one shape (table, action, columns) on different rows, in one statement. null when not every one of them
+-- could be applied just so; then nothing of it was kept.
+create or replace function leadx.apply_alike(items jsonb[]) returns json[]
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $leadx$
+declare
+  t leadx.tables;
+  n int := cardinality(items);
+  done int;
+  c record;
+  same_key text;
+  found_rows json[];
+begin
+  if items[1] ->> 'action' not in ('CREATE', 'UPDATE') then
+    return null;
+  end if;
+  select * into strict t from leadx.tables where name = items[1] ->> 'table';
+  insert into leadx.ops (owner, op) select leadx.uid(), (i ->> 'op')::uuid from unnest(items) i on conflict do nothing;
+  get diagnostics done = row_count;
+  if done <> n then
+    raise exception 'not new';
+  end if;
+  c := leadx.columns_of(t, items[1] -> 'row');
+  select string_agg(format('t.%I = (case when jsonb_typeof(i -> ''key'') = ''array'' then i -> ''key'' ->> %s else i ->> ''key'' end)::%s', a.attname,
+                           k.n - 1, format_type(a.atttypid, a.atttypmod)), ' and ')
+  into same_key
+  from unnest(t.keys) with ordinality k(name, n)
+  join pg_attribute a on a.attrelid = t.tbl and a.attname = k.name and not a.attisdropped;
+  if items[1] ->> 'action' = 'CREATE' then
+    execute format('insert into %1$s (%2$s) select %3$s from unnest($1) i, jsonb_populate_record(null::%1$s, i -> ''row'') r', t.tbl, c.names, c.vals)
+      using items;
+    execute format('select array_agg(row_to_json(t) order by n) from unnest($1) with ordinality u(i, n) join %s t on %s', t.tbl, same_key)
+      into found_rows using items;
+  else
+    execute format('with changed as (update %1$s t set %2$s from unnest($1) with ordinality u(i, n), jsonb_populate_record(null::%1$s, i -> ''row'') r
+                                     where %3$s and (i ->> ''version'' is null or t.%4$I = (i ->> ''version'')::%5$s)
+                                     returning n, row_to_json(t) as found_row)
+                    select array_agg(found_row order by n) from changed', t.tbl, c.sets, same_key, t.version,
+                   (select format_type(atttypid, atttypmod) from pg_attribute where attrelid = t.tbl and attname = t.version))
+      into found_rows using items;
+  end if;
+  if cardinality(found_rows) is distinct from n then
+    raise exception 'not all';
+  end if;
+  return array(select json_build_object('op', items[i] -> 'op', 'status', 'applied', 'row', found_rows[i], 'code', null, 'message', null)
+               from generate_series(1, n) i);
+exception when others then
+  return null;
+end
+$leadx$;
+
+-- The same for any number of them: halves until what remains goes through, or stands alone.
+create or replace function leadx.apply_run(items jsonb[]) returns json[]
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $leadx$
+declare
+  n int := cardinality(items);
+  answers json[];
+begin
+  if n = 1 then
+    return array[leadx.apply(items[1])];
+  end if;
+  answers := leadx.apply_alike(items);
+  return coalesce(answers, leadx.apply_run(items[1 : n / 2]) || leadx.apply_run(items[n / 2 + 1 : n]));
+end
+$leadx$;
+
 create or replace function {{schema}}.leadx_push(ops jsonb) returns json
 language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp as $leadx$
 declare
-  item jsonb;
+  run record;
   answers json[] := '{}';
 begin
   if jsonb_typeof(ops) is distinct from 'array' or jsonb_array_length(ops) > 10000 then
@@ -163,8 +228,20 @@ begin
   end if;
   set constraints all immediate; -- a broken reference is this operation's error, not the whole batch's
   delete from leadx.ops where owner = leadx.uid() and at < now() - interval '30 days';
-  for item in select value from jsonb_array_elements(ops) with ordinality order by ordinality loop
-    answers := answers || leadx.apply(item);
+  for run in
+    with item as (
+      select value, ordinality as n, concat_ws(' ', value ->> 'table', value ->> 'action', case when jsonb_typeof(value -> 'row') = 'object' then
+               (select jsonb_agg(k order by k)::text from jsonb_object_keys(value -> 'row') k) end) as shape
+      from jsonb_array_elements(ops) with ordinality),
+    begun as (select *, case when shape is distinct from lag(shape) over (order by n) then 1 else 0 end as first from item),
+    numbered as (select *, sum(first) over (order by n) as number from begun)
+    select array_agg(value order by n) as items, count(*) = count(distinct value ->> 'key') as are_different from numbered group by number order by number
+  loop
+    if run.are_different then
+      answers := answers || leadx.apply_run(run.items);
+    else
+      answers := answers || array(select leadx.apply(i) from unnest(run.items) with ordinality u(i, n) order by n);
+    end if;
   end loop;
   return array_to_json(answers);
 end
