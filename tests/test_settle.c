@@ -1,0 +1,158 @@
+/* What a change and the server's row do when they meet: cases that the simulation found, one test each. */
+#include <stdio.h>
+#include <string.h>
+
+#include "fake_transport.h"
+#include "pages.h"
+#include "suites.h"
+
+static model_server model;
+static push_device device;
+
+static void set_up(void) {
+  model_open(&model);
+  pages_open(&model);
+  device_open(&device, &model);
+}
+
+static void tear_down(void) {
+  device_close(&device);
+  model_close(&model);
+}
+
+static void expect(const char *sql, const char *text) {
+  const char *answer = device_text(&device, sql);
+  ck_assert_msg(strcmp(answer, text) == 0, "%s: \"%s\", not \"%s\"", sql, answer, text);
+}
+
+static void expect_server(const char *column, const char *text) {
+  const char *value = model_value(&model, "notes", "n", column);
+  ck_assert_msg(strcmp(value, text) == 0, "the server's %s: \"%s\", not \"%s\"", column, value, text);
+}
+
+/* A tracked table whose one row stands on both sides. */
+static void begin(const char *options) {
+  char sql[300];
+  snprintf(sql, sizeof sql, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, a TEXT, b TEXT, updated_at TEXT); SELECT leadx_track('notes', '%s')", options);
+  device_run(&device, sql);
+  model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a0\",\"b\":\"b0\",\"deleted_at\":null}");
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT a || b FROM notes", "a0b0");
+}
+
+START_TEST(a_row_that_others_marked_as_deleted_goes_and_the_edit_stands_in_the_audit) {
+  begin("{\"delete\":\"soft\",\"soft_delete\":\"deleted_at\"}");
+  device_run(&device, "UPDATE notes SET a = 'a1'");
+  model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a0\",\"b\":\"b0\",\"deleted_at\":\"2026-01-01T00:00:00+00:00\"}");
+  for (int i = 0; i < 2; i++) {
+    ck_assert_str_eq(device_both(&device), "ok");
+    expect("SELECT count(*) FROM notes", "0");
+    expect("SELECT json_extract(client_payload, '$.a') || winner FROM sync_conflicts", "a1server");
+    expect_server("a", "a0");
+  }
+}
+END_TEST
+
+/* The user edits the row once more while leadx asks what has become of it. */
+static int edits_left;
+
+static int edit_during_fetch(leadx_request *req) {
+  if (edits_left > 0 && strstr(req->url, "id=in.")) {
+    edits_left--;
+    device_run(&device, "UPDATE notes SET b = 'b2'");
+  }
+  return 0;
+}
+
+START_TEST(an_edit_made_while_the_delete_is_met_is_neither_lost_nor_failed) {
+  begin("{}");
+  device_run(&device, "UPDATE notes SET a = 'a1'");
+  model_remove(&model, "notes", "n");
+  edits_left = 1;
+  pages_before = edit_during_fetch;
+  ck_assert_str_eq(device_sync(&device), "ok");
+  ck_assert_int_eq(edits_left, 0);
+  expect("SELECT a || b FROM notes", "a1b2");
+  ck_assert_str_eq(device_sync(&device), "ok");
+  expect("SELECT count(*) FROM notes", "0");
+  expect("SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'", "0");
+  expect("SELECT count(*) FROM sync_conflicts WHERE json_extract(client_payload, '$.b') = 'b2'", "1");
+}
+END_TEST
+
+START_TEST(a_row_that_was_replaced_and_then_deleted_is_deleted_on_the_server) {
+  begin("{}");
+  device_run(&device, "REPLACE INTO notes(id, a, b) VALUES ('n', 'a1', 'b1'); DELETE FROM notes");
+  ck_assert_str_eq(device_both(&device), "ok");
+  ck_assert_int_eq(model_count(&model, "notes"), 0);
+}
+END_TEST
+
+/* The server does what is asked, and its answer to the n-th write from now is lost. */
+static int lost_write;
+
+static void lose_answer(void *ctx, leadx_request *req) {
+  (void)ctx;
+  if (strcmp(req->method, "GET") == 0 || lost_write == 0 || --lost_write > 0) return;
+  fake_fail(req, LEADX_NET_OFFLINE, 56, "lost");
+}
+
+START_TEST(a_decision_is_written_down_once_though_its_answer_was_lost) {
+  begin("{\"policy\":\"client\"}");
+  device_run(&device, "UPDATE notes SET a = 'a1'");
+  model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a2\",\"b\":\"b0\"}");
+  /* The first PATCH meets the conflict, the second carries the decision. */
+  model.after = lose_answer;
+  lost_write = 2;
+  ck_assert_str_eq(device_sync(&device), "offline");
+  ck_assert_int_eq(lost_write, 0);
+  expect_server("a", "a1");
+  ck_assert_str_eq(device_sync(&device), "ok");
+  expect_server("a", "a1");
+  expect("SELECT count(*) FROM sync_conflicts", "1");
+}
+END_TEST
+
+START_TEST(what_others_changed_after_our_create_whose_answer_was_lost_stays) {
+  device_run(&device, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, a TEXT, b TEXT, updated_at TEXT);"
+                      "SELECT leadx_track('notes', '{\"policy\":\"client\"}'); INSERT INTO notes VALUES ('n', 'a0', 'b0', NULL)");
+  model.after = lose_answer;
+  lost_write = 1;
+  ck_assert_str_eq(device_sync(&device), "offline");
+  model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a0\",\"b\":\"b2\"}");
+  device_run(&device, "UPDATE notes SET a = 'a1'");
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect_server("a", "a1");
+  expect_server("b", "b2");
+  expect("SELECT a || b FROM notes", "a1b2");
+  expect("SELECT count(*) FROM sync_conflicts", "0");
+}
+END_TEST
+
+START_TEST(a_row_that_others_refer_to_here_is_removed_when_they_are_gone) {
+  begin("{}");
+  device_run(&device, "PRAGMA foreign_keys=ON; CREATE TABLE lines(id TEXT PRIMARY KEY NOT NULL, note_id TEXT REFERENCES notes(id));"
+                      "INSERT INTO lines VALUES ('l', 'n'); UPDATE notes SET a = 'a1'");
+  model_remove(&model, "notes", "n");
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT count(*) FROM notes", "1");
+  device_run(&device, "DELETE FROM lines");
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT count(*) FROM notes", "0");
+}
+END_TEST
+
+Suite *test_settle_suite(void);
+Suite *test_settle_suite(void) {
+  Suite *suite = suite_create("settle");
+  TCase *meeting = tcase_create("meeting");
+  tcase_add_checked_fixture(meeting, set_up, tear_down);
+  tcase_add_test(meeting, a_row_that_others_marked_as_deleted_goes_and_the_edit_stands_in_the_audit);
+  tcase_add_test(meeting, an_edit_made_while_the_delete_is_met_is_neither_lost_nor_failed);
+  tcase_add_test(meeting, a_row_that_was_replaced_and_then_deleted_is_deleted_on_the_server);
+  tcase_add_test(meeting, a_decision_is_written_down_once_though_its_answer_was_lost);
+  tcase_add_test(meeting, what_others_changed_after_our_create_whose_answer_was_lost_stays);
+  tcase_add_test(meeting, a_row_that_others_refer_to_here_is_removed_when_they_are_gone);
+  suite_add_tcase(suite, meeting);
+  return suite;
+}
