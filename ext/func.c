@@ -393,14 +393,14 @@ static int strict_option(const leadx_call *call, int i, int *strict) {
   return leadx_err_set(&call->ctx->err, SQLITE_ERROR, "%s: the only option is {\"strict\":true} (or false)", call->name);
 }
 
-static char *run_sync(const leadx_call *call, const char *trigger, int64_t request_budget) {
-  leadx_sync_options options = {.who = call->name, .trigger = trigger, .request_budget = request_budget};
+static char *run_sync(const leadx_call *call, const char *trigger, int with_pull, int64_t request_budget) {
+  leadx_sync_options options = {.who = call->name, .trigger = trigger, .with_pull = with_pull, .request_budget = request_budget};
   if (strict_option(call, 0, &options.strict) != SQLITE_OK) return NULL;
   return leadx_sync_run(call->ctx, &options, &call->ctx->err);
 }
 
-static char *do_sync(const leadx_call *call) { return run_sync(call, "manual", -1); }
-static char *do_push(const leadx_call *call) { return run_sync(call, "push", -1); }
+static char *do_sync(const leadx_call *call) { return run_sync(call, "manual", 1, -1); }
+static char *do_push(const leadx_call *call) { return run_sync(call, "push", 0, -1); }
 
 /* Is it the name of a tracked table? */
 static int check_tracked(const leadx_call *call, const char *name) {
@@ -453,7 +453,7 @@ static char *do_resolve(const leadx_call *call) {
   return rc == SQLITE_OK ? sqlite3_mprintf("{\"resolved\":\"%w\",\"winner\":\"%w\"}", id, choice) : NULL;
 }
 
-static char *do_step(const leadx_call *call) { return run_sync(call, "step", 1); }
+static char *do_step(const leadx_call *call) { return run_sync(call, "step", 1, 1); }
 
 /* ---- the server's half ---- */
 
@@ -470,12 +470,9 @@ static char *do_server_sql(const leadx_call *call) {
 }
 
 static char *do_check(const leadx_call *call) {
-  leadx_inspect_options options = {NULL, NULL, NULL};
-  if (call->argc) {
-    options.only_table = need_text(call, 0, "a tracked table's name");
-    if (!options.only_table || check_tracked(call, options.only_table) != SQLITE_OK) return NULL;
-  }
-  return leadx_inspect(call->ctx, &options, &call->ctx->err);
+  const char *name = call->argc ? need_text(call, 0, "a tracked table's name") : NULL;
+  if (call->argc && (!name || check_tracked(call, name) != SQLITE_OK)) return NULL;
+  return leadx_inspect(call->ctx, name, &call->ctx->err);
 }
 
 /* ---- the table ---- */
@@ -505,7 +502,7 @@ const leadx_function leadx_functions[] = {
     {"leadx_track", 1, 2, "table [, options]", "begins (or refreshes) the capture of a table; `'*'` is every table with a primary key"},
     {"leadx_untrack", 1, 1, "table", "ends the capture; unsent rows stay in the queue and are counted in the answer"},
     {"leadx_uuid", 0, 0, "", "a UUIDv7, for keys that two devices never make twice"},
-    {"leadx_sync", 0, 1, "[options]", "delivers the queue; `{\"strict\":true}` raises an error unless the state is `ok`"},
+    {"leadx_sync", 0, 1, "[options]", "delivers the queue, then fetches what others changed; `{\"strict\":true}` raises an error unless the state is `ok`"},
     {"leadx_push", 0, 1, "[options]", "the sending half of a sync"},
     {"leadx_pull", 0, 1, "[table]", "the fetching half of a sync, for one table or all"},
     {"leadx_reconcile", 0, 1, "[table]",

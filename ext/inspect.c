@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "doc.h"
+#include "http.h"
 #include "request.h"
 #include "rest.h"
 #include "schema.h"
@@ -537,20 +538,19 @@ static int interrupted(void *arg) {
   return leadx_db_interrupted(&ctx->db);
 }
 
-static leadx_transport *open_transport(leadx_checking *checking, const leadx_inspect_options *options) {
+static leadx_transport *open_transport(leadx_checking *checking) {
   const leadx_settings *settings = checking->ctx->settings;
   leadx_http_limits limits = {(long)leadx_settings_ms(settings, LEADX_CONNECT_TIMEOUT), (long)leadx_settings_ms(settings, LEADX_TIMEOUT),
                               leadx_settings_int(settings, LEADX_MAX_RESPONSE), checking->credentials.ca_file, 1};
-  if (options->open_transport) return options->open_transport(options->arg, &limits, checking->err);
   return leadx_http_open(&limits, interrupted, checking->ctx, checking->err);
 }
 
-static char *run(leadx_checking *checking, const leadx_inspect_options *options) {
+static char *run(leadx_checking *checking, const char *only_table) {
   int reached = 0;
   checking->findings = leadx_doc_new_array();
-  checking->transport = checking->findings ? open_transport(checking, options) : NULL;
+  checking->transport = checking->findings ? open_transport(checking) : NULL;
   int rc = checking->transport ? check_server(checking, &reached) : checking->findings ? checking->err->rc : leadx_err_nomem(checking->err);
-  if (rc == SQLITE_OK && reached) rc = check_tables(checking, options->only_table);
+  if (rc == SQLITE_OK && reached) rc = check_tables(checking, only_table);
   if (rc == SQLITE_OK) rc = keep(checking);
   char *text = rc == SQLITE_OK ? leadx_doc_print(checking->findings) : NULL;
   if (rc == SQLITE_OK && !text) leadx_err_nomem(checking->err);
@@ -561,7 +561,7 @@ static char *run(leadx_checking *checking, const leadx_inspect_options *options)
   return text;
 }
 
-char *leadx_inspect(leadx_ctx *ctx, const leadx_inspect_options *options, leadx_err *err) {
+char *leadx_inspect(leadx_ctx *ctx, const char *only_table, leadx_err *err) {
   leadx_checking checking = {.ctx = ctx, .err = err};
   int present = 0;
   if (leadx_db_guard(&ctx->db, "leadx_check", err) != SQLITE_OK) return NULL;
@@ -574,7 +574,7 @@ char *leadx_inspect(leadx_ctx *ctx, const leadx_inspect_options *options, leadx_
   if (leadx_session_credentials(ctx->session, "leadx_check", &checking.credentials, err) != SQLITE_OK) return NULL;
   checking.target = (leadx_target){checking.credentials.url, checking.credentials.apikey, checking.credentials.token, schema_of(&checking)};
   char *text = NULL;
-  if (leadx_tables_load(&ctx->db, "leadx_check", &checking.tables, err) == SQLITE_OK) text = run(&checking, options);
+  if (leadx_tables_load(&ctx->db, "leadx_check", &checking.tables, err) == SQLITE_OK) text = run(&checking, only_table);
   leadx_db_release(&ctx->db);
   leadx_tables_clear(&checking.tables);
   leadx_credentials_clear(&checking.credentials);
