@@ -41,7 +41,7 @@ static long number_of(const char *variable, long normally) {
 static const struct walk {
   const char *journal;
   int step;
-} walks[] = {{"WAL", IS_SANITIZED ? 16 : 1}, {"DELETE", IS_SANITIZED ? 32 : 4}};
+} walks[] = {{"WAL", IS_SANITIZED ? 16 : 1}, {"DELETE", IS_SANITIZED ? 48 : 8}};
 
 static void walk_points(const struct walk *walk, long first) {
   phone d;
@@ -70,7 +70,7 @@ END_TEST
 START_TEST(a_kill_while_the_file_is_set_up_leaves_it_usable) {
   phone d;
   int killed = 1;
-  for (long point = 1; killed; point += IS_SANITIZED ? 24 : 6) {
+  for (long point = 1; killed; point += IS_SANITIZED ? 40 : 12) {
     phone_init(&d, NULL, walks[_i].journal, 2);
     killed = phone_wait(&d, phone_start(&d, 1, point));
     phone_check(&d);
