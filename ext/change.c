@@ -250,6 +250,7 @@ static int read_shadow(leadx_db *db, leadx_change *change, leadx_err *err) {
   int rc = sqlite3_step(stmt);
   if (rc == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL) {
     change->known = 1;
+    change->undelete = change->table->soft_delete && change->action == LEADX_CREATE && sqlite3_column_int(stmt, 1);
     change->version = sqlite3_mprintf("%s", (const char *)sqlite3_column_text(stmt, 0));
     if (!change->version) rc = leadx_err_nomem(err);
   }
@@ -300,7 +301,7 @@ int leadx_change_load(leadx_db *db, leadx_change *change, leadx_err *err) {
   if (rc == SQLITE_OK) rc = build_key(change, err);
   if (rc == SQLITE_OK) rc = read_shadow(db, change, err);
   if (rc != SQLITE_OK) return rc;
-  change->undelete = change->table->soft_delete && change->known && (change->action == LEADX_CREATE || change->recreate);
+  if (change->table->soft_delete && change->known && change->recreate) change->undelete = 1;
   if (change->action == LEADX_CREATE && change->known) change->action = LEADX_UPDATE;
   /* The CREATE that a DELETE took back was a REPLACE of a row that the server has. */
   if (change->action == LEADX_NOTHING && change->known) change->action = LEADX_DELETE;

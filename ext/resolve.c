@@ -142,13 +142,18 @@ static int resolve_delete(leadx_change *change, leadx_slice row, int same_versio
   return change->audit_server && change->audit_contested ? SQLITE_OK : leadx_err_nomem(err);
 }
 
-/* Did somebody mark the row as deleted, which this change does not undo? Its delete wins then, as a row that is gone
-** would; a CREATE that the server may have had from us before was deleted after it. */
-static int is_gone(const leadx_change *change, leadx_slice row) {
-  const leadx_table *table = change->table;
+static int is_marked(const leadx_table *table, leadx_slice row) {
   leadx_slice mark = table->soft_delete_column ? leadx_json_member(row, table->soft_delete_column) : (leadx_slice){NULL, 0};
-  if (!mark.n || leadx_json_kind_of(mark) == LEADX_JSON_NULL || leadx_json_kind_of(mark) == LEADX_JSON_FALSE) return 0;
-  if (change->recreate || (change->created_here && (change->action == LEADX_UPDATE || !change->sent))) return 0;
+  return mark.n && leadx_json_kind_of(mark) != LEADX_JSON_NULL && leadx_json_kind_of(mark) != LEADX_JSON_FALSE;
+}
+
+/* Did somebody mark the row as deleted, which this change does not undo? Its delete wins then, as a row that is gone
+** would. A CREATE undoes the mark that it finds, unless it was on the wire before: then it was deleted after it. */
+static int is_gone(leadx_change *change, leadx_slice row) {
+  const leadx_table *table = change->table;
+  if (!is_marked(table, row)) return 0;
+  if (change->action == LEADX_CREATE && !change->sent) change->undelete = 1;
+  if (change->undelete) return 0;
   int column = leadx_table_find_remote(table, table->soft_delete_column, strlen(table->soft_delete_column));
   const leadx_field *field = column >= 0 ? leadx_change_field(change, column) : NULL;
   return change->action == LEADX_CREATE || !field || !field->changed;

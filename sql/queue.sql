@@ -165,7 +165,7 @@ WHERE NOT EXISTS (SELECT 1 FROM main.sync_conflicts WHERE entity_type = ?2 AND e
   AND winner IS ?11)
 
 -- name: shadow_get
-SELECT version FROM main.leadx_shadow WHERE entity = ?1 AND key = ?2
+SELECT version, gone FROM main.leadx_shadow WHERE entity = ?1 AND key = ?2
 
 -- name: shadow_set
 INSERT INTO main.leadx_shadow(entity, key, version) VALUES (?1, ?2, ?3)
