@@ -214,8 +214,8 @@ int leadx_apply_deleted(leadx_db *db, const leadx_change *change, leadx_err *err
   int rc = leadx_table_bind_key(change->table, stmt, 1, change->key);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
   sqlite3_finalize(stmt);
-  /* Rows that refer to it hold it: the next pull looks again. */
+  /* Rows that refer to it hold it: the next pull looks again, and until then it counts as known. */
   if (is_refusal(rc)) return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "ttt", change->table->entity, change->key, "still referred to");
-  if (rc == SQLITE_DONE) return SQLITE_OK;
+  if (rc == SQLITE_DONE) return leadx_db_run(db, LEADX_SQL_SHADOW_FORGET, err, "tt", change->table->entity, change->key);
   return leadx_err_db(err, db->handle, rc, "remove the local row");
 }

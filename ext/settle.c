@@ -230,7 +230,6 @@ static int accept_delete(leadx_push *push, leadx_change *change, leadx_err *err)
   int rc = leadx_resolve_record(db_of(push), change, NULL, "[]", "server", "deleted on the server", err);
   if (rc == SQLITE_OK) rc = ack_members(push, change, "deleted", "the server deleted this row; the edit is kept in sync_conflicts", err);
   if (rc == SQLITE_OK) rc = has_later_edits(push, change, &later, err);
-  if (rc == SQLITE_OK && !later) rc = leadx_db_run(db_of(push), LEADX_SQL_SHADOW_FORGET, err, "tt", change->table->entity, change->key);
   if (rc == SQLITE_OK && !later) rc = leadx_apply_deleted(db_of(push), change, err);
   is_settled(push, change);
   return rc;
