@@ -1,7 +1,7 @@
 /* Capture: triggers out. See capture.h.
 **
 ** A row is written as JSON by concatenation, in one of two ways that give the same text. The quick way
-** knows what each column usually holds; one look at the row (append_unusual) tells whether that is so and
+** knows what each column usually holds; one look at the row (needs_escape, unusual_class) tells whether that is so and
 ** no text needs escaping. Otherwise the slow way lists the columns and writes them one by one
 ** (capture_slowly in sql/capture.sql). It stands once in a trigger, not once per column: SQLite clears
 ** all registers of a trigger's program whenever it runs. No part may ever be NULL, because that would
@@ -71,7 +71,7 @@ static void append_integer(sqlite3_str *sql, const char *ref, leadx_type type) {
 
 static void append_bytes(sqlite3_str *sql, const char *ref) { sqlite3_str_appendf(sql, "'\"\\\\x' || lower(hex(%s)) || '\"'", ref); }
 
-/* The wire form of a value of any storage class; NULL for a text that is to be escaped. */
+/* The wire form of a value of any storage class; NULL for a text. */
 static void append_any(sqlite3_str *sql, leadx_type type, const char *ref) {
   sqlite3_str_appendf(sql, "CASE typeof(%s) WHEN 'null' THEN 'null' WHEN 'integer' THEN ", ref);
   append_integer(sql, ref, type);
@@ -211,13 +211,13 @@ static void part_text(const writing *what, sqlite3_str *sql, const leadx_column 
   append_else_nothing(what, sql);
 }
 
-/* One row of the slow way's list: the member's name, its value unless it is to be escaped, the value itself, whether it counts. */
+/* The slow way's list: each member's place and name, its value unless that is a text, the text, and whether it counts. */
 static void append_listed(const writing *what, sqlite3_str *sql) {
   sqlite3_str_appendall(sql, "VALUES ");
   for (int i = 0; i < what->table->ncolumns; i++) {
     const leadx_column *column = &what->table->columns[i];
     char *ref = reference(what->row, column);
-    sqlite3_str_appendall(sql, i ? ", (" : "(");
+    sqlite3_str_appendf(sql, "%s(%d, ", i ? ", " : "", i);
     append_member_name(what, sql, column, 0);
     sqlite3_str_appendall(sql, ", ");
     append_any(sql, column->type, ref ? ref : "NULL");
@@ -237,7 +237,7 @@ static void fill_row(const void *arg, sqlite3_str *sql, const char *hole, size_t
   if (HOLE("texts")) append_columns(what, sql, "||", part_text);
   if (HOLE("listed")) append_listed(what, sql);
   if (HOLE("quick")) append_columns(what, sql, "||", part_usual);
-  if (HOLE("escape")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_ESCAPE]);
+  if (HOLE("slowly")) append_template(sql, leadx_sql_text[LEADX_SQL_CAPTURE_SLOWLY], fill_row, what);
 #undef HOLE
 }
 

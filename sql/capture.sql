@@ -52,24 +52,27 @@ SELECT CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER) AS ms, ifnul
 -- name: capture_row
 -- The whole row as an object. LIMIT and WHERE keep the texts, which are looked at twice, from being put together twice.
 (SELECT CASE WHEN {{needs_escape}} OR {{unusual_class}} THEN (
-    WITH leadx_list(name, wire, raw, counts) AS ({{listed}})
-    SELECT '{' || group_concat(name || CASE WHEN wire IS NULL THEN '"' || {{escape}} || '"' ELSE wire END) || '}' FROM leadx_list)
+    WITH RECURSIVE leadx_list(place, name, wire, s, counts) AS ({{listed}}), {{slowly}}
+    SELECT '{' || group_concat(name || CAST(s AS TEXT)) || '}'
+    FROM (SELECT name, s FROM leadx_text WHERE n > 31 AND instr(s, x'00') = 0 ORDER BY place))
   ELSE '{' || {{quick}} || '}' END
 FROM (SELECT {{texts}} AS s LIMIT 1) WHERE s IS NOT NULL)
 
 -- name: capture_keys
 -- The columns of a composite key as an array.
 (SELECT CASE WHEN {{needs_escape}} OR {{unusual_class}} THEN (
-    WITH leadx_list(name, wire, raw, counts) AS ({{listed}})
-    SELECT '[' || group_concat(name || CASE WHEN wire IS NULL THEN '"' || {{escape}} || '"' ELSE wire END) || ']' FROM leadx_list)
+    WITH RECURSIVE leadx_list(place, name, wire, s, counts) AS ({{listed}}), {{slowly}}
+    SELECT '[' || group_concat(name || CAST(s AS TEXT)) || ']'
+    FROM (SELECT name, s FROM leadx_text WHERE n > 31 AND instr(s, x'00') = 0 ORDER BY place))
   ELSE '[' || {{quick}} || ']' END
 FROM (SELECT {{texts}} AS s LIMIT 1) WHERE s IS NOT NULL)
 
 -- name: capture_base
 -- The old values of exactly the columns that changed.
 (SELECT CASE WHEN {{needs_escape}} OR {{unusual_class}} THEN (
-    WITH leadx_list(name, wire, raw, counts) AS ({{listed}})
-    SELECT '{' || group_concat(name || CASE WHEN wire IS NULL THEN '"' || {{escape}} || '"' ELSE wire END) || '}' FROM leadx_list WHERE counts)
+    WITH RECURSIVE leadx_list(place, name, wire, s, counts) AS ({{listed}}), {{slowly}}
+    SELECT '{' || group_concat(name || CAST(s AS TEXT)) || '}'
+    FROM (SELECT name, s FROM leadx_text WHERE n > 31 AND instr(s, x'00') = 0 ORDER BY place))
   ELSE '{' || substr({{quick}}, 2) || '}' END
 FROM (SELECT {{texts}} AS s LIMIT 1) WHERE s IS NOT NULL)
 
@@ -77,13 +80,16 @@ FROM (SELECT {{texts}} AS s LIMIT 1) WHERE s IS NOT NULL)
 -- Is there a control character (1 to 31), a quote, a backslash or a NUL, which ends a text for GLOB? The pattern is *[\x01-\x1f"\]*.
 s GLOB char(42, 91, 1, 45, 31, 34, 92, 93, 42) OR instr(s, x'00')
 
--- name: capture_escape
--- The slow way to write a text into JSON: quote and backslash, the 31 control characters one after
--- the other, then every NUL, which no text function gets past, as bytes.
-(WITH RECURSIVE c(n, s) AS (
-  SELECT 0, replace(replace(raw, '\', '\\'), '"', '\"')
-  UNION ALL SELECT n + 1, replace(s, char(n + 1), printf('\u%04x', n + 1)) FROM c WHERE n < 31
-), z(s) AS (
-  SELECT CAST(s AS BLOB) FROM c WHERE n = 31
-  UNION ALL SELECT CAST(substr(s, 1, instr(s, x'00') - 1) || '\u0000' || substr(s, instr(s, x'00') + 1) AS BLOB) FROM z WHERE instr(s, x'00') > 0
-) SELECT CAST(s AS TEXT) FROM z WHERE instr(s, x'00') = 0)
+-- name: capture_slowly
+-- The slow way to write texts into JSON: quote and backslash, the 31 control characters one after the other, then
+-- every NUL, which no text function gets past, as bytes. It refers to nothing outside but the list beside it:
+-- ALTER TABLE RENAME COLUMN loses its way in a WITH that does.
+leadx_text(place, name, n, s) AS (
+      SELECT place, name, CASE WHEN wire IS NULL AND ({{needs_escape}}) THEN 0 ELSE 31 END,
+        CASE WHEN wire IS NULL THEN '"' || replace(replace(s, '\', '\\'), '"', '\"') || '"' ELSE wire END
+      FROM leadx_list WHERE counts
+      UNION ALL
+      SELECT place, name, n + 1, CASE WHEN n < 31 THEN replace(s, char(n + 1), printf('\u%04x', n + 1)) WHEN n = 31 THEN CAST(s AS BLOB)
+        ELSE CAST(substr(s, 1, instr(s, x'00') - 1) || '\u0000' || substr(s, instr(s, x'00') + 1) AS BLOB) END
+      FROM leadx_text WHERE n < 32 OR instr(s, x'00') > 0
+    )

@@ -1,0 +1,299 @@
+/* Capture in particular: the triggers' texts, cascades, very narrow and very wide tables, connections without the
+** extension, and tables that change their shape. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture.h"
+#include "suites.h"
+#include "tracked.h"
+
+static tracked file;
+
+static void set_up(void) { tracked_open(&file); }
+static void tear_down(void) { tracked_close(&file); }
+
+static void expect(const char *sql, const char *text) {
+  const char *got = tracked_text(&file, "%s", sql);
+  ck_assert_msg(strcmp(got, text) == 0, "%s\n  gives  %s\n  not    %s", sql, got, text);
+}
+
+/* All queue rows as "ACTION key", in order. */
+static void expect_queue(const char *rows) {
+  expect("SELECT group_concat(action || ' ' || entity_id, ', ') FROM (SELECT * FROM sync_queue WHERE status <> 'SYNCED' ORDER BY rowid)", rows);
+}
+
+/* ---- golden texts ---- */
+
+static const struct golden {
+  const char *name, *ddl, *options;
+} goldens[] = {
+    {"customers",
+     "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, owner_id UUID, revenue REAL, price TEXT, score INTEGER, active BOOLEAN,"
+     " tags JSON, photo BLOB, born DATE, synced INTEGER, updated_at TEXT, deleted_at TEXT)",
+     "{\"delete\":\"soft\",\"synced_at\":\"synced\",\"columns\":{\"price\":{\"type\":\"decimal\"}}}"},
+    {"composite",
+     "CREATE TABLE \"order \"\" lines\"(\"order\" TEXT NOT NULL, n INTEGER NOT NULL, at INTEGER, ms INTEGER, note TEXT, PRIMARY KEY(\"order\", n)) WITHOUT ROWID",
+     "{\"entity\":\"it's\",\"plain\":true,\"columns\":{\"at\":{\"remote\":\"happened\\\"at\",\"type\":\"timestamp:s\"},"
+     "\"ms\":{\"type\":\"timestamp:ms\"},\"note\":null}}"},
+};
+enum { GOLDENS = sizeof goldens / sizeof goldens[0] };
+
+static char *read_file(const char *path) {
+  FILE *in = fopen(path, "rb");
+  if (!in) return NULL;
+  char *text = calloc(1, 1 << 18);
+  size_t n = fread(text, 1, (1 << 18) - 1, in);
+  text[n] = 0;
+  fclose(in);
+  return text;
+}
+
+/* LEADX_GOLDEN=write makes the files anew; `make test` runs in the repository's root. */
+START_TEST(the_triggers_are_exactly_the_golden_texts) {
+  const struct golden *golden = &goldens[_i];
+  char path[80], options[400];
+  snprintf(path, sizeof path, "tests/golden/capture_%s.sql", golden->name);
+  tracked_run(&file, "%s", golden->ddl);
+  snprintf(options, sizeof options, "%s", golden->options);
+  tracked_run(&file, "SELECT leadx_track(name, %Q) FROM sqlite_schema WHERE name IN ('customers', 'order \" lines')", options);
+  const char *got = tracked_text(&file, "SELECT group_concat(sql || ';' || char(10), char(10)) FROM (SELECT sql FROM sqlite_schema"
+                                        " WHERE type = 'trigger' AND tbl_name IN ('customers', 'order \" lines') ORDER BY name)");
+  if (getenv("LEADX_GOLDEN")) {
+    FILE *out = fopen(path, "wb");
+    ck_assert_ptr_nonnull(out);
+    fputs(got, out);
+    fclose(out);
+  }
+  char *want = read_file(path);
+  ck_assert_msg(want != NULL, "%s is missing; LEADX_GOLDEN=write makes it", path);
+  ck_assert_msg(strcmp(got, want) == 0, "%s differs; if that is meant, LEADX_GOLDEN=write makes it anew:\n%.2000s", path, got);
+  free(want);
+}
+END_TEST
+
+/* ---- narrow and wide ---- */
+
+START_TEST(a_table_of_its_key_alone_is_captured) {
+  tracked_run(&file, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL); SELECT leadx_track('t');"
+                     "INSERT INTO t VALUES('a'), ('b'); UPDATE t SET id = 'c' WHERE id = 'a'; DELETE FROM t WHERE id = 'b'");
+  expect_queue("CREATE a, CREATE b, DELETE a, CREATE c, DELETE b");
+}
+END_TEST
+
+START_TEST(a_table_of_two_thousand_columns_is_captured) {
+  sqlite3_str *ddl = sqlite3_str_new(NULL);
+  for (int i = 1; i < 2000; i++) sqlite3_str_appendf(ddl, ", c%d TEXT DEFAULT 'v%d'", i, i);
+  char *columns = sqlite3_str_finish(ddl);
+  tracked_run(&file, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL%s)", columns);
+  sqlite3_free(columns);
+  tracked_run(&file, "SELECT leadx_track('t'); INSERT INTO t(id) VALUES('a'); UPDATE t SET c1999 = 'a \"new\" one', c7 = 7.5");
+  expect_queue("CREATE a, UPDATE a");
+  expect("SELECT base FROM sync_queue WHERE action = 'UPDATE'", "{\"c7\":\"v7\",\"c1999\":\"v1999\"}");
+  expect("SELECT json_extract(payload, '$.c1999') || json_extract(payload, '$.c1000') FROM sync_queue WHERE action = 'UPDATE'", "a \"new\" onev1000");
+  tracked_run(&file, "DELETE FROM t");
+}
+END_TEST
+
+START_TEST(columns_may_have_any_name_that_a_trigger_uses_itself) {
+  tracked_run(&file, "CREATE TABLE leadlist(raw TEXT PRIMARY KEY NOT NULL, n TEXT, ms TEXT, s TEXT, name TEXT, wire TEXT, counts TEXT, key TEXT, id TEXT);"
+                     "SELECT leadx_track('leadlist'); INSERT INTO leadlist VALUES('1\"', '2\"', '3\\', '4', '5', '6', '7', '8', '9');"
+                     "UPDATE leadlist SET n = '\"'; UPDATE leadlist SET raw = 'r'");
+  expect("SELECT payload FROM sync_queue WHERE rowid = 1", "{\"raw\":\"1\\\"\",\"n\":\"2\\\"\",\"ms\":\"3\\\\\",\"s\":\"4\",\"name\":\"5\",\"wire\":\"6\","
+                                                           "\"counts\":\"7\",\"key\":\"8\",\"id\":\"9\"}");
+  expect("SELECT base FROM sync_queue WHERE rowid = 2", "{\"n\":\"2\\\"\"}");
+  expect("SELECT count(*) FROM sync_queue", "4");
+}
+END_TEST
+
+START_TEST(tables_may_have_any_name_that_the_statements_use_themselves) {
+  static const char *const names[] = {"c", "z", "k", "q", "s", "list", "l", "new", "old", "main", "temp", "order", "excluded", "json_each"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    tracked_run(&file, "CREATE TABLE \"%w\"(id TEXT PRIMARY KEY NOT NULL, v TEXT UNIQUE); INSERT INTO main.\"%w\" VALUES('0', 'before\"')", names[i], names[i]);
+    tracked_run(&file, "SELECT leadx_track(%Q, '{\"backfill\":true}'); INSERT INTO main.\"%w\" VALUES('a', 'x\"'); UPDATE main.\"%w\" SET v = 'y'||id",
+                names[i], names[i], names[i]);
+    tracked_look(&file, names[i]);
+    const char *got = tracked_text(&file, "SELECT group_concat(action) FROM (SELECT action FROM sync_queue WHERE entity_type = %Q ORDER BY rowid)", names[i]);
+    ck_assert_msg(strcmp(got, "CREATE,CREATE,UPDATE,UPDATE") == 0, "%s: %s", names[i], got);
+  }
+}
+END_TEST
+
+/* ---- keys ---- */
+
+START_TEST(a_null_key_is_queued_with_an_empty_id_and_aborts_nothing) {
+  tracked_run(&file, "CREATE TABLE t(id TEXT PRIMARY KEY, v TEXT); SELECT leadx_track('t'); INSERT INTO t VALUES(NULL, 'a'), (NULL, 'b'); DELETE FROM t");
+  expect("SELECT count(*) || ' ' || sum(entity_id = '') FROM sync_queue", "4 4");
+}
+END_TEST
+
+START_TEST(a_composite_key_is_a_json_array) {
+  tracked_run(&file, "CREATE TABLE t(b INTEGER, a TEXT, PRIMARY KEY(a, b)); SELECT leadx_track('t'); INSERT INTO t VALUES(9007199254740993, 'x\"y')");
+  expect("SELECT entity_id FROM sync_queue", "[\"x\\\"y\",9007199254740993]");
+}
+END_TEST
+
+START_TEST(an_update_of_the_rowid_by_any_of_its_names_is_a_new_key) {
+  static const char *const names[] = {"id", "rowid", "_rowid_", "oid", "\"ROWID\""};
+  tracked_run(&file, "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); SELECT leadx_track('t'); INSERT INTO t VALUES(1, 'a')");
+  tracked_run(&file, "DELETE FROM sync_queue; UPDATE t SET %s = 2", names[_i]);
+  expect_queue("DELETE 1, CREATE 2");
+}
+END_TEST
+
+/* ---- cascades ---- */
+
+START_TEST(cascades_are_captured_to_the_third_generation) {
+  tracked_run(&file, "PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = %d", _i);
+  tracked_run(&file, "CREATE TABLE a(id TEXT PRIMARY KEY NOT NULL); CREATE TABLE b(id TEXT PRIMARY KEY NOT NULL, a TEXT REFERENCES a ON DELETE CASCADE"
+                     " ON UPDATE CASCADE); CREATE TABLE c(id TEXT PRIMARY KEY NOT NULL, b TEXT REFERENCES b ON DELETE CASCADE, a TEXT REFERENCES a ON DELETE"
+                     " SET NULL ON UPDATE CASCADE); CREATE TABLE d(a TEXT PRIMARY KEY NOT NULL REFERENCES a ON UPDATE CASCADE ON DELETE CASCADE);"
+                     "SELECT leadx_track('*');"
+                     "INSERT INTO a VALUES('a1'), ('a2'); INSERT INTO b VALUES('b1', 'a1'); INSERT INTO c VALUES('c1', 'b1', 'a2'), ('c2', NULL, 'a1');"
+                     "INSERT INTO d VALUES('a1'); DELETE FROM sync_queue; UPDATE a SET id = 'a9' WHERE id = 'a1'");
+  expect("SELECT group_concat(x, ', ') FROM (SELECT action || ' ' || entity_id AS x FROM sync_queue ORDER BY x)",
+         "CREATE a9, CREATE a9, DELETE a1, DELETE a1, UPDATE b1, UPDATE c2");
+  tracked_run(&file, "DELETE FROM sync_queue; DELETE FROM a");
+  expect("SELECT group_concat(x, ', ') FROM (SELECT action || ' ' || entity_id AS x FROM sync_queue WHERE action = 'DELETE' ORDER BY x)",
+         "DELETE a2, DELETE a9, DELETE a9, DELETE b1, DELETE c1");
+  expect("SELECT count(*) || (SELECT payload FROM sync_queue WHERE entity_id = 'c2' ORDER BY rowid DESC LIMIT 1) FROM c", "1{\"id\":\"c2\",\"b\":null,\"a\":null}");
+}
+END_TEST
+
+/* An application's own stamping trigger makes a second change, which is seen too; ours never write the table. */
+START_TEST(a_stamping_trigger_of_the_application_is_no_recursion) {
+  tracked_run(&file, "PRAGMA recursive_triggers = %d", _i);
+  tracked_run(&file, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, v TEXT, stamp INTEGER DEFAULT 0); SELECT leadx_track('t');"
+                     "CREATE TRIGGER stamp AFTER UPDATE OF v ON t BEGIN UPDATE t SET stamp = stamp + 1 WHERE id = NEW.id; END;"
+                     "INSERT INTO t(id, v) VALUES('a', 'x'); UPDATE t SET v = 'y'");
+  expect("SELECT json_extract(payload, '$.stamp') FROM sync_queue WHERE action = 'UPDATE' AND base LIKE '%stamp%'", "1");
+}
+END_TEST
+
+/* ---- other connections ---- */
+
+START_TEST(a_connection_without_the_extension_writes_and_is_captured) {
+  tracked_run(&file, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, v TEXT); SELECT leadx_track('t')");
+  sqlite3 *plain = tracked_second(&file);
+  ck_assert_int_eq(sqlite3_exec(plain,
+                                "PRAGMA trusted_schema = OFF; INSERT INTO t VALUES('a', '\"x\"'); UPDATE t SET v = 1.5e300; UPDATE t SET id = 'b';"
+                                "DELETE FROM t",
+                                NULL, NULL, NULL),
+                   SQLITE_OK);
+  ck_assert_int_eq(sqlite3_close(plain), SQLITE_OK);
+  expect_queue("CREATE a, UPDATE a, DELETE a, CREATE b, DELETE b");
+}
+END_TEST
+
+START_TEST(python_writes_and_is_captured) {
+  char command[300];
+  tracked_run(&file, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, v TEXT); SELECT leadx_track('t')");
+  snprintf(command, sizeof command,
+           "python3 -c \"import sqlite3; d = sqlite3.connect('%s'); d.execute('INSERT INTO t VALUES(?, ?)', ('p', 'caf\\u00e9 \\x22'));"
+           " d.execute('UPDATE t SET v = 2'); d.commit()\"",
+           file.path);
+  ck_assert_int_eq(system(command), 0);
+  expect_queue("CREATE p, UPDATE p");
+}
+END_TEST
+
+START_TEST(a_thousand_updates_of_one_row_are_a_thousand_queue_rows_in_order) {
+  tracked_run(&file, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, v INTEGER); SELECT leadx_track('t'); INSERT INTO t VALUES('a', 0); BEGIN");
+  for (int i = 1; i <= 1000; i++) tracked_run(&file, "UPDATE t SET v = %d", i);
+  tracked_run(&file, "COMMIT");
+  expect("SELECT count(*) || ' ' || sum(json_extract(payload, '$.v') = rowid - 1) FROM sync_queue WHERE action = 'UPDATE'", "1000 1000");
+  expect("SELECT count(*) FROM (SELECT id, lag(id) OVER (ORDER BY rowid) AS before FROM sync_queue) WHERE before >= id", "0");
+}
+END_TEST
+
+/* ---- tables that change their shape ---- */
+
+static void track_notes(void) {
+  tracked_run(&file, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, v TEXT, w TEXT); SELECT leadx_track('notes');"
+                     "INSERT INTO notes VALUES('a', '1', 'x'), ('b', '2', 'y'), ('c', '3', 'z')");
+  tracked_sent(&file, "notes");
+  expect_queue("");
+}
+
+START_TEST(an_added_column_is_captured_from_the_next_sync_on) {
+  track_notes();
+  tracked_run(&file, "ALTER TABLE notes ADD COLUMN extra TEXT; INSERT INTO notes VALUES('d', '4', 'w', 'early')");
+  tracked_look(&file, "notes");
+  tracked_run(&file, "UPDATE notes SET extra = 'now' WHERE id = 'd'");
+  expect("SELECT json_extract(payload, '$.extra') FROM sync_queue ORDER BY rowid DESC LIMIT 1", "now");
+}
+END_TEST
+
+START_TEST(a_renamed_column_is_sent_under_its_new_name_after_the_next_look) {
+  track_notes();
+  tracked_run(&file, "ALTER TABLE notes RENAME COLUMN v TO title; UPDATE notes SET title = 'x' WHERE id = 'a'");
+  tracked_look(&file, "notes");
+  tracked_run(&file, "UPDATE notes SET title = 'y' WHERE id = 'a'");
+  expect("SELECT base FROM sync_queue ORDER BY rowid DESC LIMIT 1", "{\"title\":\"x\"}");
+}
+END_TEST
+
+/* SQLite refuses to drop a column that a trigger names, which is the application's to know: untrack, drop, track. */
+START_TEST(a_column_is_dropped_between_untrack_and_track) {
+  track_notes();
+  ck_assert_ptr_nonnull(strstr(tracked_error(&file, "ALTER TABLE notes DROP COLUMN w"), "trigger"));
+  tracked_run(&file, "SELECT leadx_untrack('notes'); ALTER TABLE notes DROP COLUMN w; SELECT leadx_track('notes'); UPDATE notes SET v = '9' WHERE id = 'a'");
+  expect("SELECT payload FROM sync_queue ORDER BY rowid DESC LIMIT 1", "{\"id\":\"a\",\"v\":\"9\"}");
+}
+END_TEST
+
+static const char *const rebuild = "BEGIN; CREATE TABLE new_notes(id TEXT PRIMARY KEY NOT NULL, v TEXT, w TEXT, extra TEXT DEFAULT 'none');"
+                                   "INSERT INTO new_notes(id, v, w) SELECT id, v, w FROM notes; DROP TABLE notes; ALTER TABLE new_notes RENAME TO notes; COMMIT;";
+
+START_TEST(rows_written_after_a_rebuild_that_dropped_the_triggers_are_found) {
+  track_notes();
+  tracked_run(&file, "%s INSERT INTO notes(id, v) VALUES('d', '4'); DELETE FROM notes WHERE id = 'b'", rebuild);
+  expect_queue("");
+  tracked_look(&file, "notes");
+  expect_queue("CREATE d, DELETE b");
+  tracked_look(&file, "notes");
+  expect_queue("CREATE d, DELETE b");
+  tracked_run(&file, "UPDATE notes SET extra = 'seen' WHERE id = 'c'");
+  expect("SELECT base FROM sync_queue ORDER BY rowid DESC LIMIT 1", "{\"extra\":\"none\"}");
+}
+END_TEST
+
+START_TEST(a_trigger_that_was_dropped_or_doctored_is_made_anew) {
+  track_notes();
+  tracked_run(&file, "%s", _i ? "DROP TRIGGER leadx_notes_update; CREATE TRIGGER leadx_notes_update AFTER UPDATE ON notes BEGIN DELETE FROM notes; END"
+                              : "DROP TRIGGER leadx_notes_update");
+  tracked_look(&file, "notes");
+  tracked_run(&file, "UPDATE notes SET v = '9' WHERE id = 'a'");
+  expect("SELECT count(*) FROM notes", "3");
+  expect_queue("UPDATE a");
+}
+END_TEST
+
+Suite *test_capture_suite(void) {
+  Suite *suite = suite_create("capture");
+  TCase *tc = tcase_create("capture");
+  tcase_add_checked_fixture(tc, set_up, tear_down);
+  tcase_add_loop_test(tc, the_triggers_are_exactly_the_golden_texts, 0, GOLDENS);
+  tcase_add_test(tc, a_table_of_its_key_alone_is_captured);
+  tcase_add_test(tc, a_table_of_two_thousand_columns_is_captured);
+  tcase_add_test(tc, columns_may_have_any_name_that_a_trigger_uses_itself);
+  tcase_add_test(tc, tables_may_have_any_name_that_the_statements_use_themselves);
+  tcase_add_test(tc, a_null_key_is_queued_with_an_empty_id_and_aborts_nothing);
+  tcase_add_test(tc, a_composite_key_is_a_json_array);
+  tcase_add_loop_test(tc, an_update_of_the_rowid_by_any_of_its_names_is_a_new_key, 0, 5);
+  tcase_add_loop_test(tc, cascades_are_captured_to_the_third_generation, 0, 2);
+  tcase_add_loop_test(tc, a_stamping_trigger_of_the_application_is_no_recursion, 0, 2);
+  tcase_add_test(tc, a_connection_without_the_extension_writes_and_is_captured);
+  tcase_add_test(tc, python_writes_and_is_captured);
+  tcase_add_test(tc, a_thousand_updates_of_one_row_are_a_thousand_queue_rows_in_order);
+  suite_add_tcase(suite, tc);
+  TCase *shape = tcase_create("shape");
+  tcase_add_checked_fixture(shape, set_up, tear_down);
+  tcase_add_test(shape, an_added_column_is_captured_from_the_next_sync_on);
+  tcase_add_test(shape, a_renamed_column_is_sent_under_its_new_name_after_the_next_look);
+  tcase_add_test(shape, a_column_is_dropped_between_untrack_and_track);
+  tcase_add_test(shape, rows_written_after_a_rebuild_that_dropped_the_triggers_are_found);
+  tcase_add_loop_test(shape, a_trigger_that_was_dropped_or_doctored_is_made_anew, 0, 2);
+  suite_add_tcase(suite, shape);
+  return suite;
+}
