@@ -201,6 +201,8 @@ static void check_return(sim_world *world, int i) {
   for (int k = i - 1; k >= 0; k--) {
     const sim_event *before = &world->server->events[k];
     if (before->column == EVENT_RESTORE) return;
+    /* Without op ids on the server, a CREATE whose answer was lost and whose row was deleted since is made again. */
+    if (before->column == EVENT_DELETE && before->table == event->table && before->row == event->row) return;
     if (before->table != event->table || before->row != event->row || before->column != event->column) continue;
     if (strcmp(before->value.json, event->value.json) != 0) continue;
     if (was_decided(world, event)) return;

@@ -129,11 +129,11 @@ static void stamp(sim_world *world, sim_row *row) {
   row->version = world->now_us > row->version ? world->now_us : row->version + 1;
 }
 
-/* Does the device hold a CREATE of that row which it does not know to be delivered, or did a person choose its row? */
+/* Does the device hold a CREATE of that row which it does not know to be delivered, or did a person decide about it? */
 static int is_asked_for(sim_device *device, int n) {
   sqlite3_stmt *stmt = sim_prepare(device,
                                    "SELECT EXISTS (SELECT 1 FROM sync_queue WHERE entity_id = ?1 AND action = 'CREATE' AND status <> 'SYNCED')"
-                                   " OR EXISTS (SELECT 1 FROM sync_conflicts WHERE entity_id = ?1 AND winner = 'client' AND resolution = 'by hand')", n);
+                                   " OR EXISTS (SELECT 1 FROM sync_conflicts WHERE entity_id = ?1 AND resolution = 'by hand')", n);
   int asked = sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_int(stmt, 0);
   sqlite3_reset(stmt);
   return asked;
