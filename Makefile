@@ -136,7 +136,7 @@ demo: $(SO) ## shows it all: offline writes, a sync, the rows on a real server
 bench: $(SO) $(BENCH) ## measures speed against bare SQLite and bare libcurl; ARGS='--queue-rows 1000000'
 	@LEADX_SO='$(abspath $(SO))' scripts/bench.sh '$(BENCH)' $(ARGS)
 
-soak: $(SO) $(TEST) $(TOOLS) ## kills, faults and lies for ten minutes; ARGS='--minutes 120'
+soak: $(SO) $(TEST) $(TOOLS) $(SIM) ## kills, faults and lies for ten minutes; ARGS='--minutes 120'
 	@LEADX_SO='$(abspath $(SO))' BUILD='$(abspath $(BUILD))' scripts/soak.sh $(ARGS)
 
 hosts: $(SO) $(STATIC) ## a whole sync in every host language at hand

@@ -60,3 +60,4 @@ done
 run crash points
 run_suite faults
 printf '%s random kills in %s minutes, and every point: nothing lost, nothing doubled\n' "$total" "$minutes"
+"$build/test/leadx_sim" --seeds 100000 --seconds $((minutes * 60))

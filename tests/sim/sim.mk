@@ -1,7 +1,7 @@
 # The convergence simulation: one program, and one more for each mutant that is made by
 # changing a copy of a source (mutants/NAME.SOURCE.sed). Included by the Makefile.
 
-SIM_SEEDS   ?= 600
+SIM_SEEDS   ?= 200
 SIM_SECONDS ?= 40
 SIM         := $(BUILD)/test/leadx_sim
 SIM_SOURCES := $(wildcard tests/sim/*.c)
