@@ -161,7 +161,9 @@ static int write_back_values(leadx_db *db, leadx_apply *apply, const leadx_chang
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
   sqlite3_reset(stmt);
   sqlite3_clear_bindings(stmt);
-  if (rc == SQLITE_DONE || is_refusal(rc)) return SQLITE_OK;
+  /* The pull tries again: a parent that has not come yet may be all that is missing. */
+  if (is_refusal(rc)) return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "ttt", table->entity, change->key, "the server's row did not fit after the ack");
+  if (rc == SQLITE_DONE) return SQLITE_OK;
   return leadx_err_db(err, db->handle, rc, "write the server's row back");
 }
 

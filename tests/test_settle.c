@@ -142,6 +142,20 @@ START_TEST(a_row_that_others_refer_to_here_is_removed_when_they_are_gone) {
 }
 END_TEST
 
+START_TEST(what_an_answer_could_not_write_back_comes_with_the_next_pull) {
+  device_run(&device, "PRAGMA foreign_keys=ON; CREATE TABLE tags(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT);"
+                      "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, a TEXT, b TEXT REFERENCES tags(id), updated_at TEXT);"
+                      "SELECT leadx_track('tags'), leadx_track('notes')");
+  model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a0\",\"b\":null}");
+  ck_assert_str_eq(device_both(&device), "ok");
+  device_run(&device, "UPDATE notes SET a = 'a1'");
+  model_put(&model, "tags", "t", "{\"id\":\"t\"}");
+  model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a0\",\"b\":\"t\"}");
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT a || b FROM notes", "a1t");
+}
+END_TEST
+
 Suite *test_settle_suite(void);
 Suite *test_settle_suite(void) {
   Suite *suite = suite_create("settle");
@@ -153,6 +167,7 @@ Suite *test_settle_suite(void) {
   tcase_add_test(meeting, a_decision_is_written_down_once_though_its_answer_was_lost);
   tcase_add_test(meeting, what_others_changed_after_our_create_whose_answer_was_lost_stays);
   tcase_add_test(meeting, a_row_that_others_refer_to_here_is_removed_when_they_are_gone);
+  tcase_add_test(meeting, what_an_answer_could_not_write_back_comes_with_the_next_pull);
   suite_add_tcase(suite, meeting);
   return suite;
 }
