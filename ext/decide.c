@@ -7,6 +7,7 @@
 #include "capture.h"
 #include "change.h"
 #include "clock.h"
+#include "fingerprint.h"
 #include "queue.h"
 
 /* An open conflict as it stands in the file. */
@@ -56,7 +57,7 @@ static int read_question(leadx_db *db, const leadx_tables *tables, const char *i
   }
   if (rc != SQLITE_ROW) {
     leadx_err_db(err, db->handle, rc, "read the conflict");
-    return rc;
+    return SQLITE_ERROR;
   }
   if (!open) {
     leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: this conflict is decided already; change the row itself");
@@ -260,7 +261,7 @@ static int queue_rest(leadx_db *db, const leadx_question *question, int *left, l
 
 static int note_version(leadx_db *db, const leadx_question *question, leadx_err *err) {
   char *version = leadx_change_version_of(question->table, question->server);
-  int rc = leadx_db_run(db, LEADX_SQL_SHADOW_SET, err, "ttt", question->table->entity, question->key, version);
+  int rc = leadx_fingerprint_note(db, question->table, question->key, version, err);
   sqlite3_free(version);
   return rc;
 }

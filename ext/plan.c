@@ -338,7 +338,7 @@ int leadx_plan_make(leadx_db *db, const leadx_tables *tables, leadx_window *wind
   memset(plan, 0, sizeof *plan);
   int rc = group(window, plan) == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
   if (rc == SQLITE_OK) rc = link_all(db, plan, tables, &edges, err);
-  if (rc == SQLITE_OK && lift_parents(plan, &edges) != SQLITE_OK) rc = leadx_err_nomem(err);
+  if (rc == SQLITE_OK && edges.n > 0 && lift_parents(plan, &edges) != SQLITE_OK) rc = leadx_err_nomem(err);
   sqlite3_free(edges.pair);
   if (rc == SQLITE_OK && plan->n) qsort(plan->changes, (size_t)plan->n, sizeof *plan->changes, compare_changes);
   return rc;

@@ -6,6 +6,7 @@
 #
 # Needs the Debian packages sqlite3 python3 libdbd-sqlite3-perl libsqlite3-tcl php-cli php-sqlite3 ruby-sqlite3
 # libxerial-sqlite-jdbc-java default-jdk-headless, and npm for Node. LEADX_SO, LEADX_A and BUILD say what is tested.
+# shellcheck disable=SC2016,SC2317  # programs of other languages in quotes; functions called by the name of their host
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
