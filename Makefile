@@ -52,7 +52,7 @@ accepted = $(shell echo '$(HASH)include <stdio.h>' | $(CC) -Werror -O2 $(1) -x c
 # Flags ---------------------------------------------------------------------------
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wformat=2 -Werror=format-security
-LANG := -std=c11 -D_POSIX_C_SOURCE=200809L -DLEADX_VERSION='"$(VERSION)"' -pthread
+DIALECT := -std=c11 -D_POSIX_C_SOURCE=200809L -DLEADX_VERSION='"$(VERSION)"' -pthread
 
 HARDEN := -fvisibility=hidden -fstack-protector-strong \
   $(call accepted,-fstack-clash-protection) \
@@ -71,10 +71,10 @@ LDFLAGS_SO := -shared -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs,-z,nodelete -Wl
 # Three object trees: for the loadable file; for programs that link leadx; and
 # the same with sanitizers, which want no fortified calls in their way.
 INCLUDES   := -Iext -I$(BUILD)/gen $(LIBS_CFLAGS)
-FLAGS_PIC  := $(LANG) $(CFLAGS) -fPIC $(HARDEN) $(WARN) $(INCLUDES)
+FLAGS_PIC  := $(DIALECT) $(CFLAGS) -fPIC $(HARDEN) $(WARN) $(INCLUDES)
 FLAGS_CORE := $(FLAGS_PIC) -DSQLITE_CORE
 SANITIZE   := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-FLAGS_ASAN := $(LANG) -O1 -g $(SANITIZE) $(WARN) $(INCLUDES) -DSQLITE_CORE
+FLAGS_ASAN := $(DIALECT) -O1 -g $(SANITIZE) $(WARN) $(INCLUDES) -DSQLITE_CORE
 # Check's own macros convert between signed and unsigned.
 FLAGS_TEST := -Itests $(TEST_CFLAGS) -Wno-conversion -Wno-sign-conversion
 
@@ -209,7 +209,7 @@ $(TOOLS_SAN): $(BUILD)/test/%_asan: $(BUILD)/asan/tests/tools/%.o $(BUILD)/asan/
 $(BENCH): $(BENCH_FILES) tests/bench/bench.h $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo '  CC  $@'
-	$(Q)$(CC) $(LANG) $(CFLAGS) $(WARN) $(LIBS_CFLAGS) -o $@ $(BENCH_FILES) $(LIBS) $(TEST_LIBS)
+	$(Q)$(CC) $(DIALECT) $(CFLAGS) $(WARN) $(LIBS_CFLAGS) -o $@ $(BENCH_FILES) $(LIBS) $(TEST_LIBS)
 
 # Objects -----------------------------------------------------------------------------
 
