@@ -381,9 +381,34 @@ static int install_one(leadx_db *db, const leadx_table *table, int which, int *r
   return rc;
 }
 
+/* The name of a trigger of ours that bears another table's name, in sqlite3_malloc memory; NULL when there is none. */
+static char *find_stray(leadx_db *db, const leadx_table *table, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_STRAY_TRIGGER, err);
+  if (!stmt) return NULL;
+  char *found = NULL;
+  sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_STATIC);
+  for (int i = 0; i < LEADX_TRIGGERS; i++) sqlite3_bind_text(stmt, 2 + i, leadx_capture_name(table, i), -1, sqlite3_free);
+  if (sqlite3_step(stmt) == SQLITE_ROW) {
+    found = sqlite3_mprintf("%s", (const char *)sqlite3_column_text(stmt, 0));
+    if (!found) leadx_err_nomem(err);
+  }
+  leadx_db_put(db, stmt);
+  return found;
+}
+
+/* A table that was renamed brought its old triggers along, which would queue everything twice. */
+static int drop_strays(leadx_db *db, const leadx_table *table, leadx_err *err) {
+  char *name;
+  while (err->rc == SQLITE_OK && (name = find_stray(db, table, err)) != NULL) {
+    drop_trigger(db, name, err);
+    sqlite3_free(name);
+  }
+  return err->rc;
+}
+
 int leadx_capture_install(leadx_db *db, const leadx_table *table, int *renewed, leadx_err *err) {
-  int fresh = 0, rc = SQLITE_OK;
-  if (table->mode == LEADX_MODE_PULL) {
+  int fresh = 0, rc = drop_strays(db, table, err);
+  if (rc == SQLITE_OK && table->mode == LEADX_MODE_PULL) {
     rc = leadx_capture_remove(db, table->name, err);
   } else {
     for (int i = 0; i < LEADX_TRIGGERS && rc == SQLITE_OK; i++) rc = install_one(db, table, i, &fresh, err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "capture.h"
+#include "fingerprint.h"
 
 static void fill_hole(const leadx_table *table, const char *known, sqlite3_str *sql, const char *hole, size_t n) {
   char *row = sqlite3_mprintf("\"%w\"", table->name);
@@ -38,12 +39,45 @@ static int run_template(leadx_db *db, const leadx_table *table, int sql_id, cons
 
 int leadx_diff_begin(leadx_db *db, const leadx_table *table, int backfill, leadx_err *err) {
   if (backfill) return run_template(db, table, LEADX_SQL_DIFF_BACKFILL, "AND version IS NOT NULL", err);
-  return run_template(db, table, LEADX_SQL_DIFF_NOTE_ROWS, "", err);
+  int rc = run_template(db, table, LEADX_SQL_DIFF_NOTE_ROWS, "", err);
+  return rc == SQLITE_OK ? leadx_fingerprint_all(db, table, err) : rc;
 }
 
-static int has_unsent(leadx_db *db, const leadx_table *table, int64_t *unsent, leadx_err *err) {
-  *unsent = 0;
-  return leadx_db_int(db, LEADX_SQL_QUEUE_UNSENT_OF_ENTITY, err, unsent, "t", table->entity);
+/* The columns that the table was tracked with; the caller frees. */
+static char *tracked_columns(leadx_db *db, const leadx_table *table, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_FINGERPRINT_COLUMNS, err);
+  if (!stmt) return NULL;
+  sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_STATIC);
+  const char *text = sqlite3_step(stmt) == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+  char *columns = sqlite3_mprintf("%s", text ? text : "");
+  leadx_db_put(db, stmt);
+  if (!columns) leadx_err_nomem(err);
+  return columns;
+}
+
+static int compare(leadx_db *db, const leadx_table *table, leadx_err *err) {
+  char *columns = tracked_columns(db, table, err);
+  int rc = columns ? leadx_fingerprint_compare(db, table, columns, err) : err->rc;
+  sqlite3_free(columns);
+  return rc;
+}
+
+/* What is queued from now on is in terms of the columns of now. */
+static int note_columns(leadx_db *db, const leadx_table *table, leadx_err *err) {
+  sqlite3_str *text = sqlite3_str_new(NULL);
+  leadx_fingerprint_columns(table, text);
+  char *columns = leadx_db_finish(text, err);
+  int rc = columns ? leadx_db_run(db, LEADX_SQL_FINGERPRINT_COLUMNS_SET, err, "tt", table->name, columns) : err->rc;
+  sqlite3_free(columns);
+  return rc == SQLITE_OK ? leadx_fingerprint_all(db, table, err) : rc;
+}
+
+/* Triggers were missing or old: whatever was written meanwhile is found by comparing every row. */
+static int catch_up(leadx_db *db, const leadx_table *table, leadx_err *err) {
+  int rc = run_template(db, table, LEADX_SQL_DIFF_BACKFILL, "", err);
+  if (rc == SQLITE_OK) rc = compare(db, table, err);
+  if (rc == SQLITE_OK) rc = run_template(db, table, LEADX_SQL_DIFF_DELETED, "", err);
+  return rc == SQLITE_OK ? note_columns(db, table, err) : rc;
 }
 
 int leadx_diff_table(leadx_db *db, leadx_table *table, leadx_err *err) {
@@ -51,9 +85,11 @@ int leadx_diff_table(leadx_db *db, leadx_table *table, leadx_err *err) {
   int64_t unsent = 0;
   if (table->mode == LEADX_MODE_PULL) return SQLITE_OK;
   int rc = leadx_capture_install(db, table, &renewed, err);
-  if (rc == SQLITE_OK && renewed) rc = run_template(db, table, LEADX_SQL_DIFF_BACKFILL, "", err);
+  if (rc == SQLITE_OK && renewed) return catch_up(db, table, err);
   /* REPLACE removes another row only over a second unique constraint, and only with a write that was captured. */
-  if (rc == SQLITE_OK && table->has_unique && !renewed) rc = has_unsent(db, table, &unsent, err);
-  if (rc == SQLITE_OK && (renewed || unsent)) rc = run_template(db, table, LEADX_SQL_DIFF_DELETED, "", err);
+  if (rc == SQLITE_OK && table->has_unique) rc = leadx_db_int(db, LEADX_SQL_QUEUE_UNSENT_OF_ENTITY, err, &unsent, "t", table->entity);
+  if (rc == SQLITE_OK && unsent) rc = run_template(db, table, LEADX_SQL_DIFF_DELETED, "", err);
   return rc;
 }
+
+int leadx_diff_missing(leadx_db *db, leadx_err *err) { return leadx_db_run(db, LEADX_SQL_TABLE_NOTE_GONE, err, ""); }

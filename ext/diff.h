@@ -9,6 +9,9 @@
 ** Inside a write transaction. */
 int leadx_diff_table(leadx_db *db, leadx_table *table, leadx_err *err);
 
+/* Says in leadx_status which tracked tables are not there any more. Inside a write transaction. */
+int leadx_diff_missing(leadx_db *db, leadx_err *err);
+
 /* Tracking begins: notes the rows that are there as known, or (backfill) queues them as CREATE. */
 int leadx_diff_begin(leadx_db *db, const leadx_table *table, int backfill, leadx_err *err);
 

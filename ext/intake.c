@@ -6,6 +6,7 @@
 
 #include "apply.h"
 #include "change.h"
+#include "fingerprint.h"
 
 struct leadx_intake {
   leadx_db *db;
@@ -391,7 +392,7 @@ static int take_row(leadx_intake *intake, leadx_slice row, char *key, const char
   if (refused) return park(intake, key, refused, parked, err);
   if (removes) return SQLITE_OK;
   *changed = 1;
-  return leadx_db_run(intake->db, LEADX_SQL_SHADOW_SET, err, "ttt", intake->table->entity, key, version);
+  return leadx_fingerprint_note(intake->db, intake->table, key, version, err);
 }
 
 int leadx_intake_row(leadx_intake *intake, leadx_slice row, int anew, int *changed, int *parked, leadx_err *err) {

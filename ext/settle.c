@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "fingerprint.h"
 #include "plan.h"
 #include "resolve.h"
 #include "session.h"
@@ -93,7 +94,7 @@ static int note_shadow(leadx_push *push, const leadx_change *change, leadx_slice
     return leadx_db_run(db_of(push), LEADX_SQL_SHADOW_FORGET, err, "tt", table->entity, change->key);
   }
   char *version = row.n ? leadx_change_version_of(table, row) : NULL;
-  int rc = leadx_db_run(db_of(push), LEADX_SQL_SHADOW_SET, err, "ttt", table->entity, change->key, version);
+  int rc = leadx_fingerprint_note(db_of(push), change->table, change->key, version, err);
   sqlite3_free(version);
   /* A soft delete leaves a row on the server that is not here: the look for lost rows must not delete it again. */
   if (rc == SQLITE_OK && change->action == LEADX_DELETE) {
@@ -119,9 +120,9 @@ static int ack(leadx_push *push, leadx_change *change, leadx_slice row, leadx_er
     return add_job(push, LEADX_JOB_UPDATE, change, err);
   }
   int rc = ack_members(push, change, NULL, NULL, err);
-  if (rc == SQLITE_OK) rc = note_shadow(push, change, row, err);
   if (rc == SQLITE_OK) rc = note_pushed(push, change->table, err);
   if (rc == SQLITE_OK) rc = leadx_apply_acked(db_of(push), &push->apply, change, row, err);
+  if (rc == SQLITE_OK) rc = note_shadow(push, change, row, err);
   push->run->tally.pushed += change->nmembers;
   is_settled(push, change);
   return rc;

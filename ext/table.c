@@ -44,6 +44,7 @@ void leadx_table_free(leadx_table *table) {
   char *texts[] = {table->name,   table->entity, table->remote,  table->version,   table->version_remote, table->soft_delete_column,
                    table->policy, table->filter, table->pending, table->synced_at, table->warnings};
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) sqlite3_free(texts[i]);
+  sqlite3_finalize(table->reader);
   sqlite3_free(table->columns);
   sqlite3_free(table->references);
   sqlite3_free(table);
@@ -514,7 +515,6 @@ int leadx_tables_load(leadx_db *db, const char *who, leadx_tables *tables, leadx
     if (!table) {
       rc = leadx_err_set(err, gone.rc, "%s", gone.text);
     } else {
-      table->diff_due = sqlite3_column_int64(stmt, 4);
       rc = push_table(tables, table, err);
     }
     if (rc != SQLITE_OK) break;

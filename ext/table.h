@@ -45,9 +45,9 @@ typedef struct leadx_table {
   int nreferences;
   int has_unique;       /* a UNIQUE besides the key: REPLACE can remove another row without a trigger */
   int without_rowid, integer_key;
-  int64_t diff_due;     /* triggers were missing for a while: compare with the shadow */
   int push_noted;       /* this sync has written last_push_at already */
   char *warnings;       /* JSON array or NULL */
+  sqlite3_stmt *reader; /* of fingerprint.c: reads one row; made on first use */
 } leadx_table;
 
 /* Describes a table for tracking: checks it (kind, schema, key), reads options (JSON object text or

@@ -6,6 +6,7 @@
 #include "capture.h"
 #include "diff.h"
 #include "doc.h"
+#include "fingerprint.h"
 #include "queue.h"
 #include "schema.h"
 
@@ -52,7 +53,7 @@ static int wants_backfill(const char *options) {
 
 static int store(leadx_db *db, const leadx_table *table, const char *options, leadx_err *err) {
   sqlite3_str *columns = sqlite3_str_new(NULL);
-  for (int i = 0; i < table->ncolumns; i++) sqlite3_str_appendf(columns, "%s\"%w\"", i ? "," : "", table->columns[i].name);
+  leadx_fingerprint_columns(table, columns);
   char *text = leadx_db_finish(columns, err);
   if (!text) return err->rc;
   int rc = leadx_db_run(db, LEADX_SQL_TABLE_STORE, err, "ttitt", table->name, table->entity, (int64_t)table->priority, options, text);
@@ -60,15 +61,17 @@ static int store(leadx_db *db, const leadx_table *table, const char *options, le
   return rc;
 }
 
-/* The checks have passed: write it down, note or queue the rows that are there, make the triggers. */
-static int track(leadx_db *db, const leadx_table *table, const char *options, int fresh, int backfill, leadx_err *err) {
-  int rc = check_entity_free(db, table, err);
-  int renewed = 0;
+/* The checks have passed: write it down, note or queue the rows that are there, make the triggers. A table that
+** was tracked before, perhaps under another name, first catches up with what no trigger saw. */
+static int track(leadx_db *db, leadx_table *table, const char *options, int backfill, leadx_err *err) {
+  int64_t before = 0;
+  int rc = leadx_db_run(db, LEADX_SQL_TABLE_TAKE_OVER, err, "tt", table->name, table->entity);
+  if (rc == SQLITE_OK) rc = check_entity_free(db, table, err);
+  if (rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_TABLE_TRACKED_AS, err, &before, "tt", table->name, table->entity);
+  if (rc == SQLITE_OK && before) rc = leadx_diff_table(db, table, err);
   if (rc == SQLITE_OK) rc = store(db, table, options, err);
-  if (rc == SQLITE_OK) rc = leadx_capture_install(db, table, &renewed, err);
-  if (rc == SQLITE_OK && (fresh || backfill) && table->mode != LEADX_MODE_PULL) rc = leadx_diff_begin(db, table, backfill, err);
-  /* A refresh after ALTER or a rebuild also finds the rows that were written without triggers. */
-  if (rc == SQLITE_OK && !fresh && renewed) rc = leadx_db_run(db, LEADX_SQL_TABLE_SET_DIFF_DUE, err, "ti", table->name, (int64_t)1);
+  if (rc == SQLITE_OK) rc = leadx_capture_install(db, table, NULL, err);
+  if (rc == SQLITE_OK && (!before || backfill) && table->mode != LEADX_MODE_PULL) rc = leadx_diff_begin(db, table, backfill, err);
   return rc;
 }
 
@@ -98,7 +101,7 @@ static leadx_doc *track_one(leadx_ctx *ctx, const char *name, const char *option
   const char *effective = options ? options : stored ? stored : "{}";
   leadx_table *table = leadx_table_describe(db, "leadx_track", name, effective, err);
   leadx_doc *result = NULL;
-  if (table && track(db, table, effective, stored == NULL, wants_backfill(options), err) == SQLITE_OK) {
+  if (table && track(db, table, effective, wants_backfill(options), err) == SQLITE_OK) {
     result = describe(table);
     if (!result) leadx_err_nomem(err);
   }

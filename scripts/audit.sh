@@ -17,7 +17,7 @@ layers=(
   'sqlite err clock sql_text'
   'db http exchange json doc'
   'rest conflict wire table ctx settings session schema queue lease'
-  'capture change apply plan diff request page job intake'
+  'capture change apply plan diff fingerprint request page job intake'
   'push pull settle resolve decide reconcile track server inspect'
   'sync'
   'worker'

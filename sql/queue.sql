@@ -167,10 +167,6 @@ WHERE NOT EXISTS (SELECT 1 FROM main.sync_conflicts WHERE entity_type = ?2 AND e
 -- name: shadow_get
 SELECT version, gone FROM main.leadx_shadow WHERE entity = ?1 AND key = ?2
 
--- name: shadow_set
-INSERT INTO main.leadx_shadow(entity, key, version) VALUES (?1, ?2, ?3)
-ON CONFLICT(entity, key) DO UPDATE SET version = excluded.version, gone = NULL
-
 -- name: shadow_mark_gone
 UPDATE main.leadx_shadow SET gone = 1 WHERE entity = ?1 AND key = ?2
 

@@ -38,8 +38,7 @@ CREATE TABLE IF NOT EXISTS main.leadx_tables (
   columns TEXT NOT NULL,
   last_push_at TEXT,
   last_pull_at TEXT,
-  last_error TEXT,
-  diff_due INTEGER NOT NULL DEFAULT 0
+  last_error TEXT
 ) WITHOUT ROWID
 
 -- name: schema_applying
@@ -51,12 +50,13 @@ CREATE TABLE IF NOT EXISTS main.leadx_applying (
 
 -- name: schema_shadow
 -- The rows that are known, with their version as the server wrote it; NULL while the server has not confirmed the row.
--- gone: the server keeps the row as deleted, so it is not missed here.
+-- gone: the server keeps the row as deleted, so it is not missed here. fingerprint: what the local row held when all of it was sent or queued.
 CREATE TABLE IF NOT EXISTS main.leadx_shadow (
   entity TEXT NOT NULL,
   key TEXT NOT NULL,
   version TEXT,
   gone INTEGER,
+  fingerprint BLOB,
   PRIMARY KEY (entity, key)
 ) WITHOUT ROWID
 

@@ -18,7 +18,7 @@ SELECT count(*) FROM pragma_index_list(?1, 'main') l WHERE l."unique"
   AND (l.origin <> 'pk' OR EXISTS (SELECT 1 FROM pragma_index_xinfo(l.name, 'main') x WHERE x.key AND x.coll <> 'BINARY'))
 
 -- name: table_tracked
-SELECT table_name, entity, priority, options, diff_due FROM main.leadx_tables ORDER BY priority, table_name
+SELECT table_name, entity, priority, options FROM main.leadx_tables ORDER BY priority, table_name
 
 -- name: table_tracked_options
 SELECT options FROM main.leadx_tables WHERE table_name = ?1 COLLATE NOCASE
@@ -29,13 +29,29 @@ SELECT table_name FROM main.leadx_tables WHERE entity = ?1 AND table_name <> ?2 
 -- name: table_store
 INSERT INTO main.leadx_tables(table_name, entity, priority, options, columns) VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT(table_name) DO UPDATE SET entity = excluded.entity, priority = excluded.priority,
-  options = excluded.options, columns = excluded.columns, diff_due = 0, last_error = NULL
+  options = excluded.options, columns = excluded.columns, last_error = NULL
 
 -- name: table_forget
 DELETE FROM main.leadx_tables WHERE table_name = ?1 COLLATE NOCASE
 
--- name: table_set_diff_due
-UPDATE main.leadx_tables SET diff_due = ?2 WHERE table_name = ?1
+-- name: table_tracked_as
+SELECT 1 FROM main.leadx_tables WHERE table_name = ?1 COLLATE NOCASE AND entity = ?2
+
+-- name: table_take_over
+-- A table that is gone hands its entity, with what is queued and known of it, to the one that takes its place.
+UPDATE main.leadx_tables SET table_name = ?1
+WHERE entity = ?2 AND table_name NOT IN (SELECT name COLLATE NOCASE FROM main.sqlite_schema WHERE type = 'table')
+  AND NOT EXISTS (SELECT 1 FROM main.leadx_tables WHERE table_name = ?1 COLLATE NOCASE)
+
+-- name: table_note_gone
+UPDATE main.leadx_tables SET last_error = 'table "' || table_name || '" is gone; if it was renamed, call leadx_track(its new name, ''{"entity":"'
+  || entity || '"}''), else leadx_untrack()'
+WHERE table_name COLLATE NOCASE NOT IN (SELECT name FROM main.sqlite_schema WHERE type = 'table')
+
+-- name: table_stray_trigger
+-- A trigger of ours that came along when the table was renamed: it bears another table's name.
+SELECT name FROM main.sqlite_schema
+WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE AND name LIKE 'leadx\_%' ESCAPE '\' AND name NOT IN (?2, ?3, ?4, ?5) LIMIT 1
 
 -- name: table_set_error
 UPDATE main.leadx_tables SET last_error = ?2 WHERE table_name = ?1

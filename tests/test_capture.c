@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "capture.h"
+#include "diff.h"
 #include "suites.h"
 #include "tracked.h"
 
@@ -258,6 +259,56 @@ START_TEST(rows_written_after_a_rebuild_that_dropped_the_triggers_are_found) {
 }
 END_TEST
 
+/* One row edited, one edited back, one that was unsent and edited again, one whose delete was unsent and that came back. */
+START_TEST(edits_made_while_the_triggers_were_missing_are_found) {
+  track_notes();
+  tracked_run(&file, "INSERT INTO notes VALUES('d', '4', 'q'), ('e', '5', 'r'); DELETE FROM notes WHERE id = 'c'");
+  tracked_run(&file, "%s", _i == 0 ? rebuild : _i == 1 ? "DROP TRIGGER leadx_notes_update; DROP TRIGGER leadx_notes_insert; DROP TRIGGER leadx_notes_delete"
+                                                       : "ALTER TABLE notes ADD COLUMN extra TEXT DEFAULT 'none'; DROP TRIGGER leadx_notes_insert;"
+                                                         "DROP TRIGGER leadx_notes_update");
+  tracked_run(&file, "DELETE FROM sync_queue WHERE entity_id = 'e'; UPDATE notes SET v = 'edited' WHERE id = 'a'; UPDATE notes SET w = 'edited' WHERE id = 'd';"
+                     "UPDATE notes SET v = 'x' WHERE id = 'b'; UPDATE notes SET v = '2' WHERE id = 'b'; INSERT INTO notes(id, v, w) VALUES('c', '3', 'z')");
+  if (_i == 0) tracked_run(&file, "SELECT leadx_track('notes')");
+  tracked_look(&file, "notes");
+  expect("SELECT group_concat(x, ', ') FROM (SELECT DISTINCT action || ' ' || entity_id AS x FROM sync_queue WHERE status <> 'SYNCED'"
+         " AND rowid > (SELECT max(rowid) FROM sync_queue WHERE action = 'DELETE') ORDER BY x)",
+         "CREATE c, CREATE e, UPDATE a, UPDATE d");
+  expect("SELECT json_extract(payload, '$.v') || ' ' || ifnull(base, 'unknown') FROM sync_queue WHERE entity_id = 'a'", "edited unknown");
+  sqlite3_int64 queued = tracked_int(&file, "SELECT count(*) FROM sync_queue");
+  tracked_run(&file, "DROP TRIGGER leadx_notes_update");
+  tracked_look(&file, "notes");
+  ck_assert_int_eq(tracked_int(&file, "SELECT count(*) FROM sync_queue"), queued);
+}
+END_TEST
+
+START_TEST(a_column_that_a_rebuild_dropped_or_filled_does_not_hide_an_edit) {
+  track_notes();
+  tracked_run(&file, "%s",
+              _i ? "BEGIN; CREATE TABLE n(id TEXT PRIMARY KEY NOT NULL, v TEXT); INSERT INTO n SELECT id, v FROM notes; DROP TABLE notes;"
+                   "ALTER TABLE n RENAME TO notes; COMMIT; UPDATE notes SET v = 'edited' WHERE id = 'b'"
+                 : "BEGIN; CREATE TABLE n(size INTEGER DEFAULT '0', id TEXT PRIMARY KEY NOT NULL, w TEXT, v TEXT); INSERT INTO n(id, v, w) SELECT id, v, w FROM"
+                   " notes; DROP TABLE notes; ALTER TABLE n RENAME TO notes; COMMIT; UPDATE notes SET size = 7 WHERE id = 'b'");
+  tracked_look(&file, "notes");
+  expect_queue("UPDATE b");
+}
+END_TEST
+
+START_TEST(a_renamed_table_is_said_and_its_entity_taken_over) {
+  track_notes();
+  tracked_run(&file, "INSERT INTO notes VALUES('d', '4', 'w'); ALTER TABLE notes RENAME TO memos; UPDATE memos SET v = 'still captured' WHERE id = 'a'");
+  expect_queue("CREATE d, UPDATE a");
+  leadx_err_clear(&file.err);
+  ck_assert_int_eq(leadx_diff_missing(&file.db, &file.err), SQLITE_OK);
+  leadx_db_release(&file.db);
+  ck_assert_ptr_nonnull(strstr(tracked_text(&file, "SELECT last_error FROM leadx_status"), "table \"notes\" is gone; if it was renamed"));
+  tracked_run(&file, "SELECT leadx_track('memos', '{\"entity\":\"notes\"}'); UPDATE memos SET v = 'once' WHERE id = 'b'");
+  tracked_look(&file, "memos");
+  expect_queue("CREATE d, UPDATE a, UPDATE b");
+  expect("SELECT group_concat(table_name) FROM leadx_tables", "memos");
+  expect("SELECT count(*) FROM leadx_shadow WHERE version IS NOT NULL", "3");
+}
+END_TEST
+
 START_TEST(a_trigger_that_was_dropped_or_doctored_is_made_anew) {
   track_notes();
   tracked_run(&file, "%s", _i ? "DROP TRIGGER leadx_notes_update; CREATE TRIGGER leadx_notes_update AFTER UPDATE ON notes BEGIN DELETE FROM notes; END"
@@ -293,6 +344,9 @@ Suite *test_capture_suite(void) {
   tcase_add_test(shape, a_renamed_column_is_sent_under_its_new_name_after_the_next_look);
   tcase_add_test(shape, a_column_is_dropped_between_untrack_and_track);
   tcase_add_test(shape, rows_written_after_a_rebuild_that_dropped_the_triggers_are_found);
+  tcase_add_loop_test(shape, edits_made_while_the_triggers_were_missing_are_found, 0, 3);
+  tcase_add_loop_test(shape, a_column_that_a_rebuild_dropped_or_filled_does_not_hide_an_edit, 0, 2);
+  tcase_add_test(shape, a_renamed_table_is_said_and_its_entity_taken_over);
   tcase_add_loop_test(shape, a_trigger_that_was_dropped_or_doctored_is_made_anew, 0, 2);
   suite_add_tcase(suite, shape);
   return suite;
