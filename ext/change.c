@@ -148,7 +148,7 @@ static int take_member(leadx_change *change, const leadx_member *member, const c
   if (err->rc != SQLITE_OK || change->problem) return err->rc;
   if (action == LEADX_DELETE) return take_members(change, row, TAKE_BASE, err);
   if (member->sent && note_sent_row(change, row, err) != SQLITE_OK) return err->rc;
-  change->newest_payload = change->texts[change->ntexts - 1];
+  change->newest_payload = row.z; /* what follows the object is at most white space */
   if (action == LEADX_CREATE || !base) return take_members(change, row, TAKE_VALUE | TAKE_CHANGED, err);
   leadx_slice old = open_object(change, base, NULL, err);
   int rc = err->rc;

@@ -78,7 +78,11 @@ static int is_narrow(leadx_db *db, const leadx_table *table) {
 
 /* The statement that reads one row, kept with the table. */
 static sqlite3_stmt *reader(leadx_db *db, leadx_table *table, leadx_err *err) {
+  char *list = NULL;
   if (table->reader) return table->reader;
+  if (list_columns(table, &list, err) != SQLITE_OK) return NULL;
+  table->reader_list = hash_text(list);
+  sqlite3_free(list);
   sqlite3_str *sql = sqlite3_str_new(NULL);
   sqlite3_str_appendall(sql, "SELECT 1");
   append_columns(sql, table);
@@ -104,23 +108,21 @@ static int store(leadx_db *db, const leadx_table *table, const char *key, const 
 }
 
 int leadx_fingerprint_note(leadx_db *db, leadx_table *table, const char *key, const char *version, leadx_err *err) {
-  char *list = NULL;
   unsigned char *bytes = NULL;
   int n = 0;
   if (!is_narrow(db, table)) return store(db, table, key, version, NULL, 0, err);
   sqlite3_stmt *row = reader(db, table, err);
-  if (!row || list_columns(table, &list, err) != SQLITE_OK) return err->rc;
+  if (!row) return err->rc;
   int rc = leadx_table_bind_key(table, row, 1, key);
   if (rc == SQLITE_OK) rc = sqlite3_step(row);
   if (rc == SQLITE_ROW) {
-    bytes = make(table, hash_text(list), row, 1, &n);
+    bytes = make(table, table->reader_list, row, 1, &n);
     if (!bytes) leadx_err_nomem(err);
   } else if (rc != SQLITE_DONE && rc != SQLITE_MISMATCH) {
     leadx_err_db(err, db->handle, rc, "read a row");
   }
   sqlite3_reset(row);
   sqlite3_clear_bindings(row);
-  sqlite3_free(list);
   if (err->rc == SQLITE_OK) return store(db, table, key, version, bytes, n, err);
   sqlite3_free(bytes);
   return err->rc;

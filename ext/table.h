@@ -48,6 +48,7 @@ typedef struct leadx_table {
   int push_noted;       /* this sync has written last_push_at already */
   char *warnings;       /* JSON array or NULL */
   sqlite3_stmt *reader; /* of fingerprint.c: reads one row; made on first use */
+  uint32_t reader_list; /* what its list of columns hashes to */
 } leadx_table;
 
 /* Describes a table for tracking: checks it (kind, schema, key), reads options (JSON object text or
