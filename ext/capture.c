@@ -156,6 +156,7 @@ static void append_member_name(const writing *what, sqlite3_str *sql, const lead
     sqlite3_str_appendall(json, ":");
   }
   char *name = sqlite3_str_finish(json);
+  if (!name && !what->unnamed) leadx_db_spoil(sql);
   sqlite3_str_appendf(sql, "'%s%q'", comma ? "," : "", name ? name : "");
   sqlite3_free(name);
 }
@@ -167,6 +168,7 @@ static void append_columns(const writing *what, sqlite3_str *sql, const char *op
   for (int i = 0; i < what->table->ncolumns; i++) {
     const leadx_column *column = &what->table->columns[i];
     char *ref = reference(what->row, column);
+    if (!ref) leadx_db_spoil(sql);
     chain_open(sql, i, op);
     part(what, sql, column, ref ? ref : "NULL", i);
     chain_close(sql, i, what->table->ncolumns);
@@ -217,6 +219,7 @@ static void append_listed(const writing *what, sqlite3_str *sql) {
   for (int i = 0; i < what->table->ncolumns; i++) {
     const leadx_column *column = &what->table->columns[i];
     char *ref = reference(what->row, column);
+    if (!ref) leadx_db_spoil(sql);
     sqlite3_str_appendf(sql, "%s(%d, ", i ? ", " : "", i);
     append_member_name(what, sql, column, 0);
     sqlite3_str_appendall(sql, ", ");

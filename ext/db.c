@@ -140,6 +140,11 @@ char *leadx_db_finish(sqlite3_str *text, leadx_err *err) {
   return NULL;
 }
 
+void leadx_db_spoil(sqlite3_str *text) {
+  /* More than any text may hold; SQLite's builders keep their first error. */
+  sqlite3_str_appendchar(text, 0x7fffffff, ' ');
+}
+
 sqlite3_stmt *leadx_db_prepare_str(leadx_db *db, sqlite3_str *sql, leadx_err *err) {
   char *z = leadx_db_finish(sql, err);
   sqlite3_stmt *stmt = z ? leadx_db_prepare(db, z, err) : NULL;

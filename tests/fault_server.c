@@ -38,6 +38,7 @@ typedef struct connection {
   int fd;
   int number;
   int nrequests;
+  int generation;
   int is_used;  /* the slot has a thread to join */
   int is_over;  /* that thread is about to return */
 } connection;
@@ -105,25 +106,17 @@ void fault_sleep_ms(long ms) {
   while (nanosleep(&left, &left) != 0 && errno == EINTR) continue;
 }
 
-static int is_ending(connection *c, int generation) {
+static int is_ending(connection *c) {
   fault_server *server = c->server;
   pthread_mutex_lock(&server->mutex);
-  int ending = server->is_stopping || server->generation != generation;
+  int ending = server->is_stopping || server->generation != c->generation;
   pthread_mutex_unlock(&server->mutex);
   return ending;
 }
 
-static int server_generation(fault_server *server) {
-  pthread_mutex_lock(&server->mutex);
-  int generation = server->generation;
-  pthread_mutex_unlock(&server->mutex);
-  return generation;
-}
-
 /* Sleeps in slices, so that stopping does not wait for it. */
 static void pause_ms(connection *c, long ms) {
-  int generation = server_generation(c->server);
-  for (; ms > 0 && !is_ending(c, generation); ms -= SLICE_MS) fault_sleep_ms(ms < SLICE_MS ? ms : SLICE_MS);
+  for (; ms > 0 && !is_ending(c); ms -= SLICE_MS) fault_sleep_ms(ms < SLICE_MS ? ms : SLICE_MS);
 }
 
 /* Returns 0 when the client is gone. */
@@ -179,11 +172,10 @@ static int connect_to(int port) {
 
 /* Appends what comes. Returns 0 at the end of the connection or of the server. */
 static int receive_some(connection *c, buffer *in) {
-  int generation = server_generation(c->server);
   for (;;) {
     struct pollfd poll_for = {c->fd, POLLIN, 0};
     char piece[64 << 10];
-    if (is_ending(c, generation)) return 0;
+    if (is_ending(c)) return 0;
     if (poll(&poll_for, 1, SLICE_MS) <= 0) continue;
     ssize_t n = recv(c->fd, piece, sizeof piece, 0);
     if (n < 0 && errno == EINTR) continue;
@@ -502,11 +494,10 @@ static int do_hang_body(exchange *x) {
 
 static int do_drip(exchange *x) {
   buffer out = {0};
-  int generation = server_generation(x->c->server);
   int ok = 1;
   whole(&out, &x->answer);
   for (size_t i = 0; ok && i < out.n; i++) {
-    ok = send_all(x->c->fd, out.z + i, 1) && !is_ending(x->c, generation);
+    ok = send_all(x->c->fd, out.z + i, 1) && !is_ending(x->c);
     fault_sleep_ms(rule_n(x, 20));
   }
   free(out.z);
@@ -632,7 +623,6 @@ static int do_continue(exchange *x) {
 static int do_big(exchange *x) {
   enum { PIECE = 64 << 10 };
   buffer out = {0};
-  int generation = server_generation(x->c->server);
   fault_answer answer = {200, NULL, "x", 1};
   char *piece = must(malloc(PIECE));
   int ok;
@@ -642,7 +632,7 @@ static int do_big(exchange *x) {
   ok = send_buffer(x, &out);
   for (long left = rule_n(x, 64L << 20); ok && left > 0; left -= PIECE) {
     chunk(&out, piece, PIECE);
-    ok = send_buffer(x, &out) && !is_ending(x->c, generation);
+    ok = send_buffer(x, &out) && !is_ending(x->c);
   }
   free(piece);
   chunk(&out, "\"]", 2);
@@ -798,11 +788,10 @@ static void upstream_request(buffer *out, const fault_request *request) {
 }
 
 static void read_to_end(connection *c, int fd, buffer *in) {
-  int generation = server_generation(c->server);
   for (;;) {
     struct pollfd poll_for = {fd, POLLIN, 0};
     char piece[64 << 10];
-    if (is_ending(c, generation)) return;
+    if (is_ending(c)) return;
     if (poll(&poll_for, 1, SLICE_MS) <= 0) continue;
     ssize_t n = recv(fd, piece, sizeof piece, 0);
     if (n <= 0) return;
@@ -1023,7 +1012,9 @@ static connection *slot_take(fault_server *server) {
     pthread_mutex_unlock(&server->mutex);
     if (!is_free) continue;
     if (is_joinable) pthread_join(c->thread, NULL);
+    pthread_mutex_lock(&server->mutex);
     memset(c, 0, sizeof *c);
+    pthread_mutex_unlock(&server->mutex);
     return c;
   }
   return NULL;
@@ -1041,9 +1032,15 @@ static void serve(fault_server *server, int fd) {
   c->fd = fd;
   pthread_mutex_lock(&server->mutex);
   c->number = ++server->naccepted;
+  c->generation = server->generation;
   pthread_mutex_unlock(&server->mutex);
-  c->is_used = pthread_create(&c->thread, NULL, connection_main, c) == 0;
-  if (!c->is_used) close(fd);
+  pthread_t thread;
+  int is_started = pthread_create(&thread, NULL, connection_main, c) == 0;
+  pthread_mutex_lock(&server->mutex);
+  c->thread = thread;
+  c->is_used = is_started;
+  pthread_mutex_unlock(&server->mutex);
+  if (!is_started) close(fd);
 }
 
 static int listener_of(fault_server *server, int *is_stopping) {
@@ -1091,15 +1088,21 @@ fault_server *fault_server_start(void) {
   return NULL;
 }
 
-static void join_connections(fault_server *server) {
+/* A thread that waits in recv(), or in send() to a client that does not read, is woken by this. */
+static void shut_connections(fault_server *server) {
+  pthread_mutex_lock(&server->mutex);
   for (int i = 0; i < MAX_CONNECTIONS; i++) {
     connection *c = &server->connections[i];
-    if (!c->is_used) continue;
-    /* A thread that is stuck in send() to a client that does not read is woken by this. */
-    pthread_mutex_lock(&server->mutex);
-    if (!c->is_over) shutdown(c->fd, SHUT_RDWR);
-    pthread_mutex_unlock(&server->mutex);
-    pthread_join(c->thread, NULL);
+    if (c->is_used && !c->is_over) shutdown(c->fd, SHUT_RDWR);
+  }
+  pthread_mutex_unlock(&server->mutex);
+}
+
+static void join_connections(fault_server *server) {
+  shut_connections(server);
+  for (int i = 0; i < MAX_CONNECTIONS; i++) {
+    connection *c = &server->connections[i];
+    if (c->is_used) pthread_join(c->thread, NULL);
     c->is_used = 0;
   }
 }
@@ -1138,6 +1141,7 @@ static void close_listener(fault_server *server) {
   shutdown(fd, SHUT_RDWR);
   fault_sleep_ms(2 * SLICE_MS);
   close(fd);
+  shut_connections(server);
 }
 
 int fault_server_refuse(fault_server *server, int on) {

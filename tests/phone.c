@@ -60,7 +60,7 @@ void phone_remove(phone *d) {
 
 pid_t phone_start(const phone *d, unsigned seed, long point) {
   char program[560], out[80], url[128], seed_text[16], writes[16], point_text[24], rounds[16];
-  char *environment[64];
+  char *environment[1024];
   int n = 0;
   name_program(program, sizeof program);
   snprintf(out, sizeof out, "%s.out", d->path);
@@ -71,7 +71,7 @@ pid_t phone_start(const phone *d, unsigned seed, long point) {
   snprintf(rounds, sizeof rounds, "%d", d->rounds);
   char *const argv[] = {program, (char *)d->path, (char *)d->tag, seed_text, writes, (char *)d->journal, point_text, rounds, NULL};
   environment[n++] = url;
-  for (char **entry = environ; *entry && n < 63; entry++) {
+  for (char **entry = environ; *entry && n < 1022; entry++) {
     if (strncmp(*entry, "LEADX_URL=", 10) != 0) environment[n++] = *entry;
   }
   environment[n] = NULL;
