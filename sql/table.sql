@@ -66,11 +66,5 @@ WHERE l.schema = 'main' AND l.type = 'table' AND l.name NOT LIKE 'sqlite\_%' ESC
   AND EXISTS (SELECT 1 FROM pragma_table_info(l.name, 'main') WHERE pk > 0)
 ORDER BY l.name
 
--- name: table_triggers
-SELECT name, sql FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE
-
 -- name: table_trigger_sql
 SELECT sql FROM main.sqlite_schema WHERE type = 'trigger' AND name = ?1
-
--- name: table_own_triggers
-SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND name IN (?1, ?2, ?3, ?4)
