@@ -7,14 +7,6 @@
 
 #include <ctype.h>
 #include <string.h>
-#include <strings.h>
-
-#include "clock.h"
-
-/* More digits than that are no use to anybody. */
-#define MAX_RETRY_AFTER_S 999999999
-
-/* ---- requests ---- */
 
 leadx_request *leadx_request_new(const char *method) {
   leadx_request *req = sqlite3_malloc64(sizeof *req);
@@ -78,26 +70,6 @@ void leadx_request_free(leadx_request *req) {
   sqlite3_free(req);
 }
 
-int leadx_request_reset(leadx_request *req) {
-  char *answer = sqlite3_malloc64(LEADX_FIRST_ANSWER_BYTES);
-  if (!answer) return SQLITE_NOMEM;
-  free_wiped(req->answer, req->answer_bytes);
-  answer[0] = 0;
-  req->answer = answer;
-  req->answer_bytes = 0;
-  req->net = LEADX_NET_OFFLINE;
-  req->curl_code = 0;
-  req->status = 0;
-  req->retry_after_s = -1;
-  req->date_s = 0;
-  req->bytes_out = req->bytes_in = 0;
-  req->content_type[0] = req->content_range[0] = req->preference_applied[0] = 0;
-  req->error[0] = 0;
-  return SQLITE_OK;
-}
-
-/* ---- answers ---- */
-
 void leadx_exchange_copy(char *out, size_t nout, const char *text, size_t n) {
   size_t i;
   if (n > nout - 1) n = nout - 1;
@@ -106,45 +78,4 @@ void leadx_exchange_copy(char *out, size_t nout, const char *text, size_t n) {
     out[i] = c >= 0x20 && c < 0x7f ? text[i] : '?';
   }
   out[n] = 0;
-}
-
-void leadx_exchange_keep_header(leadx_request *req, char retry_after[LEADX_RETRY_AFTER_BYTES], const char *name, size_t nname,
-                                const char *value, size_t nvalue) {
-  const struct { const char *name; char *out; size_t nout; } kept[] = {
-    {"content-type", req->content_type, sizeof req->content_type},
-    {"content-range", req->content_range, sizeof req->content_range},
-    {"preference-applied", req->preference_applied, sizeof req->preference_applied},
-    {"retry-after", retry_after, LEADX_RETRY_AFTER_BYTES},
-  };
-  size_t i;
-  for (i = 0; i < sizeof kept / sizeof *kept; i++) {
-    if (strlen(kept[i].name) == nname && strncasecmp(kept[i].name, name, nname) == 0) {
-      leadx_exchange_copy(kept[i].out, kept[i].nout, value, nvalue);
-      return;
-    }
-  }
-  if (nname == 4 && strncasecmp(name, "date", 4) == 0) {
-    int64_t at = 0;
-    if (leadx_instant_http_date(value, nvalue, &at) == 0) req->date_s = at;
-  }
-}
-
-static int64_t read_seconds(const char *text) {
-  int64_t n = 0;
-  const char *z = text;
-  for (; isdigit((unsigned char)*z); z++) {
-    n = n * 10 + (*z - '0');
-    if (n > MAX_RETRY_AFTER_S) n = MAX_RETRY_AFTER_S;
-  }
-  return z == text || *z ? -1 : n;
-}
-
-/* A date is compared with the server's own clock where it told the time: ours may be years off. */
-int64_t leadx_exchange_retry_after(const char *text, int64_t date_s) {
-  int64_t at, now;
-  int64_t seconds = read_seconds(text);
-  if (seconds >= 0 || leadx_instant_http_date(text, strlen(text), &at) != 0) return seconds;
-  now = date_s ? date_s : leadx_clock_wall_us() / 1000000;
-  if (at <= now) return 0;
-  return at - now < MAX_RETRY_AFTER_S ? at - now : MAX_RETRY_AFTER_S;
 }

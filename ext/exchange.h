@@ -47,24 +47,7 @@ leadx_request *leadx_request_new(const char *method);   /* NULL when out of memo
 int leadx_request_header(leadx_request *req, const char *name, const char *value);
 void leadx_request_free(leadx_request *req);            /* accepts NULL; wipes headers before freeing */
 
-/* ---- for transports ---- */
-
-/* Makes a request look as if it had never been sent. Its answer is "" rather than NULL afterwards, with room for
-** LEADX_FIRST_ANSWER_BYTES. SQLITE_NOMEM. */
-#define LEADX_FIRST_ANSWER_BYTES ((size_t)4 << 10)
-int leadx_request_reset(leadx_request *req);
-
 /* Copies text of the network: what is not printable ASCII becomes '?', what is too long is cut. */
 void leadx_exchange_copy(char *out, size_t nout, const char *text, size_t n);
-
-/* Keeps one header of the answer if it is one that anybody asks for. retry_after is the transport's,
-** because what it says can only be read when the server's date is known. */
-#define LEADX_RETRY_AFTER_BYTES 64
-void leadx_exchange_keep_header(leadx_request *req, char retry_after[LEADX_RETRY_AFTER_BYTES], const char *name, size_t nname,
-                                const char *value, size_t nvalue);
-
-/* Seconds to wait by a Retry-After header (seconds or an HTTP date), -1 when it says nothing readable. date_s is the
-** server's own clock, 0 when it did not tell. */
-int64_t leadx_exchange_retry_after(const char *text, int64_t date_s);
 
 #endif

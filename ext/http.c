@@ -22,7 +22,6 @@
 
 #include "http.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -33,14 +32,14 @@
 
 #include <curl/curl.h>
 
+#include "address.h"
+#include "receive.h"
 
 #ifndef LEADX_VERSION
 #define LEADX_VERSION "0.1.0"
 #endif
 
 enum {
-  MAX_HEADER_BYTES = 64 << 10,   /* all header lines of one answer, 1xx answers included */
-  MAX_URL_BYTES = 2048,          /* of a base URL; nobody types a longer one */
   MAX_CONNECTIONS = 8,           /* HTTP/1.1; what browsers and servers are used to */
   GET_BUFFER_BYTES = 128 << 10,  /* a page of rows is read in few pieces */
   UPLOAD_BUFFER_BYTES = 1 << 20, /* a batch leaves in one piece, or it would wait until the caller waits */
@@ -66,15 +65,11 @@ struct transfer {
   CURL *easy;
   CURLU *url;
   struct curl_slist *headers;
-  size_t capacity;        /* of req->answer */
-  size_t header_bytes;    /* received so far */
-  int has_header_end;     /* the empty line behind the header came */
-  int has_length;         /* the header says where the body ends */
+  leadx_receive in;       /* its answer, as far as it came */
   int is_plain;           /* http: only a loopback address may be connected */
   int is_loopback;
   int is_out_of_memory;   /* a callback of ours could not allocate */
   leadx_net net;          /* what a callback of ours decided; LEADX_NET_ANSWER while nothing was */
-  char retry_after[LEADX_RETRY_AFTER_BYTES]; /* as sent; it may be a date, which needs the Date header to be read */
   char error[CURL_ERROR_SIZE];
 };
 
@@ -150,155 +145,75 @@ const char *leadx_http_version(void) {
 
 /* ---- URLs ---- */
 
-/* As curl_url() writes them: it turns 127.1, 0x7f000001 and [0::1] into these. */
-static int is_loopback_host(const char *host) {
-  static const char *const names[] = {"localhost", "127.0.0.1", "[::1]", "::1"};
-  size_t i;
-  for (i = 0; i < sizeof names / sizeof *names; i++) {
-    if (strcasecmp(host, names[i]) == 0) return 1;
-  }
-  return 0;
-}
-
-/* The parts of a parsed URL; NULL for one that it does not have. */
-typedef struct url_parts {
-  char *scheme, *host, *port, *path, *user, *password, *zone; /* from curl; a default port counts as none */
-  int is_out_of_memory;                                       /* a part may be missing for that reason */
-} url_parts;
-
-static char *url_part(CURLU *url, CURLUPart part, url_parts *parts) {
+static char *url_part(CURLU *url, CURLUPart part, int *is_out_of_memory) {
   char *text = NULL;
   CURLUcode code = curl_url_get(url, part, &text, CURLU_NO_DEFAULT_PORT);
-  if (code == CURLUE_OUT_OF_MEMORY) parts->is_out_of_memory = 1;
+  if (code == CURLUE_OUT_OF_MEMORY) *is_out_of_memory = 1;
   return code == CURLUE_OK ? text : NULL;
 }
 
-static void url_parts_read(CURLU *url, url_parts *parts) {
-  memset(parts, 0, sizeof *parts);
-  parts->scheme = url_part(url, CURLUPART_SCHEME, parts);
-  parts->host = url_part(url, CURLUPART_HOST, parts);
-  parts->port = url_part(url, CURLUPART_PORT, parts);
-  parts->path = url_part(url, CURLUPART_PATH, parts);
-  parts->user = url_part(url, CURLUPART_USER, parts);
-  parts->password = url_part(url, CURLUPART_PASSWORD, parts);
-  parts->zone = url_part(url, CURLUPART_ZONEID, parts);
+static void address_clear(leadx_address *address) {
+  curl_free(address->scheme);
+  curl_free(address->host);
+  curl_free(address->port);
+  curl_free(address->path);
+  curl_free(address->user);
+  curl_free(address->password);
+  curl_free(address->zone);
+  memset(address, 0, sizeof *address);
 }
 
-static void url_parts_clear(url_parts *parts) {
-  curl_free(parts->scheme);
-  curl_free(parts->host);
-  curl_free(parts->port);
-  curl_free(parts->path);
-  curl_free(parts->user);
-  curl_free(parts->password);
-  curl_free(parts->zone);
-  memset(parts, 0, sizeof *parts);
+/* A part may be missing for want of memory: SQLITE_NOMEM then. The parts are curl's, for address_clear(). */
+static int address_read(CURLU *url, leadx_address *address) {
+  int is_out_of_memory = 0;
+  address->scheme = url_part(url, CURLUPART_SCHEME, &is_out_of_memory);
+  address->host = url_part(url, CURLUPART_HOST, &is_out_of_memory);
+  address->port = url_part(url, CURLUPART_PORT, &is_out_of_memory);
+  address->path = url_part(url, CURLUPART_PATH, &is_out_of_memory);
+  address->user = url_part(url, CURLUPART_USER, &is_out_of_memory);
+  address->password = url_part(url, CURLUPART_PASSWORD, &is_out_of_memory);
+  address->zone = url_part(url, CURLUPART_ZONEID, &is_out_of_memory);
+  return is_out_of_memory ? SQLITE_NOMEM : SQLITE_OK;
 }
 
-static int has_scheme(const url_parts *parts, const char *scheme) {
-  return parts->scheme && parts->host && strcmp(parts->scheme, scheme) == 0;
-}
-
-static int is_loopback_url(const url_parts *parts) {
-  return parts->host && !parts->zone && is_loopback_host(parts->host);
-}
-
-/* What forbids sending a request there, or NULL. Holds for base URLs and for every request's own. */
-static const char *url_fault(const url_parts *parts) {
-  if (parts->user || parts->password) return "it contains a user name";
-  if (parts->zone) return "it contains a zone id";
-  if (parts->port && strcmp(parts->port, "0") == 0) return "port 0 does not exist";
-  if (has_scheme(parts, "https")) return NULL;
-  if (!has_scheme(parts, "http")) return "only https is spoken here";
-  return is_loopback_url(parts) ? NULL : "http would send the keys in clear";
-}
-
-/* Parses a URL into parts. Returns NULL, or what is wrong with it; parts->is_out_of_memory outranks both. */
-static const char *url_parse(CURLU *url, const char *text, url_parts *parts) {
-  memset(parts, 0, sizeof *parts);
+/* Parses a URL into its parts. Returns SQLITE_OK, SQLITE_NOMEM, or SQLITE_MISUSE and what is wrong with it. */
+static int address_parse(CURLU *url, const char *text, leadx_address *address, const char **fault) {
+  memset(address, 0, sizeof *address);
   switch (curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER)) {
     case CURLUE_OK: break;
-    case CURLUE_USER_NOT_ALLOWED: return "it contains a user name";
-    case CURLUE_UNSUPPORTED_SCHEME: return "only https is spoken here";
-    case CURLUE_OUT_OF_MEMORY: parts->is_out_of_memory = 1; return NULL;
-    default: return "it is no valid URL";
+    case CURLUE_OUT_OF_MEMORY: return SQLITE_NOMEM;
+    case CURLUE_USER_NOT_ALLOWED: *fault = "it contains a user name"; return SQLITE_MISUSE;
+    case CURLUE_UNSUPPORTED_SCHEME: *fault = "only https is spoken here"; return SQLITE_MISUSE;
+    default: *fault = "it is no valid URL"; return SQLITE_MISUSE;
   }
-  url_parts_read(url, parts);
-  return url_fault(parts);
+  if (address_read(url, address) != SQLITE_OK) return SQLITE_NOMEM;
+  *fault = leadx_address_fault(address);
+  return *fault ? SQLITE_MISUSE : SQLITE_OK;
 }
 
-/* What can be seen in the text before anybody parses it, so that two parsers that disagree
-** (backslashes, "@", blanks) cannot both be right. Returns what is wrong, or NULL. */
-static const char *base_url_text_fault(const char *url) {
-  const char *z, *colon;
-  if (!url[0]) return "it is empty";
-  if (strlen(url) > MAX_URL_BYTES) return "it is longer than 2048 bytes";
-  for (z = url; *z; z++) {
-    unsigned char c = (unsigned char)*z;
-    if (c <= 0x20 || c == 0x7f) return "it contains a blank or a control byte";
-    if (c > 0x7f) return "it contains a non-ASCII byte (write the host in punycode, the path with %)";
-  }
-  if (strchr(url, '\\')) return "it contains a backslash";
-  if (strchr(url, '?')) return "it contains a query";
-  if (strchr(url, '#')) return "it contains a fragment";
-  colon = strchr(url, ':');
-  if (!colon || strncmp(colon, "://", 3) != 0) return "it lacks https://";
-  if (colon[3] == '/') return "it has no host";
-  return NULL;
-}
-
-static int ends_with(const char *text, const char *end) {
-  size_t n = strlen(text), m = strlen(end);
-  return n > m && strcasecmp(text + n - m, end) == 0;
-}
-
-/* A project's own address serves several APIs; PostgREST is one of them. */
-static int is_supabase_host(const char *host) {
-  return ends_with(host, ".supabase.co") || ends_with(host, ".supabase.in") || ends_with(host, ".supabase.net");
-}
-
-static void lower(char *z) {
-  for (; *z; z++) *z = (char)tolower((unsigned char)*z);
-}
-
-/* Puts the parts together again, in one spelling per server: lower-case host, no default port,
-** no trailing slash. NULL when out of memory. */
-static char *base_url_text(url_parts *parts) {
-  const char *path = parts->path ? parts->path : "";
-  size_t npath = strlen(path);
-  int is_project;
-  while (npath > 0 && path[npath - 1] == '/') npath--;
-  is_project = npath == 0 && is_supabase_host(parts->host);
-  lower(parts->host);
-  return sqlite3_mprintf("%s://%s%s%s%.*s%s", parts->scheme, parts->host, parts->port ? ":" : "",
-                         parts->port ? parts->port : "", (int)npath, path, is_project ? "/rest/v1" : "");
-}
-
-/* Parses url and writes its normal form to *out; says what is wrong with it instead, or neither
-** when memory ran out. */
-static const char *base_url_normalise(const char *url, char **out) {
+/* Parses url and writes its normal form to *out. The same results. */
+static int base_url_normalise(const char *url, char **out, const char **fault) {
   CURLU *parsed = curl_url();
-  url_parts parts;
-  const char *fault = NULL;
-  if (!parsed) return NULL;
-  fault = url_parse(parsed, url, &parts);
-  if (parts.is_out_of_memory) fault = NULL;
-  else if (!fault) *out = base_url_text(&parts);
-  url_parts_clear(&parts);
+  leadx_address address;
+  int rc;
+  if (!parsed) return SQLITE_NOMEM;
+  rc = address_parse(parsed, url, &address, fault);
+  if (rc == SQLITE_OK) *out = leadx_address_base(&address);
+  address_clear(&address);
   curl_url_cleanup(parsed);
-  return fault;
+  return rc == SQLITE_OK && !*out ? SQLITE_NOMEM : rc;
 }
 
 char *leadx_http_base_url(const char *who, const char *url, leadx_err *err) {
-  const char *fault = url ? base_url_text_fault(url) : "it is NULL";
+  const char *fault = url ? leadx_address_text_fault(url) : "it is NULL";
   char *out = NULL;
-  if (!fault) fault = base_url_normalise(url, &out);
-  if (fault) {
+  int rc = fault ? SQLITE_MISUSE : base_url_normalise(url, &out, &fault);
+  if (rc == SQLITE_MISUSE) {
     /* The URL itself is not repeated: it may hold a password. */
     leadx_err_set(err, SQLITE_ERROR,
                   "%s: this URL cannot be used, %s; use https://host[:port][/path], or http for localhost, "
                   "127.0.0.1 or [::1]", who, fault);
-  } else if (!out) {
+  } else if (rc != SQLITE_OK) {
     leadx_err_nomem(err);
   }
   return out;
@@ -351,89 +266,23 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl
   return fd;
 }
 
-/* Makes room for n more bytes and the terminator, doubling, never much beyond the cap. */
-static int answer_reserve(transfer *t, size_t n) {
-  size_t need = t->req->answer_bytes + n + 1;
-  size_t capacity = t->capacity;
-  char *grown;
-  if (need <= capacity) return 1;
-  while (capacity < need) capacity *= 2;
-  if (capacity > (size_t)t->http->limits.max_response_bytes + 1) {
-    capacity = (size_t)t->http->limits.max_response_bytes + 1;
-  }
-  grown = sqlite3_realloc64(t->req->answer, capacity);
-  if (!grown) return 0;
-  t->req->answer = grown;
-  t->capacity = capacity;
-  return 1;
+/* What ends a transfer when its answer cannot be taken. */
+static size_t taken(transfer *t, int rc, size_t n) {
+  if (rc == SQLITE_OK) return n;
+  if (rc == SQLITE_TOOBIG) t->net = LEADX_NET_TOO_LARGE;
+  else t->is_out_of_memory = 1;
+  return CURL_WRITEFUNC_ERROR;
 }
 
 /* Receives decoded bytes, so the cap also holds for what a small gzip stream swells to. */
 static size_t on_body(char *data, size_t size, size_t count, void *arg) {
   transfer *t = arg;
-  size_t n = size * count;
-  if (n > (size_t)t->http->limits.max_response_bytes - t->req->answer_bytes) {
-    t->net = LEADX_NET_TOO_LARGE;
-    return CURL_WRITEFUNC_ERROR;
-  }
-  if (!answer_reserve(t, n)) {
-    t->is_out_of_memory = 1;
-    return CURL_WRITEFUNC_ERROR;
-  }
-  memcpy(t->req->answer + t->req->answer_bytes, data, n);
-  t->req->answer_bytes += n;
-  t->req->answer[t->req->answer_bytes] = 0;
-  return n;
-}
-
-/* Copies what fits, with every byte that is not plain ASCII made visible as "?". */
-static int is_blank(char c) {
-  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* Does the answer say where it ends? */
-static void note_framing(transfer *t, const char *name, size_t nname) {
-  if (nname == 14 && strncasecmp(name, "content-length", 14) == 0) t->has_length = 1;
-  if (nname == 17 && strncasecmp(name, "transfer-encoding", 17) == 0) t->has_length = 1;
-}
-
-/* A 1xx answer or a proxy's CONNECT answer comes first: what it said is not about the real one. */
-static void forget_headers(transfer *t) {
-  leadx_request *req = t->req;
-  req->content_type[0] = req->content_range[0] = req->preference_applied[0] = 0;
-  req->date_s = 0;
-  t->retry_after[0] = 0;
-  t->has_header_end = t->has_length = 0;
+  return taken(t, leadx_receive_body(&t->in, data, size * count), size * count);
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *arg) {
   transfer *t = arg;
-  size_t n = size * count, nvalue;
-  const char *colon, *value;
-  t->header_bytes += n;
-  if (t->header_bytes > MAX_HEADER_BYTES) {
-    t->net = LEADX_NET_TOO_LARGE;
-    return CURL_WRITEFUNC_ERROR;
-  }
-  if (n >= 5 && memcmp(line, "HTTP/", 5) == 0) {
-    forget_headers(t);
-    return n;
-  }
-  /* What comes behind the empty line are trailers: too late to say what the answer is. */
-  if (t->has_header_end) return n;
-  if (n > 0 && is_blank(line[0])) {
-    t->has_header_end = line[0] == '\r' || line[0] == '\n';
-    return n;
-  }
-  colon = memchr(line, ':', n);
-  if (!colon) return n;
-  value = colon + 1;
-  nvalue = n - (size_t)(value - line);
-  while (nvalue > 0 && is_blank(*value)) value++, nvalue--;
-  while (nvalue > 0 && is_blank(value[nvalue - 1])) nvalue--;
-  note_framing(t, line, (size_t)(colon - line));
-  leadx_exchange_keep_header(t->req, t->retry_after, line, (size_t)(colon - line), value, nvalue);
-  return n;
+  return taken(t, leadx_receive_header(&t->in, line, size * count), size * count);
 }
 
 /* ---- making a transfer ---- */
@@ -570,17 +419,15 @@ static CURLcode set_method(transfer *t) {
 /* Parses the URL, once; curl is given the result, so that nobody reads it a second time and
 ** differently. Returns SQLITE_OK, SQLITE_NOMEM, or SQLITE_MISUSE and what is wrong. */
 static int set_url(transfer *t, const char **fault) {
-  url_parts parts;
-  int is_out_of_memory;
+  leadx_address address;
+  int rc;
   *fault = t->req->url ? NULL : "it is NULL";
   if (*fault) return SQLITE_MISUSE;
-  *fault = url_parse(t->url, t->req->url, &parts);
-  is_out_of_memory = parts.is_out_of_memory;
-  t->is_plain = has_scheme(&parts, "http");
-  t->is_loopback = is_loopback_url(&parts);
-  url_parts_clear(&parts);
-  if (is_out_of_memory) return SQLITE_NOMEM;
-  return *fault ? SQLITE_MISUSE : SQLITE_OK;
+  rc = address_parse(t->url, t->req->url, &address, fault);
+  t->is_plain = leadx_address_has_scheme(&address, "http");
+  t->is_loopback = leadx_address_is_loopback(&address);
+  address_clear(&address);
+  return rc;
 }
 
 static int set_options(transfer *t) {
@@ -601,10 +448,9 @@ static transfer *transfer_new(http *h, leadx_request *req) {
   t->http = h;
   t->req = req;
   t->net = LEADX_NET_ANSWER;
-  t->capacity = LEADX_FIRST_ANSWER_BYTES;
   t->easy = curl_easy_init();
   t->url = curl_url();
-  if (t->easy && t->url && leadx_request_reset(req) == SQLITE_OK) return t;
+  if (t->easy && t->url && leadx_receive_begin(&t->in, req, h->limits.max_response_bytes) == SQLITE_OK) return t;
   transfer_free(t);
   return NULL;
 }
@@ -642,7 +488,6 @@ static leadx_net net_of(CURLcode code) {
   return LEADX_NET_OFFLINE;
 }
 
-/* Reads decimal seconds. Returns -1 when the text is something else. */
 static void count_bytes(transfer *t) {
   curl_off_t up = 0, down = 0;
   long sent = 0, received = 0;
@@ -664,25 +509,11 @@ static const char *net_text(leadx_net net) {
   }
 }
 
-/* Half an answer is no answer: its bytes, status and headers are forgotten. */
-static void discard_answer(transfer *t) {
-  leadx_request *req = t->req;
-  explicit_bzero(req->answer, req->answer_bytes);
-  req->answer[0] = 0;
-  req->answer_bytes = 0;
-  req->status = 0;
-  forget_headers(t);
-}
-
-/* Is an answer that curl calls complete one? Not when the connection ended inside the header, nor when
-** nothing says that an empty body is all there was: such a 200 would acknowledge what nobody got. */
-static int is_complete(const transfer *t) {
-  long status = 0, version = 0;
-  curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+/* curl calls an answer complete also when the connection ended inside the header. */
+static int is_complete(const transfer *t, long status) {
+  long version = 0;
   curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version);
-  if (!t->has_header_end || status < 200) return 0;
-  if (status > 299 || status == 204 || t->req->answer_bytes > 0) return 1;
-  return t->has_length || version > CURL_HTTP_VERSION_1_1;
+  return leadx_receive_is_complete(&t->in, status, version > CURL_HTTP_VERSION_1_1);
 }
 
 /* Fills in the request's answer. A callback's own decision outranks curl's code, which only
@@ -690,17 +521,18 @@ static int is_complete(const transfer *t) {
 static void transfer_settle(transfer *t, CURLcode code) {
   leadx_request *req = t->req;
   const char *text = t->error;
+  long status = 0;
+  curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
   if (t->is_out_of_memory) code = CURLE_OUT_OF_MEMORY;
-  if (code == CURLE_OK && !is_complete(t)) code = CURLE_PARTIAL_FILE;
+  if (code == CURLE_OK && !is_complete(t, status)) code = CURLE_PARTIAL_FILE;
   req->curl_code = (int)code;
   req->net = t->net != LEADX_NET_ANSWER ? t->net : net_of(code);
   count_bytes(t);
   if (req->net == LEADX_NET_ANSWER) {
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &req->status);
-    req->retry_after_s = leadx_exchange_retry_after(t->retry_after, req->date_s);
+    leadx_receive_finish(&t->in, status);
     return;
   }
-  discard_answer(t);
+  leadx_receive_discard(&t->in);
   if (t->net != LEADX_NET_ANSWER) text = net_text(t->net);
   if (!text[0] || t->is_out_of_memory) text = curl_easy_strerror(code);
   leadx_exchange_copy(req->error, sizeof req->error, text, strlen(text));
@@ -791,7 +623,7 @@ static int http_start(leadx_transport *self, leadx_request *req, leadx_err *err)
   int rc;
   if (!t) return leadx_err_nomem(err);
   rc = set_url(t, &fault);
-  if (fault && rc == SQLITE_MISUSE) {
+  if (rc == SQLITE_MISUSE) {
     refuse(h, t, fault);
     return SQLITE_OK;
   }

@@ -15,7 +15,7 @@ failures=0
 # above it in this table, which are the lower ones.
 layers=(
   'sqlite err clock sql_text'
-  'db http exchange json doc'
+  'db address exchange receive http json doc'
   'rest conflict wire table ctx settings session schema queue lease'
   'capture change apply plan diff fingerprint request page job intake'
   'push pull settle resolve decide reconcile track server inspect'
