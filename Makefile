@@ -104,7 +104,7 @@ INSTALLED := $(DESTDIR)$(PREFIX)/lib/sqlite3/leadx.so
 
 # Suites run bottom layer first, so that the first failure is nearest to its cause.
 # One that is not named here runs last; tests/test_NAME.c is all that a new one needs.
-SUITE_ORDER   := err clock json doc conflict rest http db settings session schema capture queue plan push sync func load server
+SUITE_ORDER   := harness err clock json doc conflict address http http_faults rest db settings session schema capture queue plan push sync func load server
 SUITES_FOUND  := $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
 SUITES        := $(filter $(SUITES_FOUND),$(SUITE_ORDER)) $(filter-out $(SUITE_ORDER),$(SUITES_FOUND))
 

@@ -1,0 +1,47 @@
+/* A transport and a server that fails on demand, fresh for every test. Times are scaled down: what waits a minute
+** in the field waits a third of a second here. */
+#ifndef LEADX_HTTP_RIG_H
+#define LEADX_HTTP_RIG_H
+
+#include "fault_server.h"
+#include "http.h"
+#include "rest.h"
+#include "suites.h"
+
+#define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
+
+enum { RIG_TIMEOUT_MS = 300, RIG_RESPONSE_BYTES = 1 << 20 };
+
+/* The test's own, between set-up and tear-down. */
+typedef struct http_rig {
+  fault_server *server;
+  leadx_transport *transport;
+  int interrupts_after; /* how often a transport may ask before it is told to stop; 0: never */
+} http_rig;
+
+extern http_rig rig;
+
+/* A case whose tests have the rig; added to the suite. */
+TCase *rig_case(Suite *suite, const char *name);
+
+/* Another transport, which asks the rig whether it is interrupted. The caller frees it. */
+leadx_transport *rig_transport(int max_in_flight, int64_t max_response, long timeout_ms);
+
+/* A request to the rig's server with keys, and a body unless it is NULL. The caller frees it. */
+leadx_request *rig_request(const char *method, const char *path, const char *body);
+void rig_start(leadx_request *req);
+/* Made, sent and answered, or not. */
+leadx_request *rig_send(const char *method, const char *path, const char *body);
+leadx_request *rig_get(const char *path);
+
+/* The server's only answer from now on. headers and body as in fault_rule. */
+void rig_answer(int status, const char *headers, const char *body);
+
+/* What rest.h makes of an answer. */
+leadx_class rig_class(const leadx_request *req);
+/* Asserts that nothing is left of an answer that never came, or came in part, or was too large. */
+void rig_no_answer(const leadx_request *req);
+/* Asserts that the server saw this header (NULL: that it saw none of that name). */
+void rig_header(const fault_request *request, const char *name, const char *expected);
+
+#endif
