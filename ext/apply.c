@@ -154,8 +154,8 @@ static int write_back_values(leadx_db *db, leadx_apply *apply, const leadx_chang
   }
   sqlite3_stmt *stmt = write_back_statement(db, apply, table, mask, err);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, PAYLOAD_PARAMETER, change->newest_payload, -1, SQLITE_STATIC);
-  int rc = leadx_table_bind_key(table, stmt, KEY_PARAMETER, change->key);
+  int rc = sqlite3_bind_text(stmt, PAYLOAD_PARAMETER, change->newest_payload, -1, SQLITE_STATIC);
+  if (rc == SQLITE_OK) rc = leadx_table_bind_key(table, stmt, KEY_PARAMETER, change->key);
   if (rc == SQLITE_OK) rc = bind_all_queued(stmt, change);
   if (rc == SQLITE_OK) rc = bind_columns(stmt, table, apply->columns, values);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);

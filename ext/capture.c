@@ -350,16 +350,13 @@ char *leadx_capture_trigger(const leadx_table *table, int which) {
 
 /* *same: does the trigger of that name stand in the file with exactly that text? */
 static int trigger_stands(leadx_db *db, const char *name, const char *sql, int *same, int *exists, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_TRIGGER_SQL, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_TRIGGER_SQL, err, "t", name);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, name, -1, SQLITE_TRANSIENT);
-  int rc = sqlite3_step(stmt);
-  *exists = rc == SQLITE_ROW;
-  const char *text = *exists ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+  *exists = leadx_db_next(db, stmt, err);
+  const char *text = *exists ? leadx_db_text(stmt, 0, err) : NULL;
   *same = text && strcmp(text, sql) == 0;
   leadx_db_put(db, stmt);
-  if (rc == SQLITE_ROW || rc == SQLITE_DONE) return SQLITE_OK;
-  return leadx_err_db(err, db->handle, rc, "look at the triggers");
+  return err->rc;
 }
 
 static int drop_trigger(leadx_db *db, const char *name, leadx_err *err) {
@@ -386,13 +383,18 @@ static int install_one(leadx_db *db, const leadx_table *table, int which, int *r
 
 /* The name of a trigger of ours that bears another table's name, in sqlite3_malloc memory; NULL when there is none. */
 static char *find_stray(leadx_db *db, const leadx_table *table, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_STRAY_TRIGGER, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_STRAY_TRIGGER, err, "s", table->name);
   if (!stmt) return NULL;
   char *found = NULL;
-  sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_STATIC);
-  for (int i = 0; i < LEADX_TRIGGERS; i++) sqlite3_bind_text(stmt, 2 + i, leadx_capture_name(table, i), -1, sqlite3_free);
-  if (sqlite3_step(stmt) == SQLITE_ROW) {
-    found = sqlite3_mprintf("%s", (const char *)sqlite3_column_text(stmt, 0));
+  int rc = SQLITE_OK;
+  for (int i = 0; i < LEADX_TRIGGERS && rc == SQLITE_OK; i++) {
+    char *name = leadx_capture_name(table, i);
+    rc = name ? sqlite3_bind_text(stmt, 2 + i, name, -1, sqlite3_free) : SQLITE_NOMEM;
+  }
+  if (rc != SQLITE_OK) leadx_err_nomem(err);
+  if (rc == SQLITE_OK && leadx_db_next(db, stmt, err)) {
+    const char *name = leadx_db_text(stmt, 0, err);
+    found = name ? sqlite3_mprintf("%s", name) : NULL;
     if (!found) leadx_err_nomem(err);
   }
   leadx_db_put(db, stmt);

@@ -162,19 +162,16 @@ static int take_member(leadx_change *change, const leadx_member *member, const c
 static int read_members(leadx_db *db, leadx_change *change, leadx_err *err) {
   int rc = SQLITE_OK;
   for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++) {
-    sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_QUEUE_READ, err);
+    sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_QUEUE_READ, err, "s", change->members[i].id);
     if (!stmt) return err->rc;
-    sqlite3_bind_text(stmt, 1, change->members[i].id, -1, SQLITE_TRANSIENT);
-    rc = sqlite3_step(stmt);
-    if (rc == SQLITE_ROW) {
-      const char *payload = (const char *)sqlite3_column_text(stmt, 1);
+    /* One that was discarded by hand in the meantime is not there: the rest of the change stands without it. */
+    if (leadx_db_next(db, stmt, err)) {
+      const char *payload = leadx_db_text(stmt, 1, err), *base = leadx_db_text(stmt, 2, err);
       int whole = payload && strlen(payload) == (size_t)sqlite3_column_bytes(stmt, 1);
-      if (!whole) cannot_send(change, "the payload %s", "has a NUL byte or is NULL");
-      rc = whole ? take_member(change, &change->members[i], payload, (const char *)sqlite3_column_text(stmt, 2), err) : SQLITE_OK;
-    } else {
-      /* Discarded by hand in the meantime: the rest of the change stands without it. */
-      rc = rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "read a queue row");
+      if (!whole && err->rc == SQLITE_OK) cannot_send(change, "the payload %s", "has a NUL byte or is NULL");
+      if (whole && err->rc == SQLITE_OK) take_member(change, &change->members[i], payload, base, err);
     }
+    rc = err->rc;
     leadx_db_put(db, stmt);
   }
   return rc;
@@ -243,20 +240,17 @@ static int build_key(leadx_change *change, leadx_err *err) {
 /* ---- what only the payloads tell ---- */
 
 static int read_shadow(leadx_db *db, leadx_change *change, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_SHADOW_GET, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_SHADOW_GET, err, "ss", change->table->entity, change->key);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, change->table->entity, -1, SQLITE_TRANSIENT);
-  sqlite3_bind_text(stmt, 2, change->key, -1, SQLITE_TRANSIENT);
-  int rc = sqlite3_step(stmt);
-  if (rc == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL) {
+  const char *version = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
+  if (version) {
     change->known = 1;
     change->undelete = change->table->soft_delete && change->action == LEADX_CREATE && sqlite3_column_int(stmt, 1);
-    change->version = sqlite3_mprintf("%s", (const char *)sqlite3_column_text(stmt, 0));
-    if (!change->version) rc = leadx_err_nomem(err);
+    change->version = sqlite3_mprintf("%s", version);
+    if (!change->version) leadx_err_nomem(err);
   }
   leadx_db_put(db, stmt);
-  if (rc == SQLITE_ROW || rc == SQLITE_DONE) return SQLITE_OK;
-  return leadx_err_db(err, db->handle, rc, "read the shadow");
+  return err->rc;
 }
 
 static leadx_type field_type(const leadx_change *change, const leadx_field *field) {

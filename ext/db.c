@@ -72,15 +72,49 @@ void leadx_db_release(leadx_db *db) {
 static int bind_all(sqlite3_stmt *stmt, const char *kinds, va_list args) {
   int rc = SQLITE_OK;
   for (int i = 1; *kinds && rc == SQLITE_OK; kinds++, i++) {
-    if (*kinds == 't') {
-      rc = sqlite3_bind_text(stmt, i, va_arg(args, const char *), -1, SQLITE_TRANSIENT);
+    if (*kinds == 't' || *kinds == 's') {
+      rc = sqlite3_bind_text(stmt, i, va_arg(args, const char *), -1, *kinds == 't' ? SQLITE_TRANSIENT : SQLITE_STATIC);
     } else if (*kinds == 'i') {
       rc = sqlite3_bind_int64(stmt, i, va_arg(args, int64_t));
+    } else if (*kinds == 'd') {
+      rc = sqlite3_bind_double(stmt, i, va_arg(args, double));
     } else {
       rc = sqlite3_bind_null(stmt, i);
     }
   }
   return rc;
+}
+
+sqlite3_stmt *leadx_db_query(leadx_db *db, int sql_id, leadx_err *err, const char *kinds, ...) {
+  sqlite3_stmt *stmt = leadx_db_get(db, sql_id, err);
+  if (!stmt) return NULL;
+  va_list args;
+  va_start(args, kinds);
+  int rc = bind_all(stmt, kinds, args);
+  va_end(args);
+  if (rc == SQLITE_OK) return stmt;
+  leadx_err_db(err, db->handle, rc, leadx_sql_name[sql_id]);
+  leadx_db_put(db, stmt);
+  return NULL;
+}
+
+static const char *name_of(const leadx_db *db, const sqlite3_stmt *stmt) {
+  int i = 0;
+  while (i < LEADX_SQL_COUNT && db->stmt[i] != stmt) i++;
+  return i < LEADX_SQL_COUNT ? leadx_sql_name[i] : "read";
+}
+
+int leadx_db_next(leadx_db *db, sqlite3_stmt *stmt, leadx_err *err) {
+  int rc = sqlite3_step(stmt);
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE) leadx_err_db(err, db->handle, rc, name_of(db, stmt));
+  return rc == SQLITE_ROW;
+}
+
+const char *leadx_db_text(sqlite3_stmt *stmt, int column, leadx_err *err) {
+  if (sqlite3_column_type(stmt, column) == SQLITE_NULL) return NULL;
+  const char *text = (const char *)sqlite3_column_text(stmt, column);
+  if (!text) leadx_err_nomem(err);
+  return text;
 }
 
 int leadx_db_run(leadx_db *db, int sql_id, leadx_err *err, const char *kinds, ...) {

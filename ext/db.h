@@ -21,13 +21,21 @@ typedef struct leadx_db {
 /* Lends a named statement, NULL and an error when it cannot be prepared.
 ** A statement that is already lent is a bug and answers SQLITE_MISUSE. */
 sqlite3_stmt *leadx_db_get(leadx_db *db, int sql_id, leadx_err *err);
+/* The same with its parameters bound, kinds as for leadx_db_run(): a parameter that could not be bound would be NULL,
+** and a question about NULL has another answer. */
+sqlite3_stmt *leadx_db_query(leadx_db *db, int sql_id, leadx_err *err, const char *kinds, ...);
+/* The next row of a lent statement: 1 when there is one; 0 at the end and when it failed, which is in err. */
+int leadx_db_next(leadx_db *db, sqlite3_stmt *stmt, leadx_err *err);
+/* A column as text, NULL for NULL. NULL and an error when there is no memory for it. */
+const char *leadx_db_text(sqlite3_stmt *stmt, int column, leadx_err *err);
 /* Gives a lent statement back: reset, bindings cleared. Accepts NULL. */
 void leadx_db_put(leadx_db *db, sqlite3_stmt *stmt);
 /* Finalizes all statements. */
 void leadx_db_release(leadx_db *db);
 
 /* Runs a named statement that returns no row. kinds has one letter per parameter:
-** t text (const char *, NULL binds NULL), i int64_t, n NULL (takes no argument). */
+** t text (const char *, NULL binds NULL), s the same that stays where it is until the statement is given back,
+** i int64_t, d double, n NULL (takes no argument). */
 int leadx_db_run(leadx_db *db, int sql_id, leadx_err *err, const char *kinds, ...);
 /* The same for one integer answer; *out stays when there is no row or it is NULL. */
 int leadx_db_int(leadx_db *db, int sql_id, leadx_err *err, int64_t *out, const char *kinds, ...);

@@ -28,9 +28,12 @@ static void question_clear(leadx_question *question) {
   memset(question, 0, sizeof *question);
 }
 
-static char *copy_column(sqlite3_stmt *stmt, int i) {
-  const char *text = (const char *)sqlite3_column_text(stmt, i);
-  return sqlite3_mprintf("%s", text ? text : "");
+/* "" for NULL. */
+static char *copy_column(sqlite3_stmt *stmt, int i, leadx_err *err) {
+  const char *text = leadx_db_text(stmt, i, err);
+  char *copy = sqlite3_mprintf("%s", text ? text : "");
+  if (!copy) leadx_err_nomem(err);
+  return copy;
 }
 
 static int is_json(const char *text, leadx_slice *value, leadx_json_kind kind) {
@@ -38,25 +41,22 @@ static int is_json(const char *text, leadx_slice *value, leadx_json_kind kind) {
 }
 
 static int read_question(leadx_db *db, const leadx_tables *tables, const char *id, leadx_question *question, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_CONFLICT_OPEN, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_CONFLICT_OPEN, err, "s", id);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, id, -1, SQLITE_TRANSIENT);
-  int rc = sqlite3_step(stmt), open = 0;
-  if (rc == SQLITE_ROW) {
+  int open = 0, found = leadx_db_next(db, stmt, err);
+  if (found) {
+    const char *entity = leadx_db_text(stmt, 0, err);
     open = sqlite3_column_type(stmt, 6) == SQLITE_NULL;
-    question->table = leadx_tables_by_entity(tables, (const char *)sqlite3_column_text(stmt, 0));
-    question->key = copy_column(stmt, 1);
-    question->client_text = copy_column(stmt, 3);
-    question->server_text = copy_column(stmt, 4);
-    question->contested_text = copy_column(stmt, 5);
+    question->table = leadx_tables_by_entity(tables, entity ? entity : "");
+    question->key = copy_column(stmt, 1, err);
+    question->client_text = copy_column(stmt, 3, err);
+    question->server_text = copy_column(stmt, 4, err);
+    question->contested_text = copy_column(stmt, 5, err);
   }
   leadx_db_put(db, stmt);
-  if (rc == SQLITE_DONE) {
+  if (err->rc != SQLITE_OK) return err->rc;
+  if (!found) {
     leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: no conflict has the id \"%.40s\"; look in leadx_conflicts", id);
-    return SQLITE_ERROR;
-  }
-  if (rc != SQLITE_ROW) {
-    leadx_err_db(err, db->handle, rc, "read the conflict");
     return SQLITE_ERROR;
   }
   if (!open) {
@@ -117,16 +117,14 @@ static leadx_slice chosen_value(const leadx_question *question, const char *choi
 static int close_members(leadx_db *db, const leadx_question *question, leadx_err *err) {
   char now[LEADX_INSTANT_BYTES], id[64];
   leadx_instant_format(leadx_clock_wall_us(), now);
-  for (int rc = SQLITE_OK;;) {
-    sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_CONFLICT_MEMBERS, err);
+  for (;;) {
+    sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_CONFLICT_MEMBERS, err, "ss", question->table->entity, question->key);
     if (!stmt) return err->rc;
-    sqlite3_bind_text(stmt, 1, question->table->entity, -1, SQLITE_TRANSIENT);
-    sqlite3_bind_text(stmt, 2, question->key, -1, SQLITE_TRANSIENT);
-    int found = sqlite3_step(stmt) == SQLITE_ROW;
-    if (found) sqlite3_snprintf(sizeof id, id, "%s", (const char *)sqlite3_column_text(stmt, 0));
+    const char *member = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
+    if (member) sqlite3_snprintf(sizeof id, id, "%s", member);
     leadx_db_put(db, stmt);
-    if (!found) return SQLITE_OK;
-    rc = leadx_queue_ack(db, id, now, "resolved", "decided by leadx_resolve(); what was left is queued anew", err);
+    if (!member) return err->rc;
+    int rc = leadx_queue_ack(db, id, now, "resolved", "decided by leadx_resolve(); what was left is queued anew", err);
     if (rc != SQLITE_OK) return rc;
   }
 }
@@ -137,20 +135,17 @@ static int read_edits(leadx_db *db, leadx_question *question, leadx_err *err) {
   question->edited = sqlite3_malloc64((size_t)table->ncolumns + 1);
   if (!question->edited) return leadx_err_nomem(err);
   memset(question->edited, 0, (size_t)table->ncolumns + 1);
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_DECIDE_MEMBERS_CHANGES, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_DECIDE_MEMBERS_CHANGES, err, "ss", table->entity, question->key);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, table->entity, -1, SQLITE_TRANSIENT);
-  sqlite3_bind_text(stmt, 2, question->key, -1, SQLITE_TRANSIENT);
-  int rc;
-  while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-    const char *action = (const char *)sqlite3_column_text(stmt, 0), *text = (const char *)sqlite3_column_text(stmt, 1);
+  while (leadx_db_next(db, stmt, err)) {
+    const char *action = leadx_db_text(stmt, 0, err), *text = leadx_db_text(stmt, 1, err);
     leadx_slice base = {NULL, 0};
     int based = is_json(text, &base, LEADX_JSON_OBJECT);
     question->deleted = action && strcmp(action, "DELETE") == 0;
     for (int i = 0; i < table->ncolumns; i++) question->edited[i] |= !based || leadx_json_member(base, table->columns[i].remote).n > 0;
   }
   leadx_db_put(db, stmt);
-  return rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "read the unsent changes");
+  return err->rc;
 }
 
 /* What a column of the local row becomes; an empty slice leaves it. The client's choice is the row as it is now, with the
@@ -208,10 +203,10 @@ static char *read_local(leadx_db *db, const leadx_question *question, leadx_err 
   leadx_table_where_key(table, sql, 1);
   sqlite3_free(name);
   sqlite3_stmt *stmt = leadx_db_prepare_str(db, sql, err);
-  if (stmt && leadx_table_bind_key(table, stmt, 1, question->key) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
-    text = sqlite3_mprintf("%s", (const char *)sqlite3_column_text(stmt, 0));
-    if (!text) leadx_err_nomem(err);
-  }
+  int rc = stmt ? leadx_table_bind_key(table, stmt, 1, question->key) : err->rc;
+  const char *row = rc == SQLITE_OK && leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
+  if (row && !(text = sqlite3_mprintf("%s", row))) leadx_err_nomem(err);
+  if (rc != SQLITE_OK && rc != SQLITE_MISMATCH) leadx_err_db(err, db->handle, rc, "read the local row");
   sqlite3_finalize(stmt);
   return text;
 }

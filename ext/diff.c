@@ -45,11 +45,10 @@ int leadx_diff_begin(leadx_db *db, const leadx_table *table, int backfill, leadx
 
 /* The columns that the table was tracked with; the caller frees. */
 static char *tracked_columns(leadx_db *db, const leadx_table *table, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_FINGERPRINT_COLUMNS, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_FINGERPRINT_COLUMNS, err, "s", table->name);
   if (!stmt) return NULL;
-  sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_STATIC);
-  const char *text = sqlite3_step(stmt) == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
-  char *columns = sqlite3_mprintf("%s", text ? text : "");
+  const char *text = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
+  char *columns = err->rc == SQLITE_OK ? sqlite3_mprintf("%s", text ? text : "") : NULL;
   leadx_db_put(db, stmt);
   if (!columns) leadx_err_nomem(err);
   return columns;

@@ -93,14 +93,11 @@ static sqlite3_stmt *reader(leadx_db *db, leadx_table *table, leadx_err *err) {
 }
 
 static int store(leadx_db *db, const leadx_table *table, const char *key, const char *version, unsigned char *bytes, int n, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_FINGERPRINT_SET, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_FINGERPRINT_SET, err, "sss", table->entity, key, version);
   if (!stmt) {
     sqlite3_free(bytes);
     return err->rc;
   }
-  sqlite3_bind_text(stmt, 1, table->entity, -1, SQLITE_STATIC);
-  sqlite3_bind_text(stmt, 2, key, -1, SQLITE_STATIC);
-  sqlite3_bind_text(stmt, 3, version, -1, SQLITE_STATIC);
   int rc = bytes ? sqlite3_bind_blob(stmt, 4, bytes, n, sqlite3_free) : SQLITE_OK;
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
   leadx_db_put(db, stmt);
@@ -144,14 +141,13 @@ static sqlite3_stmt *prepare_all(leadx_db *db, const leadx_table *table, leadx_e
 static int refresh(leadx_db *db, const leadx_table *table, uint32_t list, sqlite3_stmt *row, leadx_err *err) {
   int n = 0;
   unsigned char *bytes = make(table, list, row, 1, &n);
-  sqlite3_stmt *stmt = bytes ? leadx_db_get(db, LEADX_SQL_FINGERPRINT_REFRESH, err) : NULL;
+  sqlite3_stmt *stmt = bytes ? leadx_db_query(db, LEADX_SQL_FINGERPRINT_REFRESH, err, "s", table->entity) : NULL;
   if (!stmt) {
     sqlite3_free(bytes);
     return err->rc == SQLITE_OK ? leadx_err_nomem(err) : err->rc;
   }
-  sqlite3_bind_text(stmt, 1, table->entity, -1, SQLITE_STATIC);
-  sqlite3_bind_value(stmt, 2, sqlite3_column_value(row, 0));
   int rc = sqlite3_bind_blob(stmt, 3, bytes, n, sqlite3_free);
+  if (rc == SQLITE_OK) rc = sqlite3_bind_value(stmt, 2, sqlite3_column_value(row, 0));
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
   leadx_db_put(db, stmt);
   return rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "note a row");
@@ -212,8 +208,11 @@ static sqlite3_stmt *prepare_compare(leadx_db *db, const leadx_table *table, lea
   leadx_capture_key(sql, table, name);
   sqlite3_free(row);
   sqlite3_stmt *stmt = leadx_db_prepare_str(db, sql, err);
-  if (stmt) sqlite3_bind_text(stmt, 1, table->entity, -1, SQLITE_STATIC);
-  return stmt;
+  int rc = stmt ? sqlite3_bind_text(stmt, 1, table->entity, -1, SQLITE_STATIC) : SQLITE_OK;
+  if (rc == SQLITE_OK) return stmt;
+  leadx_err_db(err, db->handle, rc, "compare with the fingerprints");
+  sqlite3_finalize(stmt);
+  return NULL;
 }
 
 /* Does the row differ from its fingerprint? One that was made of another list says nothing. */
@@ -233,9 +232,10 @@ static int differs(const leadx_table *table, const int *places, uint32_t list, s
 }
 
 /* What has to be queued of a row: unsent changes speak for it while there are any. */
-static leadx_action missing_action(const leadx_table *table, const int *places, uint32_t list, sqlite3_stmt *row) {
-  const char *action = (const char *)sqlite3_column_text(row, COLUMN_ACTION), *payload = (const char *)sqlite3_column_text(row, COLUMN_PAYLOAD);
-  const char *now = (const char *)sqlite3_column_text(row, COLUMN_ROW);
+static leadx_action missing_action(const leadx_table *table, const int *places, uint32_t list, sqlite3_stmt *row, leadx_err *err) {
+  const char *action = leadx_db_text(row, COLUMN_ACTION, err), *payload = leadx_db_text(row, COLUMN_PAYLOAD, err);
+  const char *now = leadx_db_text(row, COLUMN_ROW, err);
+  if (err->rc != SQLITE_OK) return LEADX_NOTHING;
   if (!action) return differs(table, places, list, row) ? LEADX_UPDATE : LEADX_NOTHING;
   if (strcmp(action, "DELETE") == 0) return LEADX_CREATE;
   return payload && now && strcmp(payload, now) == 0 ? LEADX_NOTHING : LEADX_UPDATE;
@@ -243,15 +243,13 @@ static leadx_action missing_action(const leadx_table *table, const int *places, 
 
 static int compare_rows(leadx_db *db, const leadx_table *table, const int *places, uint32_t list, leadx_err *err) {
   sqlite3_stmt *row = prepare_compare(db, table, err);
-  int rc = row ? SQLITE_OK : err->rc;
-  while (row && err->rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) {
+  while (row && err->rc == SQLITE_OK && leadx_db_next(db, row, err)) {
     char id[37];
-    leadx_action action = missing_action(table, places, list, row);
+    leadx_action action = missing_action(table, places, list, row, err);
     if (action == LEADX_NOTHING) continue;
-    leadx_queue_enqueue(db, table->entity, (const char *)sqlite3_column_text(row, COLUMN_KEY), action,
-                        (const char *)sqlite3_column_text(row, COLUMN_ROW), id, err);
+    const char *key = leadx_db_text(row, COLUMN_KEY, err), *now = leadx_db_text(row, COLUMN_ROW, err);
+    if (err->rc == SQLITE_OK) leadx_queue_enqueue(db, table->entity, key, action, now, id, err);
   }
-  if (rc != SQLITE_ROW && rc != SQLITE_DONE && err->rc == SQLITE_OK) leadx_err_db(err, db->handle, rc, "compare the rows");
   sqlite3_finalize(row);
   return err->rc;
 }

@@ -75,12 +75,12 @@ static int add_pending(leadx_intake *intake, const char *key) {
 
 /* Reads keys off a statement: (rowid, key) when with_rowid, else (key). */
 static int read_keys(leadx_intake *intake, sqlite3_stmt *stmt, int with_rowid, leadx_err *err) {
-  int rc;
-  while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+  while (leadx_db_next(intake->db, stmt, err)) {
     if (with_rowid && sqlite3_column_int64(stmt, 0) > intake->seen_rowid) intake->seen_rowid = sqlite3_column_int64(stmt, 0);
-    if (add_pending(intake, (const char *)sqlite3_column_text(stmt, with_rowid)) != SQLITE_OK) return leadx_err_nomem(err);
+    const char *key = leadx_db_text(stmt, with_rowid, err);
+    if (err->rc != SQLITE_OK || add_pending(intake, key) != SQLITE_OK) return leadx_err_nomem(err);
   }
-  return rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, intake->db->handle, rc, "read the unsent keys");
+  return err->rc;
 }
 
 static int read_unsent(leadx_intake *intake, leadx_err *err) {
@@ -89,17 +89,15 @@ static int read_unsent(leadx_intake *intake, leadx_err *err) {
   if (!intake->held_read) {
     rc = leadx_db_int(intake->db, LEADX_SQL_QUEUE_MARK_GET, err, &mark, "");
     if (intake->seen_rowid < mark) intake->seen_rowid = mark;
-    sqlite3_stmt *held = rc == SQLITE_OK ? leadx_db_get(intake->db, LEADX_SQL_PULL_UNSENT_HELD, err) : NULL;
+    sqlite3_stmt *held = rc == SQLITE_OK ? leadx_db_query(intake->db, LEADX_SQL_PULL_UNSENT_HELD, err, "s", intake->table->entity) : NULL;
     if (!held) return err->rc;
-    sqlite3_bind_text(held, 1, intake->table->entity, -1, SQLITE_STATIC);
     rc = read_keys(intake, held, 0, err);
     leadx_db_put(intake->db, held);
     intake->held_read = 1;
   }
-  sqlite3_stmt *stmt = rc == SQLITE_OK ? leadx_db_get(intake->db, LEADX_SQL_PULL_UNSENT_KEYS, err) : NULL;
+  sqlite3_stmt *stmt =
+      rc == SQLITE_OK ? leadx_db_query(intake->db, LEADX_SQL_PULL_UNSENT_KEYS, err, "is", intake->seen_rowid, intake->table->entity) : NULL;
   if (!stmt) return err->rc;
-  sqlite3_bind_int64(stmt, 1, intake->seen_rowid);
-  sqlite3_bind_text(stmt, 2, intake->table->entity, -1, SQLITE_STATIC);
   rc = read_keys(intake, stmt, 1, err);
   leadx_db_put(intake->db, stmt);
   if (intake->npending > before) qsort(intake->pending, (size_t)intake->npending, sizeof *intake->pending, compare_keys);
@@ -236,17 +234,16 @@ static int need_upsert(leadx_intake *intake, leadx_slice row, leadx_err *err) {
 
 /* A parent's key as the local table spells it: a device may write its uuids in capitals, the server never does. */
 static int bind_reference(leadx_intake *intake, int parameter, const char *parent, leadx_slice value) {
-  leadx_err ignored = {0};
+  leadx_err failed = {0};
   char *text = leadx_json_text(value, NULL);
-  sqlite3_stmt *stmt = text ? leadx_db_get(intake->db, LEADX_SQL_PULL_SPELL_PARENT, &ignored) : NULL;
+  sqlite3_stmt *stmt = text ? leadx_db_query(intake->db, LEADX_SQL_PULL_SPELL_PARENT, &failed, "ss", parent, text) : NULL;
   if (!stmt) {
     sqlite3_free(text);
     return SQLITE_NOMEM;
   }
-  sqlite3_bind_text(stmt, 1, parent, -1, SQLITE_STATIC);
-  sqlite3_bind_text(stmt, 2, text, -1, SQLITE_STATIC);
-  int found = sqlite3_step(stmt) == SQLITE_ROW;
-  int rc = sqlite3_bind_text(intake->upsert, parameter, found ? (const char *)sqlite3_column_text(stmt, 0) : text, -1, SQLITE_TRANSIENT);
+  const char *found = leadx_db_next(intake->db, stmt, &failed) ? leadx_db_text(stmt, 0, &failed) : NULL;
+  int rc = failed.rc;
+  if (rc == SQLITE_OK) rc = sqlite3_bind_text(intake->upsert, parameter, found ? found : text, -1, SQLITE_TRANSIENT);
   leadx_db_put(intake->db, stmt);
   sqlite3_free(text);
   return rc;
@@ -316,16 +313,14 @@ static int park(leadx_intake *intake, const char *key, const char *reason, int *
 
 /* Is the key in the shadow (or unsent), and with which version? */
 static int look_up(leadx_intake *intake, const char *key, const char *version, int *exists, int *known, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_get(intake->db, LEADX_SQL_SHADOW_GET, err);
+  sqlite3_stmt *stmt = leadx_db_query(intake->db, LEADX_SQL_SHADOW_GET, err, "ss", intake->table->entity, key);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, intake->table->entity, -1, SQLITE_STATIC);
-  sqlite3_bind_text(stmt, 2, key, -1, SQLITE_STATIC);
-  int rc = sqlite3_step(stmt);
-  const char *mine = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
-  *exists = rc == SQLITE_ROW || leadx_intake_is_pending(intake, key);
+  int found = leadx_db_next(intake->db, stmt, err);
+  const char *mine = found ? leadx_db_text(stmt, 0, err) : NULL;
+  *exists = found || leadx_intake_is_pending(intake, key);
   *known = mine && version && strcmp(mine, version) == 0;
   leadx_db_put(intake->db, stmt);
-  return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, intake->db->handle, rc, "read the shadow");
+  return err->rc;
 }
 
 /* Finds the row here. A uuid that this device wrote in capitals keeps them: key is changed in place. *known: we hold

@@ -42,15 +42,15 @@ static int read_holder(leadx_db *db, int64_t term_ms, int *held, leadx_err *err)
   sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_LEASE_GET, err);
   if (!stmt) return err->rc;
   int64_t now = leadx_clock_wall_us();
-  int rc = sqlite3_step(stmt);
+  const char *owner = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
   *held = 0;
-  if (rc == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL) {
+  if (owner) {
     int64_t taken = sqlite3_column_int64(stmt, 1), expires = sqlite3_column_int64(stmt, 2);
     int jumped = taken > now + 1000000 || expires > now + 10 * term_ms * 1000;
-    *held = expires > now && !jumped && !is_dead((const char *)sqlite3_column_text(stmt, 0));
+    *held = expires > now && !jumped && !is_dead(owner);
   }
   leadx_db_put(db, stmt);
-  return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "read the lease");
+  return err->rc;
 }
 
 int leadx_lease_take(leadx_db *db, const char *owner, int64_t term_ms, int *taken, leadx_err *err) {

@@ -180,16 +180,16 @@ static int link_change(leadx_db *db, const leadx_plan *plan, const leadx_tables 
   const leadx_change *change = &plan->changes[i];
   int rc = SQLITE_OK;
   for (int m = 0; m < change->nmembers && rc == SQLITE_OK; m++) {
-    sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_QUEUE_READ, err);
+    sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_QUEUE_READ, err, "s", change->members[m].id);
     if (!stmt) return err->rc;
-    sqlite3_bind_text(stmt, 1, change->members[m].id, -1, SQLITE_TRANSIENT);
-    if (sqlite3_step(stmt) == SQLITE_ROW) {
-      const char *payload = (const char *)sqlite3_column_text(stmt, 1), *base = (const char *)sqlite3_column_text(stmt, 2);
+    if (leadx_db_next(db, stmt, err)) {
+      const char *payload = leadx_db_text(stmt, 1, err), *base = leadx_db_text(stmt, 2, err);
       int is_delete = change->members[m].action == LEADX_DELETE;
       if (is_delete || m == change->nmembers - 1) rc = link_text(plan, tables, i, payload, is_delete, edges);
       if (rc == SQLITE_OK && base) rc = link_text(plan, tables, i, base, 1, edges);
     }
     leadx_db_put(db, stmt);
+    if (rc == SQLITE_OK) rc = err->rc;
   }
   return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
 }

@@ -117,26 +117,25 @@ static const char *user_of(const leadx_run *run) { return run->user ? run->user 
 
 static int load_cursor(leadx_pulling *pulling, leadx_err *err) {
   leadx_run *run = pulling->run;
-  sqlite3_stmt *stmt = leadx_db_get(&run->ctx->db, LEADX_SQL_CURSOR_GET, err);
+  leadx_db *db = &run->ctx->db;
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_CURSOR_GET, err, "sss", run->target.url, user_of(run), pulling->table->entity);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, run->target.url, -1, SQLITE_TRANSIENT);
-  sqlite3_bind_text(stmt, 2, user_of(run), -1, SQLITE_TRANSIENT);
-  sqlite3_bind_text(stmt, 3, pulling->table->entity, -1, SQLITE_TRANSIENT);
-  int rc = sqlite3_step(stmt);
+  int found = leadx_db_next(db, stmt, err);
+  const char *fingerprint = found ? leadx_db_text(stmt, 2, err) : NULL;
   pulling->from_beginning = 1;
-  if (rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(stmt, 2), pulling->fingerprint) != 0) {
+  if (fingerprint && strcmp(fingerprint, pulling->fingerprint) != 0) {
     pulling->anew = 1;
-  } else if (rc == SQLITE_ROW) {
-    pulling->saved.version = sqlite3_mprintf("%s", (const char *)sqlite3_column_text(stmt, 0));
-    pulling->saved.key = sqlite3_mprintf("%s", (const char *)sqlite3_column_text(stmt, 1));
+  } else if (fingerprint) {
+    const char *version = leadx_db_text(stmt, 0, err), *key = leadx_db_text(stmt, 1, err);
+    pulling->saved.version = sqlite3_mprintf("%s", version);
+    pulling->saved.key = sqlite3_mprintf("%s", key);
     pulling->midway = sqlite3_column_int(stmt, 3);
     pulling->began_us = sqlite3_column_int64(stmt, 4);
     pulling->anew = sqlite3_column_int(stmt, 5);
     pulling->from_beginning = pulling->midway;
     if (!pulling->saved.version || !pulling->saved.key) leadx_err_nomem(err);
   }
-  leadx_db_put(&run->ctx->db, stmt);
-  if (rc != SQLITE_ROW && rc != SQLITE_DONE) return leadx_err_db(err, run->ctx->db.handle, rc, "read the cursor");
+  leadx_db_put(db, stmt);
   return err->rc;
 }
 
@@ -455,14 +454,14 @@ static int read_parked(leadx_pulling *pulling, char **keys, int *n, int *last, l
   leadx_db *db = &pulling->run->ctx->db;
   size_t bytes = 0;
   int rc = leadx_intake_look(pulling->intake, err);
-  sqlite3_stmt *stmt = rc == SQLITE_OK ? leadx_db_get(db, LEADX_SQL_PARKED_LIST, err) : NULL;
+  const char *after = pulling->after ? pulling->after : "";
+  sqlite3_stmt *stmt = rc == SQLITE_OK ? leadx_db_query(db, LEADX_SQL_PARKED_LIST, err, "ss", pulling->table->entity, after) : NULL;
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, pulling->table->entity, -1, SQLITE_TRANSIENT);
-  sqlite3_bind_text(stmt, 2, pulling->after ? pulling->after : "", -1, SQLITE_TRANSIENT);
   *n = 0;
   *last = 1;
-  while (sqlite3_step(stmt) == SQLITE_ROW) {
-    const char *key = (const char *)sqlite3_column_text(stmt, 0);
+  while (leadx_db_next(db, stmt, err)) {
+    const char *key = leadx_db_text(stmt, 0, err);
+    if (!key) break;
     size_t more = leadx_page_key_bytes(pulling->table, key);
     if (leadx_intake_is_pending(pulling->intake, key)) continue;
     *last = 0;
@@ -473,7 +472,7 @@ static int read_parked(leadx_pulling *pulling, char **keys, int *n, int *last, l
     *last = 1;
   }
   leadx_db_put(db, stmt);
-  return !*last && *n == 0 ? leadx_err_nomem(err) : SQLITE_OK;
+  return !*last && *n == 0 ? leadx_err_nomem(err) : err->rc;
 }
 
 /* The row of a key among those of an answer; an empty slice when it is not there. */
@@ -581,16 +580,14 @@ static int take_step(leadx_pulling *pulling, leadx_phase phase, const char *vers
 static int load_step(leadx_pulling *pulling, leadx_err *err) {
   leadx_db *db = &pulling->run->ctx->db;
   if (!is_stepping(pulling->run)) return SQLITE_OK;
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_STEPPING_GET, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_STEPPING_GET, err, "s", pulling->table->entity);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, pulling->table->entity, -1, SQLITE_TRANSIENT);
-  int rc = sqlite3_step(stmt);
-  if (rc == SQLITE_ROW) {
-    rc = take_step(pulling, (leadx_phase)sqlite3_column_int(stmt, 0), (const char *)sqlite3_column_text(stmt, 1),
-                   (const char *)sqlite3_column_text(stmt, 2), sqlite3_column_int(stmt, 3), err);
+  if (leadx_db_next(db, stmt, err)) {
+    const char *version = leadx_db_text(stmt, 1, err), *after = leadx_db_text(stmt, 2, err);
+    take_step(pulling, (leadx_phase)sqlite3_column_int(stmt, 0), version, after, sqlite3_column_int(stmt, 3), err);
   }
   leadx_db_put(db, stmt);
-  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+  return err->rc;
 }
 
 static int save_step(leadx_pulling *pulling, leadx_err *err) {

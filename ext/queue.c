@@ -29,18 +29,19 @@ void leadx_uuid_make(int64_t counter, char out[37]) {
 
 /* ---- the window ---- */
 
-static const char *column_text(sqlite3_stmt *stmt, int i) {
-  const char *text = (const char *)sqlite3_column_text(stmt, i);
+/* "" for NULL. */
+static const char *column_text(sqlite3_stmt *stmt, int i, leadx_err *err) {
+  const char *text = leadx_db_text(stmt, i, err);
   return text ? text : "";
 }
 
 /* Copies id, entity, key and creation time into one allocation. */
-static int copy_names(leadx_member *member, sqlite3_stmt *row) {
-  const char *from[4] = {column_text(row, 1), column_text(row, 2), column_text(row, 3), column_text(row, 10)};
+static int copy_names(leadx_member *member, sqlite3_stmt *row, leadx_err *err) {
+  const char *from[4] = {column_text(row, 1, err), column_text(row, 2, err), column_text(row, 3, err), column_text(row, 10, err)};
   size_t bytes[4], total = 0;
   for (int i = 0; i < 4; i++) total += bytes[i] = strlen(from[i]) + 1;
-  char *at = sqlite3_malloc64(total);
-  if (!at) return SQLITE_NOMEM;
+  char *at = err->rc == SQLITE_OK ? sqlite3_malloc64(total) : NULL;
+  if (!at) return leadx_err_nomem(err);
   char **to[4] = {&member->id, &member->entity, &member->key, &member->created_at};
   for (int i = 0; i < 4; i++) {
     memcpy(at, from[i], bytes[i]);
@@ -50,27 +51,27 @@ static int copy_names(leadx_member *member, sqlite3_stmt *row) {
   return SQLITE_OK;
 }
 
-static int append_member(leadx_window *window, const leadx_tables *tables, sqlite3_stmt *row) {
+static int append_member(leadx_window *window, const leadx_tables *tables, sqlite3_stmt *row, leadx_err *err) {
   if (window->n == window->capacity) {
     int capacity = window->capacity ? window->capacity * 2 : 64;
     leadx_member *more = sqlite3_realloc64(window->members, sizeof *more * (size_t)capacity);
-    if (!more) return SQLITE_NOMEM;
+    if (!more) return leadx_err_nomem(err);
     window->members = more;
     window->capacity = capacity;
   }
   leadx_member *member = &window->members[window->n];
   memset(member, 0, sizeof *member);
   member->rowid = sqlite3_column_int64(row, 0);
-  if (copy_names(member, row) != SQLITE_OK) return SQLITE_NOMEM;
+  if (copy_names(member, row, err) != SQLITE_OK) return err->rc;
   member->table = leadx_tables_by_entity(tables, member->entity);
-  member->action = find_action(column_text(row, 4));
-  member->failed = strcmp(column_text(row, 5), "FAILED") == 0;
+  member->action = find_action(column_text(row, 4, err));
+  member->failed = strcmp(column_text(row, 5, err), "FAILED") == 0;
   member->retry_count = sqlite3_column_int(row, 6);
   member->delayed = sqlite3_column_int(row, 7);
-  member->in_conflict = strcmp(column_text(row, 8), "conflict") == 0;
+  member->in_conflict = strcmp(column_text(row, 8, err), "conflict") == 0;
   member->sent = sqlite3_column_int(row, 9);
-  window->n++;
-  return SQLITE_OK;
+  window->n++; /* its names are freed with the window, also when the rest could not be read */
+  return err->rc;
 }
 
 static int load_part(leadx_db *db, int sql_id, const leadx_tables *tables, int64_t behind, int limit, leadx_window *window, leadx_err *err) {
@@ -78,25 +79,15 @@ static int load_part(leadx_db *db, int sql_id, const leadx_tables *tables, int64
   int64_t us = leadx_clock_wall_us();
   leadx_instant_format(us, now);
   leadx_instant_format(us + FURTHEST_TRY_US, furthest);
-  sqlite3_stmt *stmt = leadx_db_get(db, sql_id, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, sql_id, err, "ss", now, furthest);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, now, -1, SQLITE_STATIC);
-  sqlite3_bind_text(stmt, 2, furthest, -1, SQLITE_STATIC);
   if (sqlite3_bind_parameter_count(stmt) > 2) {
     sqlite3_bind_int(stmt, 3, limit);
     sqlite3_bind_int64(stmt, 4, behind);
   }
-  int rc;
-  while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-    if (append_member(window, tables, stmt) != SQLITE_OK) {
-      rc = leadx_err_nomem(err);
-      break;
-    }
-  }
-  if (rc == SQLITE_DONE) rc = SQLITE_OK;
-  if (rc != SQLITE_OK) leadx_err_db(err, db->handle, rc, "read the queue");
+  while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err)) append_member(window, tables, stmt, err);
   leadx_db_put(db, stmt);
-  return rc;
+  return err->rc;
 }
 
 int leadx_window_load(leadx_db *db, const leadx_tables *tables, int64_t behind, int limit, leadx_window *window, leadx_err *err) {
@@ -125,13 +116,14 @@ static int check_mark(leadx_db *db, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_QUEUE_MARK_GET, err);
   if (!stmt) return err->rc;
   int64_t below = 0;
-  int intact = 1, rc = sqlite3_step(stmt);
-  if (rc == SQLITE_ROW) {
+  int intact = 1, found = leadx_db_next(db, stmt, err);
+  if (found) {
     below = sqlite3_column_int64(stmt, 0);
-    intact = strcmp(column_text(stmt, 1), column_text(stmt, 2)) == 0 && sqlite3_column_type(stmt, 2) != SQLITE_NULL;
+    intact = strcmp(column_text(stmt, 1, err), column_text(stmt, 2, err)) == 0 && sqlite3_column_type(stmt, 2) != SQLITE_NULL;
   }
   leadx_db_put(db, stmt);
-  if (rc != SQLITE_ROW) return leadx_err_db(err, db->handle, rc == SQLITE_DONE ? SQLITE_CORRUPT : rc, "read the queue's mark");
+  if (!found) leadx_err_set(err, SQLITE_CORRUPT, "leadx: the queue's mark is missing from leadx_mark; the file is damaged");
+  if (err->rc != SQLITE_OK) return err->rc;
   if (below == 0 || intact) return SQLITE_OK;
   return leadx_db_run(db, LEADX_SQL_QUEUE_MARK_SET, err, "i", (int64_t)0);
 }
@@ -147,20 +139,18 @@ int leadx_queue_recover(leadx_db *db, leadx_err *err) {
 /* The first row that is neither done nor held. *rowid 0 when there is none; *stays: it waits for
 ** something, so it can be listed and passed. */
 static int first_open(leadx_db *db, int64_t above, int64_t *rowid, int *stays, char id[64], leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_QUEUE_FIRST_OPEN, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_QUEUE_FIRST_OPEN, err, "i", above);
   if (!stmt) return err->rc;
-  sqlite3_bind_int64(stmt, 1, above);
-  int rc = sqlite3_step(stmt);
   *rowid = 0;
-  if (rc == SQLITE_ROW) {
+  if (leadx_db_next(db, stmt, err)) {
     *rowid = sqlite3_column_int64(stmt, 0);
-    const char *text = column_text(stmt, 1);
+    const char *text = column_text(stmt, 1, err);
     sqlite3_snprintf(64, id, "%s", text);
-    *stays = strlen(text) < 64 && (strcmp(column_text(stmt, 2), "FAILED") == 0 || sqlite3_column_type(stmt, 3) != SQLITE_NULL ||
+    *stays = strlen(text) < 64 && (strcmp(column_text(stmt, 2, err), "FAILED") == 0 || sqlite3_column_type(stmt, 3) != SQLITE_NULL ||
                                    sqlite3_column_type(stmt, 4) != SQLITE_NULL);
   }
   leadx_db_put(db, stmt);
-  return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "look for open queue rows");
+  return err->rc;
 }
 
 int leadx_queue_advance(leadx_db *db, leadx_err *err) {
@@ -213,13 +203,11 @@ static int no_such_row(leadx_err *err, const char *who, const char *id) {
 
 /* The status of a row, "" when there is none. */
 static int read_status(leadx_db *db, const char *id, char status[16], leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_QUEUE_GET_STATUS, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_QUEUE_GET_STATUS, err, "s", id);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, id, -1, SQLITE_TRANSIENT);
-  int rc = sqlite3_step(stmt);
-  sqlite3_snprintf(16, status, "%s", rc == SQLITE_ROW ? column_text(stmt, 0) : "");
+  sqlite3_snprintf(16, status, "%s", leadx_db_next(db, stmt, err) ? column_text(stmt, 0, err) : "");
   leadx_db_put(db, stmt);
-  return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "read a queue row");
+  return err->rc;
 }
 
 int leadx_queue_retry(leadx_db *db, const char *id, int64_t *changed, leadx_err *err) {
@@ -275,13 +263,8 @@ int leadx_queue_purge(leadx_db *db, double synced_days, double conflict_days, in
   int rc = check_mark(db, err);
   if (rc == SQLITE_OK) rc = leadx_queue_advance(db, err);
   for (int i = 0; i < 2 && rc == SQLITE_OK; i++) {
-    sqlite3_stmt *stmt = leadx_db_get(db, statements[i], err);
-    if (!stmt) return err->rc;
-    sqlite3_bind_double(stmt, 1, days[i]);
-    rc = sqlite3_step(stmt);
-    rc = rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "purge");
+    rc = leadx_db_run(db, statements[i], err, "d", days[i]);
     *dropped += sqlite3_changes(db->handle);
-    leadx_db_put(db, stmt);
   }
   return rc == SQLITE_OK ? anchor_mark(db, err) : rc;
 }

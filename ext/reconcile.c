@@ -102,24 +102,20 @@ static int collect(leadx_reconciling *job, int *complete, leadx_err *err) {
 /* The next keys of a comparison behind `after`; the caller frees each. */
 static int next_keys(leadx_reconciling *job, int sql_id, const char *after, int limit, char **keys, int *n, leadx_err *err) {
   leadx_db *db = &job->run->ctx->db;
-  sqlite3_stmt *stmt = leadx_db_get(db, sql_id, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, sql_id, err, "ssi", job->table->entity, after, (int64_t)limit);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, job->table->entity, -1, SQLITE_TRANSIENT);
-  sqlite3_bind_text(stmt, 2, after, -1, SQLITE_TRANSIENT);
-  sqlite3_bind_int(stmt, 3, limit);
   size_t bytes = 0;
-  int rc;
   *n = 0;
-  while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-    const char *key = (const char *)sqlite3_column_text(stmt, 0);
+  while (leadx_db_next(db, stmt, err)) {
+    const char *key = leadx_db_text(stmt, 0, err);
+    if (!key) break;
     bytes += leadx_page_key_bytes(job->table, key);
     if (*n > 0 && bytes > LEADX_URL_BYTES) break;
     if (!(keys[*n] = sqlite3_mprintf("%s", key))) leadx_err_nomem(err);
     else ++*n;
   }
   leadx_db_put(db, stmt);
-  if (err->rc != SQLITE_OK) return err->rc;
-  return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "compare with the server");
+  return err->rc;
 }
 
 /* One write transaction over some rows or keys. */

@@ -55,9 +55,8 @@ static int check_queue(leadx_db *db, const char *who, unsigned *have, leadx_err 
   if (!stmt) return err->rc;
   unsigned seen = 0;
   *have = 0;
-  int rc;
-  while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-    const char *name = (const char *)sqlite3_column_text(stmt, 0);
+  while (leadx_db_next(db, stmt, err)) {
+    const char *name = leadx_db_text(stmt, 0, err);
     for (int i = 0; name && i < SEED_COLUMNS; i++) {
       if (sqlite3_stricmp(name, seed_columns[i].name) == 0) seen |= 1u << i;
     }
@@ -65,8 +64,8 @@ static int check_queue(leadx_db *db, const char *who, unsigned *have, leadx_err 
       if (sqlite3_stricmp(name, own_columns[i]) == 0) *have |= 1u << i;
     }
   }
-  rc = rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "read the columns of sync_queue");
   leadx_db_put(db, stmt);
+  int rc = err->rc;
   for (int i = 0; rc == SQLITE_OK && i < SEED_COLUMNS; i++) {
     if (seen & 1u << i) continue;
     rc = leadx_err_set(err, SQLITE_ERROR,

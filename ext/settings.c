@@ -138,14 +138,12 @@ int leadx_settings_load(leadx_settings *settings, leadx_db *db, leadx_err *err) 
   if (rc != SQLITE_OK || !has_table) return rc;
   sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_SETTINGS_LOAD, err);
   if (!stmt) return err->rc;
-  while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-    const char *name = (const char *)sqlite3_column_text(stmt, 0);
-    const char *value = (const char *)sqlite3_column_text(stmt, 1);
+  while (leadx_db_next(db, stmt, err)) {
+    const char *name = leadx_db_text(stmt, 0, err), *value = leadx_db_text(stmt, 1, err);
     int id = name ? leadx_settings_find(name) : -1;
     /* A value that somebody spoiled by hand is as good as none: the default stays. */
     if (id >= 0 && value) take(settings, (leadx_setting)id, value);
   }
-  rc = rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "read settings");
   leadx_db_put(db, stmt);
-  return rc;
+  return err->rc;
 }

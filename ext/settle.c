@@ -213,14 +213,11 @@ static int ask(leadx_push *push, leadx_change *change, leadx_err *err) {
 /* Was the row edited again while its change was on the way? */
 static int has_later_edits(leadx_push *push, const leadx_change *change, int *later, leadx_err *err) {
   leadx_db *db = db_of(push);
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_CONFLICT_MEMBERS, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_CONFLICT_MEMBERS, err, "ss", change->table->entity, change->key);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, change->table->entity, -1, SQLITE_STATIC);
-  sqlite3_bind_text(stmt, 2, change->key, -1, SQLITE_STATIC);
-  int rc = sqlite3_step(stmt);
-  *later = rc == SQLITE_ROW;
+  *later = leadx_db_next(db, stmt, err);
   leadx_db_put(db, stmt);
-  return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "look for later edits");
+  return err->rc;
 }
 
 /* The server deleted the row while we edited it: its delete wins, the edit is kept in the audit. A row that was

@@ -27,8 +27,9 @@ static int find_name(const char *const *names, size_t n, const char *text) {
 }
 #define FIND_NAME(names, text) find_name((names), sizeof(names) / sizeof((names)[0]), (text))
 
+/* NULL is a text that there was no memory for. */
 static char *copy_text(const char *text, leadx_err *err) {
-  char *copy = sqlite3_mprintf("%s", text);
+  char *copy = text ? sqlite3_mprintf("%s", text) : NULL;
   if (!copy) leadx_err_nomem(err);
   return copy;
 }
@@ -78,29 +79,25 @@ static int check_kind(leadx_err *err, const char *who, const char *name, const c
 static int check_trackable(leadx_db *db, const char *who, const char *name, leadx_table *table, leadx_err *err) {
   if (sqlite3_strnicmp(name, "sqlite_", 7) == 0) return refuse(err, who, name, "is SQLite's own; track one of your tables");
   if (is_own_name(name)) return refuse(err, who, name, "is leadx's own; track one of your tables");
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_KINDS, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_KINDS, err, "t", name);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, name, -1, SQLITE_TRANSIENT);
-  int rc = sqlite3_step(stmt);
-  if (rc == SQLITE_ROW) {
-    rc = check_kind(err, who, name, (const char *)sqlite3_column_text(stmt, 0), (const char *)sqlite3_column_text(stmt, 1));
+  if (leadx_db_next(db, stmt, err)) {
+    const char *schema = leadx_db_text(stmt, 0, err), *type = leadx_db_text(stmt, 1, err);
+    if (schema && type) check_kind(err, who, name, schema, type);
     table->without_rowid = sqlite3_column_int(stmt, 2);
-  } else if (rc == SQLITE_DONE) {
-    rc = refuse(err, who, name, "does not exist in the main database; check the name, or create it first");
-  } else {
-    leadx_err_db(err, db->handle, rc, "look for the table");
+  } else if (err->rc == SQLITE_OK) {
+    refuse(err, who, name, "does not exist in the main database; check the name, or create it first");
   }
   leadx_db_put(db, stmt);
-  return rc == SQLITE_OK ? SQLITE_OK : err->rc;
+  return err->rc;
 }
 
 /* Takes over the spelling that the schema has. */
 static int read_real_name(leadx_db *db, const char *name, leadx_table *table, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_REAL_NAME, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_REAL_NAME, err, "t", name);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, name, -1, SQLITE_TRANSIENT);
-  int found = sqlite3_step(stmt) == SQLITE_ROW;
-  table->name = copy_text(found ? (const char *)sqlite3_column_text(stmt, 0) : name, err);
+  const char *found = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
+  if (err->rc == SQLITE_OK) table->name = copy_text(found ? found : name, err);
   leadx_db_put(db, stmt);
   return table->name ? SQLITE_OK : err->rc;
 }
@@ -231,18 +228,19 @@ static int is_ui_column(const leadx_table *table, const char *name) {
 
 /* Adds the column of the current row of table_columns unless it stays local. */
 static int add_column(leadx_table *table, sqlite3_stmt *row, const leadx_doc *said, const char *who, leadx_err *err) {
-  const char *name = (const char *)sqlite3_column_text(row, 0);
+  const char *name = leadx_db_text(row, 0, err);
+  if (!name) return err->rc;
   int position = sqlite3_column_int(row, 4);
   if (sqlite3_column_int(row, 5) != 0 || is_ui_column(table, name)) return SQLITE_OK;
   leadx_column *column = &table->columns[table->ncolumns];
   memset(column, 0, sizeof *column);
   column->name = copy_text(name, err);
   column->remote = copy_text(name, err);
-  column->type = leadx_type_of_declaration((const char *)sqlite3_column_text(row, 1));
+  column->type = leadx_type_of_declaration(leadx_db_text(row, 1, err));
   column->not_null = sqlite3_column_int(row, 2);
   column->key_position = position;
   table->ncolumns++;
-  if (sqlite3_column_type(row, 3) != SQLITE_NULL) column->default_sql = copy_text((const char *)sqlite3_column_text(row, 3), err);
+  if (sqlite3_column_type(row, 3) != SQLITE_NULL) column->default_sql = copy_text(leadx_db_text(row, 3, err), err);
   if (err->rc != SQLITE_OK) return err->rc;
   int local_only = 0;
   const leadx_doc *mine = leadx_doc_get(said, name);
@@ -259,15 +257,9 @@ static int add_column(leadx_table *table, sqlite3_stmt *row, const leadx_doc *sa
 }
 
 static int count_columns(leadx_db *db, const leadx_table *table, int *n, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_COLUMNS, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_COLUMNS, err, "s", table->name);
   if (!stmt) return err->rc;
-  int rc = sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_TRANSIENT);
-  *n = 0;
-  while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-    ++*n;
-    rc = SQLITE_OK;
-  }
-  if (rc != SQLITE_DONE) leadx_err_db(err, db->handle, rc, "count the columns");
+  for (*n = 0; leadx_db_next(db, stmt, err);) ++*n;
   leadx_db_put(db, stmt);
   return err->rc;
 }
@@ -276,19 +268,16 @@ static int count_columns(leadx_db *db, const leadx_table *table, int *n, leadx_e
 static int check_column_names(leadx_db *db, leadx_table *table, const leadx_doc *said, const char *who, leadx_err *err) {
   const char *missing = NULL;
   for (const leadx_doc *c = leadx_doc_first(said); c || !missing; c = c ? leadx_doc_next(c) : NULL) {
-    sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_COLUMNS, err);
+    sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_COLUMNS, err, "s", table->name);
     if (!stmt) return err->rc;
-    int rc = sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_TRANSIENT);
     int found = c == NULL, pending = table->pending == NULL, synced = table->synced_at == NULL;
-    while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-      const char *name = (const char *)sqlite3_column_text(stmt, 0);
-      rc = name ? SQLITE_OK : SQLITE_NOMEM;
+    while (leadx_db_next(db, stmt, err)) {
+      const char *name = leadx_db_text(stmt, 0, err);
       if (!name) break;
       if (c && strcmp(name, leadx_doc_name(c)) == 0) found = 1;
       if (table->pending && sqlite3_stricmp(name, table->pending) == 0) pending = 1;
       if (table->synced_at && sqlite3_stricmp(name, table->synced_at) == 0) synced = 1;
     }
-    if (rc != SQLITE_DONE) leadx_err_db(err, db->handle, rc, "read the columns' names");
     leadx_db_put(db, stmt);
     if (err->rc != SQLITE_OK) return err->rc;
     missing = !found ? leadx_doc_name(c) : !pending ? table->pending : !synced ? table->synced_at : NULL;
@@ -309,15 +298,11 @@ static int read_columns(leadx_db *db, leadx_table *table, const leadx_doc *optio
   if (rc != SQLITE_OK) return rc;
   table->columns = sqlite3_malloc64(sizeof *table->columns * ((size_t)n + 1));
   if (!table->columns) return leadx_err_nomem(err);
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_COLUMNS, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_COLUMNS, err, "s", table->name);
   if (!stmt) return err->rc;
-  rc = sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_TRANSIENT);
-  int step = SQLITE_ROW;
-  while (rc == SQLITE_OK && (step = sqlite3_step(stmt)) == SQLITE_ROW) rc = add_column(table, stmt, said, who, err);
-  /* Columns that could not be read are not columns that are not there. */
-  if (rc == SQLITE_OK && step != SQLITE_DONE) rc = leadx_err_db(err, db->handle, step, "read the columns");
+  while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err)) add_column(table, stmt, said, who, err);
   leadx_db_put(db, stmt);
-  return rc;
+  return err->rc;
 }
 
 static int find_local(const leadx_table *table, const char *name) {
@@ -375,13 +360,15 @@ static int add_reference(leadx_table *table, sqlite3_stmt *row, int *last_id, le
     table->references = more;
     leadx_reference *fresh = &more[table->nreferences];
     memset(fresh, 0, sizeof *fresh);
-    fresh->parent_table = copy_text((const char *)sqlite3_column_text(row, 1), err);
+    fresh->parent_table = copy_text(leadx_db_text(row, 1, err), err);
     if (!fresh->parent_table) return err->rc;
     table->nreferences++;
     *last_id = id;
   }
   leadx_reference *reference = &table->references[table->nreferences - 1];
-  int column = find_local(table, (const char *)sqlite3_column_text(row, 2));
+  const char *name = leadx_db_text(row, 2, err);
+  if (!name) return err->rc;
+  int column = find_local(table, name);
   /* A local-only or ninth column means the reference cannot be followed; the server's own check remains. */
   if (column < 0 || reference->ncolumn >= 8) {
     reference->ncolumn = 9;
@@ -392,12 +379,10 @@ static int add_reference(leadx_table *table, sqlite3_stmt *row, int *last_id, le
 }
 
 static int read_references(leadx_db *db, leadx_table *table, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_REFERENCES, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_REFERENCES, err, "s", table->name);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_TRANSIENT);
-  int rc = SQLITE_OK, last_id = -1, step = SQLITE_DONE;
-  while (rc == SQLITE_OK && (step = sqlite3_step(stmt)) == SQLITE_ROW) rc = add_reference(table, stmt, &last_id, err);
-  if (rc == SQLITE_OK && step != SQLITE_DONE) rc = leadx_err_db(err, db->handle, step, "read the foreign keys");
+  int last_id = -1;
+  while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err)) add_reference(table, stmt, &last_id, err);
   leadx_db_put(db, stmt);
   int kept = 0;
   for (int i = 0; i < table->nreferences; i++) {
@@ -408,7 +393,7 @@ static int read_references(leadx_db *db, leadx_table *table, leadx_err *err) {
     }
   }
   table->nreferences = kept;
-  return rc;
+  return err->rc;
 }
 
 static int read_unique(leadx_db *db, leadx_table *table, leadx_err *err) {
@@ -436,10 +421,9 @@ static int collect_warnings(leadx_db *db, leadx_table *table, leadx_err *err) {
   leadx_doc *list = leadx_doc_new_array();
   if (!list) return leadx_err_nomem(err);
   if (table->integer_key) leadx_doc_push_text(list, "the primary key is an integer: two devices will make the same one; use a UUID (leadx_uuid())");
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_COLUMNS, err);
-  if (stmt) sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_TRANSIENT);
-  while (stmt && sqlite3_step(stmt) == SQLITE_ROW) {
-    const char *declared = (const char *)sqlite3_column_text(stmt, 1);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_COLUMNS, err, "s", table->name);
+  while (stmt && leadx_db_next(db, stmt, err)) {
+    const char *declared = leadx_db_text(stmt, 1, err);
     if (sqlite3_column_int(stmt, 4) > 0 && is_numeric_affinity(declared)) {
       leadx_doc_push_text(list, "a column of the primary key is declared with a type of NUMERIC affinity, which turns text such as 12e3 into a "
                                 "number; declare it TEXT");
@@ -504,26 +488,19 @@ int leadx_tables_load(leadx_db *db, const char *who, leadx_tables *tables, leadx
   memset(tables, 0, sizeof *tables);
   sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_TRACKED, err);
   if (!stmt) return err->rc;
-  int rc;
-  while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+  while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err)) {
     leadx_err gone = {0};
-    leadx_table *table =
-        leadx_table_describe(db, who, (const char *)sqlite3_column_text(stmt, 0), (const char *)sqlite3_column_text(stmt, 3), &gone);
+    const char *name = leadx_db_text(stmt, 0, err), *options = leadx_db_text(stmt, 3, err);
+    leadx_table *table = err->rc == SQLITE_OK ? leadx_table_describe(db, who, name, options, &gone) : NULL;
     /* A tracked table that was dropped since: its queue rows wait, everything else goes on. But a schema that
     ** could not be read says nothing about the table, and its rows must not be FAILED for it. */
     if (!table && gone.rc == SQLITE_ERROR) continue;
-    if (!table) {
-      rc = leadx_err_set(err, gone.rc, "%s", gone.text);
-    } else {
-      rc = push_table(tables, table, err);
-    }
-    if (rc != SQLITE_OK) break;
+    if (table) push_table(tables, table, err);
+    else leadx_err_set(err, gone.rc, "%s", gone.text);
   }
-  if (rc == SQLITE_DONE) rc = SQLITE_OK;
-  if (rc != SQLITE_OK) leadx_err_db(err, db->handle, rc, "read the tracked tables");
   leadx_db_put(db, stmt);
-  if (rc != SQLITE_OK) leadx_tables_clear(tables);
-  return rc;
+  if (err->rc != SQLITE_OK) leadx_tables_clear(tables);
+  return err->rc;
 }
 
 void leadx_tables_clear(leadx_tables *tables) {
@@ -590,11 +567,13 @@ char **leadx_table_candidates(leadx_db *db, leadx_err *err) {
   char **names = sqlite3_malloc64(sizeof *names);
   size_t n = 0;
   if (names) names[0] = NULL;
-  while (stmt && names && sqlite3_step(stmt) == SQLITE_ROW) {
-    char **more = sqlite3_realloc64(names, sizeof *names * (n + 2));
+  while (stmt && names && err->rc == SQLITE_OK && leadx_db_next(db, stmt, err)) {
+    const char *name = leadx_db_text(stmt, 0, err);
+    char **more = name ? sqlite3_realloc64(names, sizeof *names * (n + 2)) : NULL;
+    if (!more) leadx_err_nomem(err);
     if (!more) break;
     names = more;
-    names[n] = copy_text((const char *)sqlite3_column_text(stmt, 0), err);
+    names[n] = copy_text(name, err);
     names[++n] = NULL;
   }
   leadx_db_put(db, stmt);

@@ -15,30 +15,24 @@
 /* The options a table was tracked with; NULL (and no error) when it is not tracked. The caller frees. */
 static char *stored_options(leadx_db *db, const char *name, leadx_err *err) {
   char *options = NULL;
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_TRACKED_OPTIONS, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_TRACKED_OPTIONS, err, "t", name);
   if (!stmt) return NULL;
-  sqlite3_bind_text(stmt, 1, name, -1, SQLITE_TRANSIENT);
-  if (sqlite3_step(stmt) == SQLITE_ROW) {
-    options = sqlite3_mprintf("%s", (const char *)sqlite3_column_text(stmt, 0));
-    if (!options) leadx_err_nomem(err);
-  }
+  const char *text = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
+  if (text && !(options = sqlite3_mprintf("%s", text))) leadx_err_nomem(err);
   leadx_db_put(db, stmt);
   return options;
 }
 
 /* Another table with that entity would get this one's changes. */
 static int check_entity_free(leadx_db *db, const leadx_table *table, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_ENTITY_TAKEN, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_ENTITY_TAKEN, err, "ss", table->entity, table->name);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, table->entity, -1, SQLITE_TRANSIENT);
-  sqlite3_bind_text(stmt, 2, table->name, -1, SQLITE_TRANSIENT);
-  int rc = SQLITE_OK;
-  if (sqlite3_step(stmt) == SQLITE_ROW) {
-    rc = leadx_err_set(err, SQLITE_ERROR, "leadx_track: the entity \"%.60s\" is table \"%.60s\" already; give this one another \"entity\"",
-                       table->entity, (const char *)sqlite3_column_text(stmt, 0));
+  if (leadx_db_next(db, stmt, err)) {
+    leadx_err_set(err, SQLITE_ERROR, "leadx_track: the entity \"%.60s\" is table \"%.60s\" already; give this one another \"entity\"",
+                       table->entity, leadx_db_text(stmt, 0, err));
   }
   leadx_db_put(db, stmt);
-  return rc;
+  return err->rc;
 }
 
 static int wants_backfill(const char *options) {

@@ -369,9 +369,8 @@ static int check_update(sqlite3_stmt *row, sqlite3_value **columns, int *asked, 
 }
 
 /* Can the row be retried? The reason why not, or NULL. */
-static const char *why_no_retry(sqlite3_stmt *row) {
-  const char *status = (const char *)sqlite3_column_text(row, QUEUE_STATUS);
-  const char *state = (const char *)sqlite3_column_text(row, QUEUE_STATE);
+static const char *why_no_retry(sqlite3_stmt *row, leadx_err *err) {
+  const char *status = leadx_db_text(row, QUEUE_STATUS, err), *state = leadx_db_text(row, QUEUE_STATE, err);
   if (!status || !state) return "its status is none of PENDING, IN_PROGRESS, SYNCED, FAILED";
   if (strcmp(status, "SYNCED") == 0) return "it has been sent already; change the row itself to send it again";
   if (strcmp(status, "IN_PROGRESS") == 0) return "it is being sent just now";
@@ -388,10 +387,10 @@ static int update_row(leadx_db *db, sqlite3_stmt *row, sqlite3_value **argv, lea
     rc = leadx_err_set(err, SQLITE_CONSTRAINT, "leadx_queue: the rowid cannot be changed; " ALLOWED);
   }
   if (rc == SQLITE_OK && asked) {
-    const char *reason = why_no_retry(row);
-    const char *text = (const char *)sqlite3_column_text(row, QUEUE_ID);
-    if (reason) rc = leadx_err_set(err, SQLITE_CONSTRAINT, "leadx_queue: row %s cannot be retried: %s", text ? text : "without an id", reason);
-    if (!reason && !(id = sqlite3_mprintf("%s", text))) rc = leadx_err_nomem(err);
+    const char *reason = why_no_retry(row, err), *text = leadx_db_text(row, QUEUE_ID, err);
+    rc = err->rc;
+    if (rc == SQLITE_OK && reason) rc = leadx_err_set(err, SQLITE_CONSTRAINT, "leadx_queue: row %s cannot be retried: %s", text ? text : "without an id", reason);
+    if (rc == SQLITE_OK && !reason && !(id = sqlite3_mprintf("%s", text))) rc = leadx_err_nomem(err);
   }
   sqlite3_finalize(row);
   int64_t changed = 0;
@@ -402,7 +401,8 @@ static int update_row(leadx_db *db, sqlite3_stmt *row, sqlite3_value **argv, lea
 
 /* Discards the row a DELETE asks for. row is finalized in every case. */
 static int delete_row(leadx_db *db, sqlite3_stmt *row, leadx_err *err) {
-  char *id = sqlite3_mprintf("%s", (const char *)sqlite3_column_text(row, QUEUE_ID));
+  const char *text = leadx_db_text(row, QUEUE_ID, err);
+  char *id = err->rc == SQLITE_OK ? sqlite3_mprintf("%s", text) : NULL;
   sqlite3_finalize(row);
   int rc = id ? leadx_queue_discard(db, id, err) : leadx_err_nomem(err);
   sqlite3_free(id);
