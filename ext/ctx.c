@@ -2,6 +2,7 @@
 #include "ctx.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "session.h"
 #include "settings.h"
@@ -11,6 +12,7 @@ leadx_ctx *leadx_ctx_new(sqlite3 *handle) {
   if (!ctx) return NULL;
   memset(ctx, 0, sizeof *ctx);
   ctx->nref = 1;
+  ctx->pid = (int)getpid();
   ctx->db.handle = handle;
   ctx->settings = leadx_settings_new();
   ctx->session = leadx_session_open(sqlite3_db_filename(handle, "main"));
@@ -26,8 +28,18 @@ leadx_ctx *leadx_ctx_ref(leadx_ctx *ctx) {
 
 void leadx_ctx_unref(leadx_ctx *ctx) {
   if (--ctx->nref > 0) return;
+  int is_forked = ctx->pid != (int)getpid();
+  if (ctx->on_close && !is_forked) ctx->on_close(ctx);
   leadx_db_release(&ctx->db);
-  leadx_session_close(ctx->session);
+  if (!is_forked) leadx_session_close(ctx->session);
   leadx_settings_free(ctx->settings);
   sqlite3_free(ctx);
+}
+
+int leadx_ctx_guard_fork(const leadx_ctx *ctx, const char *who, leadx_err *err) {
+  if (ctx->pid == (int)getpid()) return SQLITE_OK;
+  return leadx_err_set(err, SQLITE_MISUSE,
+                       "%s: this process was forked from the one that opened the connection (process %d), which cannot be used here; open the database "
+                       "again in this process",
+                       who, ctx->pid);
 }

@@ -197,7 +197,7 @@ static int exec_waiting(leadx_db *db, const char *sql) {
   int64_t give_up = leadx_clock_mono_ms() + BUSY_WAIT_MS;
   int rc;
   while (((rc = sqlite3_exec(db->handle, sql, NULL, NULL, NULL)) & 0xff) == SQLITE_BUSY) {
-    if (leadx_clock_mono_ms() >= give_up) break;
+    if (leadx_clock_mono_ms() >= give_up || (db->stopping && db->stopping(db->stopping_arg))) break;
     sqlite3_sleep(BUSY_NAP_MS);
   }
   return rc;
@@ -256,6 +256,7 @@ int leadx_db_guard_write(leadx_db *db, const char *who, leadx_err *err) {
 
 int leadx_db_interrupted(leadx_db *db) {
   sqlite3_stmt *stmt = NULL;
+  if (db->stopping) return db->stopping(db->stopping_arg);
   if (sqlite3_prepare_v2(db->handle, "SELECT 1", -1, &stmt, NULL) != SQLITE_OK) return 1;
   int interrupted = sqlite3_step(stmt) == SQLITE_INTERRUPT;
   sqlite3_finalize(stmt);

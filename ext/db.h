@@ -16,6 +16,8 @@ typedef struct leadx_db {
   sqlite3_stmt *stmt[LEADX_SQL_COUNT];
   unsigned char lent[LEADX_SQL_COUNT];
   sqlite3_stmt *undo[3]; /* ROLLBACK and its nested kin, prepared before what they undo: out of memory, they still run */
+  int (*stopping)(void *arg); /* not NULL: who is asked whether to give up, in place of the connection (see leadx_db_interrupted) */
+  void *stopping_arg;
 } leadx_db;
 
 /* Lends a named statement, NULL and an error when it cannot be prepared.
@@ -73,7 +75,8 @@ int leadx_db_guard(leadx_db *db, const char *who, leadx_err *err);
 ** (SQLite before 3.44 lets it, in spite of SQLITE_DIRECTONLY). */
 int leadx_db_guard_write(leadx_db *db, const char *who, leadx_err *err);
 
-/* Has sqlite3_interrupt() been called on the connection while our statement runs? */
+/* Has sqlite3_interrupt() been called on the connection while our statement runs? A connection of our own has no
+** statement of a host around ours; it is asked through db->stopping. */
 int leadx_db_interrupted(leadx_db *db);
 
 #endif

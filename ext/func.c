@@ -8,12 +8,14 @@
 #include "http.h"
 #include "inspect.h"
 #include "queue.h"
+#include "schedule.h"
 #include "schema.h"
 #include "server.h"
 #include "session.h"
 #include "settings.h"
 #include "sync.h"
 #include "track.h"
+#include "worker.h"
 
 #ifndef LEADX_VERSION
 #define LEADX_VERSION "0.0.0"
@@ -455,6 +457,28 @@ static char *do_resolve(const leadx_call *call) {
 
 static char *do_step(const leadx_call *call) { return run_sync(call, "step", 1, 1); }
 
+/* ---- by itself ---- */
+
+static char *do_start(const leadx_call *call) {
+  double seconds = 0;
+  if (call->argc) {
+    int type = sqlite3_value_numeric_type(call->argv[0]);
+    seconds = sqlite3_value_double(call->argv[0]);
+    if ((type != SQLITE_INTEGER && type != SQLITE_FLOAT) || !(seconds >= 0.1 && seconds <= 86400)) {
+      leadx_err_set(&call->ctx->err, SQLITE_ERROR, "leadx_start: the argument must be a number of seconds from 0.1 to 86400");
+      return NULL;
+    }
+  }
+  return leadx_worker_start(call->ctx, seconds, &call->ctx->err);
+}
+
+static char *do_stop(const leadx_call *call) { return leadx_worker_stop(call->ctx, &call->ctx->err); }
+
+static char *do_notify(const leadx_call *call) {
+  const char *event = need_text(call, 0, leadx_schedule_events());
+  return event ? leadx_worker_notify(call->ctx, event, &call->ctx->err) : NULL;
+}
+
 /* ---- the server's half ---- */
 
 static char *do_server_sql(const leadx_call *call) {
@@ -488,7 +512,7 @@ static const struct implementation {
     {do_track, WRITES},  {do_untrack, WRITES}, {do_uuid, READS},       {do_sync, NETWORK},   {do_push, NETWORK},   {do_pull, NETWORK},
     {do_reconcile, NETWORK}, {do_resolve, WRITES},
     {do_step, NETWORK},  {do_enqueue, WRITES}, {do_retry, WRITES},     {do_discard, WRITES}, {do_purge, WRITES},
-    {do_server_sql, READS}, {do_check, NETWORK},
+    {do_server_sql, READS}, {do_check, NETWORK},  {do_start, NETWORK},   {do_stop, NETWORK},   {do_notify, NETWORK},
 };
 
 const leadx_function leadx_functions[] = {
@@ -517,6 +541,11 @@ const leadx_function leadx_functions[] = {
     {"leadx_server_sql", 0, 1, "[table]",
      "the SQL to run on the server, for one table or all: stamps, index, tombstones, functions, a skeleton of the policies; it can be run again"},
     {"leadx_check", 0, 1, "[table]", "asks the server whether it can do its part and names what mends it: a JSON array, and the table `leadx_checks`"},
+    {"leadx_start", 0, 1, "[seconds]",
+     "starts the background worker of this file: it syncs every so many seconds (the setting `interval`), soon after a commit, and when the network is back"},
+    {"leadx_stop", 0, 0, "", "stops it; closing the connection that started it does so too"},
+    {"leadx_notify", 1, 1, "event",
+     "tells what the application knows: `'online'`, `'offline'`, `'foreground'`, `'background'`, `'refresh'`; without a worker, what asks for a sync runs it"},
 };
 const int leadx_nfunctions = (int)(sizeof leadx_functions / sizeof leadx_functions[0]);
 
@@ -543,7 +572,9 @@ static void invoke(sqlite3_context *context, int argc, sqlite3_value **argv) {
   const struct implementation *implementation = &implementations[bound->index];
   leadx_err_clear(&ctx->err);
   char *text = NULL;
-  if (implementation->kind != WRITES || leadx_db_guard_write(&ctx->db, call.name, &ctx->err) == SQLITE_OK) text = implementation->run(&call);
+  int rc = leadx_ctx_guard_fork(ctx, call.name, &ctx->err);
+  if (rc == SQLITE_OK && implementation->kind == WRITES) rc = leadx_db_guard_write(&ctx->db, call.name, &ctx->err);
+  if (rc == SQLITE_OK) text = implementation->run(&call);
   if (ctx->err.rc != SQLITE_OK) {
     sqlite3_free(text);
     if (ctx->err.rc == SQLITE_NOMEM) {

@@ -38,7 +38,7 @@ static int is_dead(const char *owner) {
 
 /* Is somebody's lease still good? A lease that ends further ahead than one term from now, or began in
 ** the future, was written by a clock that has jumped since. */
-static int read_holder(leadx_db *db, int64_t term_ms, int *held, leadx_err *err) {
+int leadx_lease_is_held(leadx_db *db, const char *left, int64_t term_ms, int *held, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_LEASE_GET, err);
   if (!stmt) return err->rc;
   int64_t now = leadx_clock_wall_us();
@@ -47,18 +47,18 @@ static int read_holder(leadx_db *db, int64_t term_ms, int *held, leadx_err *err)
   if (owner) {
     int64_t taken = sqlite3_column_int64(stmt, 1), expires = sqlite3_column_int64(stmt, 2);
     int jumped = taken > now + 1000000 || expires > now + 10 * term_ms * 1000;
-    *held = expires > now && !jumped && !is_dead(owner);
+    *held = expires > now && !jumped && strcmp(owner, left) != 0 && !is_dead(owner);
   }
   leadx_db_put(db, stmt);
   return err->rc;
 }
 
-int leadx_lease_take(leadx_db *db, const char *owner, int64_t term_ms, int *taken, leadx_err *err) {
+int leadx_lease_take(leadx_db *db, const char *owner, const char *left, int64_t term_ms, int *taken, leadx_err *err) {
   int held = 1;
   *taken = 0;
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
-  rc = read_holder(db, term_ms, &held, err);
+  rc = leadx_lease_is_held(db, left, term_ms, &held, err);
   if (rc == SQLITE_OK && !held) {
     int64_t now = leadx_clock_wall_us();
     rc = leadx_db_run(db, LEADX_SQL_LEASE_TAKE, err, "tii", owner, now, now + term_ms * 1000);
@@ -79,6 +79,7 @@ static int drop_once(leadx_db *db, const char *owner) {
 }
 
 /* Twice, so that one failure of memory or disk does not park the file until the lease runs out. */
-void leadx_lease_drop(leadx_db *db, const char *owner) {
-  if (drop_once(db, owner) != SQLITE_OK) drop_once(db, owner);
+int leadx_lease_drop(leadx_db *db, const char *owner) {
+  int rc = drop_once(db, owner);
+  return rc == SQLITE_OK ? rc : drop_once(db, owner);
 }

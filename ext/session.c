@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "doc.h"
 #include "http.h"
@@ -12,13 +13,17 @@
 struct leadx_session {
   leadx_session *next;
   int nref;
+  pid_t pid;      /* a child made by fork() begins with sessions of its own */
   char *filename; /* NULL: not shared */
   char *url, *apikey, *token, *refresh_token, *ca_file;
   char user[64];
   int allow_secret_key;
   leadx_progress progress;
   int64_t throttled_until_mono_ms;
+  int64_t generation;
+  int64_t next_sync_us;
   int batch;
+  char left_lease[160];
 };
 
 static leadx_session *all_sessions;
@@ -35,7 +40,7 @@ static char *copy_text(const char *text) { return text ? sqlite3_mprintf("%s", t
 
 static leadx_session *find(const char *filename) {
   for (leadx_session *s = all_sessions; s; s = s->next) {
-    if (s->filename && strcmp(s->filename, filename) == 0) return s;
+    if (s->filename && strcmp(s->filename, filename) == 0 && s->pid == getpid()) return s;
   }
   return NULL;
 }
@@ -45,6 +50,7 @@ static leadx_session *session_new(const char *filename) {
   if (!session) return NULL;
   memset(session, 0, sizeof *session);
   session->progress.online = -1;
+  session->pid = getpid();
   session->filename = copy_text(filename);
   if (filename && !session->filename) {
     sqlite3_free(session);
@@ -205,6 +211,7 @@ int leadx_session_configure(leadx_session *session, const char *url, const char 
   session->ca_file = ca;
   session->allow_secret_key = allow_secret_key;
   session->throttled_until_mono_ms = 0;
+  session->generation++;
   leave();
   return SQLITE_OK;
 }
@@ -284,6 +291,7 @@ int leadx_session_set_token(leadx_session *session, const char *token, const cha
     session->token = access;
     session->refresh_token = refresh;
     memcpy(session->user, user, sizeof user);
+    session->generation++;
   }
   leave();
   if (!secret) return SQLITE_OK;
@@ -316,6 +324,38 @@ int64_t leadx_session_throttled_until(leadx_session *session) {
   int64_t until = session->throttled_until_mono_ms;
   leave();
   return until;
+}
+
+void leadx_session_leave_lease(leadx_session *session, const char *owner) {
+  enter();
+  sqlite3_snprintf(sizeof session->left_lease, session->left_lease, "%s", owner);
+  leave();
+}
+
+void leadx_session_left_lease(leadx_session *session, char *owner, int nowner) {
+  enter();
+  sqlite3_snprintf(nowner, owner, "%s", session->left_lease);
+  leave();
+}
+
+int64_t leadx_session_generation(leadx_session *session) {
+  enter();
+  int64_t generation = session->generation;
+  leave();
+  return generation;
+}
+
+void leadx_session_set_next_sync(leadx_session *session, int64_t wall_us) {
+  enter();
+  session->next_sync_us = wall_us;
+  leave();
+}
+
+int64_t leadx_session_next_sync(leadx_session *session) {
+  enter();
+  int64_t wall_us = session->next_sync_us;
+  leave();
+  return wall_us;
 }
 
 void leadx_session_set_batch(leadx_session *session, int size) {

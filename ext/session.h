@@ -48,6 +48,18 @@ void leadx_session_get_progress(leadx_session *session, leadx_progress *progress
 void leadx_session_throttle(leadx_session *session, int64_t until_mono_ms);
 int64_t leadx_session_throttled_until(leadx_session *session);
 
+/* The holder of a lease that ended without giving it back, "" when there is none: the next sync of this process need
+** not wait for the lease to run out. owner has LEADX_OWNER_BYTES at most. */
+void leadx_session_leave_lease(leadx_session *session, const char *owner);
+void leadx_session_left_lease(leadx_session *session, char *owner, int nowner);
+
+/* Changes whenever server, key or token change: whoever was refused may try again. */
+int64_t leadx_session_generation(leadx_session *session);
+
+/* When the worker of the file syncs next, in microseconds since 1970; 0: not known. */
+void leadx_session_set_next_sync(leadx_session *session, int64_t wall_us);
+int64_t leadx_session_next_sync(leadx_session *session);
+
 /* The batch size that worked last, so that steps and syncs go on from there; 0 means none yet. */
 void leadx_session_set_batch(leadx_session *session, int size);
 int leadx_session_batch(leadx_session *session);

@@ -190,7 +190,7 @@ static int is_throttled(leadx_ctx *ctx, leadx_tally *tally) {
 }
 
 static char *run_configured(leadx_ctx *ctx, const leadx_sync_options *options, const leadx_credentials *credentials, leadx_err *err) {
-  char owner[LEADX_OWNER_BYTES];
+  char owner[LEADX_OWNER_BYTES], left[LEADX_OWNER_BYTES];
   int taken = 0;
   int64_t began_ms = leadx_clock_mono_ms();
   leadx_run run = {.ctx = ctx, .owner = owner, .user = credentials->user, .request_budget = options->request_budget};
@@ -198,7 +198,8 @@ static char *run_configured(leadx_ctx *ctx, const leadx_sync_options *options, c
   run.tally.retry_after_s = -1;
   if (is_throttled(ctx, &run.tally)) return finish(ctx, options, &run.tally, began_ms, err);
   leadx_lease_owner(owner);
-  int rc = leadx_lease_take(&ctx->db, owner, leadx_settings_ms(ctx->settings, LEADX_LEASE), &taken, err);
+  leadx_session_left_lease(ctx->session, left, (int)sizeof left);
+  int rc = leadx_lease_take(&ctx->db, owner, left, leadx_settings_ms(ctx->settings, LEADX_LEASE), &taken, err);
   if (rc != SQLITE_OK) return NULL;
   if (!taken) {
     run.tally.lost_lease = 1;
@@ -210,7 +211,7 @@ static char *run_configured(leadx_ctx *ctx, const leadx_sync_options *options, c
   rc = leadx_tables_load(&ctx->db, options->who, &tables, err);
   if (rc == SQLITE_OK) rc = run_leased(ctx, options, &run, credentials, err);
   leadx_tables_clear(&tables);
-  leadx_lease_drop(&ctx->db, owner);
+  if (leadx_lease_drop(&ctx->db, owner) != SQLITE_OK) leadx_session_leave_lease(ctx->session, owner);
   note_throttle(ctx, &run.tally);
   return rc == SQLITE_OK ? finish(ctx, options, &run.tally, began_ms, err) : NULL;
 }

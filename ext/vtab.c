@@ -10,9 +10,12 @@
 
 #include <string.h>
 
+#include "clock.h"
+#include "lease.h"
 #include "queue.h"
 #include "schema.h"
 #include "session.h"
+#include "settings.h"
 
 /* What xBestIndex tells xFilter: one bit per pushed-down condition, one for costly columns. */
 enum { PLAN_ID = 1, PLAN_STATUS = 2, PLAN_ROWID = 4, PLAN_COSTLY = 8 };
@@ -252,22 +255,39 @@ static const char *read_auth(leadx_session *session, char user[64]) {
   return auth;
 }
 
-static int bind_state(leadx_session *session, sqlite3_stmt *stmt) {
+/* Does another process sync the file? Only the lease tells. */
+static int syncs_elsewhere(leadx_ctx *ctx) {
+  leadx_db db = {.handle = ctx->db.handle};
+  leadx_err quiet = {0};
+  char left[LEADX_OWNER_BYTES];
+  int present = 0, held = 0;
+  leadx_session_left_lease(ctx->session, left, (int)sizeof left);
+  if (leadx_schema_probe(&db, "leadx_state", &present, &quiet) == SQLITE_OK && present) {
+    leadx_lease_is_held(&db, left, leadx_settings_ms(ctx->settings, LEADX_LEASE), &held, &quiet);
+  }
+  leadx_db_release(&db);
+  return held;
+}
+
+static int bind_state(leadx_ctx *ctx, sqlite3_stmt *stmt) {
+  leadx_session *session = ctx->session;
   leadx_progress progress;
-  char user[64];
+  char user[64], next_sync[LEADX_INSTANT_BYTES] = "";
   leadx_session_get_progress(session, &progress);
+  if (leadx_session_next_sync(session)) leadx_instant_format(leadx_session_next_sync(session), next_sync);
   int rc = progress.online < 0 ? SQLITE_OK : sqlite3_bind_int(stmt, 1, progress.online);
-  if (rc == SQLITE_OK) rc = sqlite3_bind_int(stmt, 2, progress.syncing);
+  if (rc == SQLITE_OK) rc = sqlite3_bind_int(stmt, 2, progress.syncing || syncs_elsewhere(ctx));
   if (rc == SQLITE_OK) rc = bind_text(stmt, 3, progress.phase);
   if (rc == SQLITE_OK) rc = sqlite3_bind_int64(stmt, 4, progress.done);
   if (rc == SQLITE_OK) rc = sqlite3_bind_int64(stmt, 5, progress.total);
   if (rc == SQLITE_OK) rc = bind_text(stmt, 6, read_auth(session, user));
   if (rc == SQLITE_OK) rc = bind_text(stmt, 7, progress.message);
+  if (rc == SQLITE_OK) rc = bind_text(stmt, 8, next_sync);
   return rc;
 }
 
 static int bind_parameters(leadx_vtab *vtab, sqlite3_stmt *stmt, int plan, sqlite3_value **argv) {
-  if (vtab->entry->binding == BIND_STATE) return bind_state(vtab->ctx->session, stmt);
+  if (vtab->entry->binding == BIND_STATE) return bind_state(vtab->ctx, stmt);
   int rc = SQLITE_OK;
   if (vtab->entry->costly) rc = sqlite3_bind_int(stmt, 1, (plan & PLAN_COSTLY) != 0);
   if (rc == SQLITE_OK && vtab->entry->binding == BIND_USER) {
@@ -298,6 +318,7 @@ static int vtab_filter(sqlite3_vtab_cursor *base, int plan, const char *text, in
   leadx_vtab_cursor *cursor = (leadx_vtab_cursor *)base;
   leadx_vtab *vtab = (leadx_vtab *)base->pVtab;
   leadx_err err = {0};
+  if (leadx_ctx_guard_fork(vtab->ctx, vtab->entry->name, &err) != SQLITE_OK) return vtab_fail(vtab, &err);
   if (cursor->stmt && cursor->plan != plan) {
     sqlite3_finalize(cursor->stmt);
     cursor->stmt = NULL;

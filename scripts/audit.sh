@@ -15,10 +15,10 @@ failures=0
 # above it in this table, which are the lower ones.
 layers=(
   'sqlite err clock sql_text'
-  'db address exchange receive http json doc'
-  'rest conflict wire table ctx settings session schema queue lease'
+  'db address exchange receive http json doc network'
+  'rest conflict wire schedule table ctx settings session schema queue lease'
   'capture change apply plan diff fingerprint request page job intake'
-  'push pull settle resolve decide reconcile track server inspect'
+  'push pull settle resolve decide reconcile track server inspect probe'
   'sync'
   'worker'
   'func vtab'

@@ -72,7 +72,7 @@ FROM main.leadx_runs ORDER BY n
 SELECT "check", result, fix FROM main.leadx_check_results ORDER BY rowid
 
 -- name: vtab_state
--- What the session knows: ?1 online, ?2 syncing, ?3 phase, ?4 done, ?5 total, ?6 auth, ?7 message.
+-- What the session knows: ?1 online, ?2 syncing, ?3 phase, ?4 done, ?5 total, ?6 auth, ?7 message, ?8 when the worker syncs next.
 WITH
 mark(below) AS (
   SELECT ifnull((SELECT m.rowid_below FROM main.leadx_mark m
@@ -87,8 +87,8 @@ counts(pending, failed) AS (
 SELECT ?1, ?2, ?3, ?4, ?5, counts.pending, counts.failed,
   (SELECT count(*) FROM main.sync_conflicts WHERE winner IS NULL),
   (SELECT at FROM main.leadx_runs WHERE state IN ('ok', 'partial') ORDER BY n DESC LIMIT 1),
-  NULL, ?6, ifnull(?7, (SELECT error FROM main.leadx_runs ORDER BY n DESC LIMIT 1))
+  ?8, ?6, ifnull(?7, (SELECT error FROM main.leadx_runs ORDER BY n DESC LIMIT 1))
 FROM counts
 
 -- name: vtab_state_without_tables
-SELECT ?1, ?2, ?3, ?4, ?5, 0, 0, 0, NULL, NULL, ?6, ?7
+SELECT ?1, ?2, ?3, ?4, ?5, 0, 0, 0, NULL, ?8, ?6, ?7
