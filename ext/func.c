@@ -301,7 +301,7 @@ static int check_entity(const leadx_call *call, const char *entity) {
   leadx_ctx *ctx = call->ctx;
   int present = 0;
   leadx_tables tables = {NULL, 0};
-  int rc = leadx_schema_probe(&ctx->db, call->name, &present, &ctx->err);
+  int rc = leadx_schema_open(&ctx->db, call->name, &present, &ctx->err);
   if (rc == SQLITE_OK && present) rc = leadx_tables_load(&ctx->db, call->name, &tables, &ctx->err);
   if (rc != SQLITE_OK) return rc;
   sqlite3_str *names = sqlite3_str_new(NULL);
@@ -334,7 +334,7 @@ static char *do_enqueue(const leadx_call *call) {
 /* For functions that need leadx's tables. */
 static int need_tables(const leadx_call *call) {
   int present = 0;
-  int rc = leadx_schema_probe(&call->ctx->db, call->name, &present, &call->ctx->err);
+  int rc = leadx_schema_open(&call->ctx->db, call->name, &present, &call->ctx->err);
   if (rc != SQLITE_OK || present) return rc;
   return leadx_err_set(&call->ctx->err, SQLITE_ERROR, "%s: nothing is tracked in this file; call leadx_track(table) first", call->name);
 }
@@ -564,6 +564,19 @@ static void free_binding(void *arg) {
   sqlite3_free(bound);
 }
 
+/* Hands the context's error to SQLite. A text that was born below all functions does not know which one it speaks for. */
+static void result_error(sqlite3_context *context, const char *name, const leadx_err *err) {
+  if (err->rc == SQLITE_NOMEM) {
+    sqlite3_result_error_nomem(context);
+    return;
+  }
+  char *text = strncmp(err->text, "leadx", 5) == 0 ? NULL : sqlite3_mprintf("%s: %s", name, err->text);
+  /* The text first: it sets the code to SQLITE_ERROR, and a host has to see SQLITE_BUSY to try again. */
+  sqlite3_result_error(context, text ? text : err->text, -1);
+  sqlite3_result_error_code(context, err->rc);
+  sqlite3_free(text);
+}
+
 /* An error of this call must not be seen by the next one, nor by a call that it is nested in. */
 static void invoke(sqlite3_context *context, int argc, sqlite3_value **argv) {
   binding *bound = sqlite3_user_data(context);
@@ -577,13 +590,7 @@ static void invoke(sqlite3_context *context, int argc, sqlite3_value **argv) {
   if (rc == SQLITE_OK) text = implementation->run(&call);
   if (ctx->err.rc != SQLITE_OK) {
     sqlite3_free(text);
-    if (ctx->err.rc == SQLITE_NOMEM) {
-      sqlite3_result_error_nomem(context);
-    } else {
-      /* The text first: it sets the code to SQLITE_ERROR, and a host has to see SQLITE_BUSY to try again. */
-      sqlite3_result_error(context, ctx->err.text, -1);
-      sqlite3_result_error_code(context, ctx->err.rc);
-    }
+    result_error(context, call.name, &ctx->err);
   } else if (text) {
     sqlite3_result_text(context, text, -1, sqlite3_free);
   } else {

@@ -565,7 +565,7 @@ char *leadx_inspect(leadx_ctx *ctx, const char *only_table, leadx_err *err) {
   leadx_checking checking = {.ctx = ctx, .err = err};
   int present = 0;
   if (leadx_db_guard(&ctx->db, "leadx_check", err) != SQLITE_OK) return NULL;
-  if (leadx_schema_probe(&ctx->db, "leadx_check", &present, err) != SQLITE_OK) return NULL;
+  if (leadx_schema_open(&ctx->db, "leadx_check", &present, err) != SQLITE_OK) return NULL;
   if (!present) {
     leadx_err_set(err, SQLITE_ERROR, "leadx_check: nothing is tracked in this file; call leadx_track(table) first");
     return NULL;

@@ -111,7 +111,7 @@ void leadx_window_clear(leadx_window *window) {
 /* ---- the mark ---- */
 
 /* Does the row at the mark still carry the id that was noted? If the queue was emptied, renumbered or
-** restored since, everything is looked at again. */
+** restored since, or somebody took the mark away, everything is looked at again. */
 static int check_mark(leadx_db *db, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_QUEUE_MARK_GET, err);
   if (!stmt) return err->rc;
@@ -122,8 +122,8 @@ static int check_mark(leadx_db *db, leadx_err *err) {
     intact = strcmp(column_text(stmt, 1, err), column_text(stmt, 2, err)) == 0 && sqlite3_column_type(stmt, 2) != SQLITE_NULL;
   }
   leadx_db_put(db, stmt);
-  if (!found) leadx_err_set(err, SQLITE_CORRUPT, "leadx: the queue's mark is missing from leadx_mark; the file is damaged");
   if (err->rc != SQLITE_OK) return err->rc;
+  if (!found) return leadx_db_run(db, LEADX_SQL_SCHEMA_MARK_INIT, err, "");
   if (below == 0 || intact) return SQLITE_OK;
   return leadx_db_run(db, LEADX_SQL_QUEUE_MARK_SET, err, "i", (int64_t)0);
 }
@@ -251,7 +251,7 @@ int leadx_queue_enqueue(leadx_db *db, const char *entity, const char *key, leadx
 static int anchor_mark(leadx_db *db, leadx_err *err) {
   int64_t mark = 0, below = 0;
   int rc = leadx_db_int(db, LEADX_SQL_QUEUE_MARK_GET, err, &mark, "");
-  if (rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_QUEUE_LAST_BELOW, err, &below, "i", mark + 1);
+  if (rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_QUEUE_LAST_BELOW, err, &below, "i", mark < INT64_MAX ? mark + 1 : mark);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_QUEUE_MARK_SET, err, "i", below);
   return rc;
 }

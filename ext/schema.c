@@ -23,6 +23,38 @@ static const int create_statements[] = {
     LEADX_SQL_SCHEMA_CONFLICTS,  LEADX_SQL_SCHEMA_PARKED,   LEADX_SQL_SCHEMA_CHECK_RESULTS, LEADX_SQL_SCHEMA_REVIVE,
 };
 
+/* ---- is it there? ---- */
+
+/* What SQLite keeps of one of our statements: the text from the name on, behind "CREATE TABLE ". */
+static const char *kept_text(const char *statement) {
+  const char *name = strstr(statement, " main.");
+  return name ? name + 6 : statement;
+}
+
+/* The statement that makes the object of that name; NULL when it is none of ours. */
+static const char *own_statement(const char *name) {
+  for (size_t i = 0; name && i < sizeof create_statements / sizeof create_statements[0]; i++) {
+    const char *statement = leadx_sql_text[create_statements[i]], *kept = kept_text(statement);
+    size_t n = strcspn(kept, " (\n");
+    if (sqlite3_strnicmp(kept, name, (int)n) == 0 && strlen(name) == n) return statement;
+  }
+  return NULL;
+}
+
+/* A view in the place of one of our tables could be read for ever, and say what it likes. */
+static int refuse_masks(leadx_db *db, const char *who, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_SCHEMA_PAGELESS, err);
+  if (!stmt) return err->rc;
+  while (leadx_db_next(db, stmt, err)) {
+    const char *name = leadx_db_text(stmt, 0, err);
+    if (!own_statement(name)) continue;
+    leadx_err_set(err, SQLITE_ERROR, "%s: %.60s is no table here, although leadx has a table of that name; rename or drop it", who, name);
+    break;
+  }
+  leadx_db_put(db, stmt);
+  return err->rc;
+}
+
 static int has_table(leadx_db *db, const char *name, int64_t *there, leadx_err *err) {
   *there = 0;
   return leadx_db_int(db, LEADX_SQL_SCHEMA_HAS_TABLE, err, there, "t", name);
@@ -43,8 +75,10 @@ static int read_format(leadx_db *db, const char *who, int64_t *format, leadx_err
 
 int leadx_schema_probe(leadx_db *db, const char *who, int *present, leadx_err *err) {
   int64_t format = 0;
-  int rc = read_format(db, who, &format, err);
-  *present = format > 0;
+  *present = 0;
+  int rc = refuse_masks(db, who, err);
+  if (rc == SQLITE_OK) rc = read_format(db, who, &format, err);
+  if (rc == SQLITE_OK) *present = format > 0;
   return rc;
 }
 
@@ -57,8 +91,9 @@ static int check_queue(leadx_db *db, const char *who, unsigned *have, leadx_err 
   *have = 0;
   while (leadx_db_next(db, stmt, err)) {
     const char *name = leadx_db_text(stmt, 0, err);
+    int is_generated = sqlite3_column_int(stmt, 5) != 0;
     for (int i = 0; name && i < SEED_COLUMNS; i++) {
-      if (sqlite3_stricmp(name, seed_columns[i].name) == 0) seen |= 1u << i;
+      if (sqlite3_stricmp(name, seed_columns[i].name) == 0 && !is_generated) seen |= 1u << i;
     }
     for (int i = 0; name && i < OWN_COLUMNS; i++) {
       if (sqlite3_stricmp(name, own_columns[i]) == 0) *have |= 1u << i;
@@ -100,15 +135,76 @@ static int create_all(leadx_db *db, const char *who, leadx_err *err) {
   return rc;
 }
 
+/* ---- is it ours? ---- */
+
+/* Is the text of an object, as the file has it, what SQLite keeps of our statement? */
+static int is_to_the_letter(const char *statement, const char *sql) {
+  size_t verb = strncmp(statement, "CREATE TRIGGER ", 15) == 0 ? 15 : 13;
+  return sql && strncmp(sql, statement, verb) == 0 && strcmp(sql + verb, kept_text(statement)) == 0;
+}
+
+/* May an object stand on one of our tables, or under one of our names? The queue may have come from somebody
+** else, and may have indices that refuse no row; check_queue() looks at its columns. */
+static int may_stand(const char *type, const char *name, const char *table, const char *sql) {
+  int of_queue = sqlite3_stricmp(table, "sync_queue") == 0;
+  const char *own = own_statement(name);
+  if (strcmp(type, "index") == 0) return !sql || (of_queue && sqlite3_strnicmp(sql, "CREATE INDEX ", 13) == 0);
+  if (own && strcmp(type, "table") == 0 && of_queue) return sql && sqlite3_strnicmp(sql, "CREATE TABLE ", 13) == 0;
+  return own && is_to_the_letter(own, sql);
+}
+
+/* Judges one row of schema_own_objects. */
+static int check_object(const char *who, sqlite3_stmt *row, leadx_err *err) {
+  const char *type = leadx_db_text(row, 0, err), *name = leadx_db_text(row, 1, err);
+  const char *table = leadx_db_text(row, 2, err), *sql = leadx_db_text(row, 3, err);
+  if (err->rc != SQLITE_OK) return err->rc;
+  if (type && name && table && !own_statement(table) && !own_statement(name)) return SQLITE_OK;
+  if (type && name && table && may_stand(type, name, table, sql)) return SQLITE_OK;
+  if (type && name && table && strcmp(type, "trigger") == 0 && !own_statement(name)) {
+    return leadx_err_set(err, SQLITE_ERROR,
+                         "%s: the trigger \"%.60s\" on leadx's table %.60s is not leadx's, so nothing is sent from this file; drop it, or ask who "
+                         "put it there",
+                         who, name, table);
+  }
+  return leadx_err_set(err, SQLITE_ERROR,
+                       "%s: %s \"%.60s\" is not as leadx makes it, so nothing is sent from this file; copy your own tables to a new file and "
+                       "track them there",
+                       who, type ? type : "the object", name ? name : "without a name");
+}
+
+static int check_objects(leadx_db *db, const char *who, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_SCHEMA_OWN_OBJECTS, err);
+  if (!stmt) return err->rc;
+  while (leadx_db_next(db, stmt, err) && check_object(who, stmt, err) == SQLITE_OK) continue;
+  leadx_db_put(db, stmt);
+  return err->rc;
+}
+
+int leadx_schema_verify(leadx_db *db, const char *who, leadx_err *err) {
+  unsigned have = 0;
+  int rc = check_objects(db, who, err);
+  return rc == SQLITE_OK ? check_queue(db, who, &have, err) : rc;
+}
+
+int leadx_schema_open(leadx_db *db, const char *who, int *present, leadx_err *err) {
+  int rc = leadx_schema_probe(db, who, present, err);
+  return rc == SQLITE_OK && *present ? leadx_schema_verify(db, who, err) : rc;
+}
+
+/* ---- making it ---- */
+
 int leadx_schema_ensure(leadx_db *db, const char *who, leadx_err *err) {
   int64_t format = 0;
-  int rc = read_format(db, who, &format, err);
-  if (rc != SQLITE_OK || format == LEADX_FORMAT) return rc;
+  int rc = refuse_masks(db, who, err);
+  if (rc == SQLITE_OK) rc = read_format(db, who, &format, err);
+  if (rc == SQLITE_OK && format == LEADX_FORMAT) return leadx_schema_verify(db, who, err);
+  if (rc != SQLITE_OK) return rc;
   if (sqlite3_db_readonly(db->handle, "main") == 1) {
     return leadx_err_set(err, SQLITE_READONLY, "%s: the database is read-only; open it for writing", who);
   }
   rc = leadx_db_nest_open(db, err);
   if (rc != SQLITE_OK) return rc;
   rc = create_all(db, who, err);
+  if (rc == SQLITE_OK) rc = leadx_schema_verify(db, who, err);
   return leadx_db_nest_close(db, rc, err);
 }

@@ -60,6 +60,7 @@ static int prepare_file(leadx_ctx *ctx, const leadx_tables *tables, leadx_err *e
   if (rc != SQLITE_OK) return rc;
   rc = leadx_queue_recover(db, err);
   for (int i = 0; i < tables->n && rc == SQLITE_OK; i++) rc = leadx_diff_table(db, tables->list[i], err);
+  if (rc == SQLITE_OK) rc = leadx_diff_unmute(db, err);
   if (rc == SQLITE_OK) rc = leadx_diff_missing(db, err);
   if (rc == SQLITE_OK) return leadx_db_commit(db, err);
   leadx_db_rollback(db);
@@ -220,7 +221,7 @@ char *leadx_sync_run(leadx_ctx *ctx, const leadx_sync_options *options, leadx_er
   leadx_credentials credentials;
   int present = 0;
   if (leadx_db_guard(&ctx->db, options->who, err) != SQLITE_OK) return NULL;
-  if (leadx_schema_probe(&ctx->db, options->who, &present, err) != SQLITE_OK) return NULL;
+  if (leadx_schema_open(&ctx->db, options->who, &present, err) != SQLITE_OK) return NULL;
   if (!present) {
     leadx_err_set(err, SQLITE_ERROR, "%s: nothing is tracked in this file; call leadx_track(table) first", options->who);
     return NULL;

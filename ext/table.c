@@ -160,6 +160,35 @@ static int take_choices(leadx_table *table, const leadx_doc *options, const char
   return SQLITE_OK;
 }
 
+/* The remote name becomes one segment of a path. Encoding does not help where a gateway decodes before it looks for
+** "..": whoever wrote the file could then reach the server's other services in the user's name. */
+static int check_remote(const leadx_table *table, const char *who, leadx_err *err) {
+  int is_dots = table->remote[strspn(table->remote, ".")] == 0, is_plain = 1;
+  for (const char *z = table->remote; *z; z++) is_plain &= (unsigned char)*z >= 0x20 && *z != 0x7f && *z != '/' && *z != '\\';
+  if (is_plain && !is_dots) return SQLITE_OK;
+  return leadx_err_set(err, SQLITE_ERROR, "%s: table \"%.80s\" cannot be \"%.80s\" on the server; name it in the option \"remote\", without / \\ or control bytes",
+                       who, table->name, table->remote);
+}
+
+/* The filter stands in the address as it is: conditions alone, each column=…, and nothing that ends them early. */
+static int check_filter(const leadx_table *table, const char *who, leadx_err *err) {
+  static const char *const reserved[] = {"select", "order", "limit", "offset", "on_conflict", "columns"};
+  const char *z = table->filter;
+  int ok = 1;
+  while (z && *z && ok) {
+    size_t n = strcspn(z, "&"), name = strcspn(z, "=&");
+    ok = name > 0 && name < n;
+    for (size_t i = 0; i < n; i++) ok &= z[i] > 0x20 && z[i] < 0x7f && z[i] != '#' && z[i] != '\\';
+    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) ok &= strlen(reserved[i]) != name || strncmp(z, reserved[i], name) != 0;
+    z += n;
+    if (*z == '&' && *++z == 0) ok = 0;
+  }
+  if (ok) return SQLITE_OK;
+  return leadx_err_set(err, SQLITE_ERROR,
+                       "%s: option \"filter\" must be PostgREST conditions joined by &, e.g. status=eq.open&city=in.(Solo,Bogor), percent-encoded where "
+                       "an address needs it", who);
+}
+
 static int take_defaults(leadx_table *table, leadx_err *err) {
   table->priority = DEFAULT_PRIORITY;
   const char *entity = table->name;
@@ -189,6 +218,7 @@ static int take_options(leadx_table *table, const leadx_doc *options, const char
   if (rc == SQLITE_OK) rc = take_text(options, "filter", who, &table->filter, err);
   if (rc == SQLITE_OK) rc = take_text(options, "pending", who, &table->pending, err);
   if (rc == SQLITE_OK) rc = take_text(options, "synced_at", who, &table->synced_at, err);
+  if (rc == SQLITE_OK) rc = check_filter(table, who, err);
   if (rc == SQLITE_OK) rc = take_choices(table, options, who, err);
   return rc;
 }
@@ -445,6 +475,7 @@ static int describe(leadx_db *db, const char *who, const char *name, const leadx
   int rc = check_trackable(db, who, name, table, err);
   if (rc == SQLITE_OK) rc = read_real_name(db, name, table, err);
   if (rc == SQLITE_OK) rc = take_options(table, options, who, err);
+  if (rc == SQLITE_OK) rc = check_remote(table, who, err);
   if (rc == SQLITE_OK) rc = read_columns(db, table, options, who, err);
   if (rc == SQLITE_OK) rc = read_key(table, who, err);
   if (rc == SQLITE_OK) rc = resolve_roles(table, who, err);

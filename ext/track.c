@@ -158,7 +158,7 @@ char *leadx_untrack_table(leadx_ctx *ctx, const char *name, leadx_err *err) {
   int64_t unsent = 0;
   leadx_tables tables = {NULL, 0};
   char *stored = NULL;
-  int rc = leadx_schema_probe(db, "leadx_untrack", &present, err);
+  int rc = leadx_schema_open(db, "leadx_untrack", &present, err);
   if (rc == SQLITE_OK && present) stored = stored_options(db, name, err);
   if (err->rc == SQLITE_OK && !stored) {
     leadx_err_set(err, SQLITE_ERROR, "leadx_untrack: table \"%.80s\" is not tracked; leadx_status lists the tables that are", name);

@@ -454,7 +454,9 @@ static int write_row(leadx_vtab *vtab, leadx_db *db, int argc, sqlite3_value **a
                          "leadx_queue: rows cannot be inserted here; call leadx_enqueue(entity_type, entity_id, action, payload)");
   }
   sqlite3_stmt *row = NULL;
-  int rc = load_row(vtab, argv[0], &row, err);
+  int present = 0;
+  int rc = leadx_schema_open(db, "leadx_queue", &present, err);
+  if (rc == SQLITE_OK) rc = load_row(vtab, argv[0], &row, err);
   if (rc != SQLITE_OK || !row) return rc;
   if (sqlite3_column_type(row, QUEUE_ID) == SQLITE_NULL) {
     sqlite3_finalize(row);

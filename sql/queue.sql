@@ -176,6 +176,9 @@ DELETE FROM main.leadx_shadow WHERE entity = ?1 AND key = ?2
 -- name: shadow_forget_entity
 DELETE FROM main.leadx_shadow WHERE entity = ?1
 
+-- name: applying_is_on
+SELECT EXISTS (SELECT 1 FROM main.leadx_applying)
+
 -- name: applying_on
 INSERT INTO main.leadx_applying(reason) VALUES ('leadx')
 
@@ -183,10 +186,11 @@ INSERT INTO main.leadx_applying(reason) VALUES ('leadx')
 DELETE FROM main.leadx_applying
 
 -- name: lease_get
-SELECT owner, taken_us, expires_us FROM main.leadx_lease
+SELECT owner, taken_us, expires_us FROM main.leadx_lease WHERE one = 1
 
 -- name: lease_take
-UPDATE main.leadx_lease SET owner = ?1, taken_us = ?2, expires_us = ?3
+INSERT INTO main.leadx_lease(one, owner, taken_us, expires_us) VALUES (1, ?1, ?2, ?3)
+ON CONFLICT(one) DO UPDATE SET owner = excluded.owner, taken_us = excluded.taken_us, expires_us = excluded.expires_us
 
 -- name: lease_renew
 UPDATE main.leadx_lease SET expires_us = ?2 WHERE owner = ?1

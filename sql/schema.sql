@@ -162,8 +162,17 @@ INSERT INTO main.leadx_lease(one) VALUES (1) ON CONFLICT DO NOTHING
 -- name: schema_has_table
 SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE
 
+-- name: schema_pageless
+-- Views and virtual tables have no page of their own.
+SELECT name FROM main.sqlite_schema WHERE type IN ('table', 'view') AND ifnull(rootpage, 0) = 0
+
+-- name: schema_own_objects
+-- What hangs on a table that bears a name of ours, or bears one itself.
+SELECT type, name, tbl_name, sql FROM main.sqlite_schema
+WHERE lower(tbl_name) IN ('sync_queue', 'sync_conflicts') OR substr(lower(tbl_name), 1, 6) = 'leadx_' OR lower(name) = 'leadx_queue_revived'
+
 -- name: schema_queue_columns
-SELECT name, upper(type), "notnull", ifnull(dflt_value, ''), pk FROM pragma_table_info('sync_queue', 'main') ORDER BY cid
+SELECT name, upper(type), "notnull", ifnull(dflt_value, ''), pk, hidden FROM pragma_table_xinfo('sync_queue', 'main') ORDER BY cid
 
 -- name: settings_load
 SELECT key, value FROM main.leadx_settings
