@@ -313,10 +313,11 @@ void leadx_change_unload(leadx_change *change) {
   sqlite3_free(change->version);
   sqlite3_free(change->audit_server);
   sqlite3_free(change->audit_contested);
+  sqlite3_free(change->audit_base);
   change->texts = NULL;
   change->fields = NULL;
   change->sent_rows = NULL;
-  change->key_text = change->version = change->audit_server = change->audit_contested = NULL;
+  change->key_text = change->version = change->audit_server = change->audit_contested = change->audit_base = NULL;
   change->audit_winner = change->newest_payload = NULL;
   change->ntexts = change->nfields = change->nsent_rows = change->undelete = change->known = change->problem = 0;
   memset(change->key_values, 0, sizeof change->key_values);

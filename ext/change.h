@@ -49,6 +49,7 @@ typedef struct leadx_change {
   int rounds;                  /* how often it went back and forth with the server in this sync */
   char *audit_server;          /* the server's row of a decided conflict, recorded with the ack */
   char *audit_contested;       /* JSON array of column names */
+  char *audit_base;            /* JSON object: what both sides started from, where it is known */
   const char *audit_winner;    /* 'client', 'server' or 'merge'; static */
 } leadx_change;
 

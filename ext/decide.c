@@ -13,8 +13,9 @@
 /* An open conflict as it stands in the file. */
 typedef struct leadx_question {
   leadx_table *table;
-  char *key, *client_text, *server_text, *contested_text;
+  char *key, *client_text, *server_text, *contested_text, *base_text;
   leadx_slice client, server, contested, chosen;
+  leadx_slice base;        /* what both sides started from; empty where that is not known */
   unsigned char *edited;   /* per column: 1 when an unsent change is about it */
   int deleted;             /* the newest unsent change deletes the row */
 } leadx_question;
@@ -24,6 +25,7 @@ static void question_clear(leadx_question *question) {
   sqlite3_free(question->client_text);
   sqlite3_free(question->server_text);
   sqlite3_free(question->contested_text);
+  sqlite3_free(question->base_text);
   sqlite3_free(question->edited);
   memset(question, 0, sizeof *question);
 }
@@ -40,6 +42,12 @@ static int is_json(const char *text, leadx_slice *value, leadx_json_kind kind) {
   return text && !leadx_json_check(text, strlen(text), 0, value, NULL) && leadx_json_kind_of(*value) == kind;
 }
 
+/* The object that a text is; an empty slice when it is none. */
+static leadx_slice object_of(const char *text) {
+  leadx_slice value = {NULL, 0}, none = {NULL, 0};
+  return is_json(text, &value, LEADX_JSON_OBJECT) ? value : none;
+}
+
 static int read_question(leadx_db *db, const leadx_tables *tables, const char *id, leadx_question *question, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_CONFLICT_OPEN, err, "s", id);
   if (!stmt) return err->rc;
@@ -52,6 +60,7 @@ static int read_question(leadx_db *db, const leadx_tables *tables, const char *i
     question->client_text = copy_column(stmt, 3, err);
     question->server_text = copy_column(stmt, 4, err);
     question->contested_text = copy_column(stmt, 5, err);
+    question->base_text = copy_column(stmt, 7, err);
   }
   leadx_db_put(db, stmt);
   if (err->rc != SQLITE_OK) return err->rc;
@@ -67,6 +76,7 @@ static int read_question(leadx_db *db, const leadx_tables *tables, const char *i
     leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: the conflict's table is not tracked any more");
     return SQLITE_ERROR;
   }
+  question->base = object_of(question->base_text);
   if (is_json(question->client_text, &question->client, LEADX_JSON_OBJECT) &&
       is_json(question->server_text, &question->server, LEADX_JSON_OBJECT) &&
       is_json(question->contested_text, &question->contested, LEADX_JSON_ARRAY)) {
@@ -129,6 +139,15 @@ static int close_members(leadx_db *db, const leadx_question *question, leadx_err
   }
 }
 
+/* Is an unsent change about a column? An UPDATE says so by its base. A CREATE speaks of every column; where its value is
+** what both sides started from, because it had arrived unheard, it edits nothing. */
+static int is_about(const leadx_question *question, int column, leadx_slice base, leadx_slice payload) {
+  const leadx_column *of = &question->table->columns[column];
+  if (base.n) return leadx_json_member(base, of->remote).n > 0;
+  leadx_slice started = leadx_json_member(question->base, of->remote), value = leadx_json_member(payload, of->remote);
+  return !started.n || !value.n || !leadx_wire_equal(of->type, started, value);
+}
+
 /* Notes which columns the unsent changes are about: those that were asked about, and edits made since. */
 static int read_edits(leadx_db *db, leadx_question *question, leadx_err *err) {
   const leadx_table *table = question->table;
@@ -138,11 +157,10 @@ static int read_edits(leadx_db *db, leadx_question *question, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_DECIDE_MEMBERS_CHANGES, err, "ss", table->entity, question->key);
   if (!stmt) return err->rc;
   while (leadx_db_next(db, stmt, err)) {
-    const char *action = leadx_db_text(stmt, 0, err), *text = leadx_db_text(stmt, 1, err);
-    leadx_slice base = {NULL, 0};
-    int based = is_json(text, &base, LEADX_JSON_OBJECT);
+    const char *action = leadx_db_text(stmt, 0, err);
+    leadx_slice base = object_of(leadx_db_text(stmt, 1, err)), payload = object_of(leadx_db_text(stmt, 2, err));
     question->deleted = action && strcmp(action, "DELETE") == 0;
-    for (int i = 0; i < table->ncolumns; i++) question->edited[i] |= !based || leadx_json_member(base, table->columns[i].remote).n > 0;
+    for (int i = 0; i < table->ncolumns; i++) question->edited[i] |= (unsigned char)is_about(question, i, base, payload);
   }
   leadx_db_put(db, stmt);
   return err->rc;

@@ -8,7 +8,6 @@
 
 /* ---- the decision, column by column ---- */
 
-
 static int is_reference(const leadx_table *table, int column) {
   for (int r = 0; r < table->nreferences; r++) {
     for (int i = 0; i < table->references[r].ncolumn; i++) {
@@ -66,7 +65,24 @@ static leadx_policy policy_of(const leadx_change *change, const char *setting) {
 
 static char *copy_slice(leadx_slice slice) { return sqlite3_mprintf("%.*s", (int)slice.n, slice.z); }
 
-/* Notes the contested columns and who won them, for the audit. */
+/* The base of each compared column as a JSON object. It has to be kept before the decision: afterwards the server's
+** row is the base of what goes on. */
+static char *base_of(const leadx_conflict_column *columns, int n) {
+  sqlite3_str *base = sqlite3_str_new(NULL);
+  int members = 0;
+  sqlite3_str_appendall(base, "{");
+  for (int i = 0; i < n; i++) {
+    if (!columns[i].base.n) continue;
+    if (members++) sqlite3_str_appendall(base, ",");
+    leadx_json_append_string(base, columns[i].name, strlen(columns[i].name));
+    sqlite3_str_appendall(base, ":");
+    sqlite3_str_append(base, columns[i].base.z, (int)columns[i].base.n);
+  }
+  sqlite3_str_appendall(base, "}");
+  return sqlite3_str_finish(base);
+}
+
+/* Notes the contested columns, their bases and who won them, for the audit. */
 static int note_decision(leadx_change *change, leadx_slice row, const leadx_conflict_column *columns, int n, int ask, leadx_err *err) {
   sqlite3_str *names = sqlite3_str_new(NULL);
   int client = 0, server = 0;
@@ -81,10 +97,12 @@ static int note_decision(leadx_change *change, leadx_slice row, const leadx_conf
   sqlite3_str_appendall(names, "]");
   sqlite3_free(change->audit_contested);
   sqlite3_free(change->audit_server);
+  sqlite3_free(change->audit_base);
   change->audit_contested = sqlite3_str_finish(names);
   change->audit_server = copy_slice(row);
+  change->audit_base = base_of(columns, n);
   change->audit_winner = ask ? NULL : client && server ? "merge" : client ? "client" : "server";
-  return change->audit_contested && change->audit_server ? SQLITE_OK : leadx_err_nomem(err);
+  return change->audit_contested && change->audit_server && change->audit_base ? SQLITE_OK : leadx_err_nomem(err);
 }
 
 static int decide_columns(leadx_change *change, leadx_slice row, leadx_policy policy, leadx_conflict_column *columns, int *fields,
@@ -207,7 +225,8 @@ int leadx_resolve_record(leadx_db *db, const leadx_change *change, const char *s
   if (change->client_us_known) leadx_instant_format(change->client_us, client_at);
   sqlite3_str *client = sqlite3_str_new(NULL), *base = sqlite3_str_new(NULL);
   leadx_change_append_client(change, client);
-  leadx_change_append_base(change, base);
+  if (change->audit_base) sqlite3_str_appendall(base, change->audit_base);
+  else leadx_change_append_base(change, base);
   char *client_text = leadx_db_finish(client, err), *base_text = leadx_db_finish(base, err);
   leadx_slice row = {NULL, 0};
   char *server_at = NULL;

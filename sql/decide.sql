@@ -1,7 +1,7 @@
 -- Statements of decide.c: what people decide about open conflicts, and discarded changes.
 
 -- name: conflict_open
-SELECT entity_type, entity_id, action, client_payload, server_payload, contested, winner FROM main.sync_conflicts WHERE id = ?1
+SELECT entity_type, entity_id, action, client_payload, server_payload, contested, winner, base FROM main.sync_conflicts WHERE id = ?1
 
 -- name: conflict_close
 UPDATE main.sync_conflicts SET winner = ?2, resolution = ?3, resolved_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = ?1
@@ -19,7 +19,7 @@ INSERT INTO main.sync_queue(id, entity_type, entity_id, action, payload, base) V
 
 -- name: decide_members_changes
 -- What the unsent changes of the row are about, oldest first.
-SELECT action, base FROM main.sync_queue WHERE id IN (
+SELECT action, base, payload FROM main.sync_queue WHERE id IN (
   SELECT id FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark) AND entity_type = ?1 AND entity_id = ?2
     AND status IS NOT 'SYNCED'
   UNION

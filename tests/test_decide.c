@@ -112,6 +112,35 @@ START_TEST(a_row_deleted_while_the_question_is_open_ends_as_decided) {
 }
 END_TEST
 
+/* The server did it, and the answer is lost. */
+static void lose_answer(void *ctx, leadx_request *req) {
+  (void)ctx;
+  if (strcmp(req->method, "POST") != 0) return;
+  fake_fail(req, LEADX_NET_OFFLINE, 56, "the answer was lost");
+  model.after = NULL;
+}
+
+/* A row made here, whose CREATE arrived unheard. Others changed it since, and so did we: what only they changed is theirs,
+** although the CREATE speaks of it. */
+START_TEST(a_decision_about_a_row_made_here_leaves_what_only_the_server_changed) {
+  resolve("'server'"); /* the other row's question */
+  device_run(&device, "INSERT INTO notes(id, a, c) VALUES ('m', 'a0', 'c0')");
+  model.after = lose_answer;
+  ck_assert_str_eq(device_both(&device), "offline");
+  device_run(&device, "UPDATE notes SET a = 'a1' WHERE id = 'm'");
+  model_put(&model, "notes", "m", "{\"id\":\"m\",\"a\":\"a2\",\"b\":null,\"c\":\"c2\",\"d\":null,\"e\":null}");
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT \"column\" || base || client || server FROM leadx_conflicts WHERE winner IS NULL", "aa0a1a2");
+  resolve(choices[_i].sql);
+  ck_assert_str_eq(device_both(&device), "ok");
+  const char *a = _i == 0 ? "a1" : "a2";
+  ck_assert_str_eq(model_value(&model, "notes", "m", "a"), a);
+  ck_assert_str_eq(model_value(&model, "notes", "m", "c"), "c2");
+  expect("SELECT c FROM notes WHERE id = 'm'", "c2");
+  expect("SELECT a FROM notes WHERE id = 'm'", a);
+}
+END_TEST
+
 /* Two more people changed the row since: what was decided on the version shown meets them as any edit does. */
 START_TEST(a_decision_on_a_version_that_has_passed_is_a_new_question) {
   model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a7\",\"b\":\"b2\",\"c\":\"c7\",\"d\":\"d0\",\"e\":\"e0\"}");
@@ -191,6 +220,7 @@ Suite *test_decide_suite(void) {
   tcase_add_loop_test(tcase, edits_made_while_the_question_is_open_are_kept, 0, nchoices);
   tcase_add_test(tcase, an_edit_of_the_contested_column_itself_is_what_the_client_has);
   tcase_add_loop_test(tcase, a_row_deleted_while_the_question_is_open_ends_as_decided, 0, nchoices);
+  tcase_add_loop_test(tcase, a_decision_about_a_row_made_here_leaves_what_only_the_server_changed, 0, 2);
   tcase_add_test(tcase, a_decision_on_a_version_that_has_passed_is_a_new_question);
   tcase_add_test(tcase, a_question_holds_its_row_alone);
   tcase_add_loop_test(tcase, a_wrong_call_says_so_and_changes_nothing, 0, (int)(sizeof wrongs / sizeof wrongs[0]));

@@ -268,6 +268,7 @@ START_TEST(the_newer_edit_of_one_column_wins_and_a_tie_asks) {
   ck_assert_str_eq(winner, timed[_i].winner ? timed[_i].winner : "open");
   ck_assert_int_eq(conflicts(), 1);
   ck_assert_int_eq(device_int(&device, "SELECT client_payload LIKE '%ours%' AND server_payload LIKE '%theirs%' FROM sync_conflicts"), 1);
+  ck_assert_str_eq(device_text(&device, "SELECT \"column\" || ' ' || base || ' ' || client || ' ' || server FROM leadx_conflicts"), "name Ani ours theirs");
   /* Only that row is held. */
   ck_assert_str_eq(model_value(&model, "customers", "c2", "name"), "Eka");
   ck_assert_int_eq(queue_count("status = 'PENDING'"), timed[_i].winner ? 0 : 1);
