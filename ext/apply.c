@@ -6,8 +6,8 @@
 #include "capture.h"
 
 void leadx_apply_clear(leadx_apply *apply) {
-  sqlite3_finalize(apply->stmt);
-  sqlite3_finalize(apply->stamp);
+  leadx_db_put(apply->db, apply->stmt);
+  leadx_db_put(apply->db, apply->stamp);
   sqlite3_free(apply->columns);
   memset(apply, 0, sizeof *apply);
 }
@@ -95,7 +95,7 @@ static sqlite3_stmt *prepare_write_back(leadx_db *db, const leadx_table *table, 
   leadx_capture_row(sql, table, row ? row : "NULL");
   sqlite3_str_appendall(sql, ")");
   sqlite3_free(row);
-  return leadx_db_prepare_str(db, sql, err);
+  return leadx_db_get_str(db, sql, err);
 }
 
 /* The statement for that table and those columns, kept for the next row. */
@@ -104,8 +104,9 @@ static sqlite3_stmt *write_back_statement(leadx_db *db, leadx_apply *apply, lead
     sqlite3_free(mask);
     return apply->stmt;
   }
-  sqlite3_finalize(apply->stmt);
+  leadx_db_put(db, apply->stmt);
   sqlite3_free(apply->columns);
+  apply->db = db;
   apply->table = table;
   apply->columns = mask;
   apply->stmt = prepare_write_back(db, table, mask, err);
@@ -177,12 +178,13 @@ static int write_back(leadx_db *db, leadx_apply *apply, const leadx_change *chan
 
 static sqlite3_stmt *stamp_statement(leadx_db *db, leadx_apply *apply, leadx_table *table, leadx_err *err) {
   if (apply->stamp && apply->stamped == table) return apply->stamp;
-  sqlite3_finalize(apply->stamp);
+  leadx_db_put(db, apply->stamp);
   sqlite3_str *sql = sqlite3_str_new(NULL);
   sqlite3_str_appendf(sql, "UPDATE main.\"%w\" SET \"%w\" = strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now') WHERE ", table->name, table->synced_at);
   leadx_table_where_key(table, sql, 1);
+  apply->db = db;
   apply->stamped = table;
-  apply->stamp = leadx_db_prepare_str(db, sql, err);
+  apply->stamp = leadx_db_get_str(db, sql, err);
   return apply->stamp;
 }
 
@@ -211,11 +213,11 @@ int leadx_apply_deleted(leadx_db *db, const leadx_change *change, leadx_err *err
   sqlite3_str *sql = sqlite3_str_new(NULL);
   sqlite3_str_appendf(sql, "DELETE FROM main.\"%w\" WHERE ", change->table->name);
   leadx_table_where_key(change->table, sql, 1);
-  sqlite3_stmt *stmt = leadx_db_prepare_str(db, sql, err);
+  sqlite3_stmt *stmt = leadx_db_get_str(db, sql, err);
   if (!stmt) return err->rc;
   int rc = leadx_table_bind_key(change->table, stmt, 1, change->key);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
-  sqlite3_finalize(stmt);
+  leadx_db_put(db, stmt);
   /* Rows that refer to it hold it: the next pull looks again, and until then it counts as known. */
   if (is_refusal(rc)) return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "ttt", change->table->entity, change->key, "still referred to");
   if (rc == SQLITE_DONE) return leadx_db_run(db, LEADX_SQL_SHADOW_FORGET, err, "tt", change->table->entity, change->key);

@@ -4,8 +4,9 @@
 
 #include "change.h"
 
-/* The statements of one run, made per table on first use. Begin with zeros. */
+/* The statements of one run, lent per table on first use. Begin with zeros. */
 typedef struct leadx_apply {
+  leadx_db *db;            /* who lends */
   leadx_table *table;      /* whose statement it is */
   char *columns;           /* which columns it sets, as a signature */
   sqlite3_stmt *stmt;

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "hash.h"
+
 /* Long chains of || and OR are cut into parentheses of this many, so that 2,000 columns stay
 ** under SQLite's limit of 1,000 for the depth of an expression. */
 #define CHAIN 24
@@ -409,6 +411,23 @@ static int drop_strays(leadx_db *db, const leadx_table *table, leadx_err *err) {
     sqlite3_free(name);
   }
   return err->rc;
+}
+
+int leadx_capture_hash(leadx_db *db, const leadx_table *table, uint64_t *hash, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_TRIGGERS, err);
+  if (!stmt) return err->rc;
+  uint64_t of = LEADX_HASH_SEED;
+  int rc;
+  sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_STATIC);
+  while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+    for (int i = 0; i < 2; i++) {
+      const void *text = sqlite3_column_text(stmt, i);
+      if (text) of = leadx_hash(of, text, (size_t)sqlite3_column_bytes(stmt, i) + 1);
+    }
+  }
+  leadx_db_put(db, stmt);
+  *hash = of;
+  return rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "read the triggers");
 }
 
 int leadx_capture_install(leadx_db *db, const leadx_table *table, int *renewed, leadx_err *err) {

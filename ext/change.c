@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "hash.h"
 
 /* ---- folding actions ---- */
 
@@ -416,11 +417,11 @@ static int is_deferrable(const leadx_change *change, const leadx_field *field) {
 }
 
 uint64_t leadx_change_shape(const leadx_change *change) {
-  uint64_t hash = 14695981039346656037u; /* FNV-1a */
+  uint64_t hash = LEADX_HASH_SEED;
   for (int i = 0; i < change->nfields; i++) {
     const leadx_field *field = &change->fields[i];
     if (!field->value.n || (change->deferred && is_deferrable(change, field))) continue;
-    for (size_t k = 0; k < field->name.n; k++) hash = (hash ^ (unsigned char)field->name.z[k]) * 1099511628211u;
+    hash = leadx_hash(hash, field->name.z, field->name.n);
   }
   return hash;
 }

@@ -6,6 +6,7 @@
 
 #include "session.h"
 #include "settings.h"
+#include "table.h"
 
 leadx_ctx *leadx_ctx_new(sqlite3 *handle) {
   leadx_ctx *ctx = sqlite3_malloc64(sizeof *ctx);
@@ -16,7 +17,9 @@ leadx_ctx *leadx_ctx_new(sqlite3 *handle) {
   ctx->db.handle = handle;
   ctx->settings = leadx_settings_new();
   ctx->session = leadx_session_open(sqlite3_db_filename(handle, "main"));
-  if (ctx->settings && ctx->session) return ctx;
+  ctx->tables = sqlite3_malloc64(sizeof *ctx->tables);
+  if (ctx->tables) memset(ctx->tables, 0, sizeof *ctx->tables);
+  if (ctx->settings && ctx->session && ctx->tables) return ctx;
   leadx_ctx_unref(ctx);
   return NULL;
 }
@@ -33,6 +36,8 @@ void leadx_ctx_unref(leadx_ctx *ctx) {
   leadx_db_release(&ctx->db);
   if (!is_forked) leadx_session_close(ctx->session);
   leadx_settings_free(ctx->settings);
+  if (ctx->tables) leadx_tables_clear(ctx->tables);
+  sqlite3_free(ctx->tables);
   sqlite3_free(ctx);
 }
 

@@ -8,6 +8,7 @@
 
 struct leadx_session;
 struct leadx_settings;
+struct leadx_tables;
 
 typedef struct leadx_ctx {
   int nref;
@@ -16,6 +17,7 @@ typedef struct leadx_ctx {
   leadx_err err;
   struct leadx_session *session;   /* shared with the process's other connections to the file */
   struct leadx_settings *settings; /* this file's settings, read again by every call */
+  struct leadx_tables *tables;     /* the tracked tables as the last sync knew them; empty while one runs */
   void (*on_close)(struct leadx_ctx *ctx); /* not NULL: called when the connection is closed, before anything is freed */
 } leadx_ctx;
 

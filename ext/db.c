@@ -1,6 +1,8 @@
 /* Statements lent from a table, transactions, the guard. See db.h. */
 #include "db.h"
 
+#include <string.h>
+
 #include "clock.h"
 
 /* How long leadx waits for another writer, and how long one nap is. */
@@ -23,6 +25,48 @@ sqlite3_stmt *leadx_db_get(leadx_db *db, int sql_id, leadx_err *err) {
   return db->stmt[sql_id];
 }
 
+/* ---- assembled statements ---- */
+
+/* The kept statement with that text that is not lent out, or NULL. */
+static leadx_kept *find_kept(leadx_db *db, const char *sql) {
+  for (int i = 0; i < LEADX_DB_KEPT; i++) {
+    leadx_kept *kept = &db->kept[i];
+    if (kept->stmt && !kept->lent && strcmp(sqlite3_sql(kept->stmt), sql) == 0) return kept;
+  }
+  return NULL;
+}
+
+/* The place of the statement that was lent out longest ago and came back, or NULL when all are out. */
+static leadx_kept *oldest_kept(leadx_db *db) {
+  leadx_kept *oldest = NULL;
+  for (int i = 0; i < LEADX_DB_KEPT; i++) {
+    leadx_kept *kept = &db->kept[i];
+    if (!kept->lent && (!oldest || kept->used < oldest->used)) oldest = kept;
+  }
+  return oldest;
+}
+
+static sqlite3_stmt *lend_kept(leadx_db *db, const char *sql, leadx_err *err) {
+  leadx_kept *kept = find_kept(db, sql);
+  if (!kept) {
+    sqlite3_stmt *stmt = leadx_db_prepare(db, sql, err);
+    kept = stmt ? oldest_kept(db) : NULL;
+    if (!kept) return stmt;
+    sqlite3_finalize(kept->stmt);
+    kept->stmt = stmt;
+  }
+  kept->lent = 1;
+  kept->used = ++db->loans;
+  return kept->stmt;
+}
+
+sqlite3_stmt *leadx_db_get_str(leadx_db *db, sqlite3_str *sql, leadx_err *err) {
+  char *z = leadx_db_finish(sql, err);
+  sqlite3_stmt *stmt = z ? lend_kept(db, z, err) : NULL;
+  sqlite3_free(z);
+  return stmt;
+}
+
 void leadx_db_put(leadx_db *db, sqlite3_stmt *stmt) {
   if (!stmt) return;
   sqlite3_reset(stmt);
@@ -33,6 +77,13 @@ void leadx_db_put(leadx_db *db, sqlite3_stmt *stmt) {
       return;
     }
   }
+  for (int i = 0; i < LEADX_DB_KEPT; i++) {
+    if (db->kept[i].stmt == stmt) {
+      db->kept[i].lent = 0;
+      return;
+    }
+  }
+  sqlite3_finalize(stmt); /* it was one more than are kept */
 }
 
 /* ---- undoing ---- */
@@ -66,6 +117,10 @@ void leadx_db_release(leadx_db *db) {
     sqlite3_finalize(db->stmt[i]);
     db->stmt[i] = NULL;
     db->lent[i] = 0;
+  }
+  for (int i = 0; i < LEADX_DB_KEPT; i++) {
+    sqlite3_finalize(db->kept[i].stmt);
+    memset(&db->kept[i], 0, sizeof db->kept[i]);
   }
 }
 

@@ -2,7 +2,7 @@
 ** keeps network functions out of other people's transactions.
 **
 ** Statements are prepared on first use and kept until leadx_db_release(), which every SQL
-** function calls before it returns. So nothing of leadx is ever open when a host calls
+** function calls before it returns. Those whose text was assembled are kept likewise, the most recent ones. So nothing of leadx is ever open when a host calls
 ** sqlite3_close(), and closing needs no terminate call.
 */
 #ifndef LEADX_DB_H
@@ -11,10 +11,21 @@
 #include "err.h"
 #include "sql_text.h"
 
+/* How many assembled statements are kept. */
+enum { LEADX_DB_KEPT = 24 };
+
+typedef struct leadx_kept {
+  sqlite3_stmt *stmt;
+  int lent;
+  uint64_t used;         /* when it was lent last, counted in loans */
+} leadx_kept;
+
 typedef struct leadx_db {
   sqlite3 *handle;
   sqlite3_stmt *stmt[LEADX_SQL_COUNT];
   unsigned char lent[LEADX_SQL_COUNT];
+  leadx_kept kept[LEADX_DB_KEPT];
+  uint64_t loans;        /* of assembled statements so far */
   sqlite3_stmt *undo[3]; /* ROLLBACK and its nested kin, prepared before what they undo: out of memory, they still run */
   int (*stopping)(void *arg); /* not NULL: who is asked whether to give up, in place of the connection (see leadx_db_interrupted) */
   void *stopping_arg;
@@ -30,6 +41,9 @@ sqlite3_stmt *leadx_db_query(leadx_db *db, int sql_id, leadx_err *err, const cha
 int leadx_db_next(leadx_db *db, sqlite3_stmt *stmt, leadx_err *err);
 /* A column as text, NULL for NULL. NULL and an error when there is no memory for it. */
 const char *leadx_db_text(sqlite3_stmt *stmt, int column, leadx_err *err);
+/* Lends a statement whose text was assembled; the builder is taken over in every case. Worth it for one on a tracked
+** table: compiling it compiles the table's triggers. */
+sqlite3_stmt *leadx_db_get_str(leadx_db *db, sqlite3_str *sql, leadx_err *err);
 /* Gives a lent statement back: reset, bindings cleared. Accepts NULL. */
 void leadx_db_put(leadx_db *db, sqlite3_stmt *stmt);
 /* Finalizes all statements. */

@@ -79,11 +79,22 @@ static int catch_up(leadx_db *db, const leadx_table *table, leadx_err *err) {
   return rc == SQLITE_OK ? note_columns(db, table, err) : rc;
 }
 
+/* Looks at the triggers; *renewed: they were missing or old. Writing out what they should be takes far longer than
+** reading what they are, so that is done once, and again when they are not what they were then. */
+static int check_triggers(leadx_db *db, leadx_table *table, int *renewed, leadx_err *err) {
+  uint64_t triggers = 0;
+  int rc = leadx_capture_hash(db, table, &triggers, err);
+  if (rc != SQLITE_OK || triggers == table->triggers) return rc;
+  rc = leadx_capture_install(db, table, renewed, err);
+  if (rc == SQLITE_OK && !*renewed) table->triggers = triggers;
+  return rc;
+}
+
 int leadx_diff_table(leadx_db *db, leadx_table *table, leadx_err *err) {
   int renewed = 0;
   int64_t unsent = 0, is_muted = 0;
   if (table->mode == LEADX_MODE_PULL) return SQLITE_OK;
-  int rc = leadx_capture_install(db, table, &renewed, err);
+  int rc = check_triggers(db, table, &renewed, err);
   if (rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_APPLYING_IS_ON, err, &is_muted, "");
   if (rc == SQLITE_OK && (renewed || is_muted)) return catch_up(db, table, err);
   /* REPLACE removes another row only over a second unique constraint, and only with a write that was captured. */

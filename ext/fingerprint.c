@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "capture.h"
+#include "hash.h"
 #include "queue.h"
 
 #define PART 4 /* bytes per column, and for the list */
@@ -16,16 +17,15 @@
 ** each has what its DEFAULT says. */
 enum { COLUMN_KEY, COLUMN_ROW, COLUMN_NOTED, COLUMN_ACTION, COLUMN_PAYLOAD, COLUMN_FIRST };
 
-static uint32_t hash_bytes(uint64_t hash, const void *bytes, size_t n) {
-  const unsigned char *z = bytes;
-  for (size_t i = 0; i < n; i++) hash = (hash ^ z[i]) * 1099511628211u;
+static uint32_t hash_bytes(uint64_t seed, const void *bytes, size_t n) {
+  uint64_t hash = leadx_hash(seed, bytes, n);
   return (uint32_t)(hash >> 32 ^ hash);
 }
 
 /* The storage class counts: '5' and 5 differ on the wire. */
 static uint32_t hash_value(sqlite3_value *value) {
   int type = sqlite3_value_type(value);
-  uint64_t seed = 14695981039346656037u + (uint64_t)type;
+  uint64_t seed = LEADX_HASH_SEED + (uint64_t)type;
   if (type == SQLITE_INTEGER) {
     int64_t n = sqlite3_value_int64(value);
     return hash_bytes(seed, &n, sizeof n);
@@ -38,7 +38,7 @@ static uint32_t hash_value(sqlite3_value *value) {
   return hash_bytes(seed, bytes, bytes ? (size_t)sqlite3_value_bytes(value) : 0);
 }
 
-static uint32_t hash_text(const char *text) { return hash_bytes(14695981039346656037u, text, strlen(text)); }
+static uint32_t hash_text(const char *text) { return hash_bytes(LEADX_HASH_SEED, text, strlen(text)); }
 
 void leadx_fingerprint_columns(const leadx_table *table, sqlite3_str *out) {
   for (int i = 0; i < table->ncolumns; i++) sqlite3_str_appendf(out, "%s\"%w\"", i ? "," : "", table->columns[i].name);

@@ -300,7 +300,7 @@ static int check_payload(const leadx_call *call, const char *payload) {
 static int check_entity(const leadx_call *call, const char *entity) {
   leadx_ctx *ctx = call->ctx;
   int present = 0;
-  leadx_tables tables = {NULL, 0};
+  leadx_tables tables = {NULL, 0, 0};
   int rc = leadx_schema_open(&ctx->db, call->name, &present, &ctx->err);
   if (rc == SQLITE_OK && present) rc = leadx_tables_load(&ctx->db, call->name, &tables, &ctx->err);
   if (rc != SQLITE_OK) return rc;
@@ -483,7 +483,7 @@ static char *do_notify(const leadx_call *call) {
 
 static char *do_server_sql(const leadx_call *call) {
   leadx_ctx *ctx = call->ctx;
-  leadx_tables tables = {NULL, 0};
+  leadx_tables tables = {NULL, 0, 0};
   const char *name = call->argc ? need_text(call, 0, "a tracked table's name") : NULL;
   if (call->argc && (!name || check_tracked(call, name) != SQLITE_OK)) return NULL;
   if (need_tables(call) != SQLITE_OK || leadx_settings_load(ctx->settings, &ctx->db, &ctx->err) != SQLITE_OK) return NULL;

@@ -36,7 +36,7 @@ leadx_intake *leadx_intake_open(leadx_db *db, leadx_table *table, leadx_err *err
 }
 
 static void drop_upsert(leadx_intake *intake) {
-  sqlite3_finalize(intake->upsert);
+  leadx_db_put(intake->db, intake->upsert);
   sqlite3_free(intake->parameter_of);
   sqlite3_free(intake->order);
   sqlite3_free(intake->omitted);
@@ -51,7 +51,7 @@ void leadx_intake_close(leadx_intake *intake) {
   for (int i = 0; i < intake->npending; i++) sqlite3_free(intake->pending[i]);
   sqlite3_free(intake->pending);
   drop_upsert(intake);
-  sqlite3_finalize(intake->erase);
+  leadx_db_put(intake->db, intake->erase);
   sqlite3_free(intake);
 }
 
@@ -201,7 +201,7 @@ static int prepare_upsert(leadx_intake *intake, leadx_err *err) {
   sqlite3_free(columns);
   sqlite3_free(places);
   sqlite3_free(sets);
-  intake->upsert = leadx_db_prepare_str(intake->db, whole, err);
+  intake->upsert = leadx_db_get_str(intake->db, whole, err);
   return intake->upsert ? SQLITE_OK : err->rc;
 }
 
@@ -354,7 +354,7 @@ static int erase(leadx_intake *intake, const char *key, int *changed, const char
     sqlite3_str *sql = sqlite3_str_new(NULL);
     sqlite3_str_appendf(sql, "DELETE FROM main.\"%w\" WHERE ", intake->table->name);
     leadx_table_where_key(intake->table, sql, 1);
-    intake->erase = leadx_db_prepare_str(intake->db, sql, err);
+    intake->erase = leadx_db_get_str(intake->db, sql, err);
     if (!intake->erase) return err->rc;
   }
   int rc = leadx_table_bind_key(intake->table, intake->erase, 1, key);
@@ -419,6 +419,12 @@ int leadx_intake_same_key(const leadx_table *table, const char *a, const char *b
 }
 
 /* ---- foreign keys ---- */
+
+int leadx_intake_has_foreign_keys(const leadx_intake *intake) {
+  int on = 0;
+  sqlite3_db_config(intake->db->handle, SQLITE_DBCONFIG_ENABLE_FKEY, -1, &on);
+  return on;
+}
 
 int leadx_intake_defer(leadx_intake *intake, leadx_err *err) { return leadx_db_exec(intake->db, "PRAGMA defer_foreign_keys = 1", err); }
 

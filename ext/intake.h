@@ -24,6 +24,8 @@ int leadx_intake_row(leadx_intake *intake, leadx_slice row, int anew, int *chang
 /* Removes the local row that the server does not have any more. *refused: something of it is unsent, or other rows need it. */
 int leadx_intake_remove(leadx_intake *intake, const char *key, int *changed, int *refused, leadx_err *err);
 
+/* Does the connection enforce foreign keys? */
+int leadx_intake_has_foreign_keys(const leadx_intake *intake);
 /* Foreign keys within a stretch: deferred until enforced again or the end of the transaction. Is every one of them
 ** satisfied just now? */
 int leadx_intake_defer(leadx_intake *intake, leadx_err *err);

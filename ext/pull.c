@@ -202,14 +202,34 @@ typedef struct leadx_stretch {
   int n;
 } leadx_stretch;
 
-/* Takes all rows, foreign keys open until the last one is in. *whole: they all hold. */
-static int apply_together(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew, int *whole, leadx_err *err) {
-  int rc = leadx_intake_defer(pulling->intake, err), count = 0;
+/* Takes all rows in their order. *waiting: how many of them could not go in. */
+static int take_all(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew, int *count, int *waiting, leadx_err *err) {
+  int rc = SQLITE_OK;
+  *count = *waiting = 0;
   for (int i = 0; i < n && rc == SQLITE_OK; i++) {
     int changed = 0, waits = 0;
     rc = leadx_intake_row(pulling->intake, rows[i], anew, &changed, &waits, err);
-    count += changed;
+    *count += changed;
+    *waiting += waits;
   }
+  return rc;
+}
+
+/* Takes all rows as they come. *whole: they all went in, or foreign keys are not what kept any of them out. */
+static int apply_in_order(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew, int *whole, leadx_err *err) {
+  int count = 0, waiting = 0;
+  int rc = take_all(pulling, rows, n, anew, &count, &waiting, err);
+  *whole = leadx_intake_is_whole(pulling->intake) && (waiting == 0 || !leadx_intake_has_foreign_keys(pulling->intake));
+  if (*whole) pulling->run->tally.pulled += count;
+  return rc;
+}
+
+/* Takes all rows, foreign keys open until the last one is in. *whole: they all hold. The switch costs every statement
+** of the connection, so it is not touched where the rows' order will do. */
+static int apply_together(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew, int *whole, leadx_err *err) {
+  int count = 0, waiting = 0;
+  int rc = leadx_intake_defer(pulling->intake, err);
+  if (rc == SQLITE_OK) rc = take_all(pulling, rows, n, anew, &count, &waiting, err);
   *whole = leadx_intake_is_whole(pulling->intake);
   if (*whole) pulling->run->tally.pulled += count;
   return rc == SQLITE_OK ? leadx_intake_enforce(pulling->intake, err) : rc;
@@ -244,7 +264,9 @@ static int apply_rows(leadx_pulling *pulling, const leadx_slice *rows, int n, in
   int whole = 0;
   if (pulling->table->nreferences == 0) return apply_apart(pulling, rows, n, anew, err);
   int rc = leadx_db_exec(db, "SAVEPOINT leadx_rows", err);
-  if (rc == SQLITE_OK) rc = apply_together(pulling, rows, n, anew, &whole, err);
+  if (rc == SQLITE_OK) rc = apply_in_order(pulling, rows, n, anew, &whole, err);
+  if (rc == SQLITE_OK && !whole) rc = leadx_db_exec(db, "ROLLBACK TO leadx_rows", err);
+  if (rc == SQLITE_OK && !whole) rc = apply_together(pulling, rows, n, anew, &whole, err);
   if (rc == SQLITE_OK && !whole) rc = leadx_db_exec(db, "ROLLBACK TO leadx_rows", err);
   if (rc == SQLITE_OK && !whole) rc = apply_apart(pulling, rows, n, anew, err);
   return rc == SQLITE_OK ? leadx_db_exec(db, "RELEASE leadx_rows", err) : rc;
@@ -564,6 +586,20 @@ static int pull_parked(leadx_pulling *pulling, leadx_err *err) {
 
 static int is_stepping(const leadx_run *run) { return run->request_budget >= 0; }
 
+/* Steps note where they are in a temporary table. A pull that takes no steps makes none: a change of the schema, be it the
+** temporary one, costs every statement of the connection. */
+static int begin_steps(const leadx_run *run, leadx_err *err) {
+  if (!is_stepping(run)) return SQLITE_OK;
+  return leadx_db_exec(&run->ctx->db, leadx_sql_text[LEADX_SQL_STEPPING_BEGIN], err);
+}
+
+/* All tables have arrived: the next step begins another round. */
+static int end_steps(const leadx_run *run, leadx_err *err) {
+  leadx_db *db = &run->ctx->db;
+  if (sqlite3_table_column_metadata(db->handle, "temp", "leadx_stepping", NULL, NULL, NULL, NULL, NULL, NULL) != SQLITE_OK) return SQLITE_OK;
+  return leadx_db_run(db, LEADX_SQL_STEPPING_CLEAR, err, "");
+}
+
 /* Goes on where the last step of this table stopped. */
 static int take_step(leadx_pulling *pulling, leadx_phase phase, const char *version, const char *after, int limit, leadx_err *err) {
   pulling->phase = phase;
@@ -657,17 +693,15 @@ static int is_wanted(const leadx_table *table, const char *only_table) {
 }
 
 int leadx_pull_run(leadx_run *run, const char *only_table, leadx_err *err) {
-  leadx_db *db = &run->ctx->db;
   unsigned char *done = sqlite3_malloc64((size_t)run->tables->n + 1);
   if (!done) return leadx_err_nomem(err);
   memset(done, 0, (size_t)run->tables->n + 1);
-  int rc = leadx_db_exec(db, leadx_sql_text[LEADX_SQL_STEPPING_BEGIN], err);
+  int rc = begin_steps(run, err);
   for (int i; rc == SQLITE_OK && run->tally.ended == LEADX_CLASS_OK && !run->tally.more && (i = next_table(run->tables, done)) >= 0;) {
     done[i] = 1;
     if (is_wanted(run->tables->list[i], only_table)) rc = pull_table(run, run->tables->list[i], err);
   }
-  /* All tables have arrived: the next step begins another round. */
-  if (rc == SQLITE_OK && run->tally.ended == LEADX_CLASS_OK && !run->tally.more) rc = leadx_db_run(db, LEADX_SQL_STEPPING_CLEAR, err, "");
+  if (rc == SQLITE_OK && run->tally.ended == LEADX_CLASS_OK && !run->tally.more) rc = end_steps(run, err);
   sqlite3_free(done);
   return rc;
 }

@@ -207,11 +207,14 @@ static char *run_configured(leadx_ctx *ctx, const leadx_sync_options *options, c
     sqlite3_snprintf(sizeof run.tally.message, run.tally.message, "another sync of this file is running");
     return finish(ctx, options, &run.tally, began_ms, err);
   }
-  leadx_tables tables;
+  /* The run owns the tables while it lasts: whatever the host does meanwhile on this connection, they stay as they are. */
+  leadx_tables tables = *ctx->tables;
+  memset(ctx->tables, 0, sizeof *ctx->tables);
   run.tables = &tables;
-  rc = leadx_tables_load(&ctx->db, options->who, &tables, err);
+  rc = leadx_tables_refresh(&ctx->db, options->who, &tables, err);
   if (rc == SQLITE_OK) rc = run_leased(ctx, options, &run, credentials, err);
-  leadx_tables_clear(&tables);
+  leadx_tables_rest(&tables);
+  *ctx->tables = tables;
   if (leadx_lease_drop(&ctx->db, owner) != SQLITE_OK) leadx_session_leave_lease(ctx->session, owner);
   note_throttle(ctx, &run.tally);
   return rc == SQLITE_OK ? finish(ctx, options, &run.tally, began_ms, err) : NULL;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "doc.h"
+#include "hash.h"
 
 /* The entities that LeadX names; any other table is an entity of its own name. */
 static const struct known_entity {
@@ -532,6 +533,43 @@ int leadx_tables_load(leadx_db *db, const char *who, leadx_tables *tables, leadx
   leadx_db_put(db, stmt);
   if (err->rc != SQLITE_OK) leadx_tables_clear(tables);
   return err->rc;
+}
+
+/* What the description of the tracked tables depends on: the schema's cookie and the rows of leadx_tables. Never 0. */
+static int read_as_of(leadx_db *db, uint64_t *as_of, leadx_err *err) {
+  int64_t cookie = 0;
+  int rc = leadx_db_int(db, LEADX_SQL_TABLE_SCHEMA_VERSION, err, &cookie, "");
+  sqlite3_stmt *stmt = rc == SQLITE_OK ? leadx_db_get(db, LEADX_SQL_TABLE_TRACKED, err) : NULL;
+  if (!stmt) return err->rc;
+  uint64_t hash = leadx_hash(LEADX_HASH_SEED, &cookie, sizeof cookie);
+  while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+    for (int i = 0; i < sqlite3_column_count(stmt); i++) {
+      const void *text = sqlite3_column_text(stmt, i);
+      /* The closing NUL tells where one text ends. */
+      if (text) hash = leadx_hash(hash, text, (size_t)sqlite3_column_bytes(stmt, i) + 1);
+    }
+  }
+  leadx_db_put(db, stmt);
+  *as_of = hash ? hash : 1;
+  return rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "read the tracked tables");
+}
+
+int leadx_tables_refresh(leadx_db *db, const char *who, leadx_tables *tables, leadx_err *err) {
+  uint64_t as_of = 0;
+  int rc = read_as_of(db, &as_of, err);
+  if (rc == SQLITE_OK && tables->as_of == as_of) return SQLITE_OK;
+  leadx_tables_clear(tables);
+  if (rc == SQLITE_OK) rc = leadx_tables_load(db, who, tables, err);
+  if (rc == SQLITE_OK) tables->as_of = as_of;
+  return rc;
+}
+
+void leadx_tables_rest(leadx_tables *tables) {
+  for (int i = 0; i < tables->n; i++) {
+    sqlite3_finalize(tables->list[i]->reader);
+    tables->list[i]->reader = NULL;
+    tables->list[i]->push_noted = 0;
+  }
 }
 
 void leadx_tables_clear(leadx_tables *tables) {

@@ -46,6 +46,7 @@ typedef struct leadx_table {
   int has_unique;       /* a UNIQUE besides the key: REPLACE can remove another row without a trigger */
   int without_rowid, integer_key;
   int push_noted;       /* this sync has written last_push_at already */
+  uint64_t triggers;    /* stands for the triggers on it when they were found to be right; 0: not looked at yet */
   char *warnings;       /* JSON array or NULL */
   sqlite3_stmt *reader; /* of fingerprint.c: reads one row; made on first use */
   uint32_t reader_list; /* what its list of columns hashes to */
@@ -60,8 +61,14 @@ void leadx_table_free(leadx_table *table); /* accepts NULL */
 typedef struct leadx_tables {
   leadx_table **list;
   int n;
+  uint64_t as_of;       /* stands for the schema and the options that they were read from */
 } leadx_tables;
 int leadx_tables_load(leadx_db *db, const char *who, leadx_tables *tables, leadx_err *err);
+/* The same for tables that were loaded before (or zeros): reads them again only when the schema or an option has changed
+** since. Descriptions are half of what an idle sync costs. */
+int leadx_tables_refresh(leadx_db *db, const char *who, leadx_tables *tables, leadx_err *err);
+/* Ends their use by one run: they hold no statement any more and can be refreshed by another. */
+void leadx_tables_rest(leadx_tables *tables);
 void leadx_tables_clear(leadx_tables *tables);
 leadx_table *leadx_tables_by_entity(const leadx_tables *tables, const char *entity);
 leadx_table *leadx_tables_by_name(const leadx_tables *tables, const char *name);

@@ -156,7 +156,7 @@ char *leadx_untrack_table(leadx_ctx *ctx, const char *name, leadx_err *err) {
   leadx_db *db = &ctx->db;
   int present = 0;
   int64_t unsent = 0;
-  leadx_tables tables = {NULL, 0};
+  leadx_tables tables = {NULL, 0, 0};
   char *stored = NULL;
   int rc = leadx_schema_open(db, "leadx_untrack", &present, err);
   if (rc == SQLITE_OK && present) stored = stored_options(db, name, err);

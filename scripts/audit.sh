@@ -14,7 +14,7 @@ failures=0
 # The architecture: a file may include headers of its own layer and of those
 # above it in this table, which are the lower ones.
 layers=(
-  'sqlite err clock sql_text'
+  'sqlite err clock hash sql_text'
   'db address exchange receive http json doc network'
   'rest conflict wire schedule table ctx settings session schema queue lease'
   'capture change apply plan diff fingerprint request page job intake'

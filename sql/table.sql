@@ -20,6 +20,9 @@ SELECT count(*) FROM pragma_index_list(?1, 'main') l WHERE l."unique"
 -- name: table_tracked
 SELECT table_name, entity, priority, options FROM main.leadx_tables ORDER BY priority, table_name
 
+-- name: table_schema_version
+PRAGMA main.schema_version
+
 -- name: table_tracked_options
 SELECT options FROM main.leadx_tables WHERE table_name = ?1 COLLATE NOCASE
 
@@ -65,6 +68,9 @@ WHERE l.schema = 'main' AND l.type = 'table' AND l.name NOT LIKE 'sqlite\_%' ESC
   AND l.name NOT LIKE 'leadx\_%' ESCAPE '\' AND l.name NOT IN ('sync_queue', 'sync_conflicts')
   AND EXISTS (SELECT 1 FROM pragma_table_info(l.name, 'main') WHERE pk > 0)
 ORDER BY l.name
+
+-- name: table_triggers
+SELECT name, sql FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE
 
 -- name: table_trigger_sql
 SELECT sql FROM main.sqlite_schema WHERE type = 'trigger' AND name = ?1

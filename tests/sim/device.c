@@ -77,19 +77,19 @@ static void must(sim_device *device, const char *sql) {
   sqlite3_free(error);
 }
 
-static sqlite3_stmt *prepare_kept(sim_device *device, const char *sql) {
+static sqlite3_stmt *prepare_kept(sim_connection *connection, const char *sql) {
   for (int i = 0; i < KEPT_STATEMENTS; i++) {
-    if (device->kept[i] && strcmp(sqlite3_sql(device->kept[i]), sql) == 0) return device->kept[i];
-    if (device->kept[i]) continue;
-    if (sqlite3_prepare_v2(device->db, sql, -1, &device->kept[i], NULL) == SQLITE_OK) return device->kept[i];
+    if (connection->kept[i] && strcmp(sqlite3_sql(connection->kept[i]), sql) == 0) return connection->kept[i];
+    if (connection->kept[i]) continue;
+    if (sqlite3_prepare_v3(connection->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &connection->kept[i], NULL) == SQLITE_OK) return connection->kept[i];
     break;
   }
-  fprintf(stderr, "%s: %s\n", sql, sqlite3_errmsg(device->db));
+  fprintf(stderr, "%s: %s\n", sql, sqlite3_errmsg(connection->db));
   abort(); /* the simulation itself is wrong */
 }
 
 sqlite3_stmt *sim_prepare(sim_device *device, const char *sql, int row) {
-  sqlite3_stmt *stmt = prepare_kept(device, sql);
+  sqlite3_stmt *stmt = prepare_kept(device->connection, sql);
   char id[ID_BYTES];
   sqlite3_reset(stmt);
   if (row >= 0) {
@@ -108,63 +108,134 @@ static int64_t row_int(sim_device *device, const char *sql, int row) {
 
 int64_t sim_device_int(sim_device *device, const char *sql) { return row_int(device, sql, -1); }
 
-static void connect(sim_device *device) {
-  leadx_err err = {0};
-  sim_clock_of(device);
-  sqlite3_open(":memory:", &device->db);
-  sqlite3_leadx_init(device->db, NULL, NULL);
-  device->ctx = leadx_ctx_new(device->db);
-  leadx_session_configure(device->ctx->session, "https://sim.example/rest/v1", "sb_publishable_sim", NULL, 0, &err);
-  if (err.rc != SQLITE_OK) sim_fail(device->world, "%s", err.text);
-}
+static const char customers_rough[] = "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, phone TEXT, score INTEGER, note TEXT,"
+                                      " updated_at TIMESTAMP)";
+static const char customers_soft[] = "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, phone TEXT, score INTEGER, note TEXT,"
+                                     " updated_at TIMESTAMP, deleted_at TIMESTAMP)";
 
-void sim_template_make(sim_world *world) {
-  sim_device *device = &world->device[0];
-  const sim_knobs *knobs = &world->knobs;
-  char sql[400];
-  connect(device);
-  must(device, knobs->rough ? "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, phone TEXT, score INTEGER, note TEXT,"
-                              " updated_at TIMESTAMP)"
-                            : "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, phone TEXT, score INTEGER, note TEXT,"
-                              " updated_at TIMESTAMP, deleted_at TIMESTAMP)");
+/* Nothing that is committed after the device died is on its disk. */
+static int refuse_of_the_dead(void *connection) { return ((sim_connection *)connection)->is_dead; }
+
+static void track(sim_device *device) {
+  const sim_knobs *knobs = &device->world->knobs;
+  must(device, knobs->rough ? customers_rough : customers_soft);
   must(device, "CREATE TABLE pipelines(id TEXT PRIMARY KEY NOT NULL, customer_id TEXT REFERENCES customers(id), title TEXT, stage INTEGER,"
                " updated_at TIMESTAMP)");
   must(device, knobs->rough ? "SELECT leadx_track('customers'), leadx_track('pipelines')"
                             : "SELECT leadx_track('customers', '{\"delete\":\"soft\"}'),"
                               " leadx_track('pipelines', '{\"delete\":\"soft\",\"soft_delete\":\"deleted_at\"}')");
-  const char *overlap = knobs->mutant == MUTANT_NO_OVERLAP ? "0" : knobs->mutant == MUTANT_SMALL_OVERLAP ? "20" : "150";
-  snprintf(sql, sizeof sql, "SELECT leadx_config('policy', '%s'), leadx_config('overlap', '%s'), leadx_config('page_size', '50')", knobs->policy, overlap);
-  must(device, sql);
-  world->template_file = sqlite3_serialize(device->db, "main", &world->template_bytes, 0);
-  sim_device_close(device);
+  must(device, knobs->foreign_keys ? "PRAGMA foreign_keys=ON" : "PRAGMA foreign_keys=OFF");
 }
 
-void sim_device_open(sim_device *device, const unsigned char *file, sqlite3_int64 bytes) {
-  connect(device);
-  unsigned char *copy = sqlite3_malloc64((sqlite3_uint64)bytes);
-  memcpy(copy, file, (size_t)bytes);
-  sqlite3_deserialize(device->db, "main", copy, bytes, bytes, SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE);
-  must(device, device->world->knobs.foreign_keys ? "PRAGMA foreign_keys=ON" : "PRAGMA foreign_keys=OFF");
+/* Appends the first column of every row of a query, each with a ';' behind it. */
+static void append_texts(sim_device *device, const char *sql, sqlite3_str *out) {
+  sqlite3_stmt *stmt = NULL;
+  sqlite3_prepare_v2(device->db, sql, -1, &stmt, NULL);
+  while (stmt && sqlite3_step(stmt) == SQLITE_ROW) sqlite3_str_appendf(out, "%s;", (const char *)sqlite3_column_text(stmt, 0));
+  sqlite3_finalize(stmt);
+}
+
+/* The SQL that makes the database what it is now, whatever its tables have come to hold. Children go before their parents. */
+static char *write_beginning(sim_device *device) {
+  static const char tables[] = "FROM sqlite_schema t WHERE type = 'table' AND name <> 'leadx_applying' ORDER BY rowid DESC";
+  sqlite3_str *queries = sqlite3_str_new(NULL), *script = sqlite3_str_new(NULL);
+  char *deletes = sqlite3_mprintf("SELECT 'DELETE FROM ' || name %s", tables);
+  char *inserts = sqlite3_mprintf("SELECT 'SELECT ''INSERT INTO ' || name || ' VALUES('' || ' || (SELECT group_concat('quote(\"' || name || '\")', '||'',''||')"
+                                  " FROM pragma_table_info(t.name)) || '||'')'' FROM ' || name %s", tables);
+  sqlite3_str_appendall(script, "BEGIN; INSERT INTO leadx_applying VALUES ('sim');");
+  append_texts(device, deletes, script);
+  append_texts(device, inserts, queries);
+  char *text = sqlite3_str_finish(queries), *save = NULL;
+  for (char *query = strtok_r(text, ";", &save); query; query = strtok_r(NULL, ";", &save)) append_texts(device, query, script);
+  sqlite3_str_appendall(script, "DELETE FROM leadx_applying; COMMIT");
+  sqlite3_free(text);
+  sqlite3_free(deletes);
+  sqlite3_free(inserts);
+  return sqlite3_str_finish(script);
+}
+
+static void connect(sim_device *device) {
+  sim_connection *connection = device->connection;
+  uint64_t random = device->world->random;
+  sqlite3_open(":memory:", &connection->db);
+  device->db = connection->db;
+  /* Chance that goes into this is not the world's: a seed must run alike whichever came before it. */
+  device->world->random = 0;
+  sqlite3_randomness(0, NULL);
+  sqlite3_leadx_init(connection->db, NULL, NULL);
+  sqlite3_commit_hook(connection->db, refuse_of_the_dead, connection);
+  track(device);
+  connection->beginning = write_beginning(device);
+  device->world->random = random;
+}
+
+/* A connection serves many runs: compiling statements on tables with triggers is most of what a new one costs. */
+static sim_connection *need_connection(const sim_device *device) {
+  static sim_connection connections[2][2][MAX_DEVICES];
+  const sim_knobs *knobs = &device->world->knobs;
+  return &connections[knobs->rough][knobs->foreign_keys][device->number];
+}
+
+/* leadx as a program that starts has it, but for statements that are compiled already. */
+static void start(sim_device *device) {
+  leadx_err err = {0};
+  device->ctx = leadx_ctx_new(device->db);
+  device->connection->statements.handle = device->db;
+  device->ctx->db = device->connection->statements;
+  leadx_session_configure(device->ctx->session, "https://sim.example/rest/v1", "sb_publishable_sim", NULL, 0, &err);
+  if (err.rc != SQLITE_OK) sim_fail(device->world, "%s", err.text);
+}
+
+/* Is it one of the statements that stay for the next run? What is lent out still was forgotten by leadx. */
+static int is_expected(const sim_connection *connection, const sqlite3_stmt *stmt) {
+  const leadx_db *statements = &connection->statements;
+  for (int i = 0; i < KEPT_STATEMENTS; i++) {
+    if (connection->kept[i] == stmt) return 1;
+  }
+  for (int i = 0; i < LEADX_SQL_COUNT; i++) {
+    if (statements->stmt[i] == stmt) return !statements->lent[i];
+  }
+  for (int i = 0; i < LEADX_DB_KEPT; i++) {
+    if (statements->kept[i].stmt == stmt) return !statements->kept[i].lent;
+  }
+  return stmt == statements->undo[0] || stmt == statements->undo[1] || stmt == statements->undo[2];
+}
+
+/* Ends leadx as a program that ends does. Nothing may be left that would keep a host from closing its connection. */
+static void stop(sim_device *device) {
+  device->connection->statements = device->ctx->db;
+  memset(&device->ctx->db, 0, sizeof device->ctx->db);
+  leadx_ctx_unref(device->ctx);
+  device->ctx = NULL;
+  for (sqlite3_stmt *stmt = sqlite3_next_stmt(device->db, NULL); stmt; stmt = sqlite3_next_stmt(device->db, stmt)) {
+    if (!is_expected(device->connection, stmt)) sim_fail(device->world, "a statement was left open: %.100s", sqlite3_sql(stmt));
+  }
+  if (!sqlite3_get_autocommit(device->db)) sim_fail(device->world, "%s", "a transaction was left open");
+}
+
+void sim_device_open(sim_device *device) {
+  const sim_knobs *knobs = &device->world->knobs;
+  const char *overlap = knobs->mutant == MUTANT_NO_OVERLAP ? "0" : knobs->mutant == MUTANT_SMALL_OVERLAP ? "20" : "150";
+  char sql[200];
+  sim_clock_of(device);
+  device->connection = need_connection(device);
+  if (!device->connection->db) connect(device);
+  device->db = device->connection->db;
+  must(device, device->connection->beginning);
+  snprintf(sql, sizeof sql, "SELECT leadx_config('policy', '%s'), leadx_config('overlap', '%s'), leadx_config('page_size', '50')", knobs->policy, overlap);
+  must(device, sql);
+  start(device);
 }
 
 void sim_device_close(sim_device *device) {
-  for (int i = 0; i < KEPT_STATEMENTS; i++) {
-    sqlite3_finalize(device->kept[i]);
-    device->kept[i] = NULL;
-  }
-  leadx_ctx_unref(device->ctx);
-  if (sqlite3_close(device->db) != SQLITE_OK) sim_fail(device->world, "sqlite3_close: %s", sqlite3_errmsg(device->db));
-  device->ctx = NULL;
+  stop(device);
   device->db = NULL;
 }
 
-void sim_device_reopen(sim_device *device) {
-  sqlite3_int64 bytes = device->snapshot_bytes;
-  unsigned char *file = device->snapshot ? device->snapshot : sqlite3_serialize(device->db, "main", &bytes, 0);
-  device->snapshot = NULL;
-  sim_device_close(device);
-  sim_device_open(device, file, bytes);
-  sqlite3_free(file);
+void sim_device_restart(sim_device *device) {
+  stop(device);
+  device->connection->is_dead = 0;
+  start(device);
 }
 
 /* ---- what the user does ---- */
@@ -196,17 +267,13 @@ static void bind_value(sqlite3_stmt *stmt, int parameter, const sim_value *value
 /* Runs one statement with values and an id behind them; 1 when it changed a row. A refusal of the table's own rules
 ** is the user's affair. */
 static int apply(sim_device *device, const char *sql, const sim_value *values, const int *columns, int n, int row) {
-  sqlite3_stmt *stmt = NULL;
+  sqlite3_stmt *stmt = sim_prepare(device, sql, -1);
   char id[ID_BYTES];
-  if (sqlite3_prepare_v2(device->db, sql, -1, &stmt, NULL) != SQLITE_OK) {
-    sim_fail(device->world, "%s: %s", sql, sqlite3_errmsg(device->db));
-    return 0;
-  }
   for (int i = 0; i < n; i++) bind_value(stmt, i + 1, &values[columns[i]]);
   sim_id(row, id);
   sqlite3_bind_text(stmt, n + 1, id, -1, SQLITE_TRANSIENT);
   int rc = sqlite3_step(stmt), changed = sqlite3_changes(device->db);
-  sqlite3_finalize(stmt);
+  sqlite3_reset(stmt);
   if (rc != SQLITE_DONE && (rc & 0xff) != SQLITE_CONSTRAINT) sim_fail(device->world, "a user's write failed: %s: %s", sql, sqlite3_errmsg(device->db));
   return rc == SQLITE_DONE && changed > 0;
 }
@@ -323,15 +390,17 @@ static void delete_(sim_device *device, int table) {
 
 /* The row gets another key: the old one is deleted, the new one inserted, with new values so that the two can be told apart. */
 static void rekey(sim_device *device) {
+  static const char rekeys[] = "UPDATE pipelines SET id = ?5, customer_id = ?1, title = ?2, stage = ?3 WHERE id = ?4";
   sim_world *world = device->world;
   int row = some_local(device, PIPELINES), fresh = world->nrows[PIPELINES];
   if (row < 0 || fresh == MAX_ROWS) return;
   sim_value values[MAX_COLUMNS];
-  char id[ID_BYTES], sql[200];
+  char id[ID_BYTES];
   if (!new_values(device, PIPELINES, values)) return;
   sim_id(fresh, id);
-  snprintf(sql, sizeof sql, "UPDATE pipelines SET id = '%s', customer_id = ?1, title = ?2, stage = ?3 WHERE id = ?4", id);
-  if (!apply(device, sql, values, all_columns, 3, row)) return;
+  sqlite3_stmt *stmt = sim_prepare(device, rekeys, -1);
+  sqlite3_bind_text(stmt, 5, id, -1, SQLITE_TRANSIENT);
+  if (!apply(device, rekeys, values, all_columns, 3, row)) return;
   world->nrows[PIPELINES]++;
   log_write(device, PIPELINES, row, 0, WRITE_DELETE, newest_queue_row(device) - 1, NULL);
   log_row(device, PIPELINES, fresh, values);
@@ -410,10 +479,10 @@ void sim_device_sync(sim_device *device, int reconcile) {
   device->world->syncs++;
   char *result = leadx_sync_run(device->ctx, &options, &err);
   device->world->requests += device->requests;
-  if (device->snapshot) {
+  if (device->connection->is_dead) {
     sim_say(device->world, "device %d: crashed and started again", device->number);
     device->world->crashes++;
-    sim_device_reopen(device);
+    sim_device_restart(device);
   } else if (result) {
     read_result(device, result);
   } else {

@@ -96,10 +96,10 @@ static void deadlock(sim_device *device, leadx_request *req) {
   sim_answer(req, 500, "40P01", "deadlock detected");
 }
 
-/* The device dies: what its database holds at this moment is all that is left of it. */
+/* The device dies: what is committed at this moment is all that is left of it. */
 static void crash(sim_device *device, leadx_request *req) {
   if (sim_chance(device->world, 600)) sim_server_answer(device, req);
-  device->snapshot = sqlite3_serialize(device->db, "main", &device->snapshot_bytes, 0);
+  device->connection->is_dead = 1;
   fail(req, LEADX_NET_OFFLINE, 56, "the device is dead");
 }
 
@@ -148,7 +148,7 @@ static void note_rejection(sim_device *device, const leadx_request *req) {
 static void arrive(sim_device *device, leadx_request *req) {
   sim_world *world = device->world;
   pass(device, 1, 40);
-  if (device->snapshot) fail(req, LEADX_NET_OFFLINE, 7, "the device is dead");
+  if (device->connection->is_dead) fail(req, LEADX_NET_OFFLINE, 7, "the device is dead");
   else if (device->offline) fail(req, LEADX_NET_OFFLINE, 7, "no connection");
   else if (device->token_expired) sim_answer(req, 401, "PGRST301", "JWT expired");
   else if (!world->calm && sim_chance(world, world->knobs.faults)) have_fault(device, req);
@@ -157,7 +157,7 @@ static void arrive(sim_device *device, leadx_request *req) {
   if (world->verbose && req->body) sim_say(world, "    %.150s", req->body);
   note_rejection(device, req);
   /* The user works on while a request is on its way. */
-  if (!device->snapshot && !world->calm && sim_chance(world, 80)) sim_device_write(device);
+  if (!device->connection->is_dead && !world->calm && sim_chance(world, 80)) sim_device_write(device);
 }
 
 static int network_start(leadx_transport *self, leadx_request *req, leadx_err *err) {
@@ -182,7 +182,7 @@ static leadx_request *network_wait(leadx_transport *self, int timeout_ms) {
     arrive(device, req);
   } else {
     /* What was given up may have arrived all the same. */
-    if (!device->snapshot && !device->offline && !device->token_expired && sim_chance(device->world, 500)) sim_server_answer(device, req);
+    if (!device->connection->is_dead && !device->offline && !device->token_expired && sim_chance(device->world, 500)) sim_server_answer(device, req);
     fail(req, LEADX_NET_INTERRUPTED, 42, "given up");
   }
   return req;

@@ -22,7 +22,7 @@
 #include "sync.h"
 
 enum { CUSTOMERS, PIPELINES, NTABLES };
-enum { MAX_DEVICES = 8, MAX_ROWS = 400, MAX_COLUMNS = 4, MAX_QUEUE = 4096, KEPT_STATEMENTS = 32, VALUE_BYTES = 40, ID_BYTES = 37 };
+enum { MAX_DEVICES = 8, MAX_ROWS = 400, MAX_COLUMNS = 4, MAX_QUEUE = 4096, KEPT_STATEMENTS = 128, VALUE_BYTES = 40, ID_BYTES = 37 };
 
 /* Values travel and are compared as JSON texts; each write makes one that was never there before. */
 typedef struct sim_value {
@@ -93,16 +93,23 @@ typedef struct sim_write {
 
 struct sim_world;
 
+/* A connection with the statements that are kept on it. */
+typedef struct sim_connection {
+  sqlite3 *db;
+  sqlite3_stmt *kept[KEPT_STATEMENTS]; /* see sim_prepare() */
+  leadx_db statements; /* of leadx, from one of its contexts to the next */
+  char *beginning;     /* SQL that empties the database: tracked, and nothing in it */
+  int is_dead;         /* its device died: nothing is committed until it starts again */
+} sim_connection;
+
 typedef struct sim_device {
   struct sim_world *world;
   int number;
-  sqlite3 *db;
+  sim_connection *connection;
+  sqlite3 *db;         /* the connection's */
   leadx_ctx *ctx;
-  sqlite3_stmt *kept[KEPT_STATEMENTS]; /* see sim_prepare() */
   int64_t skew_us;     /* its clock minus the true time */
   int offline, token_expired;
-  unsigned char *snapshot;       /* what a crash in the middle of a sync has left on the disk */
-  sqlite3_int64 snapshot_bytes;
   sim_write *writes;
   int nwrites, capacity;
   int last[NTABLES][MAX_ROWS][MAX_COLUMNS]; /* index + 1 of the newest write, 0: none */
@@ -144,8 +151,6 @@ typedef struct sim_world {
   int step;
   int calm;            /* no faults any more */
   int was_restored;
-  unsigned char *template_file; /* a tracked, empty database */
-  sqlite3_int64 template_bytes;
   int failed;
   char failure[400];
   char trail[24][160]; /* the last things that happened */
@@ -168,10 +173,9 @@ int sim_run(sim_world *world);                /* one seed; 0 when all invariants
 /* device.c */
 void sim_clock_install(void);                 /* once per process */
 void sim_clock_of(sim_device *device);        /* whose clock SQLite and leadx read from now on */
-void sim_template_make(sim_world *world);
-void sim_device_open(sim_device *device, const unsigned char *file, sqlite3_int64 bytes);
+void sim_device_open(sim_device *device);     /* its tables are there, tracked and empty */
 void sim_device_close(sim_device *device);
-void sim_device_reopen(sim_device *device);   /* as after a crash, or a restart of the program */
+void sim_device_restart(sim_device *device);  /* the program ended, or died, and starts again */
 void sim_device_write(sim_device *device);    /* its user does something */
 void sim_device_sync(sim_device *device, int reconcile);
 void sim_device_decide(sim_device *device);   /* its user answers open conflicts and gives up what was refused */

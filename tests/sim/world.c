@@ -89,14 +89,12 @@ static void open_devices(sim_world *world) {
     world->device[d].world = world;
     world->device[d].number = d;
   }
-  sim_clock_of(&world->device[0]);
-  sqlite3_randomness(0, NULL); /* from here on SQLite's generator follows the seed */
-  sim_template_make(world);
   for (int d = 0; d < world->knobs.devices && !world->failed; d++) {
     sim_device *device = &world->device[d];
     device->skew_us = sim_chance(world, 700) ? sim_below(world, 4000) * INT64_C(1000) - 2 * SECOND : (sim_below(world, 14400) - 7200) * SECOND;
-    sim_device_open(device, world->template_file, world->template_bytes);
+    sim_device_open(device);
   }
+  sqlite3_randomness(0, NULL); /* from here on SQLite's generator follows the seed */
 }
 
 /* ---- steps ---- */
@@ -125,7 +123,7 @@ static void step(sim_world *world) {
   else if (what < 840) sim_device_sync(device, 0);
   else if (what < 910) sim_server_write(world);
   else if (what < 950) change_weather(device);
-  else if (what < 965) sim_device_reopen(device);
+  else if (what < 965) sim_device_restart(device);
   else if (what < 970) sim_device_decide(device);
   else if (what < 975 && knobs->clock_jumps) jump_clock(device);
   else if (what < 985 && knobs->rough) sim_server_hide(world);
@@ -203,12 +201,9 @@ static void quiesce(sim_world *world) {
 static void tear_down(sim_world *world) {
   for (int d = 0; d < MAX_DEVICES; d++) {
     sim_device *device = &world->device[d];
-    sqlite3_free(device->snapshot);
-    device->snapshot = NULL;
     if (device->db) sim_device_close(device);
     free(device->writes);
   }
-  sqlite3_free(world->template_file);
   free(world->server->events);
   free(world->server);
   sim_clock_of(NULL);
