@@ -205,6 +205,11 @@ int leadx_resolve_fetched(leadx_change *change, leadx_slice row, const char *pol
     *step = LEADX_STEP_GONE;
     return SQLITE_OK;
   }
+  /* The row is made again over one that is deleted, whatever it held: its values contest none of ours. */
+  if (change->undelete && !same_version && is_marked(change->table, row)) {
+    *step = LEADX_STEP_UPDATE;
+    return SQLITE_OK;
+  }
   if (leadx_change_satisfied(change, row)) {
     *step = LEADX_STEP_ACK;
     return SQLITE_OK;

@@ -129,6 +129,26 @@ START_TEST(what_others_changed_after_our_create_whose_answer_was_lost_stays) {
 }
 END_TEST
 
+/* A deleted row that was made again here, and that another one deleted once more in between. Nobody looks at the values of a
+** deleted row: they are no conflict, whoever would win it, and the row is there afterwards on both sides. */
+START_TEST(a_row_made_again_over_a_deleted_one_meets_no_conflict) {
+  static const char *const policies[] = {"server", "timestamp", "manual"};
+  char options[200];
+  snprintf(options, sizeof options, "{\"delete\":\"soft\",\"soft_delete\":\"deleted_at\",\"policy\":\"%s\"}", policies[_i]);
+  begin(options);
+  device_run(&device, "DELETE FROM notes");
+  ck_assert_str_eq(device_both(&device), "ok");
+  model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a2\",\"b\":\"b0\",\"deleted_at\":\"2030-01-01T00:00:00Z\"}");
+  device_run(&device, "INSERT INTO notes VALUES ('n', 'a3', 'b0', NULL)");
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect_server("a", "a3");
+  expect_server("deleted_at", "");
+  expect("SELECT a || b FROM notes", "a3b0");
+  expect("SELECT count(*) FROM sync_conflicts", "0");
+  expect("SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'", "0");
+}
+END_TEST
+
 START_TEST(a_row_that_others_refer_to_here_is_removed_when_they_are_gone) {
   begin("{}");
   device_run(&device, "PRAGMA foreign_keys=ON; CREATE TABLE lines(id TEXT PRIMARY KEY NOT NULL, note_id TEXT REFERENCES notes(id));"
@@ -168,6 +188,7 @@ Suite *test_settle_suite(void) {
   tcase_add_test(meeting, what_others_changed_after_our_create_whose_answer_was_lost_stays);
   tcase_add_test(meeting, a_row_that_others_refer_to_here_is_removed_when_they_are_gone);
   tcase_add_test(meeting, what_an_answer_could_not_write_back_comes_with_the_next_pull);
+  tcase_add_loop_test(meeting, a_row_made_again_over_a_deleted_one_meets_no_conflict, 0, 3);
   suite_add_tcase(suite, meeting);
   return suite;
 }

@@ -466,7 +466,7 @@ static void read_result(sim_device *device, const char *text) {
   device->changed = member_int(result, "pushed") + member_int(result, "pulled") + member_int(result, "conflicts") + member_int(result, "failed");
   device->world->conflicts += member_int(result, "conflicts");
   snprintf(device->state, sizeof device->state, "%.*s", state.n >= 2 ? (int)state.n - 2 : 0, state.n >= 2 ? state.z + 1 : "");
-  if (device->changed || device->world->verbose || !device->world->calm) sim_say(device->world, "device %d: synced %.130s", device->number, text);
+  if (device->changed || device->world->verbose || !device->world->calm) sim_say(device->world, "device %d: synced %.200s", device->number, text);
 }
 
 void sim_device_sync(sim_device *device, int reconcile) {

@@ -640,9 +640,21 @@ void sim_server_hide(sim_world *world) {
   sim_say(world, "server: pipelines %d is %s device %d", n, world->server->row[PIPELINES][n].hidden >> who & 1 ? "hidden from" : "shown to", who);
 }
 
-/* Takes a backup, or puts the last one back. Versions never come again. */
+static int is_shown_to_all(const sim_server *server, int table, int nrows) {
+  for (int n = 0; n < nrows; n++) {
+    const sim_row *row = &server->row[table][n];
+    if (row->exists && !row->deleted_at && !row->hidden) return 1;
+  }
+  return 0;
+}
+
+/* Takes a backup, or puts the last one back. Versions never come again. A backup has something of each table: a server
+** that shows none of many rows any more is not believed, and its devices keep theirs. */
 void sim_server_restore(sim_world *world) {
   sim_server *server = world->server;
+  for (int t = 0; t < NTABLES && !server->has_backup; t++) {
+    if (!is_shown_to_all(server, t, world->nrows[t])) return;
+  }
   if (!server->has_backup) {
     memcpy(server->backup, server->row, sizeof server->row);
     server->has_backup = 1;

@@ -1,8 +1,8 @@
 # The convergence simulation: one program, and one more for each mutant that is made by
 # changing a copy of a source (mutants/NAME.SOURCE.sed). Included by the Makefile.
 
-SIM_SEEDS   ?= 200
-SIM_SECONDS ?= 40
+SIM_SEEDS   ?= 2000
+SIM_SECONDS ?= 120
 SIM         := $(BUILD)/test/leadx_sim
 SIM_SOURCES := $(wildcard tests/sim/*.c)
 SIM_OBJ     := $(SIM_SOURCES:%.c=$(BUILD)/core/%.o)
