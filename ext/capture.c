@@ -414,20 +414,12 @@ static int drop_strays(leadx_db *db, const leadx_table *table, leadx_err *err) {
 }
 
 int leadx_capture_hash(leadx_db *db, const leadx_table *table, uint64_t *hash, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_TRIGGERS, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_TRIGGERS, err, "s", table->name);
   if (!stmt) return err->rc;
-  uint64_t of = LEADX_HASH_SEED;
-  int rc;
-  sqlite3_bind_text(stmt, 1, table->name, -1, SQLITE_STATIC);
-  while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-    for (int i = 0; i < 2; i++) {
-      const void *text = sqlite3_column_text(stmt, i);
-      if (text) of = leadx_hash(of, text, (size_t)sqlite3_column_bytes(stmt, i) + 1);
-    }
-  }
+  *hash = LEADX_HASH_SEED;
+  while (leadx_db_next(db, stmt, err)) *hash = leadx_db_hash_row(stmt, *hash, err);
   leadx_db_put(db, stmt);
-  *hash = of;
-  return rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "read the triggers");
+  return err->rc;
 }
 
 int leadx_capture_install(leadx_db *db, const leadx_table *table, int *renewed, leadx_err *err) {

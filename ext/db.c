@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "hash.h"
 
 /* How long leadx waits for another writer, and how long one nap is. */
 #define BUSY_WAIT_MS 5000
@@ -170,6 +171,15 @@ const char *leadx_db_text(sqlite3_stmt *stmt, int column, leadx_err *err) {
   const char *text = (const char *)sqlite3_column_text(stmt, column);
   if (!text) leadx_err_nomem(err);
   return text;
+}
+
+uint64_t leadx_db_hash_row(sqlite3_stmt *stmt, uint64_t hash, leadx_err *err) {
+  for (int i = 0; i < sqlite3_column_count(stmt); i++) {
+    const char *text = leadx_db_text(stmt, i, err);
+    /* The closing NUL tells where one text ends. */
+    if (text) hash = leadx_hash(hash, text, (size_t)sqlite3_column_bytes(stmt, i) + 1);
+  }
+  return hash;
 }
 
 int leadx_db_run(leadx_db *db, int sql_id, leadx_err *err, const char *kinds, ...) {

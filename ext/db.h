@@ -41,6 +41,8 @@ sqlite3_stmt *leadx_db_query(leadx_db *db, int sql_id, leadx_err *err, const cha
 int leadx_db_next(leadx_db *db, sqlite3_stmt *stmt, leadx_err *err);
 /* A column as text, NULL for NULL. NULL and an error when there is no memory for it. */
 const char *leadx_db_text(sqlite3_stmt *stmt, int column, leadx_err *err);
+/* Hashes the columns of a row as texts on top of what was hashed before. */
+uint64_t leadx_db_hash_row(sqlite3_stmt *stmt, uint64_t hash, leadx_err *err);
 /* Lends a statement whose text was assembled; the builder is taken over in every case. Worth it for one on a tracked
 ** table: compiling it compiles the table's triggers. */
 sqlite3_stmt *leadx_db_get_str(leadx_db *db, sqlite3_str *sql, leadx_err *err);

@@ -542,16 +542,10 @@ static int read_as_of(leadx_db *db, uint64_t *as_of, leadx_err *err) {
   sqlite3_stmt *stmt = rc == SQLITE_OK ? leadx_db_get(db, LEADX_SQL_TABLE_TRACKED, err) : NULL;
   if (!stmt) return err->rc;
   uint64_t hash = leadx_hash(LEADX_HASH_SEED, &cookie, sizeof cookie);
-  while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-    for (int i = 0; i < sqlite3_column_count(stmt); i++) {
-      const void *text = sqlite3_column_text(stmt, i);
-      /* The closing NUL tells where one text ends. */
-      if (text) hash = leadx_hash(hash, text, (size_t)sqlite3_column_bytes(stmt, i) + 1);
-    }
-  }
+  while (leadx_db_next(db, stmt, err)) hash = leadx_db_hash_row(stmt, hash, err);
   leadx_db_put(db, stmt);
   *as_of = hash ? hash : 1;
-  return rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "read the tracked tables");
+  return err->rc;
 }
 
 int leadx_tables_refresh(leadx_db *db, const char *who, leadx_tables *tables, leadx_err *err) {
