@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "account.h"
 #include "decide.h"
 #include "doc.h"
 #include "http.h"
@@ -253,12 +254,24 @@ static char *do_set_token(const leadx_call *call) {
   int forget = sqlite3_value_type(call->argv[0]) == SQLITE_NULL;
   const char *token = forget ? NULL : need_text(call, 0, "the user's access token (a JWT), or NULL to forget it");
   if (!forget && !token) return NULL;
-  if (leadx_session_set_token(ctx->session, token, text_arg(call, 1), &ctx->err) != SQLITE_OK) return NULL;
-  leadx_doc *doc = leadx_doc_new_object();
-  char *cut = cut_key(token);
-  if (doc) leadx_doc_add_text(doc, "token", cut);
-  sqlite3_free(cut);
-  return print_doc(call, doc);
+  return leadx_account_set_token(ctx, token, text_arg(call, 1), &ctx->err);
+}
+
+/* ---- signing in and out ---- */
+
+static char *do_login(const leadx_call *call) {
+  const char *email = need_text(call, 0, "the user's email");
+  const char *password = email ? need_text(call, 1, "the password") : NULL;
+  return password ? leadx_account_login(call->ctx, email, password, NULL, &call->ctx->err) : NULL;
+}
+
+static char *do_logout(const leadx_call *call) {
+  int type = call->argc ? sqlite3_value_type(call->argv[0]) : SQLITE_NULL;
+  if (type != SQLITE_NULL && type != SQLITE_INTEGER) {
+    leadx_err_set(&call->ctx->err, SQLITE_ERROR, "leadx_logout: the argument must be 0 or 1 (sign out although changes are unsent)");
+    return NULL;
+  }
+  return leadx_account_logout(call->ctx, type == SQLITE_INTEGER && sqlite3_value_int64(call->argv[0]) != 0, NULL, &call->ctx->err);
 }
 
 /* ---- tracking ---- */
@@ -509,6 +522,7 @@ static const struct implementation {
   int kind;
 } implementations[] = {
     {do_version, READS}, {do_debug, READS},    {do_configure, WRITES}, {do_config, READS},   {do_set_token, WRITES},
+    {do_login, NETWORK}, {do_logout, NETWORK},
     {do_track, WRITES},  {do_untrack, WRITES}, {do_uuid, READS},       {do_sync, NETWORK},   {do_push, NETWORK},   {do_pull, NETWORK},
     {do_reconcile, NETWORK}, {do_resolve, WRITES},
     {do_step, NETWORK},  {do_enqueue, WRITES}, {do_retry, WRITES},     {do_discard, WRITES}, {do_purge, WRITES},
@@ -522,7 +536,9 @@ const leadx_function leadx_functions[] = {
      "sets the server for this process; without arguments from `SUPABASE_URL` and `SUPABASE_PUBLISHABLE_KEY`. Options are settings, `ca_file` and "
      "`allow_secret_key`. Returns the settings, keys cut to 6 characters"},
     {"leadx_config", 1, 2, "key [, value]", "reads or sets one setting of the file"},
-    {"leadx_set_token", 1, 2, "jwt [, refresh_token]", "the user's access token, kept in memory only; `NULL` forgets it"},
+    {"leadx_set_token", 1, 2, "jwt [, refresh_token]", "the user's access token, kept in memory only; with a refresh token it is renewed by itself; `NULL` forgets it"},
+    {"leadx_login", 2, 2, "email, password", "signs in through Supabase Auth; the token is renewed by itself. Returns user and expiry, never a token"},
+    {"leadx_logout", 0, 1, "[force]", "signs out, offline too; refuses while changes are unsent, unless forced: then they stay and wait for that user"},
     {"leadx_track", 1, 2, "table [, options]", "begins (or refreshes) the capture of a table; `'*'` is every table with a primary key"},
     {"leadx_untrack", 1, 1, "table", "ends the capture; unsent rows stay in the queue and are counted in the answer"},
     {"leadx_uuid", 0, 0, "", "a UUIDv7, for keys that two devices never make twice"},

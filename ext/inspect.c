@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth.h"
 #include "clock.h"
 #include "doc.h"
 #include "http.h"
@@ -33,6 +34,7 @@ typedef struct leadx_checking {
   leadx_credentials credentials;
   leadx_target target;
   leadx_transport *transport;
+  leadx_auth auth;
   leadx_tables tables;
   leadx_doc *findings;
   leadx_doc *installed;   /* what leadx_installed() said, NULL when it is not there */
@@ -83,16 +85,8 @@ static char *fix_install(leadx_checking *checking, const leadx_table *table) {
 
 /* Sends a request and waits. The caller frees it; NULL and an error when it could not be sent. */
 static leadx_request *ask(leadx_checking *checking, leadx_request *request, int wants_array, leadx_verdict *verdict) {
-  if (!request) return NULL;
-  if (checking->transport->start(checking->transport, request, checking->err) != SQLITE_OK) {
-    leadx_request_free(request);
-    return NULL;
-  }
-  leadx_request *done = NULL;
-  while (!done) done = checking->transport->wait(checking->transport, 1000);
-  leadx_answer answer = {(int)done->net, done->status, done->content_type, done->answer, done->answer_bytes, wants_array};
-  leadx_rest_classify(&answer, verdict);
-  if (done->date_s > 0) checking->server_s = done->date_s;
+  leadx_request *done = leadx_auth_exchange(&checking->auth, request, wants_array, verdict, checking->err);
+  if (done && done->date_s > 0) checking->server_s = done->date_s;
   return done;
 }
 
@@ -133,13 +127,14 @@ static void check_credentials(leadx_checking *checking, const leadx_verdict *ver
     return;
   }
   find(checking, NULL, "apikey", NULL, "ok: accepted");
-  int64_t expires_s = token ? leadx_session_token_expiry(token) : 0;
+  leadx_token claims;
+  int64_t expires_s = token && !leadx_token_read(token, &claims) ? claims.expires_s : 0;
   int64_t now_s = checking->server_s > 0 ? checking->server_s : leadx_clock_wall_us() / 1000000;
   const char *user = checking->credentials.user;
   if (of_token) {
-    find(checking, NULL, "token", sqlite3_mprintf("SELECT leadx_set_token(fresh_token);"), "error: the server refuses the token: %s %s", verdict->code, verdict->message);
+    find(checking, NULL, "token", sqlite3_mprintf("SELECT leadx_login(email, password); -- or leadx_set_token(fresh_token)"), "error: the server refuses the token: %s %s", verdict->code, verdict->message);
   } else if (!token) {
-    find(checking, NULL, "token", sqlite3_mprintf("SELECT leadx_set_token(token);"), "warning: nobody is signed in; requests run with the rights of the key alone");
+    find(checking, NULL, "token", sqlite3_mprintf("SELECT leadx_login(email, password);"), "warning: nobody is signed in; requests run with the rights of the key alone");
   } else if (expires_s == 0) {
     find(checking, NULL, "token", NULL, "ok: user %s, does not say when it expires", user);
   } else {
@@ -549,6 +544,7 @@ static char *run(leadx_checking *checking, const char *only_table) {
   int reached = 0;
   checking->findings = leadx_doc_new_array();
   checking->transport = checking->findings ? open_transport(checking) : NULL;
+  if (checking->transport) leadx_auth_init(&checking->auth, checking->ctx, checking->transport, &checking->credentials, &checking->target);
   int rc = checking->transport ? check_server(checking, &reached) : checking->findings ? checking->err->rc : leadx_err_nomem(checking->err);
   if (rc == SQLITE_OK && reached) rc = check_tables(checking, only_table);
   if (rc == SQLITE_OK) rc = keep(checking);

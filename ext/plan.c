@@ -32,11 +32,11 @@ static int is_due(const leadx_member *members, int n) {
   return 1;
 }
 
-static int add_reject(leadx_plan *plan, leadx_member *member) {
-  leadx_member **more = sqlite3_realloc64(plan->rejects, sizeof *more * ((size_t)plan->nrejects + 1));
+static int add_member(leadx_member ***list, int *n, leadx_member *member) {
+  leadx_member **more = sqlite3_realloc64(*list, sizeof *more * ((size_t)*n + 1));
   if (!more) return SQLITE_NOMEM;
-  plan->rejects = more;
-  plan->rejects[plan->nrejects++] = member;
+  *list = more;
+  more[(*n)++] = member;
   return SQLITE_OK;
 }
 
@@ -51,14 +51,27 @@ static int reject_members(leadx_plan *plan, leadx_member *members, int *n) {
     }
   }
   for (int i = kept; i < *n; i++) {
-    if (!members[i].failed && add_reject(plan, &members[i]) != SQLITE_OK) return SQLITE_NOMEM;
+    if (!members[i].failed && !members[i].foreign && add_member(&plan->rejects, &plan->nrejects, &members[i]) != SQLITE_OK) return SQLITE_NOMEM;
   }
   *n = kept;
   return SQLITE_OK;
 }
 
+/* Leaves the rows up to the first one of another user: it may build on them, and what comes later builds on it. */
+static int keep_own(leadx_plan *plan, leadx_member *members, int *n) {
+  int own = 0, rc = SQLITE_OK;
+  while (own < *n && !members[own].foreign) own++;
+  for (int i = own; i < *n && rc == SQLITE_OK; i++) {
+    int silent = !members[i].foreign && !members[i].failed && !members[i].explained && !members[i].in_conflict;
+    if (silent) rc = add_member(&plan->behind, &plan->nbehind, &members[i]);
+  }
+  if (own < *n) plan->waiting++;
+  *n = own;
+  return rc;
+}
+
 static int add_group(leadx_plan *plan, leadx_member *members, int n) {
-  if (reject_members(plan, members, &n) != SQLITE_OK) return SQLITE_NOMEM;
+  if (reject_members(plan, members, &n) != SQLITE_OK || keep_own(plan, members, &n) != SQLITE_OK) return SQLITE_NOMEM;
   if (n == 0) return SQLITE_OK;
   if (members[0].table->mode == LEADX_MODE_PULL || !is_due(members, n)) {
     plan->waiting++;
@@ -348,6 +361,7 @@ void leadx_plan_clear(leadx_plan *plan) {
   for (int i = 0; i < plan->n; i++) leadx_change_unload(&plan->changes[i]);
   sqlite3_free(plan->changes);
   sqlite3_free(plan->rejects);
+  sqlite3_free(plan->behind);
   memset(plan, 0, sizeof *plan);
 }
 

@@ -55,6 +55,10 @@ int leadx_pull_may_ask(const leadx_run *run) {
 }
 
 static void end_run(leadx_run *run, const leadx_verdict *verdict, const leadx_request *request, const leadx_table *table) {
+  if (verdict->class_ == LEADX_CLASS_AUTH) {
+    leadx_run_refresh(run); /* it was tried, and says why it did not help */
+    return;
+  }
   int drift = verdict->class_ == LEADX_CLASS_DRIFT || verdict->class_ == LEADX_CLASS_ITEM;
   sqlite3_snprintf(sizeof run->tally.message, run->tally.message, "pull of %s: %s%s%s", table->remote, verdict->code, verdict->code[0] ? " " : "",
                    verdict->message[0] ? verdict->message : request->error);
@@ -75,20 +79,13 @@ static int is_too_much(const leadx_request *done, leadx_class class_) {
 leadx_request *leadx_pull_ask(leadx_run *run, leadx_request *request, int may_shrink, leadx_slice *rows, leadx_class *class_,
                               const leadx_table *table, leadx_err *err) {
   *class_ = LEADX_CLASS_PROTOCOL;
-  if (!request) return NULL;
-  if (run->transport->start(run->transport, request, err) != SQLITE_OK) {
-    leadx_request_free(request);
-    return NULL;
-  }
+  leadx_verdict verdict;
+  leadx_request *done = leadx_auth_exchange(run->auth, request, 1, &verdict, err);
+  if (!done) return NULL;
   run->tally.requests++;
   if (run->request_budget > 0) run->request_budget--;
-  leadx_request *done = NULL;
-  while (!done) done = run->transport->wait(run->transport, 1000);
   run->tally.bytes_in += done->bytes_in;
   run->tally.bytes_out += done->bytes_out;
-  leadx_answer answer = {(int)done->net, done->status, done->content_type, done->answer, done->answer_bytes, 1};
-  leadx_verdict verdict;
-  leadx_rest_classify(&answer, &verdict);
   *class_ = may_shrink && is_too_much(done, verdict.class_) ? LEADX_CLASS_SHRINK : verdict.class_;
   *rows = verdict.rows;
   if (verdict.class_ != LEADX_CLASS_OK && !(may_shrink && *class_ == LEADX_CLASS_SHRINK)) end_run(run, &verdict, done, table);

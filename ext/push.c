@@ -34,6 +34,14 @@ int leadx_run_renew(leadx_run *run, leadx_err *err) {
   return rc;
 }
 
+void leadx_run_refresh(leadx_run *run) {
+  leadx_tally *tally = &run->tally;
+  if (leadx_auth_refresh(run->auth) || tally->ended != LEADX_CLASS_OK) return;
+  tally->ended = run->auth->class_;
+  tally->retry_after_s = run->auth->retry_after_s;
+  sqlite3_snprintf(sizeof tally->message, tally->message, "%s", run->auth->message);
+}
+
 /* ---- claiming ---- */
 
 /* Cuts the changes that are CREATEs into jobs of equal members, the current batch size, and a bounded body. */
@@ -155,7 +163,7 @@ static int may_send(const leadx_push *push) {
 
 static int start_jobs(leadx_push *push, leadx_err *err) {
   int rc = SQLITE_OK;
-  while (rc == SQLITE_OK && may_send(push) && push->waiting.n > 0) {
+  while (rc == SQLITE_OK && may_send(push) && push->waiting.n > 0 && !leadx_auth_is_due(push->run->auth)) {
     int limit = push->waiting.first->kind == LEADX_JOB_CREATE ? IN_FLIGHT_BATCHES : IN_FLIGHT_SINGLES;
     if (push->in_flight >= limit) break;
     leadx_job *job = leadx_jobs_take(&push->waiting);
@@ -231,10 +239,12 @@ static void unload_settled(const leadx_jobs *done) {
   }
 }
 
-/* One turn of a stage: start what can be started, settle what is there. */
+/* One turn of a stage: start what can be started, settle what is there. While a new token is needed nothing is
+** started, and once all answers are in, it is asked for. */
 static int turn(leadx_push *push, leadx_err *err) {
   leadx_jobs done;
   leadx_jobs_init(&done);
+  if (push->in_flight == 0) leadx_run_refresh(push->run);
   push->stage_began_ms = leadx_clock_mono_ms();
   int rc = start_jobs(push, err);
   if (rc == SQLITE_OK && collect(push, &done) > 0) rc = settle_jobs(push, &done, err);
@@ -308,8 +318,22 @@ static int fail_rejects(leadx_push *push, const leadx_plan *plan, leadx_err *err
   return rc;
 }
 
+/* Rows that wait behind another user's say so. */
+static int explain_behind(leadx_push *push, const leadx_plan *plan, leadx_err *err) {
+  leadx_db *db = &push->run->ctx->db;
+  if (plan->nbehind == 0) return SQLITE_OK;
+  int rc = leadx_db_begin(db, err);
+  for (int i = 0; i < plan->nbehind && rc == SQLITE_OK; i++) {
+    rc = leadx_queue_delay(db, plan->behind[i]->id, "owner", "waits behind a change of the same row that belongs to another user", NULL, 0, err);
+  }
+  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
+  leadx_db_rollback(db);
+  return rc;
+}
+
 static int run_plan(leadx_push *push, leadx_plan *plan, leadx_err *err) {
   int rc = fail_rejects(push, plan, err);
+  if (rc == SQLITE_OK) rc = explain_behind(push, plan, err);
   for (int i = 0; i < plan->n; i++) push->run->tally.total += plan->changes[i].nmembers;
   for (int i = 0, end; i < plan->n && rc == SQLITE_OK && may_send(push); i = end) {
     end = leadx_plan_stage_end(plan, i);
@@ -321,6 +345,8 @@ static int run_plan(leadx_push *push, leadx_plan *plan, leadx_err *err) {
     }
   }
   abandon(push);
+  /* The last request that a step may send was refused: the next step finds a new token. */
+  if (push->run->auth->is_refused) leadx_run_refresh(push->run);
   if (rc == SQLITE_OK) rc = release_all(push, plan, err);
   return rc;
 }
@@ -339,7 +365,7 @@ static int run_pass(leadx_push *push, int *again, leadx_err *err) {
   leadx_window window;
   leadx_plan plan = {0};
   int64_t settled = push->run->tally.done;
-  int rc = leadx_window_load(&push->run->ctx->db, push->run->tables, push->behind, WINDOW_ROWS, &window, err);
+  int rc = leadx_window_load(&push->run->ctx->db, push->run->tables, push->run->user, push->behind, WINDOW_ROWS, &window, err);
   if (rc == SQLITE_OK) rc = leadx_plan_make(&push->run->ctx->db, push->run->tables, &window, &plan, err);
   if (rc == SQLITE_OK) rc = run_plan(push, &plan, err);
   push->sweep_moved |= push->run->tally.done > settled;

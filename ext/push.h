@@ -3,6 +3,7 @@
 #ifndef LEADX_PUSH_H
 #define LEADX_PUSH_H
 
+#include "auth.h"
 #include "ctx.h"
 #include "http.h"
 #include "request.h"
@@ -27,6 +28,7 @@ typedef struct leadx_run {
   const leadx_tables *tables;
   leadx_target target;
   leadx_transport *transport;
+  leadx_auth *auth;       /* of the target's token */
   const char *owner;      /* of the lease */
   const char *user;       /* whose token it is: its sub, "" without one */
   int64_t request_budget; /* how many requests may still be started; < 0: no limit */
@@ -36,6 +38,9 @@ typedef struct leadx_run {
 /* Sends what is due. SQLITE_OK also when the network or the server stopped it (see tally.ended);
 ** an error only when the local database failed. */
 int leadx_push_run(leadx_run *run, leadx_err *err);
+
+/* Sees to a token that can be used, with nothing in flight and no transaction open; ends the run where there is none. */
+void leadx_run_refresh(leadx_run *run);
 
 /* Takes the lease again for another term; tally.lost_lease when somebody else has it.
 ** Inside a write transaction. */

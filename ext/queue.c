@@ -51,7 +51,7 @@ static int copy_names(leadx_member *member, sqlite3_stmt *row, leadx_err *err) {
   return SQLITE_OK;
 }
 
-static int append_member(leadx_window *window, const leadx_tables *tables, sqlite3_stmt *row, leadx_err *err) {
+static int append_member(leadx_window *window, const leadx_tables *tables, const char *user, sqlite3_stmt *row, leadx_err *err) {
   if (window->n == window->capacity) {
     int capacity = window->capacity ? window->capacity * 2 : 64;
     leadx_member *more = sqlite3_realloc64(window->members, sizeof *more * (size_t)capacity);
@@ -70,11 +70,14 @@ static int append_member(leadx_window *window, const leadx_tables *tables, sqlit
   member->delayed = sqlite3_column_int(row, 7);
   member->in_conflict = strcmp(column_text(row, 8, err), "conflict") == 0;
   member->sent = sqlite3_column_int(row, 9);
+  member->foreign = strcmp(column_text(row, 11, err), user) != 0;
+  member->explained = strcmp(column_text(row, 8, err), "owner") == 0;
   window->n++; /* its names are freed with the window, also when the rest could not be read */
   return err->rc;
 }
 
-static int load_part(leadx_db *db, int sql_id, const leadx_tables *tables, int64_t behind, int limit, leadx_window *window, leadx_err *err) {
+static int load_part(leadx_db *db, int sql_id, const leadx_tables *tables, const char *user, int64_t behind, int limit, leadx_window *window,
+                     leadx_err *err) {
   char now[LEADX_INSTANT_BYTES], furthest[LEADX_INSTANT_BYTES];
   int64_t us = leadx_clock_wall_us();
   leadx_instant_format(us, now);
@@ -85,18 +88,19 @@ static int load_part(leadx_db *db, int sql_id, const leadx_tables *tables, int64
     sqlite3_bind_int(stmt, 3, limit);
     sqlite3_bind_int64(stmt, 4, behind);
   }
-  while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err)) append_member(window, tables, stmt, err);
+  while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err)) append_member(window, tables, user, stmt, err);
   leadx_db_put(db, stmt);
   return err->rc;
 }
 
-int leadx_window_load(leadx_db *db, const leadx_tables *tables, int64_t behind, int limit, leadx_window *window, leadx_err *err) {
+int leadx_window_load(leadx_db *db, const leadx_tables *tables, const char *user, int64_t behind, int limit, leadx_window *window,
+                      leadx_err *err) {
   memset(window, 0, sizeof *window);
-  int rc = load_part(db, LEADX_SQL_QUEUE_WINDOW_HELD, tables, behind, -1, window, err);
-  if (rc == SQLITE_OK && behind > 0) rc = load_part(db, LEADX_SQL_QUEUE_WINDOW_PASSED, tables, behind, -1, window, err);
+  int rc = load_part(db, LEADX_SQL_QUEUE_WINDOW_HELD, tables, user, behind, -1, window, err);
+  if (rc == SQLITE_OK && behind > 0) rc = load_part(db, LEADX_SQL_QUEUE_WINDOW_PASSED, tables, user, behind, -1, window, err);
   int earlier = window->n;
   for (int i = 0; i < earlier; i++) window->members[i].passed = behind > 0;
-  if (rc == SQLITE_OK) rc = load_part(db, LEADX_SQL_QUEUE_WINDOW, tables, behind, limit, window, err);
+  if (rc == SQLITE_OK) rc = load_part(db, LEADX_SQL_QUEUE_WINDOW, tables, user, behind, limit, window, err);
   window->truncated = window->n - earlier >= limit;
   if (window->n > earlier) window->last = window->members[window->n - 1].rowid;
   return rc;
@@ -110,9 +114,8 @@ void leadx_window_clear(leadx_window *window) {
 
 /* ---- the mark ---- */
 
-/* Does the row at the mark still carry the id that was noted? If the queue was emptied, renumbered or
-** restored since, or somebody took the mark away, everything is looked at again. */
-static int check_mark(leadx_db *db, leadx_err *err) {
+/* The row at the mark has to carry the id that was noted; the mark may have been taken away. */
+int leadx_queue_check_mark(leadx_db *db, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_QUEUE_MARK_GET, err);
   if (!stmt) return err->rc;
   int64_t below = 0;
@@ -129,7 +132,7 @@ static int check_mark(leadx_db *db, leadx_err *err) {
 }
 
 int leadx_queue_recover(leadx_db *db, leadx_err *err) {
-  int rc = check_mark(db, err);
+  int rc = leadx_queue_check_mark(db, err);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_QUEUE_NAME_NAMELESS, err, "");
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_QUEUE_RECOVER, err, "");
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_QUEUE_RECOVER_HELD, err, "");
@@ -260,7 +263,7 @@ int leadx_queue_purge(leadx_db *db, double synced_days, double conflict_days, in
   static const int statements[] = {LEADX_SQL_QUEUE_PURGE, LEADX_SQL_CONFLICT_PURGE};
   double days[] = {synced_days, conflict_days};
   *dropped = 0;
-  int rc = check_mark(db, err);
+  int rc = leadx_queue_check_mark(db, err);
   if (rc == SQLITE_OK) rc = leadx_queue_advance(db, err);
   for (int i = 0; i < 2 && rc == SQLITE_OK; i++) {
     rc = leadx_db_run(db, statements[i], err, "d", days[i]);

@@ -20,11 +20,13 @@ typedef struct leadx_member {
   int in_conflict;         /* waits for a person */
   int delayed;             /* its next try lies ahead */
   int sent;                /* was on the wire once: the server may have it */
+  int foreign;             /* belongs to another user than the one who syncs */
+  int explained;           /* and says so already, or that it waits behind such a row */
   int passed;              /* an earlier window of this sync had it: not again before the next sweep */
   int retry_count;
 } leadx_member;
 
-/* The unsent rows a sync works on: all of them, or the oldest `limit` behind the rowid `behind` (a sweep goes
+/* The unsent rows a sync in the name of user ("": nobody) works on: all of them, or the oldest `limit` behind the rowid `behind` (a sweep goes
 ** from window to window), together with what the earlier windows of the sweep left. */
 typedef struct leadx_window {
   leadx_member *members;
@@ -33,10 +35,14 @@ typedef struct leadx_window {
   int64_t last;            /* behind this rowid */
 } leadx_window;
 
-int leadx_window_load(leadx_db *db, const leadx_tables *tables, int64_t behind, int limit, leadx_window *window, leadx_err *err);
+int leadx_window_load(leadx_db *db, const leadx_tables *tables, const char *user, int64_t behind, int limit, leadx_window *window,
+                      leadx_err *err);
 void leadx_window_clear(leadx_window *window);
 
-/* Checks the low-water mark against the row it names, takes back what a crash left in flight.
+/* Checks the low-water mark against the row it names: where the queue was emptied, renumbered or restored since,
+** everything is looked at again. Inside the caller's write transaction. */
+int leadx_queue_check_mark(leadx_db *db, leadx_err *err);
+/* The same, and takes back what a crash left in flight.
 ** Inside the caller's write transaction. */
 int leadx_queue_recover(leadx_db *db, leadx_err *err);
 /* Moves the mark over everything settled and lists what stays behind. Inside a write transaction. */

@@ -1,4 +1,5 @@
 /* The requests of a push. See request.h. */
+#define _DEFAULT_SOURCE /* explicit_bzero */
 #include "request.h"
 
 #include <string.h>
@@ -22,6 +23,12 @@ static void append_plain(sqlite3_str *out, leadx_slice value) {
   }
 }
 
+/* Ends such a text after its use in a URL. One that is cut short for want of memory would name another row. */
+static void end_plain(sqlite3_str *value, sqlite3_str *url) {
+  if (sqlite3_str_errcode(value) != SQLITE_OK) leadx_db_spoil(url);
+  sqlite3_free(sqlite3_str_finish(value));
+}
+
 /* One condition per key column. A request without its key's condition would reach every row, so this is
 ** the only place where PATCH and DELETE get their address. */
 static void append_key_filter(sqlite3_str *url, const leadx_change *change) {
@@ -31,7 +38,7 @@ static void append_key_filter(sqlite3_str *url, const leadx_change *change) {
     append_plain(value, change->key_values[i]);
     const char *text = sqlite3_str_value(value);
     leadx_rest_filter_eq(url, i == 0, table->columns[table->key[i]].remote, text ? text : "", (size_t)sqlite3_str_length(value));
-    sqlite3_free(sqlite3_str_finish(value));
+    end_plain(value, url);
   }
 }
 
@@ -45,9 +52,21 @@ static int add_bearer(leadx_request *request, const char *token) {
   char *value = sqlite3_mprintf("Bearer %s", token);
   if (!value) return SQLITE_NOMEM;
   int rc = leadx_request_header(request, "Authorization", value);
-  memset(value, 0, strlen(value));
+  explicit_bzero(value, strlen(value));
   sqlite3_free(value);
   return rc;
+}
+
+int leadx_request_sign(leadx_request *request, const leadx_target *target) {
+  static const char name[] = "Authorization: ";
+  for (int i = 0; i < request->nheaders; i++) {
+    if (strncmp(request->headers[i], name, sizeof name - 1) != 0) continue;
+    explicit_bzero(request->headers[i], strlen(request->headers[i]));
+    sqlite3_free(request->headers[i]);
+    request->headers[i] = request->headers[--request->nheaders];
+    break;
+  }
+  return target->token ? add_bearer(request, target->token) : SQLITE_OK;
 }
 
 /* A publishable key goes in apikey alone; the gateway knows what to do without a user's token. */
@@ -138,7 +157,7 @@ static void append_in_list(sqlite3_str *url, leadx_change *const *changes, int n
     append_plain(value, changes[i]->key_values[0]);
     const char *text = sqlite3_str_value(value);
     leadx_rest_in_element(url, i == 0, text ? text : "", (size_t)sqlite3_str_length(value));
-    sqlite3_free(sqlite3_str_finish(value));
+    end_plain(value, url);
   }
   sqlite3_str_appendall(url, ")");
 }
@@ -158,7 +177,7 @@ static void append_or_list(sqlite3_str *url, leadx_change *const *changes, int n
       leadx_rest_escape(url, remote, strlen(remote));
       sqlite3_str_appendall(url, ".eq.");
       leadx_rest_in_element(url, 1, text ? text : "", (size_t)sqlite3_str_length(value));
-      sqlite3_free(sqlite3_str_finish(value));
+      end_plain(value, url);
     }
     sqlite3_str_appendall(url, ")");
   }

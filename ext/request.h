@@ -29,6 +29,9 @@ leadx_request *leadx_request_fetch(const leadx_target *target, leadx_change *con
 /* GET of a ready address; takes url over in every case. prefer may be NULL. */
 leadx_request *leadx_request_get(const leadx_target *target, sqlite3_str *url, const char *prefer, leadx_err *err);
 
+/* Puts the target's token into a request in place of the one it was made with, to send it again. SQLITE_NOMEM. */
+int leadx_request_sign(leadx_request *request, const leadx_target *target);
+
 /* POST to a function of the server; args is a JSON object, taken over. */
 leadx_request *leadx_request_call(const leadx_target *target, const char *function, sqlite3_str *args, leadx_err *err);
 

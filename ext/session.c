@@ -4,11 +4,17 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
-#include "doc.h"
+#include "clock.h"
 #include "http.h"
 #include "rest.h"
+
+/* A token is renewed when a tenth of its life is left, at most so long before its end. */
+#define RENEW_EARLY_MS 60000
+/* A server's word about a token's life counts up to ten years. */
+#define LONGEST_LIFE_S ((int64_t)3650 * 86400)
 
 struct leadx_session {
   leadx_session *next;
@@ -16,7 +22,11 @@ struct leadx_session {
   pid_t pid;      /* a child made by fork() begins with sessions of its own */
   char *filename; /* NULL: not shared */
   char *url, *apikey, *token, *refresh_token, *ca_file;
-  char user[64];
+  leadx_token claims;     /* of the token */
+  int64_t renew_mono_ms;  /* when to renew it; 0: not known */
+  int64_t serial;
+  int64_t refreshing_since_mono_ms; /* 0: nobody refreshes */
+  int auth_required;
   int allow_secret_key;
   leadx_progress progress;
   int64_t throttled_until_mono_ms;
@@ -36,7 +46,13 @@ static void free_secret(char *text) {
   sqlite3_free(text);
 }
 
-static char *copy_text(const char *text) { return text ? sqlite3_mprintf("%s", text) : NULL; }
+/* In one block of its size: a printing function would leave pieces of a secret behind. */
+static char *copy_text(const char *text) {
+  size_t n = text ? strlen(text) + 1 : 0;
+  char *copy = n ? sqlite3_malloc64(n) : NULL;
+  if (copy) memcpy(copy, text, n);
+  return copy;
+}
 
 static leadx_session *find(const char *filename) {
   for (leadx_session *s = all_sessions; s; s = s->next) {
@@ -93,6 +109,20 @@ void leadx_session_close(leadx_session *session) {
   sqlite3_free(session);
 }
 
+void leadx_tokens_clear(leadx_tokens *tokens) {
+  free_secret(tokens->access);
+  free_secret(tokens->refresh);
+  memset(tokens, 0, sizeof *tokens);
+}
+
+int leadx_tokens_copy(leadx_tokens *tokens, const char *access, const char *refresh) {
+  tokens->access = copy_text(access);
+  tokens->refresh = copy_text(refresh);
+  if (tokens->access && (tokens->refresh || !refresh)) return 0;
+  leadx_tokens_clear(tokens);
+  return 1;
+}
+
 void leadx_credentials_clear(leadx_credentials *credentials) {
   free_secret(credentials->url);
   free_secret(credentials->apikey);
@@ -113,8 +143,11 @@ static int copy_out(leadx_session *session, leadx_credentials *out) {
   out->apikey = copy_text(session->apikey);
   out->token = copy_text(session->token);
   out->ca_file = copy_text(session->ca_file);
-  memcpy(out->user, session->user, sizeof out->user);
+  memcpy(out->user, session->claims.user, sizeof out->user);
   out->allow_secret_key = session->allow_secret_key;
+  out->can_refresh = session->token && session->refresh_token;
+  out->renew_mono_ms = session->renew_mono_ms;
+  out->serial = session->serial;
   int failed = (session->url && !out->url) || (session->apikey && !out->apikey) || (session->token && !out->token) ||
                (session->ca_file && !out->ca_file);
   leave();
@@ -155,11 +188,14 @@ static int same_origin(const char *a, const char *b) {
   return a && b && origin_length(a) == origin_length(b) && strncmp(a, b, origin_length(a)) == 0;
 }
 
-static void forget_token(leadx_session *session) {
+static void forget_tokens(leadx_session *session) {
   free_secret(session->token);
   free_secret(session->refresh_token);
   session->token = session->refresh_token = NULL;
-  session->user[0] = 0;
+  memset(&session->claims, 0, sizeof session->claims);
+  session->renew_mono_ms = 0;
+  session->auth_required = 0;
+  session->serial++;
 }
 
 static int check_key(const char *apikey, int allow_secret_key, leadx_err *err) {
@@ -202,7 +238,8 @@ int leadx_session_configure(leadx_session *session, const char *url, const char 
     return leadx_err_nomem(err);
   }
   enter();
-  if (!same_origin(session->url, base)) forget_token(session);
+  /* A token that was set before any server belongs to the first one. */
+  if (session->url && !same_origin(session->url, base)) forget_tokens(session);
   free_secret(session->url);
   free_secret(session->apikey);
   sqlite3_free(session->ca_file);
@@ -216,90 +253,135 @@ int leadx_session_configure(leadx_session *session, const char *url, const char 
   return SQLITE_OK;
 }
 
-/* Decodes the base64url of a JWT's middle part. NULL when it is none. The caller frees. */
-static char *decode_claims(const char *token, size_t *n) {
-  static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  const char *from = strchr(token, '.');
-  const char *to = from ? strchr(from + 1, '.') : NULL;
-  if (!to) return NULL;
-  char *out = sqlite3_malloc64((sqlite3_uint64)(to - from) + 1);
-  if (!out) return NULL;
-  unsigned bits = 0;
-  int nbits = 0;
-  *n = 0;
-  for (const char *p = from + 1; p < to; p++) {
-    const char *digit = memchr(alphabet, *p, 64);
-    if (!digit) {
-      sqlite3_free(out);
-      return NULL;
-    }
-    bits = (bits << 6 | (unsigned)(digit - alphabet)) & 0xffffu;
-    nbits += 6;
-    if (nbits >= 8) {
-      nbits -= 8;
-      out[(*n)++] = (char)(bits >> nbits & 0xffu);
-    }
+/* ---- tokens ---- */
+
+int leadx_session_check_token(leadx_session *session, const char *who, const char *access, leadx_token *claims, leadx_err *err) {
+  char project[LEADX_USER_BYTES] = "";
+  if (!leadx_rest_header_safe(access)) {
+    return leadx_err_set(err, SQLITE_ERROR, "%s: the token has a byte that no header may carry, or is empty", who);
   }
-  return out;
-}
-
-/* Who the token speaks for: its sub, copied to user. */
-static int read_subject(const char *token, char user[64], leadx_err *err) {
-  size_t n = 0;
-  char *json = decode_claims(token, &n);
-  leadx_err quiet = {0};
-  leadx_doc *claims = json ? leadx_doc_parse("leadx_set_token", json, n, &quiet) : NULL;
-  const char *sub = claims ? leadx_doc_text(claims, "sub") : NULL;
-  int ok = claims && leadx_doc_is_object(claims);
-  if (ok) sqlite3_snprintf(64, user, "%s", sub ? sub : "");
-  leadx_doc_free(claims);
-  if (json) explicit_bzero(json, n);
-  sqlite3_free(json);
-  if (ok) return SQLITE_OK;
-  return leadx_err_set(err, SQLITE_ERROR,
-                       "leadx_set_token: this is no JWT (three parts with dots, the second one JSON); pass the user's access token");
-}
-
-int64_t leadx_session_token_expiry(const char *token) {
-  size_t n = 0;
-  char *json = decode_claims(token, &n);
-  leadx_err quiet = {0};
-  leadx_doc *claims = json ? leadx_doc_parse("token", json, n, &quiet) : NULL;
-  double exp = leadx_doc_number(leadx_doc_get(claims, "exp"));
-  leadx_doc_free(claims);
-  if (json) explicit_bzero(json, n);
-  sqlite3_free(json);
-  return exp > 0 && exp < 1e12 ? (int64_t)exp : 0;
-}
-
-int leadx_session_set_token(leadx_session *session, const char *token, const char *refresh_token, leadx_err *err) {
-  char user[64] = "";
-  if (token && !leadx_rest_header_safe(token)) {
-    return leadx_err_set(err, SQLITE_ERROR, "leadx_set_token: the token has a byte that no header may carry, or is empty");
-  }
-  if (token && read_subject(token, user, err) != SQLITE_OK) return err->rc;
-  char *access = copy_text(token), *refresh = copy_text(refresh_token);
-  if ((token && !access) || (refresh_token && !refresh)) {
-    free_secret(access);
-    free_secret(refresh);
-    return leadx_err_nomem(err);
+  if (leadx_token_read(access, claims)) {
+    return leadx_err_set(err, SQLITE_ERROR, "%s: this is no JWT (three parts with dots, the second one JSON); pass the user's access token", who);
   }
   enter();
-  int secret = token && !session->allow_secret_key && leadx_rest_key_is_secret(token);
-  if (!secret) {
-    forget_token(session);
-    session->token = access;
-    session->refresh_token = refresh;
-    memcpy(session->user, user, sizeof user);
-    session->generation++;
+  int secret = !session->allow_secret_key && leadx_rest_key_is_secret(access);
+  if (session->url) leadx_token_project_of_url(session->url, project);
+  leave();
+  if (secret) {
+    return leadx_err_set(err, SQLITE_ERROR, "%s: this token has the role service_role, which bypasses row level security; pass a user's token",
+                         who);
+  }
+  if (project[0] && claims->project[0] && strcasecmp(project, claims->project) != 0) {
+    return leadx_err_set(err, SQLITE_ERROR, "%s: this token is for the project %s, and the server is %s; sign in there, or leadx_configure() the other",
+                         who, claims->project, project);
+  }
+  return SQLITE_OK;
+}
+
+int64_t leadx_session_serial(leadx_session *session) {
+  enter();
+  int64_t serial = session->serial;
+  leave();
+  return serial;
+}
+
+/* From when on a token that lives so long from now is renewed. */
+static int64_t renewal(int64_t life_s) {
+  if (life_s > LONGEST_LIFE_S) life_s = LONGEST_LIFE_S;
+  int64_t life_ms = life_s > 0 ? life_s * 1000 : 0, early_ms = life_ms / 10;
+  if (early_ms > RENEW_EARLY_MS) early_ms = RENEW_EARLY_MS;
+  return leadx_clock_mono_ms() + life_ms - early_ms;
+}
+
+/* Under the mutex. Moves the texts out of tokens (NULL: none) unless the session has moved on. */
+static int put_tokens(leadx_session *session, int64_t serial, leadx_tokens *tokens) {
+  if (serial != LEADX_ANY_SERIAL && session->serial != serial) return 0;
+  forget_tokens(session);
+  session->generation++;
+  if (!tokens) return 1;
+  session->token = tokens->access;
+  session->refresh_token = tokens->refresh;
+  session->claims = tokens->claims;
+  if (tokens->expires_in_s > 0) session->renew_mono_ms = renewal(tokens->expires_in_s);
+  tokens->access = tokens->refresh = NULL;
+  return 1;
+}
+
+int leadx_session_replace_tokens(leadx_session *session, int64_t serial, leadx_tokens *tokens) {
+  enter();
+  int done = put_tokens(session, serial, tokens);
+  leave();
+  if (tokens) leadx_tokens_clear(tokens);
+  return done;
+}
+
+leadx_refresh_turn leadx_session_begin_refresh(leadx_session *session, int64_t serial, int64_t patience_ms, char **refresh_token) {
+  leadx_refresh_turn turn = LEADX_REFRESH_MINE;
+  int64_t now = leadx_clock_mono_ms();
+  *refresh_token = NULL;
+  enter();
+  if (session->serial != serial) turn = LEADX_REFRESH_NEWER;
+  else if (!session->token || !session->refresh_token) turn = LEADX_REFRESH_NONE;
+  else if (session->refreshing_since_mono_ms && now - session->refreshing_since_mono_ms < patience_ms) turn = LEADX_REFRESH_WAIT;
+  else if (!(*refresh_token = copy_text(session->refresh_token))) turn = LEADX_REFRESH_NOMEM;
+  if (turn == LEADX_REFRESH_MINE) session->refreshing_since_mono_ms = now > 0 ? now : 1;
+  leave();
+  return turn;
+}
+
+int leadx_session_end_refresh(leadx_session *session, int64_t serial, leadx_tokens *tokens, int is_final) {
+  int done = 0;
+  enter();
+  session->refreshing_since_mono_ms = 0;
+  if (tokens) {
+    done = put_tokens(session, serial, tokens);
+  } else if (is_final && session->serial == serial) {
+    free_secret(session->refresh_token);
+    session->refresh_token = NULL;
+    session->auth_required = 1;
   }
   leave();
-  if (!secret) return SQLITE_OK;
-  free_secret(access);
-  free_secret(refresh);
-  return leadx_err_set(err, SQLITE_ERROR,
-                       "leadx_set_token: this token has the role service_role, which bypasses row level security; pass a user's token");
+  if (tokens) leadx_tokens_clear(tokens);
+  return done;
 }
+
+int64_t leadx_session_note_time(leadx_session *session, int64_t serial, int64_t server_s) {
+  int64_t at = 0;
+  enter();
+  if (session->token && session->serial == serial) {
+    if (server_s > 0 && session->renew_mono_ms == 0 && session->claims.expires_s > 0) {
+      session->renew_mono_ms = renewal(session->claims.expires_s - server_s);
+    }
+    at = session->renew_mono_ms;
+  }
+  leave();
+  return at;
+}
+
+const char *leadx_auth_state_name(leadx_auth_state state) {
+  static const char *const names[] = {"none", "signed_out", "signed_in", "auth_required"};
+  return names[state];
+}
+
+leadx_auth_state leadx_session_auth_state(leadx_session *session, char user[LEADX_USER_BYTES]) {
+  const char *url = getenv("SUPABASE_URL");
+  enter();
+  leadx_auth_state state = session->auth_required ? LEADX_AUTH_REQUIRED
+                           : session->token       ? LEADX_AUTH_SIGNED_IN
+                           : session->url || (url && *url) ? LEADX_AUTH_SIGNED_OUT
+                                                           : LEADX_AUTH_NONE;
+  memcpy(user, session->claims.user, LEADX_USER_BYTES);
+  leave();
+  return state;
+}
+
+void leadx_session_set_auth_required(leadx_session *session, int required) {
+  enter();
+  session->auth_required = required;
+  leave();
+}
+
+/* ---- a sync, seen from outside ---- */
 
 void leadx_session_set_progress(leadx_session *session, const leadx_progress *progress) {
   enter();

@@ -5,6 +5,7 @@
 #define LEADX_SESSION_H
 
 #include "err.h"
+#include "token.h"
 
 typedef struct leadx_session leadx_session;
 
@@ -15,8 +16,11 @@ void leadx_session_close(leadx_session *session); /* accepts NULL */
 /* The credentials of one moment: a copy that the caller clears. Texts are sqlite3_malloc or NULL. */
 typedef struct leadx_credentials {
   char *url, *apikey, *token, *ca_file;
-  char user[64]; /* the token's sub, "" without a token */
+  char user[LEADX_USER_BYTES]; /* the token's sub, "" without a token */
   int allow_secret_key;
+  int can_refresh;       /* there is a refresh token, */
+  int64_t renew_mono_ms; /* and from this monotonic millisecond on it should be used; 0: nobody knows yet */
+  int64_t serial;        /* which of the session's tokens this is */
 } leadx_credentials;
 
 /* Copies the credentials out; when nothing was configured, the environment is asked first
@@ -24,16 +28,62 @@ typedef struct leadx_credentials {
 int leadx_session_credentials(leadx_session *session, const char *who, leadx_credentials *out, leadx_err *err);
 void leadx_credentials_clear(leadx_credentials *credentials);
 
-/* Sets server and key. NULL url: from the environment. Another origin than before forgets the token. */
+/* Sets server and key. NULL url: from the environment. Another origin than before forgets the tokens. */
 int leadx_session_configure(leadx_session *session, const char *url, const char *apikey, const char *ca_file, int allow_secret_key,
                             leadx_err *err);
-/* Sets or (NULL) forgets the access token; a JWT of another shape or for a service role is refused. */
-int leadx_session_set_token(leadx_session *session, const char *token, const char *refresh_token, leadx_err *err);
-/* When a JWT expires, in epoch seconds; 0 when it does not say. */
-int64_t leadx_session_token_expiry(const char *token);
 int leadx_session_is_configured(leadx_session *session);
 
-/* What the connections of a process can see of a sync that one of them runs. */
+/* ---- tokens ---- */
+
+/* What a sign-in brings. sqlite3_malloc texts or NULL. */
+typedef struct leadx_tokens {
+  char *access, *refresh;
+  int64_t expires_in_s; /* counted from now; 0 when it was not told */
+  leadx_token claims;   /* of the access token */
+} leadx_tokens;
+void leadx_tokens_clear(leadx_tokens *tokens); /* wipes them */
+/* Copies two texts (refresh may be NULL) in; 1 when out of memory. */
+int leadx_tokens_copy(leadx_tokens *tokens, const char *access, const char *refresh);
+
+/* Is it an access token that can be used here: a JWT, not for a service role (unless those are allowed), not of another
+** project than the server's where that can be told? who names the caller in errors. */
+int leadx_session_check_token(leadx_session *session, const char *who, const char *access, leadx_token *claims, leadx_err *err);
+
+/* Which of the session's tokens is the present one; it grows with every change, of the server as well. */
+int64_t leadx_session_serial(leadx_session *session);
+
+#define LEADX_ANY_SERIAL ((int64_t)-1)
+/* Puts new tokens in place of those with that serial, or (NULL) forgets them. Returns 1; 0 when somebody else has changed
+** them meanwhile, which stands. Takes the texts over, whatever it returns. */
+int leadx_session_replace_tokens(leadx_session *session, int64_t serial, leadx_tokens *tokens);
+
+/* One refresh at a time: refresh tokens are good for one use. */
+typedef enum leadx_refresh_turn {
+  LEADX_REFRESH_MINE,  /* go ahead, then leadx_session_end_refresh(); *refresh_token is a copy to be wiped */
+  LEADX_REFRESH_WAIT,  /* another connection is at it */
+  LEADX_REFRESH_NEWER, /* the session has another token than that serial */
+  LEADX_REFRESH_NONE,  /* there is no refresh token */
+  LEADX_REFRESH_NOMEM
+} leadx_refresh_turn;
+/* A refresh that began longer ago than patience_ms is given up by everybody: its thread is gone (a fork). */
+leadx_refresh_turn leadx_session_begin_refresh(leadx_session *session, int64_t serial, int64_t patience_ms, char **refresh_token);
+/* tokens NULL: nothing came, the old ones stay; is_final: the refresh token is of no use any more. Else as replace_tokens. */
+int leadx_session_end_refresh(leadx_session *session, int64_t serial, leadx_tokens *tokens, int is_final);
+
+/* The server's own time, from an answer: from now on it is known when the token with that serial expires, whatever this
+** device's clock says. Returns the monotonic millisecond from which on it should be renewed; 0: not known. */
+int64_t leadx_session_note_time(leadx_session *session, int64_t serial, int64_t server_s);
+
+/* Who requests speak for. */
+typedef enum leadx_auth_state { LEADX_AUTH_NONE, LEADX_AUTH_SIGNED_OUT, LEADX_AUTH_SIGNED_IN, LEADX_AUTH_REQUIRED } leadx_auth_state;
+/* *user gets the token's user, "" without one. */
+leadx_auth_state leadx_session_auth_state(leadx_session *session, char user[LEADX_USER_BYTES]);
+const char *leadx_auth_state_name(leadx_auth_state state); /* 'none' 'signed_out' 'signed_in' 'auth_required' */
+/* A sync found that somebody has to sign in, or that nobody has to. */
+void leadx_session_set_auth_required(leadx_session *session, int required);
+
+/* ---- what the connections of a process can see of a sync that one of them runs ---- */
+
 typedef struct leadx_progress {
   int syncing;
   int online; /* 1 the last contact succeeded, 0 it failed, -1 there was none yet */

@@ -436,6 +436,12 @@ static void note_unsent(const leadx_job *job) {
   for (int i = 0; i < job->n; i++) job->changes[i]->on_wire--;
 }
 
+/* The server refused the token, not the rows: the job waits for a new one. */
+static int ask_again(leadx_push *push, const leadx_job *job, leadx_err *err) {
+  int rc = leadx_jobs_add(&push->waiting, job->kind, job->changes, job->n, job->minimal);
+  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+}
+
 static int is_denied_insert(const leadx_job *job, const leadx_verdict *verdict) {
   return job->kind == LEADX_JOB_CREATE && !job->minimal && verdict->class_ == LEADX_CLASS_ITEM && strcmp(verdict->code, "42501") == 0;
 }
@@ -454,6 +460,7 @@ static int settle_bad(leadx_push *push, leadx_job *job, const leadx_verdict *ver
       if (is_denied_insert(job, verdict)) return settle_denied(push, job, err);
       if (job->n > 1) return split(push, job, err);
       return settle_alone(push, job, verdict, err);
+    case LEADX_CLASS_AUTH: return ask_again(push, job, err);
     default: end_run(push, job, verdict); return SQLITE_OK;
   }
 }
@@ -464,6 +471,7 @@ int leadx_settle_job(leadx_push *push, leadx_job *job, leadx_class *class_, lead
   leadx_verdict verdict;
   leadx_rest_classify(&answer, &verdict);
   *class_ = verdict.class_;
+  leadx_auth_note(push->run->auth, request, &verdict);
   if (verdict.class_ == LEADX_CLASS_OFFLINE && !verdict.message[0]) {
     sqlite3_snprintf(sizeof verdict.message, verdict.message, "%s", request->error);
   }

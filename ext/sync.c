@@ -7,6 +7,7 @@
 #include "diff.h"
 #include "doc.h"
 #include "lease.h"
+#include "owner.h"
 #include "pull.h"
 #include "reconcile.h"
 #include "schema.h"
@@ -52,13 +53,14 @@ static leadx_transport *open_transport(leadx_ctx *ctx, const leadx_sync_options 
   return leadx_http_open(&limits, interrupted, ctx, err);
 }
 
-/* Looks at the file before anything is sent: takes back what a crash left, renews triggers that are missing or
+/* Looks at the file before anything is sent: takes back what a crash left, notes whose the file is now, renews triggers that are missing or
 ** old, finds rows that no trigger saw. One write transaction, which also proves that the file can be written. */
-static int prepare_file(leadx_ctx *ctx, const leadx_tables *tables, leadx_err *err) {
+static int prepare_file(leadx_ctx *ctx, const leadx_tables *tables, const char *user, leadx_err *err) {
   leadx_db *db = &ctx->db;
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
   rc = leadx_queue_recover(db, err);
+  if (rc == SQLITE_OK && user[0]) rc = leadx_owner_adopt(db, user, err);
   for (int i = 0; i < tables->n && rc == SQLITE_OK; i++) rc = leadx_diff_table(db, tables->list[i], err);
   if (rc == SQLITE_OK) rc = leadx_diff_unmute(db, err);
   if (rc == SQLITE_OK) rc = leadx_diff_missing(db, err);
@@ -84,6 +86,9 @@ static void end_progress(leadx_ctx *ctx, const leadx_tally *tally) {
   if (is_reachable(tally) >= 0) progress.online = is_reachable(tally);
   sqlite3_snprintf(sizeof progress.message, progress.message, "%s", tally->message);
   leadx_session_set_progress(ctx->session, &progress);
+  if (tally->ended == LEADX_CLASS_AUTH || is_reachable(tally) > 0) {
+    leadx_session_set_auth_required(ctx->session, tally->ended == LEADX_CLASS_AUTH);
+  }
 }
 
 static void note_throttle(leadx_ctx *ctx, const leadx_tally *tally) {
@@ -137,7 +142,8 @@ static char *finish(leadx_ctx *ctx, const leadx_sync_options *options, const lea
   int64_t ms = leadx_clock_mono_ms() - began_ms;
   write_log(ctx, options, tally, state, ms);
   if (options->strict && strcmp(state, "ok") != 0) {
-    leadx_err_set(err, SQLITE_ERROR, "%s: %s%s%s", options->who, state, tally->message[0] ? ": " : "", tally->message);
+    int says_all = tally->ended == LEADX_CLASS_AUTH;
+    leadx_err_set(err, SQLITE_ERROR, "%s: %s%s%s", options->who, says_all ? "" : state, tally->message[0] && !says_all ? ": " : "", tally->message);
     return NULL;
   }
   return write_result(ctx, options, tally, state, ms, err);
@@ -166,18 +172,55 @@ static int run_halves(leadx_ctx *ctx, const leadx_sync_options *options, leadx_r
   return leadx_pull_run(run, options->only_table, err);
 }
 
-static int run_leased(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run, const leadx_credentials *credentials,
-                      leadx_err *err) {
-  int rc = prepare_file(ctx, run->tables, err);
-  if (rc == SQLITE_OK) {
-    run->transport = open_transport(ctx, options, credentials, err);
-    rc = run->transport ? SQLITE_OK : err->rc;
+/* The file is somebody's, and nobody is signed in. As nobody one would be shown nothing, and it would look as if all
+** rows were gone: so nothing is sent or fetched. Whether there is a network is still worth knowing. */
+static void knock(leadx_run *run, const char *file_user) {
+  leadx_tally *tally = &run->tally;
+  leadx_verdict verdict;
+  leadx_err quiet = {0};
+  leadx_request *done = leadx_auth_exchange(run->auth, leadx_grant_health_request(&run->target, &quiet), 0, &verdict, &quiet);
+  tally->requests++;
+  tally->ended = done && done->net != LEADX_NET_ANSWER ? verdict.class_ : LEADX_CLASS_AUTH;
+  sqlite3_snprintf(sizeof tally->message, tally->message, "%s", verdict.message);
+  if (tally->ended == LEADX_CLASS_AUTH) {
+    sqlite3_snprintf(sizeof tally->message, tally->message,
+                     "this file is used by the user %s, and nobody is signed in; call leadx_login() or leadx_set_token(), or leadx_logout() to "
+                     "give the file up",
+                     file_user);
   }
-  if (rc == SQLITE_OK) {
-    rc = run_halves(ctx, options, run, err);
-    end_progress(ctx, &run->tally);
-    run->transport->free(run->transport);
+  leadx_request_free(done);
+}
+
+/* Nothing went wrong, and yet the queue is not empty: other users' changes wait in it. */
+static int tell_waiting(leadx_run *run, leadx_err *err) {
+  int64_t n = 0;
+  if (run->tally.message[0]) return SQLITE_OK;
+  int rc = leadx_owner_waiting(&run->ctx->db, run->user, &n, err);
+  if (n > 0) {
+    sqlite3_snprintf(sizeof run->tally.message, run->tally.message, "changes of other users wait until those sign in: %lld",
+                     (sqlite3_int64)n);
   }
+  return rc;
+}
+
+static int run_leased(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run, leadx_credentials *credentials, leadx_err *err) {
+  char file_user[LEADX_USER_BYTES];
+  leadx_auth auth;
+  int rc = prepare_file(ctx, run->tables, credentials->user, err);
+  if (rc == SQLITE_OK) rc = leadx_owner_get(&ctx->db, file_user, err);
+  if (rc != SQLITE_OK) return rc;
+  run->transport = open_transport(ctx, options, credentials, err);
+  if (!run->transport) return err->rc;
+  leadx_auth_init(&auth, ctx, run->transport, credentials, &run->target);
+  run->auth = &auth;
+  if (!credentials->user[0] && file_user[0]) knock(run, file_user);
+  else rc = run_halves(ctx, options, run, err);
+  run->tally.requests += auth.requests;
+  run->tally.bytes_out += auth.bytes_out;
+  run->tally.bytes_in += auth.bytes_in;
+  if (rc == SQLITE_OK) rc = tell_waiting(run, err);
+  end_progress(ctx, &run->tally);
+  run->transport->free(run->transport);
   return rc;
 }
 
@@ -190,7 +233,7 @@ static int is_throttled(leadx_ctx *ctx, leadx_tally *tally) {
   return 1;
 }
 
-static char *run_configured(leadx_ctx *ctx, const leadx_sync_options *options, const leadx_credentials *credentials, leadx_err *err) {
+static char *run_configured(leadx_ctx *ctx, const leadx_sync_options *options, leadx_credentials *credentials, leadx_err *err) {
   char owner[LEADX_OWNER_BYTES], left[LEADX_OWNER_BYTES];
   int taken = 0;
   int64_t began_ms = leadx_clock_mono_ms();

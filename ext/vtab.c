@@ -243,18 +243,6 @@ static int bind_text(sqlite3_stmt *stmt, int i, const char *text) {
   return text && *text ? sqlite3_bind_text(stmt, i, text, -1, SQLITE_TRANSIENT) : sqlite3_bind_null(stmt, i);
 }
 
-/* Whose requests the server would see: 'none' no server is set, 'anon' the key alone, 'user' a token. */
-static const char *read_auth(leadx_session *session, char user[64]) {
-  leadx_credentials credentials;
-  leadx_err quiet = {0};
-  user[0] = '\0';
-  if (leadx_session_credentials(session, "leadx_state", &credentials, &quiet) != SQLITE_OK) return "none";
-  const char *auth = credentials.token ? "user" : "anon";
-  memcpy(user, credentials.user, sizeof credentials.user);
-  leadx_credentials_clear(&credentials);
-  return auth;
-}
-
 /* Does another process sync the file? Only the lease tells. */
 static int syncs_elsewhere(leadx_ctx *ctx) {
   leadx_db db = {.handle = ctx->db.handle};
@@ -272,7 +260,7 @@ static int syncs_elsewhere(leadx_ctx *ctx) {
 static int bind_state(leadx_ctx *ctx, sqlite3_stmt *stmt) {
   leadx_session *session = ctx->session;
   leadx_progress progress;
-  char user[64], next_sync[LEADX_INSTANT_BYTES] = "";
+  char user[LEADX_USER_BYTES], next_sync[LEADX_INSTANT_BYTES] = "";
   leadx_session_get_progress(session, &progress);
   if (leadx_session_next_sync(session)) leadx_instant_format(leadx_session_next_sync(session), next_sync);
   int rc = progress.online < 0 ? SQLITE_OK : sqlite3_bind_int(stmt, 1, progress.online);
@@ -280,7 +268,7 @@ static int bind_state(leadx_ctx *ctx, sqlite3_stmt *stmt) {
   if (rc == SQLITE_OK) rc = bind_text(stmt, 3, progress.phase);
   if (rc == SQLITE_OK) rc = sqlite3_bind_int64(stmt, 4, progress.done);
   if (rc == SQLITE_OK) rc = sqlite3_bind_int64(stmt, 5, progress.total);
-  if (rc == SQLITE_OK) rc = bind_text(stmt, 6, read_auth(session, user));
+  if (rc == SQLITE_OK) rc = bind_text(stmt, 6, leadx_auth_state_name(leadx_session_auth_state(session, user)));
   if (rc == SQLITE_OK) rc = bind_text(stmt, 7, progress.message);
   if (rc == SQLITE_OK) rc = bind_text(stmt, 8, next_sync);
   return rc;
@@ -291,8 +279,8 @@ static int bind_parameters(leadx_vtab *vtab, sqlite3_stmt *stmt, int plan, sqlit
   int rc = SQLITE_OK;
   if (vtab->entry->costly) rc = sqlite3_bind_int(stmt, 1, (plan & PLAN_COSTLY) != 0);
   if (rc == SQLITE_OK && vtab->entry->binding == BIND_USER) {
-    char user[64];
-    read_auth(vtab->ctx->session, user);
+    char user[LEADX_USER_BYTES];
+    leadx_session_auth_state(vtab->ctx->session, user);
     rc = sqlite3_bind_text(stmt, 2, user, -1, SQLITE_TRANSIENT);
   }
   for (int c = 0; rc == SQLITE_OK && c < CONDITIONS; c++) {

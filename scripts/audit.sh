@@ -16,9 +16,9 @@ failures=0
 layers=(
   'sqlite err clock hash sql_text'
   'db address exchange receive http json doc network'
-  'rest conflict wire schedule table ctx settings session schema queue lease'
-  'capture change apply plan diff fingerprint request page job intake'
-  'push pull settle resolve decide reconcile track server inspect probe'
+  'rest conflict wire token schedule table ctx settings session schema queue lease owner'
+  'capture change apply plan diff fingerprint request page job intake grant auth'
+  'push pull settle resolve decide reconcile track server inspect probe account'
   'sync'
   'worker'
   'func vtab'

@@ -48,10 +48,12 @@ UPDATE main.sync_queue SET status = 'PENDING' WHERE status = 'IN_PROGRESS' AND i
 
 -- name: queue_window
 -- Unsent rows behind the mark and behind ?4, by age. ?1 now, ?2 the furthest a try may lie ahead (a clock that
--- jumped back must not park a row), ?3 how many. Age and not priority, because whoever is referred to is older as a
+-- jumped back must not park a row), ?3 how many. The last column is whose the row is; it is looked up with the row, so
+-- that a user who signs in meanwhile gets nobody else's. Age and not priority, because whoever is referred to is older as a
 -- rule: a window without the parents would be refused row by row. Within the window plan.c goes by priority.
 SELECT q.rowid, q.id, q.entity_type, q.entity_id, q.action, q.status, q.retry_count,
-       q.next_try_at > ?1 AND q.next_try_at <= ?2, q.error_code, q.sent_at IS NOT NULL, q.created_at, q.owner
+       q.next_try_at > ?1 AND q.next_try_at <= ?2, q.error_code, q.sent_at IS NOT NULL, q.created_at,
+       ifnull(q.owner, ifnull((SELECT value FROM main.leadx_settings WHERE key = 'user'), ''))
 FROM main.sync_queue q
 WHERE q.rowid > (SELECT max(rowid_below, ?4) FROM main.leadx_mark) AND q.status IN ('PENDING', 'IN_PROGRESS', 'FAILED')
   AND q.id NOT IN (SELECT id FROM main.leadx_held)
@@ -60,7 +62,8 @@ ORDER BY q.rowid LIMIT ?3
 -- name: queue_window_passed
 -- What earlier windows of the same sync left unsent, up to ?4: the later changes of those rows wait behind it.
 SELECT q.rowid, q.id, q.entity_type, q.entity_id, q.action, q.status, q.retry_count,
-       q.next_try_at > ?1 AND q.next_try_at <= ?2, q.error_code, q.sent_at IS NOT NULL, q.created_at, q.owner
+       q.next_try_at > ?1 AND q.next_try_at <= ?2, q.error_code, q.sent_at IS NOT NULL, q.created_at,
+       ifnull(q.owner, ifnull((SELECT value FROM main.leadx_settings WHERE key = 'user'), ''))
 FROM main.sync_queue q
 WHERE q.rowid > (SELECT rowid_below FROM main.leadx_mark) AND q.rowid <= ?4
   AND q.status IN ('PENDING', 'IN_PROGRESS', 'FAILED') AND q.id NOT IN (SELECT id FROM main.leadx_held)
@@ -68,7 +71,8 @@ ORDER BY q.rowid LIMIT ?3
 
 -- name: queue_window_held
 SELECT q.rowid, q.id, q.entity_type, q.entity_id, q.action, q.status, q.retry_count,
-       q.next_try_at > ?1 AND q.next_try_at <= ?2, q.error_code, q.sent_at IS NOT NULL, q.created_at, q.owner
+       q.next_try_at > ?1 AND q.next_try_at <= ?2, q.error_code, q.sent_at IS NOT NULL, q.created_at,
+       ifnull(q.owner, ifnull((SELECT value FROM main.leadx_settings WHERE key = 'user'), ''))
 FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
 WHERE q.status IN ('PENDING', 'IN_PROGRESS', 'FAILED') ORDER BY q.rowid
 
@@ -103,7 +107,7 @@ WHERE id = ?1 AND status IS NOT 'SYNCED'
 
 -- name: queue_retry_one
 UPDATE main.sync_queue SET status = 'PENDING', retry_count = 0, error_code = NULL, error_message = NULL, next_try_at = NULL
-WHERE id = ?1 AND (status = 'FAILED' OR (status = 'PENDING' AND error_code IS NOT 'conflict'))
+WHERE id = ?1 AND (status = 'FAILED' OR (status = 'PENDING' AND ifnull(error_code, '') NOT IN ('conflict', 'owner')))
 
 -- name: queue_retry_all
 UPDATE main.sync_queue SET status = 'PENDING', retry_count = 0, error_code = NULL, error_message = NULL, next_try_at = NULL

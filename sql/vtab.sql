@@ -12,6 +12,7 @@ SELECT q.id, q.entity_type, q.entity_id, q.action, q.status,
     WHEN q.status = 'IN_PROGRESS' THEN 'ready'
     WHEN q.status IS NOT 'PENDING' THEN NULL
     WHEN q.error_code = 'conflict' THEN 'conflict'
+    WHEN q.error_code = 'owner' THEN 'waiting'
     WHEN q.error_code = '23503' THEN 'blocked'
     WHEN q.next_try_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now') THEN 'waiting'
     ELSE 'ready'

@@ -40,7 +40,7 @@ static void tear_down(void) {
 static void load(const char *sql) {
   run_on(handle, sql);
   ck_assert_msg(leadx_tables_load(&db, "test", &tables, &err) == SQLITE_OK, "%s", err.text);
-  ck_assert_msg(leadx_window_load(&db, &tables, 0, 100, &window, &err) == SQLITE_OK, "%s", err.text);
+  ck_assert_msg(leadx_window_load(&db, &tables, "", 0, 100, &window, &err) == SQLITE_OK, "%s", err.text);
   ck_assert_int_gt(window.n, 0);
   change.table = window.members[0].table;
   change.key = window.members[0].key;

@@ -49,7 +49,7 @@ static const char *planned(const char *sql) {
   leadx_tables_clear(&tables);
   run_on(handle, sql);
   ck_assert_msg(leadx_tables_load(&db, "test", &tables, &err) == SQLITE_OK, "%s", err.text);
-  ck_assert_msg(leadx_window_load(&db, &tables, 0, 10000, &window, &err) == SQLITE_OK, "%s", err.text);
+  ck_assert_msg(leadx_window_load(&db, &tables, "", 0, 10000, &window, &err) == SQLITE_OK, "%s", err.text);
   ck_assert_msg(leadx_plan_make(&db, &tables, &window, &plan, &err) == SQLITE_OK, "%s", err.text);
   order[0] = 0;
   for (int i = 0; i < plan.n && strlen(order) < sizeof order - 100; i++) {

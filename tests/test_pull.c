@@ -320,10 +320,12 @@ START_TEST(another_user_and_another_server_have_cursors_of_their_own) {
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
   ck_assert_ptr_null(strstr(pages_url(&model, 0), "gte"));
   device_text(&device, "SELECT leadx_configure('https://other.example/rest/v1', 'sb_publishable_model')");
+  device_text(&device, "SELECT leadx_set_token('eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJidWRpIn0.x')");
   model_forget_log(&model);
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
   ck_assert_ptr_null(strstr(pages_url(&model, 0), "gte"));
-  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_cursors"), 3);
+  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_cursors WHERE user = 'budi'"), 2);
+  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_cursors"), 2); /* nobody's is forgotten */
   same_as_server();
 }
 END_TEST

@@ -434,10 +434,12 @@ END_TEST
 START_TEST(vtab_state_says_who_asks) {
   expect("SELECT auth FROM leadx_state", "none");
   ck_assert_int_eq(leadx_session_configure(ctx->session, "https://example.supabase.co", "sb_publishable_x", NULL, 0, &err), SQLITE_OK);
-  expect("SELECT auth FROM leadx_state", "anon");
+  expect("SELECT auth FROM leadx_state", "signed_out");
   /* The claims are {"sub":"u1"}. */
-  ck_assert_int_eq(leadx_session_set_token(ctx->session, "e30.eyJzdWIiOiJ1MSJ9.x", NULL, &err), SQLITE_OK);
-  expect("SELECT auth FROM leadx_state", "user");
+  leadx_tokens tokens = {.claims = {.user = "u1"}};
+  ck_assert_int_eq(leadx_tokens_copy(&tokens, "e30.eyJzdWIiOiJ1MSJ9.x", NULL), 0);
+  ck_assert_int_eq(leadx_session_replace_tokens(ctx->session, LEADX_ANY_SERIAL, &tokens), 1);
+  expect("SELECT auth FROM leadx_state", "signed_in");
   run("INSERT INTO leadx_cursors(origin, user, entity, fingerprint, version) VALUES ('o', 'u1', 'customer', 'f', '1'), ('o', 'u2', 'customer', 'f', '2')");
   expect("SELECT cursor FROM leadx_status WHERE entity_type = 'customer'", "1");
 }
