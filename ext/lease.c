@@ -26,6 +26,15 @@ void leadx_lease_owner(char owner[LEADX_OWNER_BYTES]) {
   sqlite3_snprintf(LEADX_OWNER_BYTES, owner, "%s %d %s", machine, (int)getpid(), id);
 }
 
+/* Has a process of this machine ended? One that nobody has waited for (a container without an init never does) still
+** has a number, but no program any more. */
+static int has_ended(pid_t pid) {
+  char path[40], program[8];
+  if (kill(pid, 0) != 0) return errno == ESRCH;
+  sqlite3_snprintf((int)sizeof path, path, "/proc/%d/exe", (int)pid);
+  return readlink("/proc/self/exe", program, sizeof program) > 0 && readlink(path, program, sizeof program) < 0 && errno == ENOENT;
+}
+
 /* Was the holder a process of this machine that has ended? */
 static int is_dead(const char *owner) {
   char machine[100];
@@ -33,7 +42,7 @@ static int is_dead(const char *owner) {
   size_t n = strlen(machine);
   if (strncmp(owner, machine, n) != 0 || owner[n] != ' ') return 0;
   long pid = strtol(owner + n + 1, NULL, 10);
-  return pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+  return pid > 0 && has_ended((pid_t)pid);
 }
 
 /* Is somebody's lease still good? A lease that ends further ahead than one term from now, or began in

@@ -39,6 +39,8 @@
 #define LOOK_MS 250
 /* How long a stop waits for the thread. */
 #define STOP_MS 2000
+/* How long a start waits for somebody who has the file for himself: a writer does for a moment, who wants to keep it does for ever. */
+#define OPEN_WAIT_MS 1000
 /* How long the worker waits for a writer, and how long one nap is. */
 #define BUSY_WAIT_MS 5000
 #define BUSY_NAP_MS 5
@@ -144,6 +146,7 @@ static sqlite3 *open_handle(sqlite3 *host, leadx_err *err) {
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOMUTEX;
   int rc = sqlite3_open_v2(uri, &handle, flags, vfs ? vfs->zName : NULL);
   sqlite3_free(uri);
+  if (rc == SQLITE_OK) rc = sqlite3_busy_timeout(handle, OPEN_WAIT_MS);
   if (rc == SQLITE_OK) rc = sqlite3_exec(handle, "SELECT 1 FROM main.sqlite_schema LIMIT 1", NULL, NULL, NULL);
   if (rc == SQLITE_OK && copy_pragmas(host, handle, err) == SQLITE_OK) return handle;
   if (err->rc == SQLITE_OK) {
