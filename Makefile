@@ -31,7 +31,7 @@ endif
 HASH  := \#
 GOALS := $(or $(MAKECMDGOALS),all)
 BUILD_GOALS  := all static install lint audit
-SERVER_GOALS := test demo bench soak hosts fuzz server-up
+SERVER_GOALS := test tsan demo bench soak hosts fuzz server-up
 
 ifneq ($(filter $(SERVER_GOALS),$(GOALS)),)
 DEPS_STATE := $(shell scripts/deps.sh --check >&2 || scripts/deps.sh >&2 || echo missing)
@@ -75,6 +75,9 @@ FLAGS_PIC  := $(DIALECT) $(CFLAGS) -fPIC $(HARDEN) $(WARN) $(INCLUDES)
 FLAGS_CORE := $(FLAGS_PIC) -DSQLITE_CORE
 SANITIZE   := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FLAGS_ASAN := $(DIALECT) -O1 -g $(SANITIZE) $(WARN) $(INCLUDES) -DSQLITE_CORE
+# Threads are watched by another sanitizer, which cannot be had together with those.
+THREADS    := -fsanitize=thread -fno-omit-frame-pointer
+FLAGS_TSAN := $(DIALECT) -O1 -g $(THREADS) $(WARN) $(INCLUDES) -DSQLITE_CORE
 # Check's own macros convert between signed and unsigned.
 FLAGS_TEST := -Itests $(TEST_CFLAGS) -Wno-conversion -Wno-sign-conversion
 
@@ -86,8 +89,10 @@ SQL      := $(wildcard sql/*.sql sql/server/*.sql)
 OBJ_PIC  := $(SOURCES:%.c=$(BUILD)/pic/%.o) $(BUILD)/pic/sql_text.o
 OBJ_CORE := $(SOURCES:%.c=$(BUILD)/core/%.o) $(BUILD)/core/sql_text.o
 OBJ_ASAN := $(SOURCES:%.c=$(BUILD)/asan/%.o) $(BUILD)/asan/sql_text.o
+OBJ_TSAN := $(SOURCES:%.c=$(BUILD)/tsan/%.o) $(BUILD)/tsan/sql_text.o
 TEST_CORE := $(TESTS:%.c=$(BUILD)/core/%.o)
 TEST_ASAN := $(TESTS:%.c=$(BUILD)/asan/%.o)
+TEST_TSAN := $(TESTS:%.c=$(BUILD)/tsan/%.o)
 # Programs that tests start and kill, each from one file; the sanitized form is linked with leadx.
 TOOLS     := $(patsubst tests/tools/%.c,$(BUILD)/test/%,$(wildcard tests/tools/*.c))
 TOOLS_SAN := $(TOOLS:%=%_asan)
@@ -100,6 +105,7 @@ SO        := $(DIST)/leadx.so
 STATIC    := $(DIST)/libleadx.a
 TEST      := $(BUILD)/test/leadx_test
 TEST_SAN  := $(BUILD)/test/leadx_test_asan
+TEST_THREADS := $(BUILD)/test/leadx_test_tsan
 INSTALLED := $(DESTDIR)$(PREFIX)/lib/sqlite3/leadx.so
 
 # Suites run bottom layer first, so that the first failure is nearest to its cause.
@@ -112,7 +118,7 @@ include tests/sim/sim.mk
 
 # Targets ---------------------------------------------------------------------------
 
-.PHONY: all static install uninstall clean version help deps demo test bench soak hosts fuzz lint audit server-up server-down FORCE
+.PHONY: all static install uninstall clean version help deps demo test tsan bench soak hosts fuzz lint audit server-up server-down FORCE
 
 all: $(SO) ## builds dist/leadx.so
 
@@ -129,6 +135,10 @@ uninstall: ## removes what install put there
 test: $(SO) $(TEST) $(TEST_SAN) $(TOOLS) $(TOOLS_SAN) $(SIM) $(SIM_MUTANTS) ## runs all suites, plain and sanitized, with a real server; SUITE=rest runs one
 	@LEADX_SO='$(abspath $(SO))' scripts/test.sh --dir '$(BUILD)/test/server' --suite '$(SUITE)' $(TEST) $(TEST_SAN)
 	@$(if $(SUITE),:,scripts/sim.sh $(SIM) $(SIM_SEEDS) $(SIM_SECONDS) $(SIM_MUTANTS))
+
+tsan: $(SO) $(TEST_THREADS) ## runs the suites with threads under the thread sanitizer; SUITE=worker runs one
+	@for suite in $(or $(SUITE),worker worker_life interrupt); do \
+	  LEADX_SO='$(abspath $(SO))' scripts/test.sh --dir '$(BUILD)/test/server' --suite "$$suite" $(TEST_THREADS) || exit 1; done
 
 demo: $(SO) ## shows it all: offline writes, a sync, the rows on a real server
 	@LEADX_SO='$(abspath $(SO))' scripts/demo.sh
@@ -194,6 +204,11 @@ $(TEST_SAN): $(OBJ_ASAN) $(TEST_ASAN)
 	@echo '  LD  $@'
 	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS) -pthread
 
+$(TEST_THREADS): $(OBJ_TSAN) $(TEST_TSAN)
+	@mkdir -p $(@D)
+	@echo '  LD  $@'
+	$(Q)$(CC) $(THREADS) $(LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS) -pthread
+
 # A tool puts its own send() and recv() before those that libcurl would find.
 $(TOOLS): $(BUILD)/test/%: $(BUILD)/core/tests/tools/%.o $(BUILD)/core/tests/shim_vfs.o
 	@mkdir -p $(@D)
@@ -228,6 +243,7 @@ endef
 $(eval $(call object,pic,FLAGS_PIC))
 $(eval $(call object,core,FLAGS_CORE))
 $(eval $(call object,asan,FLAGS_ASAN))
+$(eval $(call object,tsan,FLAGS_TSAN))
 
 # test_object TREE,FLAGS: the same for tests/
 define test_object
@@ -238,6 +254,7 @@ $(BUILD)/$(1)/tests/%.o: tests/%.c $(BUILD)/flags | $(GENERATED) $(BUILD)/gen/su
 endef
 $(eval $(call test_object,core,FLAGS_CORE))
 $(eval $(call test_object,asan,FLAGS_ASAN))
+$(eval $(call test_object,tsan,FLAGS_TSAN))
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/ext/*.d $(BUILD)/*/tests/*.d $(BUILD)/*/tests/tools/*.d)
 
@@ -261,5 +278,5 @@ $(BUILD)/gen/suites.def: FORCE
 # Objects made with other flags, or another compiler, are made again.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(CC)' $(foreach f,FLAGS_PIC FLAGS_ASAN FLAGS_TEST,'$(subst ','\'',$($(f)))') >$@.new
+	@printf '%s\n' '$(CC)' $(foreach f,FLAGS_PIC FLAGS_ASAN FLAGS_TSAN FLAGS_TEST,'$(subst ','\'',$($(f)))') >$@.new
 	@$(replace)

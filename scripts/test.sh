@@ -62,7 +62,7 @@ start_server() {
   eval "$variables"
 }
 
-is_sanitized() { nm -D "$1" | grep __asan_init >/dev/null; }
+is_sanitized() { nm -D "$1" | grep -E '__(asan|tsan)_init' >/dev/null; }
 
 # A sanitizer has to see one process from its start to its end; elsewhere each
 # test runs in a process of its own, which names the test that crashes.
@@ -72,6 +72,7 @@ set_up_form() {
     export CK_FORK=no
     export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
     export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+    export TSAN_OPTIONS=halt_on_error=1:die_after_fork=0
   fi
 }
 
