@@ -84,7 +84,7 @@ FLAGS_TEST := -Itests $(TEST_CFLAGS) -Wno-conversion -Wno-sign-conversion
 # Files ---------------------------------------------------------------------------
 
 SOURCES  := $(wildcard ext/*.c)
-TESTS    := $(wildcard tests/*.c)
+TESTS    := $(wildcard tests/*.c tests/fuzz/fuzz_*.c)
 SQL      := $(wildcard sql/*.sql sql/server/*.sql)
 OBJ_PIC  := $(SOURCES:%.c=$(BUILD)/pic/%.o) $(BUILD)/pic/sql_text.o
 OBJ_CORE := $(SOURCES:%.c=$(BUILD)/core/%.o) $(BUILD)/core/sql_text.o
@@ -115,6 +115,7 @@ SUITES_FOUND  := $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
 SUITES        := $(filter $(SUITES_FOUND),$(SUITE_ORDER)) $(filter-out $(SUITE_ORDER),$(SUITES_FOUND))
 
 include tests/sim/sim.mk
+include tests/fuzz/fuzz.mk
 
 # Targets ---------------------------------------------------------------------------
 
@@ -152,8 +153,8 @@ soak: $(SO) $(TEST) $(TOOLS) $(SIM) ## kills, faults and lies for ten minutes; A
 hosts: $(SO) $(STATIC) ## a whole sync in every host language at hand
 	@LEADX_SO='$(abspath $(SO))' LEADX_A='$(abspath $(STATIC))' BUILD='$(abspath $(BUILD))' scripts/hosts.sh $(ARGS)
 
-fuzz: ## feeds random answers, texts and files to the parsers
-	@scripts/fuzz.sh
+fuzz: $(FUZZERS) ## feeds random answers, texts and files to the parsers; ARGS='600 answer': seconds and targets
+	@scripts/fuzz.sh '$(BUILD)/fuzz' $(ARGS)
 
 lint: $(BUILD)/gen/sql_text.h ## cppcheck, clang-tidy and shellcheck
 	@scripts/lint.sh $(FLAGS_PIC)
@@ -256,7 +257,7 @@ $(eval $(call test_object,core,FLAGS_CORE))
 $(eval $(call test_object,asan,FLAGS_ASAN))
 $(eval $(call test_object,tsan,FLAGS_TSAN))
 
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/ext/*.d $(BUILD)/*/tests/*.d $(BUILD)/*/tests/tools/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/ext/*.d $(BUILD)/*/tests/*.d $(BUILD)/*/tests/tools/*.d $(BUILD)/*/tests/fuzz/*.d)
 
 # Generated -----------------------------------------------------------------------------
 

@@ -24,6 +24,8 @@ const char *leadx_address_text_fault(const char *url) {
   colon = strchr(url, ':');
   if (!colon || strncmp(colon, "://", 3) != 0) return "it lacks https://";
   if (colon[3] == '/') return "it has no host";
+  /* curl decodes it, others do not. */
+  if (memchr(colon + 3, '%', strcspn(colon + 3, "/"))) return "its host contains %";
   return NULL;
 }
 

@@ -1,0 +1,41 @@
+#!/bin/bash
+# Runs the fuzzers of tests/fuzz one after the other, each beginning with its kept corpus and what earlier runs found
+# interesting. `make fuzz` calls it. A finding ends its fuzzer and is kept as FOLDER/NAME-found/…; one that is mended
+# belongs into tests/fuzz/corpus/NAME, where the suite "fuzz" replays it. Exit 1 when anything was found.
+#
+#   scripts/fuzz.sh FOLDER [SECONDS [TARGET...]]     (60 seconds, all targets)
+set -uo pipefail
+
+[ $# -gt 0 ] || {
+  printf 'usage: scripts/fuzz.sh FOLDER [SECONDS [TARGET...]]\n' >&2
+  exit 2
+}
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+folder=$1
+seconds=${2:-60}
+shift $(($# > 2 ? 2 : $#))
+if [ $# -gt 0 ]; then targets=("$@"); else targets=(answer config file instant request); fi
+failed=0
+
+export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:quarantine_size_mb=16:malloc_context_size=3
+export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+
+for target in "${targets[@]}"; do
+  corpus=$here/../tests/fuzz/corpus/$target
+  found=$folder/$target-found
+  [ -x "$folder/$target" ] || {
+    printf 'fuzz: there is no target "%s"\n' "$target" >&2
+    exit 2
+  }
+  mkdir -p "$folder/$target-corpus" "$found"
+  # The folder that is named first gets what is new.
+  if "$folder/$target" -max_total_time="$seconds" -max_len=4096 -timeout=20 -rss_limit_mb=1024 -print_final_stats=1 \
+    -verbosity=0 -artifact_prefix="$found/" "$folder/$target-corpus" "$corpus" >"$folder/$target.log" 2>&1; then
+    printf '%-10s ok, %s executions\n' "$target" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$folder/$target.log")"
+  else
+    failed=1
+    printf '%-10s FOUND something: %s\n' "$target" "$found"
+    tail -n 25 "$folder/$target.log"
+  fi
+done
+exit "$failed"

@@ -1,0 +1,27 @@
+# The fuzzers: one program per tests/fuzz/fuzz_NAME.c, with libFuzzer, ASan and UBSan, which need clang.
+# Included by the Makefile. The same targets are linked with the test program, whose suite "fuzz" replays the corpus.
+
+FUZZ_CC      ?= clang
+FUZZ_TARGETS := $(filter-out db,$(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
+FUZZERS      := $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
+FUZZ_SOURCES := $(SOURCES) $(BUILD)/gen/sql_text.c tests/fake_transport.c $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_OBJ     := $(FUZZ_SOURCES:$(BUILD)/gen/%=gen/%)
+FUZZ_OBJ     := $(FUZZ_OBJ:%.c=$(BUILD)/fuzz/o/%.o)
+FLAGS_FUZZ   := $(DIALECT) -O1 -g $(SANITIZE) -fsanitize=fuzzer-no-link -Wall -Wextra $(INCLUDES) -DSQLITE_CORE
+
+# Each target and the driver go into one program; only the driver's copy knows which.
+$(FUZZERS): $(BUILD)/fuzz/%: $(FUZZ_OBJ) tests/fuzz/driver.c
+	@mkdir -p $(@D)
+	@echo '  LD  $@'
+	$(Q)$(FUZZ_CC) $(FLAGS_FUZZ) -fsanitize=fuzzer -DFUZZ_TARGET=fuzz_$* -Itests/fuzz -o $@ tests/fuzz/driver.c $(FUZZ_OBJ) $(LIBS) $(TEST_LIBS) -pthread
+
+$(BUILD)/fuzz/o/%.o: %.c $(BUILD)/flags | $(GENERATED)
+	@mkdir -p $(@D)
+	@echo '  CC  $@'
+	$(Q)$(FUZZ_CC) $(FLAGS_FUZZ) -Itests -MMD -MP -c -o $@ $<
+$(BUILD)/fuzz/o/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/flags | $(GENERATED)
+	@mkdir -p $(@D)
+	@echo '  CC  $@'
+	$(Q)$(FUZZ_CC) $(FLAGS_FUZZ) -c -o $@ $<
+
+-include $(wildcard $(BUILD)/fuzz/o/*/*.d $(BUILD)/fuzz/o/*/*/*.d)
