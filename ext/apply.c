@@ -209,17 +209,70 @@ int leadx_apply_acked(leadx_db *db, leadx_apply *apply, const leadx_change *chan
 
 /* ---- deleted on the server ---- */
 
-int leadx_apply_deleted(leadx_db *db, const leadx_change *change, leadx_err *err) {
+static int has_foreign_keys(const leadx_db *db) {
+  int on = 0;
+  sqlite3_db_config(db->handle, SQLITE_DBCONFIG_ENABLE_FKEY, -1, &on);
+  return on;
+}
+
+/* Deletes the row. *refused: why the local table's rules, or its triggers, do not let it go. A trigger that rolls the whole
+** transaction back has taken what came before along, which is an error. */
+static int delete_row(leadx_db *db, const leadx_table *table, const char *key, int *changed, const char **refused, leadx_err *err) {
   sqlite3_str *sql = sqlite3_str_new(NULL);
-  sqlite3_str_appendf(sql, "DELETE FROM main.\"%w\" WHERE ", change->table->name);
-  leadx_table_where_key(change->table, sql, 1);
+  sqlite3_str_appendf(sql, "DELETE FROM main.\"%w\" WHERE ", table->name);
+  leadx_table_where_key(table, sql, 1);
   sqlite3_stmt *stmt = leadx_db_get_str(db, sql, err);
   if (!stmt) return err->rc;
-  int rc = leadx_table_bind_key(change->table, stmt, 1, change->key);
+  int rc = leadx_table_bind_key(table, stmt, 1, key);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
   leadx_db_put(db, stmt);
+  if (rc == SQLITE_DONE) *changed = sqlite3_changes(db->handle) > 0;
+  else if (is_refusal(rc) && !sqlite3_get_autocommit(db->handle)) *refused = "other rows refer to it, or a rule of the table keeps it";
+  else return leadx_err_db(err, db->handle, rc, "remove a row the server deleted");
+  return SQLITE_OK;
+}
+
+/* What the removal did to other rows, as the triggers wrote it down behind `before`, is no wish of anybody here: it is
+** taken out of the queue, and the server's state of those rows is fetched. */
+static int take_back_effects(leadx_db *db, const leadx_table *table, const char *key, int64_t before, leadx_err *err) {
+  int rc = leadx_db_run(db, LEADX_SQL_REMOVAL_FORGET, err, "i", before);
+  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_REMOVAL_REFETCH, err, "iss", before, table->entity, key);
+  return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_REMOVAL_UNQUEUE, err, "i", before) : rc;
+}
+
+/* Foreign keys may take other rows along, at any depth, or change them. The triggers see all of it, so capture is on
+** meanwhile. */
+static int delete_watched(leadx_db *db, const leadx_table *table, const char *key, int *changed, const char **refused, leadx_err *err) {
+  int64_t before = 0, robbed = 0;
+  int rc = leadx_db_int(db, LEADX_SQL_QUEUE_NEXT_ROWID, err, &before, "");
+  if (rc == SQLITE_OK) rc = leadx_apply_end(db, err);
+  if (rc == SQLITE_OK) rc = delete_row(db, table, key, changed, refused, err);
+  if (rc == SQLITE_OK) rc = leadx_apply_begin(db, err);
+  if (rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_REMOVAL_ROBS, err, &robbed, "i", before);
+  if (rc == SQLITE_OK && robbed) *refused = "a row that refers to it has an unsent change";
+  return rc == SQLITE_OK && !robbed ? take_back_effects(db, table, key, before, err) : rc;
+}
+
+int leadx_apply_remove(leadx_db *db, const leadx_table *table, const char *key, int *changed, const char **refused, leadx_err *err) {
+  *changed = 0;
+  *refused = NULL;
+  if (!has_foreign_keys(db)) {
+    int rc = delete_row(db, table, key, changed, refused, err);
+    return rc == SQLITE_OK && !*refused ? leadx_db_run(db, LEADX_SQL_SHADOW_FORGET, err, "ss", table->entity, key) : rc;
+  }
+  int rc = leadx_db_exec(db, "SAVEPOINT leadx_removal", err);
+  if (rc == SQLITE_OK) rc = delete_watched(db, table, key, changed, refused, err);
+  if (rc == SQLITE_OK && *refused) *changed = 0;
+  if (rc == SQLITE_OK && *refused) rc = leadx_db_exec(db, "ROLLBACK TO leadx_removal", err);
+  /* What is not here any more must not look like a row that was deleted here without a trigger. */
+  if (rc == SQLITE_OK && !*refused) rc = leadx_db_run(db, LEADX_SQL_SHADOW_FORGET, err, "ss", table->entity, key);
+  return rc == SQLITE_OK ? leadx_db_exec(db, "RELEASE leadx_removal", err) : rc;
+}
+
+int leadx_apply_deleted(leadx_db *db, const leadx_change *change, leadx_err *err) {
+  const char *refused = NULL;
+  int changed = 0, rc = leadx_apply_remove(db, change->table, change->key, &changed, &refused, err);
   /* Rows that refer to it hold it: the next pull looks again, and until then it counts as known. */
-  if (is_refusal(rc)) return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "ttt", change->table->entity, change->key, "still referred to");
-  if (rc == SQLITE_DONE) return leadx_db_run(db, LEADX_SQL_SHADOW_FORGET, err, "tt", change->table->entity, change->key);
-  return leadx_err_db(err, db->handle, rc, "remove the local row");
+  if (rc == SQLITE_OK && refused) rc = leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "sss", change->table->entity, change->key, refused);
+  return rc;
 }

@@ -25,7 +25,11 @@ int leadx_apply_end(leadx_db *db, leadx_err *err);
 ** Between begin and end. */
 int leadx_apply_acked(leadx_db *db, leadx_apply *apply, const leadx_change *change, leadx_slice row, leadx_err *err);
 
-/* Removes the local row of a change whose row the server deleted; a row that children still refer to stays. */
+/* Removes a local row that the server does not show any more, with what hangs on it by the local foreign keys. *refused: why
+** it stays, NULL when it is gone; a static text. It stays when other rows hold it, or when an
+** unsent change of another row would go with it. Between begin and end. */
+int leadx_apply_remove(leadx_db *db, const leadx_table *table, const char *key, int *changed, const char **refused, leadx_err *err);
+/* The same for a change whose row the server deleted; one that stays is looked at again by the next pull. */
 int leadx_apply_deleted(leadx_db *db, const leadx_change *change, leadx_err *err);
 
 #endif

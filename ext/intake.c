@@ -20,7 +20,6 @@ struct leadx_intake {
   int *order;              /* the column that the i-th member of a row stands for, -1 for none: rows are uniform */
   unsigned char *omitted;  /* the i-th member is NULL where the local column has its DEFAULT instead */
   int norder;
-  sqlite3_stmt *erase;
 };
 
 leadx_intake *leadx_intake_open(leadx_db *db, leadx_table *table, leadx_err *err) {
@@ -51,7 +50,6 @@ void leadx_intake_close(leadx_intake *intake) {
   for (int i = 0; i < intake->npending; i++) sqlite3_free(intake->pending[i]);
   sqlite3_free(intake->pending);
   drop_upsert(intake);
-  leadx_db_put(intake->db, intake->erase);
   sqlite3_free(intake);
 }
 
@@ -349,25 +347,6 @@ int leadx_intake_is_deleted(const leadx_table *table, leadx_slice row) {
   return mark.n && leadx_json_kind_of(mark) != LEADX_JSON_NULL && leadx_json_kind_of(mark) != LEADX_JSON_FALSE;
 }
 
-static int erase(leadx_intake *intake, const char *key, int *changed, const char **refused, leadx_err *err) {
-  if (!intake->erase) {
-    sqlite3_str *sql = sqlite3_str_new(NULL);
-    sqlite3_str_appendf(sql, "DELETE FROM main.\"%w\" WHERE ", intake->table->name);
-    leadx_table_where_key(intake->table, sql, 1);
-    intake->erase = leadx_db_get_str(intake->db, sql, err);
-    if (!intake->erase) return err->rc;
-  }
-  int rc = leadx_table_bind_key(intake->table, intake->erase, 1, key);
-  if (rc == SQLITE_OK) rc = sqlite3_step(intake->erase);
-  sqlite3_reset(intake->erase);
-  if (rc == SQLITE_DONE) *changed = sqlite3_changes(intake->db->handle) > 0;
-  else if (!is_refusal(intake, rc)) return leadx_err_db(err, intake->db->handle, rc, "remove a row the server deleted");
-  else *refused = sqlite3_errmsg(intake->db->handle);
-  /* What is not here any more must not look like a row that was deleted here without a trigger. */
-  if (rc != SQLITE_DONE) return SQLITE_OK;
-  return leadx_db_run(intake->db, LEADX_SQL_SHADOW_FORGET, err, "tt", intake->table->entity, key);
-}
-
 int leadx_intake_drops_deleted(const leadx_table *table) {
   const char *column = table->soft_delete_column;
   return column && leadx_table_find_remote(table, column, strlen(column)) < 0;
@@ -382,7 +361,7 @@ static int take_row(leadx_intake *intake, leadx_slice row, char *key, const char
   if (rc != SQLITE_OK || (known && !anew)) return rc;
   if (leadx_intake_is_pending(intake, key)) return park(intake, key, "a local change is unsent", parked, err);
   int removes = leadx_intake_is_deleted(intake->table, row) && leadx_intake_drops_deleted(intake->table);
-  rc = removes ? erase(intake, key, changed, &refused, err) : upsert(intake, row, key, &refused, err);
+  rc = removes ? leadx_apply_remove(intake->db, intake->table, key, changed, &refused, err) : upsert(intake, row, key, &refused, err);
   if (rc != SQLITE_OK) return rc;
   if (refused) return park(intake, key, refused, parked, err);
   if (removes) return SQLITE_OK;
@@ -408,7 +387,7 @@ int leadx_intake_remove(leadx_intake *intake, const char *key, int *changed, int
     *refused = 1;
     return SQLITE_OK;
   }
-  int rc = erase(intake, key, changed, &reason, err);
+  int rc = leadx_apply_remove(intake->db, intake->table, key, changed, &reason, err);
   *refused = reason != NULL;
   return rc;
 }
