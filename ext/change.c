@@ -408,12 +408,7 @@ static void append_now(const leadx_change *change, const leadx_field *field, sql
 static int is_deferrable(const leadx_change *change, const leadx_field *field) {
   const leadx_table *table = change->table;
   if (field->column < 0 || table->columns[field->column].not_null || is_key(change, field)) return 0;
-  for (int r = 0; r < table->nreferences; r++) {
-    for (int i = 0; i < table->references[r].ncolumn; i++) {
-      if (table->references[r].column[i] == field->column) return 1;
-    }
-  }
-  return 0;
+  return leadx_table_is_reference(table, field->column);
 }
 
 uint64_t leadx_change_shape(const leadx_change *change) {

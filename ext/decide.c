@@ -18,6 +18,7 @@ typedef struct leadx_question {
   leadx_slice base;        /* what both sides started from; empty where that is not known */
   unsigned char *edited;   /* per column: 1 when an unsent change is about it */
   int deleted;             /* the newest unsent change deletes the row */
+  int without_references;  /* the server's row refers to a row that is not here yet */
 } leadx_question;
 
 static void question_clear(leadx_question *question) {
@@ -166,9 +167,9 @@ static int read_edits(leadx_db *db, leadx_question *question, leadx_err *err) {
   return err->rc;
 }
 
-/* What a column of the local row becomes; an empty slice leaves it. The client's choice is the row as it is now, with the
+/* What was decided about a column; an empty slice leaves it. The client's choice is the row as it is now, with the
 ** edits made since the question; what only the server changed is the server's. */
-static leadx_slice final_value(const leadx_question *question, const char *choice, int column, int with_version) {
+static leadx_slice decided_value(const leadx_question *question, const char *choice, int column, int with_version) {
   const leadx_table *table = question->table;
   const char *remote = table->columns[column].remote;
   leadx_slice none = {NULL, 0}, theirs = leadx_json_member(question->server, remote);
@@ -179,8 +180,21 @@ static leadx_slice final_value(const leadx_question *question, const char *choic
   return question->edited[column] || refused ? none : theirs;
 }
 
-/* Writes the decision into the local row, capture off. */
-static int write_local(leadx_db *db, const leadx_question *question, const char *choice, int with_version, leadx_err *err) {
+/* Is it a reference of the server's that the pull will bring, because what it refers to is not here yet? */
+static int is_left_to_pull(const leadx_question *question, const char *choice, int column) {
+  if (!question->without_references || !leadx_table_is_reference(question->table, column)) return 0;
+  leadx_slice theirs = leadx_json_member(question->server, question->table->columns[column].remote);
+  return theirs.n && decided_value(question, choice, column, 0).z == theirs.z;
+}
+
+/* What a column of the local row becomes now; an empty slice leaves it. */
+static leadx_slice final_value(const leadx_question *question, const char *choice, int column, int with_version) {
+  leadx_slice none = {NULL, 0};
+  return is_left_to_pull(question, choice, column) ? none : decided_value(question, choice, column, with_version);
+}
+
+/* Writes the decision into the local row, capture off. *dangles (unless NULL): a foreign key refused it, and nothing is written. */
+static int write_local(leadx_db *db, const leadx_question *question, const char *choice, int with_version, int *dangles, leadx_err *err) {
   const leadx_table *table = question->table;
   sqlite3_str *sql = sqlite3_str_new(NULL);
   int n = 0;
@@ -207,7 +221,9 @@ static int write_local(leadx_db *db, const leadx_question *question, const char 
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
   sqlite3_finalize(stmt);
   if (rc == SQLITE_DONE) return SQLITE_OK;
-  return leadx_err_db(err, db->handle, rc, "write the decision");
+  if (!dangles || sqlite3_extended_errcode(db->handle) != SQLITE_CONSTRAINT_FOREIGNKEY) return leadx_err_db(err, db->handle, rc, "write the decision");
+  *dangles = 1;
+  return SQLITE_OK;
 }
 
 /* The local row in wire form; NULL without an error when it is gone. */
@@ -230,7 +246,7 @@ static char *read_local(leadx_db *db, const leadx_question *question, leadx_err 
 }
 
 /* The server's values of the columns in which the local row differs from it; NULL when there are none. */
-static char *difference(const leadx_question *question, leadx_slice local, leadx_err *err) {
+static char *difference(const leadx_question *question, const char *choice, leadx_slice local, leadx_err *err) {
   const leadx_table *table = question->table;
   sqlite3_str *base = sqlite3_str_new(NULL);
   int n = 0;
@@ -238,6 +254,7 @@ static char *difference(const leadx_question *question, leadx_slice local, leadx
     const leadx_column *column = &table->columns[i];
     leadx_slice theirs = leadx_json_member(question->server, column->remote), mine = leadx_json_member(local, column->remote);
     if (!theirs.n || !mine.n || i == table->version_column || leadx_wire_equal(column->type, mine, theirs)) continue;
+    if (is_left_to_pull(question, choice, i)) continue;
     sqlite3_str_appendall(base, n++ ? "," : "{");
     leadx_json_append_string(base, column->remote, strlen(column->remote));
     sqlite3_str_appendf(base, ":%.*s", (int)theirs.n, theirs.z);
@@ -250,13 +267,13 @@ static char *difference(const leadx_question *question, leadx_slice local, leadx
 }
 
 /* Queues what the server does not have yet, on the version that was shown. *left: there is something. */
-static int queue_rest(leadx_db *db, const leadx_question *question, int *left, leadx_err *err) {
+static int queue_rest(leadx_db *db, const leadx_question *question, const char *choice, int *left, leadx_err *err) {
   leadx_slice local;
   char *row = read_local(db, question, err);
   int rc = err->rc;
   *left = 0;
   if (row && is_json(row, &local, LEADX_JSON_OBJECT)) {
-    char *base = difference(question, local, err);
+    char *base = difference(question, choice, local, err);
     char id[37];
     int64_t next = 0;
     rc = err->rc;
@@ -292,12 +309,21 @@ static int settle_deleted(leadx_db *db, const leadx_question *question, const ch
   return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_DECIDE_ENQUEUE_DELETE, err, "ttt", id, question->table->entity, question->key) : rc;
 }
 
-static int settle_row(leadx_db *db, const leadx_question *question, const char *choice, leadx_err *err) {
+/* The server's row may refer to one that no pull has brought yet: the rest is written, and the next pull brings both. */
+static int write_decision(leadx_db *db, leadx_question *question, const char *choice, leadx_err *err) {
+  int rc = write_local(db, question, choice, 0, &question->without_references, err);
+  if (rc != SQLITE_OK || !question->without_references) return rc;
+  rc = write_local(db, question, choice, 0, NULL, err);
+  if (rc != SQLITE_OK) return rc;
+  return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "sss", question->table->entity, question->key, "the row that it refers to is not here yet");
+}
+
+static int settle_row(leadx_db *db, leadx_question *question, const char *choice, leadx_err *err) {
   int left = 0;
   int rc = leadx_apply_begin(db, err);
-  if (rc == SQLITE_OK) rc = write_local(db, question, choice, 0, err);
-  if (rc == SQLITE_OK) rc = queue_rest(db, question, &left, err);
-  if (rc == SQLITE_OK && !left) rc = write_local(db, question, choice, 1, err);
+  if (rc == SQLITE_OK) rc = write_decision(db, question, choice, err);
+  if (rc == SQLITE_OK) rc = queue_rest(db, question, choice, &left, err);
+  if (rc == SQLITE_OK && !left) rc = write_local(db, question, choice, 1, NULL, err);
   return rc == SQLITE_OK ? leadx_apply_end(db, err) : rc;
 }
 

@@ -8,15 +8,6 @@
 
 /* ---- the decision, column by column ---- */
 
-static int is_reference(const leadx_table *table, int column) {
-  for (int r = 0; r < table->nreferences; r++) {
-    for (int i = 0; i < table->references[r].ncolumn; i++) {
-      if (table->references[r].column[i] == column) return 1;
-    }
-  }
-  return 0;
-}
-
 /* Fills the candidates: every changed column but key and version. Values that mean the same for their
 ** type are made equal to the letter, so that the decision sees no difference. */
 static int fill_columns(const leadx_change *change, leadx_slice row, leadx_conflict_column *columns, int *fields) {
@@ -38,7 +29,7 @@ static int fill_columns(const leadx_change *change, leadx_slice row, leadx_confl
     /* Our own CREATE stands there: what the server has instead of its values, somebody else chose after it. */
     if (!column->base.n && change->action == LEADX_CREATE && change->nsent_rows > 0) column->base = leadx_json_member(change->sent_rows[0], column->name);
     /* Our own CREATE may have gone out without its references; what is NULL there nobody else chose. */
-    if (change->action == LEADX_CREATE && change->sent && is_reference(table, field->column) &&
+    if (change->action == LEADX_CREATE && change->sent && leadx_table_is_reference(table, field->column) &&
         leadx_json_kind_of(server) == LEADX_JSON_NULL) {
       column->base = server;
     }

@@ -586,6 +586,15 @@ leadx_table *leadx_tables_by_name(const leadx_tables *tables, const char *name) 
   return NULL;
 }
 
+int leadx_table_is_reference(const leadx_table *table, int column) {
+  for (int r = 0; r < table->nreferences; r++) {
+    for (int i = 0; i < table->references[r].ncolumn; i++) {
+      if (table->references[r].column[i] == column) return 1;
+    }
+  }
+  return 0;
+}
+
 /* ---- keys ---- */
 
 void leadx_table_where_key(const leadx_table *table, sqlite3_str *sql, int first) {

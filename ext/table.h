@@ -76,6 +76,9 @@ leadx_table *leadx_tables_by_name(const leadx_tables *tables, const char *name);
 /* Index of the column with that remote name, or -1. */
 int leadx_table_find_remote(const leadx_table *table, const char *remote, size_t n);
 
+/* Is the column part of a foreign key? */
+int leadx_table_is_reference(const leadx_table *table, int column);
+
 /* Appends "\"key1\" = ?1 AND …" for the primary key; first is the number of the first parameter. */
 void leadx_table_where_key(const leadx_table *table, sqlite3_str *sql, int first);
 /* Binds an entity_id to the key's parameters beginning at first: the text itself for a simple key,

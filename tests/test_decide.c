@@ -141,6 +141,29 @@ START_TEST(a_decision_about_a_row_made_here_leaves_what_only_the_server_changed)
 }
 END_TEST
 
+/* The server's row refers to one that no pull has brought yet. Whatever is chosen is carried out, and the reference comes with
+** what it refers to. */
+START_TEST(a_decision_for_a_row_that_refers_to_one_not_here_yet_is_carried_out) {
+  device_run(&device, "PRAGMA foreign_keys=ON; CREATE TABLE lines(id TEXT PRIMARY KEY NOT NULL, note TEXT REFERENCES notes(id), x TEXT, y TEXT, updated_at TEXT);"
+                      "SELECT leadx_track('lines', '{\"policy\":\"manual\"}')");
+  resolve("'server'"); /* the other row's question */
+  model_put(&model, "lines", "l", "{\"id\":\"l\",\"note\":\"n\",\"x\":\"x0\",\"y\":\"y0\"}");
+  ck_assert_str_eq(device_both(&device), "ok");
+  device_run(&device, "UPDATE lines SET x = 'x1', y = 'y1'");
+  model_put(&model, "notes", "late", "{\"id\":\"late\",\"a\":\"a\"}");
+  model_put(&model, "lines", "l", "{\"id\":\"l\",\"note\":\"late\",\"x\":\"x2\",\"y\":\"y0\"}");
+  device_sync(&device); /* the push alone meets the conflict */
+  resolve(choices[_i].sql);
+  const char *x = _i == 0 ? "x1" : "x2";
+  for (int i = 0; i < 2; i++) ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT note || x || y FROM lines", _i == 0 ? "latex1y1" : "latex2y1");
+  ck_assert_str_eq(model_value(&model, "lines", "l", "note"), "late");
+  ck_assert_str_eq(model_value(&model, "lines", "l", "x"), x);
+  ck_assert_str_eq(model_value(&model, "lines", "l", "y"), "y1");
+  expect("SELECT count(*) FROM leadx_parked", "0");
+}
+END_TEST
+
 /* Two more people changed the row since: what was decided on the version shown meets them as any edit does. */
 START_TEST(a_decision_on_a_version_that_has_passed_is_a_new_question) {
   model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a7\",\"b\":\"b2\",\"c\":\"c7\",\"d\":\"d0\",\"e\":\"e0\"}");
@@ -221,6 +244,7 @@ Suite *test_decide_suite(void) {
   tcase_add_test(tcase, an_edit_of_the_contested_column_itself_is_what_the_client_has);
   tcase_add_loop_test(tcase, a_row_deleted_while_the_question_is_open_ends_as_decided, 0, nchoices);
   tcase_add_loop_test(tcase, a_decision_about_a_row_made_here_leaves_what_only_the_server_changed, 0, 2);
+  tcase_add_loop_test(tcase, a_decision_for_a_row_that_refers_to_one_not_here_yet_is_carried_out, 0, 2);
   tcase_add_test(tcase, a_decision_on_a_version_that_has_passed_is_a_new_question);
   tcase_add_test(tcase, a_question_holds_its_row_alone);
   tcase_add_loop_test(tcase, a_wrong_call_says_so_and_changes_nothing, 0, (int)(sizeof wrongs / sizeof wrongs[0]));
