@@ -13,6 +13,7 @@
 
 enum {
   FIRST_ANSWER_BYTES = 4 << 10,
+  WIPED_BYTES = 64 << 10, /* no grant is longer */
   MAX_HEADER_BYTES = 64 << 10,
   MAX_RETRY_AFTER_S = 999999999 /* more digits than that are no use to anybody */
 };
@@ -93,6 +94,18 @@ void leadx_receive_finish(leadx_receive *in, long status) {
 
 /* ---- the body ---- */
 
+/* A larger block for what came so far. What a small answer leaves behind when it moves is wiped, for it may grant a token;
+** large ones are pages of rows. */
+static char *grow(leadx_request *req, size_t capacity) {
+  if (capacity > WIPED_BYTES) return sqlite3_realloc64(req->answer, capacity);
+  char *grown = sqlite3_malloc64(capacity);
+  if (!grown) return NULL;
+  memcpy(grown, req->answer, req->answer_bytes + 1);
+  explicit_bzero(req->answer, req->answer_bytes);
+  sqlite3_free(req->answer);
+  return grown;
+}
+
 /* Makes room for n more bytes and the terminator, doubling, never much beyond the cap. */
 static int reserve(leadx_receive *in, size_t n) {
   size_t need = in->req->answer_bytes + n + 1;
@@ -101,7 +114,7 @@ static int reserve(leadx_receive *in, size_t n) {
   if (need <= capacity) return SQLITE_OK;
   while (capacity < need) capacity *= 2;
   if (capacity > (size_t)in->max_bytes + 1) capacity = (size_t)in->max_bytes + 1;
-  grown = sqlite3_realloc64(in->req->answer, capacity);
+  grown = grow(in->req, capacity);
   if (!grown) return SQLITE_NOMEM;
   in->req->answer = grown;
   in->capacity = capacity;
