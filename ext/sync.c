@@ -205,19 +205,18 @@ static int tell_waiting(leadx_run *run, leadx_err *err) {
 
 static int run_leased(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run, leadx_credentials *credentials, leadx_err *err) {
   char file_user[LEADX_USER_BYTES];
-  leadx_auth auth;
+  leadx_auth *auth = run->auth;
   int rc = prepare_file(ctx, run->tables, credentials->user, err);
   if (rc == SQLITE_OK) rc = leadx_owner_get(&ctx->db, file_user, err);
   if (rc != SQLITE_OK) return rc;
   run->transport = open_transport(ctx, options, credentials, err);
   if (!run->transport) return err->rc;
-  leadx_auth_init(&auth, ctx, run->transport, credentials, &run->target);
-  run->auth = &auth;
+  leadx_auth_init(auth, ctx, run->transport, credentials, &run->target);
   if (!credentials->user[0] && file_user[0]) knock(run, file_user);
   else rc = run_halves(ctx, options, run, err);
-  run->tally.requests += auth.requests;
-  run->tally.bytes_out += auth.bytes_out;
-  run->tally.bytes_in += auth.bytes_in;
+  run->tally.requests += auth->requests;
+  run->tally.bytes_out += auth->bytes_out;
+  run->tally.bytes_in += auth->bytes_in;
   if (rc == SQLITE_OK) rc = tell_waiting(run, err);
   end_progress(ctx, &run->tally);
   run->transport->free(run->transport);
@@ -253,7 +252,9 @@ static char *run_configured(leadx_ctx *ctx, const leadx_sync_options *options, l
   /* The run owns the tables while it lasts: whatever the host does meanwhile on this connection, they stay as they are. */
   leadx_tables tables = *ctx->tables;
   memset(ctx->tables, 0, sizeof *ctx->tables);
+  leadx_auth auth;
   run.tables = &tables;
+  run.auth = &auth;
   rc = leadx_tables_refresh(&ctx->db, options->who, &tables, err);
   if (rc == SQLITE_OK) rc = run_leased(ctx, options, &run, credentials, err);
   leadx_tables_rest(&tables);
