@@ -34,7 +34,8 @@ BUILD_GOALS  := all static install lint audit
 SERVER_GOALS := test tsan demo bench soak hosts fuzz server-up
 
 ifneq ($(filter $(SERVER_GOALS),$(GOALS)),)
-DEPS_STATE := $(shell scripts/deps.sh --check >&2 || scripts/deps.sh >&2 || echo missing)
+FOR_TESTS  := $(if $(filter test hosts,$(GOALS)),--tests)
+DEPS_STATE := $(shell scripts/deps.sh --check $(FOR_TESTS) >&2 || scripts/deps.sh $(FOR_TESTS) >&2 || echo missing)
 else ifneq ($(filter $(BUILD_GOALS) $(DIST)/% $(BUILD)/%,$(GOALS)),)
 HEADERS := sqlite3ext.h curl/curl.h cjson/cJSON.h
 DEPS_STATE := $(shell printf '$(HASH)include <%s>\n' $(HEADERS) | $(CC) -E -o /dev/null - 2>/dev/null || \
@@ -133,8 +134,8 @@ install: $(SO) ## installs $(PREFIX)/lib/sqlite3/leadx.so; DESTDIR is put before
 uninstall: ## removes what install put there
 	rm -f '$(INSTALLED)'
 
-test: $(SO) $(TEST) $(TEST_SAN) $(TOOLS) $(TOOLS_SAN) $(SIM) $(SIM_MUTANTS) ## runs all suites, plain and sanitized, with a real server; SUITE=rest runs one
-	@LEADX_SO='$(abspath $(SO))' scripts/test.sh --dir '$(BUILD)/test/server' --suite '$(SUITE)' $(TEST) $(TEST_SAN)
+test: $(SO) $(STATIC) $(TEST) $(TEST_SAN) $(TOOLS) $(TOOLS_SAN) $(SIM) $(SIM_MUTANTS) ## runs all suites, plain and sanitized, with a real server; SUITE=rest runs one
+	@LEADX_SO='$(abspath $(SO))' LEADX_A='$(abspath $(STATIC))' BUILD='$(abspath $(BUILD))' scripts/test.sh --dir '$(BUILD)/test/server' --suite '$(SUITE)' $(TEST) $(TEST_SAN)
 	@$(if $(SUITE),:,scripts/sim.sh $(SIM) $(SIM_SEEDS) $(SIM_SECONDS) $(SIM_MUTANTS))
 
 tsan: $(SO) $(TEST_THREADS) ## runs the suites with threads under the thread sanitizer; SUITE=worker runs one

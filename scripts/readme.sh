@@ -1,10 +1,11 @@
 #!/bin/bash
 # Keeps README.md true: its reference is generated from the tables that leadx
-# works by, and its session is run and compared. scripts/test.sh calls the
+# works by, its hosts are the programs that scripts/hosts.sh runs, and its
+# session is run and compared. scripts/test.sh calls the
 # last two.
 #
-#   scripts/readme.sh            writes the reference into README.md
-#   scripts/readme.sh --check    exit 1 when the reference is not up to date
+#   scripts/readme.sh            writes the reference and the hosts into README.md
+#   scripts/readme.sh --check    exit 1 when they are not up to date
 #   scripts/readme.sh --session  runs the session, exit 1 when it prints anything
 #                                else; ids, times and ports may differ
 #   scripts/readme.sh --write-session  takes over what it prints; read the result
@@ -46,25 +47,58 @@ gen_dir() {
   printf '%s/gen\n' "$build"
 }
 
-# Prints README.md with the reference put in anew.
-with_reference() {
+# shellcheck disable=SC2016 # The backquotes are Markdown's.
+# The hosts: a title, the program in scripts/hosts, and the language of its block.
+hosts=(
+  'The sqlite3 shell|shell.sh|sh'
+  'Python|python.py|python'
+  'A Python without `enable_load_extension`|python_ctypes.py|python'
+  'Node, better-sqlite3|better_sqlite3.js|js'
+  'Node, node:sqlite|node_sqlite.js|js'
+  'Perl|perl.pl|perl'
+  'Tcl|tcl.tcl|tcl'
+  'PHP|php.php|php'
+  'Ruby|ruby.rb|ruby'
+  'Java, xerial|java.java|java'
+  'C, linked statically|static_c.c|c'
+)
+
+print_hosts() {
+  local entry title program language
+  for entry in "${hosts[@]}"; do
+    IFS='|' read -r title program language <<<"$entry"
+    # shellcheck disable=SC2016
+    printf '%s (`scripts/hosts/%s`):\n\n```%s\n' "$title" "$program" "$language"
+    grep -v '^#!' "$here/hosts/$program"
+    printf '```\n\n'
+  done
+}
+
+# put_between NAME FILE: README.md on standard input, with what stands between the markers of that name replaced.
+put_between() {
+  awk -v name="$1" -v file="$2" '
+    { if (!inside) print }
+    index($0, "<!-- " name " -->") == 1 { inside = 1; found++; while ((getline line < file) > 0) print line }
+    index($0, "<!-- /" name " -->") == 1 { inside = 0; found++; print }
+    END { exit found != 2 }' || die "README.md lacks the markers of $1"
+}
+
+# Prints README.md with what is generated put in anew.
+with_generated() {
   make_generator
   "$work/reference" >"$work/reference.md" || die "the reference cannot be made, see above"
-  awk -v reference="$work/reference.md" '
-    { if (!inside) print }
-    /^<!-- reference/ { inside = 1; found++; while ((getline line < reference) > 0) print line }
-    /^<!-- \/reference -->/ { inside = 0; found++; print }
-    END { exit found != 2 }' "$readme" || die "README.md lacks the markers of the reference"
+  print_hosts >"$work/hosts.md"
+  put_between reference "$work/reference.md" <"$readme" | put_between hosts "$work/hosts.md"
 }
 
 write() {
-  with_reference >"$work/README.md"
+  with_generated >"$work/README.md"
   cmp -s "$work/README.md" "$readme" || cat "$work/README.md" >"$readme"
 }
 
 check() {
-  with_reference >"$work/README.md"
-  diff -u "$readme" "$work/README.md" >&2 || die "the reference in README.md is not up to date; run scripts/readme.sh"
+  with_generated >"$work/README.md"
+  diff -u "$readme" "$work/README.md" >&2 || die "what README.md shows of the reference or of scripts/hosts is not up to date; run scripts/readme.sh"
 }
 
 # The session ---------------------------------------------------------------------

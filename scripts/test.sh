@@ -8,7 +8,8 @@
 # through the variables that `scripts/server.sh env` prints, and the loadable
 # file through LEADX_SO. Check's own variables (CK_RUN_CASE, CK_FORK,
 # CK_VERBOSITY) pass through. LEADX_TEST_SECONDS (900) is how long one program
-# may take. Last comes README.md, which is the suite "readme".
+# may take. Then come the suites "audit" (scripts/audit.sh on the loadable file), "hosts" (scripts/hosts.sh, those that
+# Debian packages) and, last, "readme": README.md.
 set -euo pipefail
 
 # A locale that the machine names but does not have makes Debian's psql warn in the middle of what tests read.
@@ -107,6 +108,18 @@ note_verdict() {
   verdicts+=("$line  [${program##*/}]")
 }
 
+# run_script NAME COMMAND... runs what is no test program as a suite of its own.
+run_script() {
+  local name=$1 line="$1: 0 faults"
+  shift
+  printf '\n=== %s\n' "$name"
+  if ! "$@"; then
+    failed=1
+    line="$name: not as it should be, see above"
+  fi
+  verdicts+=("$line")
+}
+
 # README.md is a promise like any other: its reference and its session, which
 # runs on a server as new as the one that its reader starts.
 run_readme() {
@@ -130,9 +143,12 @@ main() {
   log=$(mktemp)
   start_server
   local program
-  if [ "$suite" != readme ]; then
-    for program in "${programs[@]}"; do run_program "$program"; done
-  fi
+  case $suite in
+  audit | hosts | readme) ;;
+  *) for program in "${programs[@]}"; do run_program "$program"; done ;;
+  esac
+  case $suite in '' | audit) run_script audit "$here/audit.sh" "${LEADX_SO:-$here/../dist/leadx.so}" ;; esac
+  case $suite in '' | hosts) run_script hosts "$here/hosts.sh" --apt ;; esac
   case $suite in '' | readme) run_readme ;; esac
   printf '\n'
   printf '%s\n' "${verdicts[@]}"
