@@ -429,10 +429,15 @@ static int is_own_mistake(const leadx_job *job, const leadx_verdict *verdict) {
          leadx_change_has_extras(job->changes[0]);
 }
 
-/* Name not found, no connection: not a byte of the request was sent. */
+/* Name not found, no connection: not a byte of the request was sent. Or the server said that it did not look at it. */
+static int was_unseen(const leadx_request *request) {
+  int code = request->curl_code;
+  if (request->net == LEADX_NET_ANSWER) return request->status == 401 || request->status == 429;
+  return request->net == LEADX_NET_OFFLINE && (code == 5 || code == 6 || code == 7);
+}
+
 static void note_unsent(const leadx_job *job) {
-  int code = job->request->curl_code;
-  if (job->request->net != LEADX_NET_OFFLINE || (code != 5 && code != 6 && code != 7)) return;
+  if (!was_unseen(job->request)) return;
   for (int i = 0; i < job->n; i++) job->changes[i]->on_wire--;
 }
 

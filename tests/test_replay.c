@@ -216,6 +216,29 @@ START_TEST(what_never_left_is_not_marked_as_sent) {
 }
 END_TEST
 
+static long refused_with;
+static int refuse_with(void *ctx, leadx_request *req) {
+  (void)ctx;
+  fake_answer(req, refused_with, refused_with == 401 ? "{\"code\":\"PGRST301\",\"message\":\"JWT expired\"}" : "{\"message\":\"slow down\"}");
+  return 1;
+}
+
+/* A row that the server refused to look at is not there because of us: whoever made it meanwhile, and whatever we would
+** have taken for our own, is a conflict and not a later edit of ours. */
+START_TEST(what_was_refused_unseen_is_not_marked_as_sent) {
+  static const long statuses[] = {401, 429};
+  refused_with = statuses[_i];
+  device_run(&device, "INSERT INTO customers VALUES ('c1', 'Ani', 'Solo', NULL)");
+  model.before = refuse_with;
+  device_sync(&device);
+  ck_assert_int_eq(queue_count("sent_at IS NULL AND status = 'PENDING' AND retry_count = 0"), 1);
+  /* An answer that was lost before stays one. */
+  device_run(&device, "UPDATE sync_queue SET sent_at = '2020-01-01T00:00:00Z'");
+  device_sync(&device);
+  ck_assert_int_eq(queue_count("sent_at = '2020-01-01T00:00:00Z'"), 1);
+}
+END_TEST
+
 /* B30: two copies of one file are two devices. */
 START_TEST(the_same_row_made_on_two_devices_is_compared_and_not_swallowed) {
   model_put(&model, "customers", "c1", "{\"id\":\"c1\",\"name\":\"Ani\",\"city\":\"Solo\"}");
@@ -592,6 +615,7 @@ Suite *test_replay_suite(void) {
   tcase_add_test(tcase, requests_that_arrive_twice_change_nothing);
   tcase_add_test(tcase, a_refused_connection_does_not_forget_what_another_request_carried);
   tcase_add_test(tcase, what_never_left_is_not_marked_as_sent);
+  tcase_add_loop_test(tcase, what_was_refused_unseen_is_not_marked_as_sent, 0, 2);
   tcase_add_test(tcase, the_same_row_made_on_two_devices_is_compared_and_not_swallowed);
   tcase_add_test(tcase, two_people_who_edit_two_columns_both_keep_their_edit);
   tcase_add_loop_test(tcase, the_newer_edit_of_one_column_wins_and_a_tie_asks, 0, COUNT(timed));
