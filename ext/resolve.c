@@ -8,11 +8,23 @@
 
 /* ---- the decision, column by column ---- */
 
+/* Does the server's row have something that we sent in a CREATE nobody answered? One that has nothing of it is another's: the
+** CREATE never arrived. */
+static int is_of_our_making(const leadx_change *change, leadx_slice row) {
+  for (int i = 0; change->action == LEADX_CREATE && i < change->nfields; i++) {
+    const leadx_field *field = &change->fields[i];
+    if (field->column < 0 || field->column == change->table->version_column || change->table->columns[field->column].key_position > 0) continue;
+    leadx_slice server = leadx_json_member(row, change->table->columns[field->column].remote);
+    if (server.n && leadx_json_kind_of(server) != LEADX_JSON_NULL && leadx_change_was_sent(change, field, server)) return 1;
+  }
+  return 0;
+}
+
 /* Fills the candidates: every changed column but key and version. Values that mean the same for their
 ** type are made equal to the letter, so that the decision sees no difference. */
 static int fill_columns(const leadx_change *change, leadx_slice row, leadx_conflict_column *columns, int *fields) {
   const leadx_table *table = change->table;
-  int n = 0;
+  int n = 0, ours = is_of_our_making(change, row);
   for (int i = 0; i < change->nfields; i++) {
     const leadx_field *field = &change->fields[i];
     if (!field->changed || field->column < 0 || field->column == table->version_column) continue;
@@ -27,7 +39,7 @@ static int fill_columns(const leadx_change *change, leadx_slice row, leadx_confl
     /* A write of ours whose answer was lost, or that a crash forgot, is no other device's. */
     if (leadx_change_was_sent(change, field, server)) column->base = server;
     /* Our own CREATE stands there: what the server has instead of its values, somebody else chose after it. */
-    if (!column->base.n && change->action == LEADX_CREATE && change->nsent_rows > 0) column->base = leadx_json_member(change->sent_rows[0], column->name);
+    if (!column->base.n && ours) column->base = leadx_json_member(change->sent_rows[0], column->name);
     /* Our own CREATE may have gone out without its references; what is NULL there nobody else chose. */
     if (change->action == LEADX_CREATE && change->sent && leadx_table_is_reference(table, field->column) &&
         leadx_json_kind_of(server) == LEADX_JSON_NULL) {

@@ -124,11 +124,11 @@ static void lose_answer(void *ctx, leadx_request *req) {
 ** although the CREATE speaks of it. */
 START_TEST(a_decision_about_a_row_made_here_leaves_what_only_the_server_changed) {
   resolve("'server'"); /* the other row's question */
-  device_run(&device, "INSERT INTO notes(id, a, c) VALUES ('m', 'a0', 'c0')");
+  device_run(&device, "INSERT INTO notes(id, a, b, c) VALUES ('m', 'a0', 'b0', 'c0')");
   model.after = lose_answer;
   ck_assert_str_eq(device_both(&device), "offline");
   device_run(&device, "UPDATE notes SET a = 'a1' WHERE id = 'm'");
-  model_put(&model, "notes", "m", "{\"id\":\"m\",\"a\":\"a2\",\"b\":null,\"c\":\"c2\",\"d\":null,\"e\":null}");
+  model_put(&model, "notes", "m", "{\"id\":\"m\",\"a\":\"a2\",\"b\":\"b0\",\"c\":\"c2\",\"d\":null,\"e\":null}");
   ck_assert_str_eq(device_both(&device), "ok");
   expect("SELECT \"column\" || base || client || server FROM leadx_conflicts WHERE winner IS NULL", "aa0a1a2");
   resolve(choices[_i].sql);

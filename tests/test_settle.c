@@ -129,6 +129,23 @@ START_TEST(what_others_changed_after_our_create_whose_answer_was_lost_stays) {
 }
 END_TEST
 
+/* A CREATE that nobody answered, and a row of the same key that has nothing of it (a restored backup, another device): it never
+** arrived, and what stands there is a conflict in every column. */
+START_TEST(a_row_that_has_nothing_of_our_create_is_not_taken_for_ours) {
+  device_run(&device, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, a TEXT, b TEXT, updated_at TEXT);"
+                      "SELECT leadx_track('notes', '{\"policy\":\"server\"}'); INSERT INTO notes VALUES ('n', 'a0', 'b0', NULL)");
+  model.after = lose_answer;
+  lost_write = 1;
+  ck_assert_str_eq(device_sync(&device), "offline");
+  model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a8\",\"b\":\"b8\"}");
+  device_run(&device, "UPDATE notes SET a = 'a1'");
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect_server("a", "a8");
+  expect("SELECT a || b FROM notes", "a8b8");
+  expect("SELECT group_concat(\"column\" || client || server, ' ') FROM leadx_conflicts", "aa1a8 bb0b8");
+}
+END_TEST
+
 /* A deleted row that was made again here, and that another one deleted once more in between. Nobody looks at the values of a
 ** deleted row: they are no conflict, whoever would win it, and the row is there afterwards on both sides. */
 START_TEST(a_row_made_again_over_a_deleted_one_meets_no_conflict) {
@@ -186,6 +203,7 @@ Suite *test_settle_suite(void) {
   tcase_add_test(meeting, a_row_that_was_replaced_and_then_deleted_is_deleted_on_the_server);
   tcase_add_test(meeting, a_decision_is_written_down_once_though_its_answer_was_lost);
   tcase_add_test(meeting, what_others_changed_after_our_create_whose_answer_was_lost_stays);
+  tcase_add_test(meeting, a_row_that_has_nothing_of_our_create_is_not_taken_for_ours);
   tcase_add_test(meeting, a_row_that_others_refer_to_here_is_removed_when_they_are_gone);
   tcase_add_test(meeting, what_an_answer_could_not_write_back_comes_with_the_next_pull);
   tcase_add_loop_test(meeting, a_row_made_again_over_a_deleted_one_meets_no_conflict, 0, 3);

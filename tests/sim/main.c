@@ -158,6 +158,7 @@ int main(int argc, char **argv) {
     printf(" after %ld seeds, %.1f s: %.110s\n", all.seeds, now_s() - began, all.failure);
     return all.failures ? 0 : 1;
   }
+  if (all.seeds < req.seeds && !all.failures) printf("sim: the time was up after %ld of %ld seeds\n", all.seeds, req.seeds);
   printf("sim: %ld seeds x %ld devices x %ld steps: %ld violations; %ld syncs, %ld requests, %ld crashes, %ld conflicts, %.1f s\n", all.seeds,
          req.devices, req.steps, all.failures, all.syncs, all.requests, all.crashes, all.conflicts, now_s() - began);
   return all.failures ? 1 : 0;

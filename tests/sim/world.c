@@ -80,7 +80,7 @@ static void choose_knobs(sim_world *world) {
   knobs->app_stamps = sim_chance(world, 400);
   knobs->faults = sim_chance(world, 200) ? 0 : 20 + sim_below(world, 220);
   knobs->clock_jumps = sim_chance(world, 300);
-  knobs->row_cap = 7;
+  knobs->row_cap = sim_chance(world, 300) ? 3 : 7;
   knobs->policy = policies[sim_below(world, 6)];
 }
 
