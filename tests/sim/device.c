@@ -121,9 +121,13 @@ static void track(sim_device *device) {
   must(device, knobs->rough ? customers_rough : customers_soft);
   must(device, "CREATE TABLE pipelines(id TEXT PRIMARY KEY NOT NULL, customer_id TEXT REFERENCES customers(id), title TEXT, stage INTEGER,"
                " updated_at TIMESTAMP)");
-  must(device, knobs->rough ? "SELECT leadx_track('customers'), leadx_track('pipelines')"
-                            : "SELECT leadx_track('customers', '{\"delete\":\"soft\"}'),"
-                              " leadx_track('pipelines', '{\"delete\":\"soft\",\"soft_delete\":\"deleted_at\"}')");
+  const char *remote = device->world->is_real ? "sim_" : "", *kind = knobs->rough ? "hard" : "soft";
+  char sql[300];
+  for (int t = 0; t < NTABLES; t++) {
+    snprintf(sql, sizeof sql, "SELECT leadx_track('%s', '{\"remote\":\"%s%s\",\"delete\":\"%s\"%s}')", sim_tables[t].name, remote, sim_tables[t].name, kind,
+             knobs->rough ? "" : ",\"soft_delete\":\"deleted_at\"");
+    must(device, sql);
+  }
   must(device, knobs->foreign_keys ? "PRAGMA foreign_keys=ON" : "PRAGMA foreign_keys=OFF");
 }
 
@@ -182,7 +186,8 @@ static void start(sim_device *device) {
   device->ctx = leadx_ctx_new(device->db);
   device->connection->statements.handle = device->db;
   device->ctx->db = device->connection->statements;
-  leadx_session_configure(device->ctx->session, "https://sim.example/rest/v1", "sb_publishable_sim", NULL, 0, &err);
+  if (device->world->is_real) sim_real_configure(device);
+  else leadx_session_configure(device->ctx->session, "https://sim.example/rest/v1", "sb_publishable_sim", NULL, 0, &err);
   if (err.rc != SQLITE_OK) sim_fail(device->world, "%s", err.text);
 }
 
@@ -229,6 +234,8 @@ void sim_device_open(sim_device *device) {
 
 void sim_device_close(sim_device *device) {
   stop(device);
+  if (device->wire) device->wire->free(device->wire);
+  device->wire = NULL;
   device->db = NULL;
 }
 

@@ -2,6 +2,7 @@
 **
 **   leadx_sim [--seeds N] [--from N] [--devices N] [--steps N] [--workers N] [--seconds S] [--mutant NAME] [--expect-failure]
 **   leadx_sim --seed N [--verbose]
+**   leadx_sim --real …   the server of scripts/server.sh in the model's place; its clock is its own, so a seed does not run alike twice
 **
 ** Ends with 0 when all seeds held; with --expect-failure (a mutant), when one did not. */
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #include "sim.h"
 
 typedef struct request {
-  long from, seeds, devices, steps, workers, seconds, verbose, expect_failure;
+  long from, seeds, devices, steps, workers, seconds, verbose, expect_failure, is_real;
   sim_mutant mutant;
   const char *name;
 } request;
@@ -45,6 +46,7 @@ static int run_seed(const request *req, long seed, report *out) {
   sim_world *world = calloc(1, sizeof *world);
   world->seed = (uint64_t)seed;
   world->verbose = (int)req->verbose;
+  world->is_real = (int)req->is_real;
   world->knobs.devices = (int)req->devices;
   world->knobs.steps = (int)req->steps;
   world->knobs.mutant = req->mutant;
@@ -68,6 +70,7 @@ static void work(const request *req, long w, report *out) {
   double end = now_s() + (double)req->seconds;
   memset(out, 0, sizeof *out);
   sim_clock_install();
+  if (req->is_real) sim_real_prepare();
   for (long i = w; i < req->seeds && now_s() < end; i += req->workers) {
     if (run_seed(req, req->from + i, out) && req->expect_failure) break;
   }
@@ -137,6 +140,7 @@ static int parse(int argc, char **argv, request *req) {
     if (strcmp(argv[i], "--mutant") == 0 && i + 1 < argc) req->name = argv[++i], known = 1;
     if (strcmp(argv[i], "--verbose") == 0) req->verbose = known = 1;
     if (strcmp(argv[i], "--expect-failure") == 0) req->expect_failure = known = 1;
+    if (strcmp(argv[i], "--real") == 0) req->is_real = req->workers = known = 1;
     if (!known) return 1;
   }
   return req->devices < 2 || req->devices > MAX_DEVICES || req->workers < 1 || req->workers > 64 || req->seeds < 1;
@@ -146,7 +150,7 @@ int main(int argc, char **argv) {
   request req = {.from = 1, .seeds = 200, .devices = 5, .steps = 200, .workers = 2, .seconds = 3600, .name = "none"};
   if (parse(argc, argv, &req)) {
     fprintf(stderr, "usage: leadx_sim [--seeds N] [--from N] [--seed N] [--devices 2-8] [--steps N] [--workers N] [--seconds S]\n"
-                    "                 [--mutant NAME] [--expect-failure] [--verbose]\n");
+                    "                 [--mutant NAME] [--expect-failure] [--verbose] [--real]\n");
     return 2;
   }
   double began = now_s();

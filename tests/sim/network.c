@@ -132,7 +132,7 @@ static void have_fault(sim_device *device, leadx_request *req) {
 
 /* What the server refused may become FAILED; anything else must not. */
 static void note_rejection(sim_device *device, const leadx_request *req) {
-  int table = strncmp(path_of(req), "customers", 9) == 0 ? CUSTOMERS : PIPELINES;
+  int table = strstr(path_of(req), "customers") ? CUSTOMERS : PIPELINES;
   if (req->net != LEADX_NET_ANSWER || req->status < 400 || req->status == 429 || req->status == 503 || req->status == 401) return;
   /* A key of our own that is there already is our own replay: no column but the key is unique. */
   if (strstr(req->answer, "23505")) return;

@@ -99,7 +99,7 @@ static void answer_rows(leadx_request *req, long status, sqlite3_str *rows) {
 
 /* ---- history ---- */
 
-static void note(sim_world *world, int table, int row, int column, int who, const sim_value *value) {
+void sim_server_note(sim_world *world, int table, int row, int column, int who, const sim_value *value) {
   sim_server *server = world->server;
   if (server->nevents == server->capacity) {
     server->capacity = server->capacity ? server->capacity * 2 : 1024;
@@ -121,7 +121,7 @@ static void set_value(sim_world *world, int table, int n, int column, int who, c
   sim_row *row = &world->server->row[table][n];
   if (strcmp(row->value[column].json, value->json) == 0) return;
   row->value[column] = *value;
-  note(world, table, n, column, who, value);
+  sim_server_note(world, table, n, column, who, value);
 }
 
 /* clock_timestamp(): two rows may be stamped alike, one row never twice. */
@@ -143,7 +143,7 @@ static void set_deleted(sim_world *world, int table, int n, int who, int64_t at)
   sim_row *row = &world->server->row[table][n];
   if ((row->deleted_at != 0) == (at != 0)) return;
   row->deleted_at = at;
-  note(world, table, n, at ? EVENT_DELETE : EVENT_INSERT, who, NULL);
+  sim_server_note(world, table, n, at ? EVENT_DELETE : EVENT_INSERT, who, NULL);
   if (!at && who >= 0) world->server->events[world->server->nevents - 1].unasked = !is_asked_for(&world->device[who], n);
 }
 
@@ -384,7 +384,7 @@ static void insert_given(sim_device *device, int table, const given *one) {
   row->hidden = hidden;
   row->version = version; /* the next stamp is later than any the row has had */
   for (int c = 0; c < MAX_COLUMNS; c++) snprintf(row->value[c].json, VALUE_BYTES, "null");
-  note(world, table, one->row, EVENT_INSERT, device->number, NULL);
+  sim_server_note(world, table, one->row, EVENT_INSERT, device->number, NULL);
   world->server->events[world->server->nevents - 1].unasked = !is_asked_for(device, one->row);
   apply_given(device, table, one->row, one);
 }
@@ -510,7 +510,7 @@ static void delete_(sim_device *device, leadx_request *req, query *q) {
   if (target >= 0) {
     append_row(world, q->table, target, 0, out);
     world->server->row[q->table][target].exists = 0;
-    note(world, q->table, target, EVENT_DELETE, device->number, NULL);
+    sim_server_note(world, q->table, target, EVENT_DELETE, device->number, NULL);
     world->server->nwrites++;
   }
   answer_rows(req, 200, out);
@@ -518,6 +518,10 @@ static void delete_(sim_device *device, leadx_request *req, query *q) {
 
 void sim_server_answer(sim_device *device, leadx_request *req) {
   query q;
+  if (device->world->is_real) {
+    sim_real_answer(device, req);
+    return;
+  }
   sim_server_tick(device->world, 0);
   take_apart(req, &q);
   req->date_s = device->world->now_us / 1000000;
@@ -538,7 +542,7 @@ static void commit_slow(sim_world *world, const sim_slow *slow) {
   if (!slow->saw_version) {
     memset(row, 0, sizeof *row);
     row->exists = 1;
-    note(world, slow->table, slow->row, EVENT_INSERT, -1, NULL);
+    sim_server_note(world, slow->table, slow->row, EVENT_INSERT, -1, NULL);
   }
   for (int c = 0; c < sim_tables[slow->table].ncolumns; c++) {
     if (!slow->saw_version || c == slow->column) set_value(world, slow->table, slow->row, c, -1, &slow->value[c]);
@@ -603,10 +607,14 @@ static void import_rows(sim_world *world) {
 static void hard_delete(sim_world *world, int table, int n) {
   if (table == CUSTOMERS && has_children(world, n)) return;
   world->server->row[table][n].exists = 0;
-  note(world, table, n, EVENT_DELETE, -1, NULL);
+  sim_server_note(world, table, n, EVENT_DELETE, -1, NULL);
 }
 
 void sim_server_write(sim_world *world) {
+  if (world->is_real) {
+    sim_real_write(world);
+    return;
+  }
   int table = sim_below(world, NTABLES), n = some_row(world, table), what = sim_below(world, 100);
   sim_slow slow = {.stamp = world->now_us, .table = table};
   if (what < 8) {
@@ -663,6 +671,6 @@ void sim_server_restore(sim_world *world) {
   memcpy(server->row, server->backup, sizeof server->row);
   server->nslow = 0;
   world->was_restored = 1;
-  note(world, 0, 0, EVENT_RESTORE, -1, NULL);
+  sim_server_note(world, 0, 0, EVENT_RESTORE, -1, NULL);
   sim_say(world, "server: restored from its backup");
 }

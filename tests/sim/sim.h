@@ -8,6 +8,7 @@
 **   device.c     a device: its database, its clock, what its user does
 **   network.c    the transport between a device and the server, with its faults
 **   server.c     the model of PostgREST over PostgreSQL
+**   real.c       the real ones in its place (leadx_sim --real)
 **   check.c      the invariants
 */
 #ifndef LEADX_SIM_H
@@ -19,6 +20,7 @@
 
 #include "ctx.h"
 #include "http.h"
+#include "session.h"
 #include "sync.h"
 
 enum { CUSTOMERS, PIPELINES, NTABLES };
@@ -108,6 +110,7 @@ typedef struct sim_device {
   sim_connection *connection;
   sqlite3 *db;         /* the connection's */
   leadx_ctx *ctx;
+  leadx_transport *wire; /* to the real server; NULL with the model */
   int64_t skew_us;     /* its clock minus the true time */
   int offline, token_expired;
   sim_write *writes;
@@ -141,7 +144,7 @@ typedef struct sim_knobs {
 
 typedef struct sim_world {
   uint64_t seed, random;
-  int verbose;
+  int verbose, is_real;
   sim_knobs knobs;
   int64_t now_us, began_us; /* the true time */
   sim_server *server;
@@ -192,8 +195,17 @@ void sim_server_write(sim_world *world);      /* one of its own users does somet
 void sim_server_tick(sim_world *world, int all); /* commits what is due, or all */
 void sim_server_hide(sim_world *world);
 void sim_server_restore(sim_world *world);
+void sim_server_note(sim_world *world, int table, int row, int column, int who, const sim_value *value); /* an event of the history */
 void sim_answer(leadx_request *req, long status, const char *code, const char *message);
 int64_t sim_stamp_parse(const char *text, size_t n); /* -1: unreadable */
+
+/* real.c: a server as scripts/server.sh starts it, found through its variables */
+void sim_real_prepare(void);                  /* once per process: its tables, and the trigger that writes the history */
+void sim_real_begin(sim_world *world);        /* empties them */
+void sim_real_configure(sim_device *device);
+void sim_real_answer(sim_device *device, leadx_request *req);
+void sim_real_write(sim_world *world);        /* one of its own users does something */
+void sim_real_load(sim_world *world);         /* reads rows and history into the model's structures, to be checked */
 
 /* check.c */
 void sim_check_own_writes(sim_device *device);

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "sim.h"
 
@@ -126,8 +127,8 @@ static void step(sim_world *world) {
   else if (what < 965) sim_device_restart(device);
   else if (what < 970) sim_device_decide(device);
   else if (what < 975 && knobs->clock_jumps) jump_clock(device);
-  else if (what < 985 && knobs->rough) sim_server_hide(world);
-  else if (what < 988 && knobs->rough) sim_server_restore(world);
+  else if (what < 985 && knobs->rough && !world->is_real) sim_server_hide(world);
+  else if (what < 988 && knobs->rough && !world->is_real) sim_server_restore(world);
   else if (what < 993 && knobs->rough) sim_device_sync(device, 1);
   else sim_device_sync(device, 0);
   sim_check_own_writes(device);
@@ -195,6 +196,7 @@ static void quiesce(sim_world *world) {
     settle_down(world);
   }
   if (!world->failed) check_idle(world);
+  if (!world->failed && world->is_real) sim_real_load(world);
   if (!world->failed) sim_check_end(world);
 }
 
@@ -211,9 +213,10 @@ static void tear_down(sim_world *world) {
 
 int sim_run(sim_world *world) {
   world->random = world->seed * UINT64_C(0x2545f4914f6cdd1d) + 1;
-  world->now_us = world->began_us = JANUARY_2026;
+  world->now_us = world->began_us = world->is_real ? (int64_t)time(NULL) * SECOND : JANUARY_2026;
   world->server = calloc(1, sizeof *world->server);
   choose_knobs(world);
+  if (world->is_real) sim_real_begin(world);
   open_devices(world);
   for (world->step = 1; world->step <= world->knobs.steps && !world->failed; world->step++) step(world);
   if (!world->failed) quiesce(world);
