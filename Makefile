@@ -135,7 +135,7 @@ uninstall: ## removes what install put there
 	rm -f '$(INSTALLED)'
 
 test: $(SO) $(STATIC) $(TEST) $(TEST_SAN) $(TOOLS) $(TOOLS_SAN) $(SIM) $(SIM_MUTANTS) ## runs all suites, plain and sanitized, with a real server; SUITE=rest runs one
-	@LEADX_SO='$(abspath $(SO))' LEADX_A='$(abspath $(STATIC))' BUILD='$(abspath $(BUILD))' scripts/test.sh --dir '$(BUILD)/test/server' --suite '$(SUITE)' $(TEST) $(TEST_SAN)
+	@LEADX_SO='$(abspath $(SO))' LEADX_A='$(abspath $(STATIC))' LEADX_SIM='$(abspath $(SIM))' BUILD='$(abspath $(BUILD))' scripts/test.sh --dir '$(BUILD)/test/server' --suite '$(SUITE)' $(TEST) $(TEST_SAN)
 	@$(if $(SUITE),:,scripts/sim.sh $(SIM) $(SIM_SEEDS) $(SIM_SECONDS) $(SIM_MUTANTS))
 
 tsan: $(SO) $(TEST_THREADS) ## runs the suites with threads under the thread sanitizer; SUITE=worker runs one

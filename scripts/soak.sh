@@ -6,7 +6,8 @@
 #
 # Goes on for N minutes (10), in rounds of --kills kills with a truthful server and as many with one
 # that spoils --faults of a thousand requests (10). Every round has another seed, which is printed. Stops
-# at the first failure, with the seed that brings it back. BUILD (build) is where the programs are.
+# at the first failure, with the seed that brings it back. Last comes the simulation: some hundreds of short
+# runs against the real server, then the model's for N minutes more. BUILD (build) is where the programs are.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -60,4 +61,5 @@ done
 run crash points
 run_suite faults
 printf '%s random kills in %s minutes, and every point: nothing lost, nothing doubled\n' "$total" "$minutes"
+"$build/test/leadx_sim" --real --seeds 300 --devices 3 --steps 60 --from "$seed"
 "$build/test/leadx_sim" --seeds 100000 --seconds $((minutes * 60))

@@ -9,7 +9,7 @@
 # file through LEADX_SO. Check's own variables (CK_RUN_CASE, CK_FORK,
 # CK_VERBOSITY) pass through. LEADX_TEST_SECONDS (900) is how long one program
 # may take. Then come the suites "audit" (scripts/audit.sh on the loadable file), "hosts" (scripts/hosts.sh, those that
-# Debian packages) and, last, "readme": README.md.
+# Debian packages), "sim" (the simulation against that server; LEADX_SIM is the program) and, last, "readme": README.md.
 set -euo pipefail
 
 # A locale that the machine names but does not have makes Debian's psql warn in the middle of what tests read.
@@ -144,11 +144,12 @@ main() {
   start_server
   local program
   case $suite in
-  audit | hosts | readme) ;;
+  audit | hosts | readme | sim) ;;
   *) for program in "${programs[@]}"; do run_program "$program"; done ;;
   esac
   case $suite in '' | audit) run_script audit "$here/audit.sh" "${LEADX_SO:-$here/../dist/leadx.so}" ;; esac
   case $suite in '' | hosts) run_script hosts "$here/hosts.sh" --apt ;; esac
+  case $suite in '' | sim) [ -z "${LEADX_SIM-}" ] || run_script sim "$LEADX_SIM" --real --devices 3 --steps 60 --seeds 20 --seconds 12 ;; esac
   case $suite in '' | readme) run_readme ;; esac
   printf '\n'
   printf '%s\n' "${verdicts[@]}"
