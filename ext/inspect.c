@@ -11,6 +11,7 @@
 
 #include "auth.h"
 #include "clock.h"
+#include "discover.h"
 #include "doc.h"
 #include "http.h"
 #include "request.h"
@@ -166,6 +167,14 @@ static void check_functions(leadx_checking *checking, const leadx_verdict *verdi
   }
 }
 
+/* What the answer says of the functions is what the next sync goes by. */
+static int note_functions(leadx_checking *checking, const leadx_verdict *verdict) {
+  leadx_db *db = &checking->ctx->db;
+  if (sqlite3_db_readonly(db->handle, "main") == 1) return SQLITE_OK;
+  int rc = leadx_schema_ensure(db, "leadx_check", checking->err);
+  return rc == SQLITE_OK ? leadx_discover_note(db, &checking->target, verdict->value, checking->err) : rc;
+}
+
 /* The first request. *reached: is there any use in asking more? */
 static int check_server(leadx_checking *checking, int *reached) {
   leadx_verdict verdict;
@@ -187,6 +196,7 @@ static int check_server(leadx_checking *checking, int *reached) {
     check_credentials(checking, &verdict);
     check_clock(checking);
     if (*reached) check_functions(checking, &verdict);
+    if (*reached) note_functions(checking, &verdict);
   }
   leadx_request_free(done);
   return checking->err->rc;

@@ -46,6 +46,23 @@ int leadx_jobs_add(leadx_jobs *jobs, leadx_job_kind kind, leadx_change *const *c
   return SQLITE_OK;
 }
 
+int leadx_job_extend(leadx_job *job, leadx_change *change) {
+  leadx_change **more = sqlite3_realloc64(job->changes, sizeof *more * ((size_t)job->n + 1));
+  if (!more) return SQLITE_NOMEM;
+  job->changes = more;
+  more[job->n++] = change;
+  return SQLITE_OK;
+}
+
+void leadx_jobs_prepend(leadx_jobs *jobs, leadx_jobs *first) {
+  if (!first->first) return;
+  *first->end = jobs->first;
+  if (!jobs->first) jobs->end = first->end;
+  jobs->first = first->first;
+  jobs->n += first->n;
+  leadx_jobs_init(first);
+}
+
 leadx_job *leadx_jobs_take(leadx_jobs *jobs) {
   leadx_job *job = jobs->first;
   if (!job) return NULL;

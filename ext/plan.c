@@ -365,13 +365,12 @@ void leadx_plan_clear(leadx_plan *plan) {
   memset(plan, 0, sizeof *plan);
 }
 
+int leadx_plan_is_same_stage(const leadx_change *a, const leadx_change *b) {
+  return a->table == b->table && a->action == b->action && a->priority == b->priority && a->level == b->level;
+}
+
 int leadx_plan_stage_end(const leadx_plan *plan, int i) {
-  const leadx_change *first = &plan->changes[i];
   int end = i + 1;
-  while (end < plan->n) {
-    const leadx_change *next = &plan->changes[end];
-    if (next->table != first->table || next->action != first->action || next->priority != first->priority || next->level != first->level) break;
-    end++;
-  }
+  while (end < plan->n && leadx_plan_is_same_stage(&plan->changes[i], &plan->changes[end])) end++;
   return end;
 }

@@ -24,6 +24,9 @@ void leadx_plan_clear(leadx_plan *plan);
 ** is absent or null. */
 char *leadx_plan_parent_key(const leadx_table *child, const leadx_reference *reference, leadx_slice row);
 
+/* May two changes be sent together, in any order among them: are they of one table, action, priority and level? */
+int leadx_plan_is_same_stage(const leadx_change *a, const leadx_change *b);
+
 /* The end (exclusive) of the stage that begins at i: changes of one table and one action that may be sent
 ** together, in any order among them. */
 int leadx_plan_stage_end(const leadx_plan *plan, int i);

@@ -5,7 +5,7 @@
 ** seconds before the last one began, because a slow transaction of the server commits rows with
 ** an older stamp; rows that are known in that very version cost nothing.
 **
-** A table goes through phases: rows by version and key; in a pull from the beginning, rows that have no version (no
+** A table goes through phases: rows by version and key (or, where the server has leadx_pull(), the pages of that); in a pull from the beginning, rows that have no version (no
 ** condition on versions reaches those); rows that could not be applied before.
 */
 #include "pull.h"
@@ -15,8 +15,7 @@
 
 #include "change.h"
 #include "clock.h"
-#include "intake.h"
-#include "page.h"
+#include "pulling.h"
 #include "session.h"
 #include "settings.h"
 
@@ -27,34 +26,13 @@
 /* How far ahead of the server's clock a row's version may lie and still move the cursor. */
 #define FUTURE_SLACK_US (300 * (int64_t)1000000)
 
-typedef enum leadx_phase { LEADX_BY_VERSION, LEADX_WITHOUT_VERSION, LEADX_PARKED, LEADX_PULLED } leadx_phase;
-
-typedef struct leadx_pulling {
-  leadx_run *run;
-  leadx_table *table;
-  leadx_intake *intake;
-  leadx_phase phase;
-  leadx_place place;       /* behind the last row applied */
-  leadx_place saved;       /* what the next pull starts from: never in the server's future */
-  char *after;             /* the last parked key that was looked at */
-  int limit;               /* rows asked for at once */
-  int proven;              /* rows the server was seen to answer at once */
-  char *fingerprint;
-  int64_t server_us;       /* the server's clock, 0 unknown */
-  int64_t began_us;        /* the same when this pull began */
-  int from_beginning;      /* there was no place to start from */
-  int midway;              /* the last pull stopped between two pages */
-  int anew;                /* take rows whose version is known, too: the columns have changed */
-  int failed;              /* the table cannot be read */
-} leadx_pulling;
-
 /* ---- one request ---- */
 
 int leadx_pull_may_ask(const leadx_run *run) {
   return run->tally.ended == LEADX_CLASS_OK && run->request_budget != 0 && !run->tally.lost_lease;
 }
 
-static void end_run(leadx_run *run, const leadx_verdict *verdict, const leadx_request *request, const leadx_table *table) {
+void leadx_pull_stop(leadx_run *run, const leadx_verdict *verdict, const leadx_request *request, const leadx_table *table) {
   if (verdict->class_ == LEADX_CLASS_AUTH) {
     leadx_run_refresh(run); /* it was tried, and says why it did not help */
     return;
@@ -70,25 +48,30 @@ static void end_run(leadx_run *run, const leadx_verdict *verdict, const leadx_re
   run->tally.retry_after_s = request->retry_after_s;
 }
 
-/* Too many bytes, too long a statement, or a link on which they do not arrive in time. */
-static int is_too_much(const leadx_request *done, leadx_class class_) {
+int leadx_pull_is_too_much(const leadx_request *done, leadx_class class_) {
   return class_ == LEADX_CLASS_SHRINK || done->net == LEADX_NET_TOO_LARGE ||
          (done->net == LEADX_NET_OFFLINE && done->curl_code == 28 && done->bytes_in > 0);
+}
+
+leadx_request *leadx_pull_exchange(leadx_run *run, leadx_request *request, int wants_array, leadx_verdict *verdict, leadx_err *err) {
+  leadx_request *done = leadx_auth_exchange(run->auth, request, wants_array, verdict, err);
+  if (!done) return NULL;
+  run->tally.requests++;
+  if (run->request_budget > 0) run->request_budget--;
+  run->tally.bytes_in += done->bytes_in;
+  run->tally.bytes_out += done->bytes_out;
+  return done;
 }
 
 leadx_request *leadx_pull_ask(leadx_run *run, leadx_request *request, int may_shrink, leadx_slice *rows, leadx_class *class_,
                               const leadx_table *table, leadx_err *err) {
   *class_ = LEADX_CLASS_PROTOCOL;
   leadx_verdict verdict;
-  leadx_request *done = leadx_auth_exchange(run->auth, request, 1, &verdict, err);
+  leadx_request *done = leadx_pull_exchange(run, request, 1, &verdict, err);
   if (!done) return NULL;
-  run->tally.requests++;
-  if (run->request_budget > 0) run->request_budget--;
-  run->tally.bytes_in += done->bytes_in;
-  run->tally.bytes_out += done->bytes_out;
-  *class_ = may_shrink && is_too_much(done, verdict.class_) ? LEADX_CLASS_SHRINK : verdict.class_;
+  *class_ = may_shrink && leadx_pull_is_too_much(done, verdict.class_) ? LEADX_CLASS_SHRINK : verdict.class_;
   *rows = verdict.rows;
-  if (verdict.class_ != LEADX_CLASS_OK && !(may_shrink && *class_ == LEADX_CLASS_SHRINK)) end_run(run, &verdict, done, table);
+  if (verdict.class_ != LEADX_CLASS_OK && !(may_shrink && *class_ == LEADX_CLASS_SHRINK)) leadx_pull_stop(run, &verdict, done, table);
   return done;
 }
 
@@ -196,7 +179,7 @@ static int move_place(leadx_pulling *pulling, const leadx_slice *rows, int n, le
 
 typedef struct leadx_stretch {
   leadx_slice rows[STRETCH_ROWS];
-  int n;
+  int n, is_last;
 } leadx_stretch;
 
 /* Takes all rows in their order. *waiting: how many of them could not go in. */
@@ -279,112 +262,41 @@ static int apply_stretch(leadx_pulling *pulling, const leadx_stretch *stretch, l
     return SQLITE_OK;
   }
   if (rc == SQLITE_OK) rc = leadx_intake_begin(pulling->intake, err);
+  if (rc == SQLITE_OK) rc = leadx_follow_remove(pulling, err);
   if (rc == SQLITE_OK) rc = apply_rows(pulling, stretch->rows, stretch->n, pulling->anew, err);
   if (rc == SQLITE_OK) rc = leadx_intake_end(pulling->intake, err);
   if (rc == SQLITE_OK) rc = move_place(pulling, stretch->rows, stretch->n, err);
   if (rc == SQLITE_OK) rc = save_cursor(pulling, err);
+  if (rc == SQLITE_OK && stretch->is_last) rc = leadx_follow_save(pulling, err);
   if (rc == SQLITE_OK) return leadx_db_commit(db, err);
   leadx_db_rollback(db);
   return rc;
 }
 
-static int apply_page(leadx_pulling *pulling, leadx_slice rows, leadx_err *err) {
+int leadx_pulling_apply(leadx_pulling *pulling, leadx_slice rows, int count, leadx_err *err) {
   leadx_json_walk walk;
   leadx_stretch stretch;
-  int rc = SQLITE_OK, more = 1;
+  int rc = SQLITE_OK, left = count;
   leadx_json_walk_init(&walk, rows);
-  while (rc == SQLITE_OK && more && !pulling->run->tally.lost_lease) {
-    stretch.n = 0;
-    while (stretch.n < STRETCH_ROWS && (more = leadx_json_walk_element(&walk, &stretch.rows[stretch.n]))) stretch.n++;
-    if (stretch.n == 0) break;
+  do {
+    for (stretch.n = 0; stretch.n < STRETCH_ROWS && stretch.n < left; stretch.n++) leadx_json_walk_element(&walk, &stretch.rows[stretch.n]);
+    left -= stretch.n;
+    stretch.is_last = left == 0;
     rc = apply_stretch(pulling, &stretch, err);
-  }
+  } while (rc == SQLITE_OK && left > 0 && !pulling->run->tally.lost_lease);
   return rc;
 }
 
-/* ---- is it what was asked for? ---- */
+/* ---- pages ---- */
 
-static int compare_keys(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
-static int has_twins(char **keys, int n) {
-  qsort(keys, (size_t)n, sizeof *keys, compare_keys);
-  for (int i = 1; i < n; i++) {
-    if (strcmp(keys[i - 1], keys[i]) == 0) return 1;
-  }
-  return 0;
-}
-
-/* Versions must not go back, nor before the place. What cannot be compared is let pass; *last_us is moved. */
-static int goes_back(leadx_slice row, const leadx_table *table, int64_t *last_us) {
-  char *version = leadx_change_version_of(table, row);
-  int64_t us = 0;
-  int known = version && leadx_instant_parse(version, strlen(version), &us) == 0;
-  sqlite3_free(version);
-  if (!known) return 0;
-  int back = us < *last_us;
-  *last_us = us;
-  return back;
-}
-
-/* Is it the row that the page was to begin behind? A server that ignores the condition would send us in circles. */
-static int is_place(const leadx_pulling *pulling, leadx_slice row, const char *key) {
-  const leadx_place *place = &pulling->place;
-  if (pulling->phase == LEADX_PARKED || !place->key || strcmp(place->key, key) != 0) return 0;
-  char *version = leadx_change_version_of(pulling->table, row);
-  int same = place->version ? version && strcmp(place->version, version) == 0 : version == NULL;
-  sqlite3_free(version);
-  return same;
-}
-
-static int was_asked_for(const leadx_pulling *pulling, const char *key, char *const *asked, int nasked) {
-  if (!asked) return 1;
-  for (int i = 0; i < nasked; i++) {
-    if (leadx_intake_same_key(pulling->table, asked[i], key)) return 1;
-  }
-  return 0;
-}
-
-/* What is strange about one row, or NULL. The key goes to the caller, who frees it. */
-static const char *examine_row(const leadx_pulling *pulling, leadx_slice row, char *const *asked, int nasked, int64_t *last_us, char **key) {
-  if (leadx_json_kind_of(row) != LEADX_JSON_OBJECT) return "an element that is no row";
-  *key = leadx_intake_key(pulling->table, row);
-  if (!*key) return "a row without its key";
-  if (!was_asked_for(pulling, *key, asked, nasked) || is_place(pulling, row, *key)) return "a row that was not asked for";
-  if (pulling->phase == LEADX_BY_VERSION && goes_back(row, pulling->table, last_us)) return "rows in another order";
-  return NULL;
-}
-
-/* What is strange about a page, or NULL; nothing of a strange page is applied. *n gets the number of rows. */
-static const char *examine(const leadx_pulling *pulling, leadx_slice rows, char *const *asked, int limit, int *n) {
-  leadx_json_walk walk;
-  leadx_slice row;
-  const char *strange = NULL;
-  int64_t last_us = INT64_MIN;
-  char **keys = sqlite3_malloc64(sizeof *keys * ((size_t)limit + 1));
-  if (!keys) return "more than memory holds";
-  if (pulling->place.version) leadx_instant_parse(pulling->place.version, strlen(pulling->place.version), &last_us);
-  leadx_json_walk_init(&walk, rows);
-  for (*n = 0; !strange && leadx_json_walk_element(&walk, &row);) {
-    char *key = NULL;
-    strange = *n == limit ? "more rows than were asked for" : examine_row(pulling, row, asked, limit, &last_us, &key);
-    if (key) keys[(*n)++] = key;
-  }
-  if (!strange && has_twins(keys, *n)) strange = "a row twice";
-  for (int i = 0; i < *n; i++) sqlite3_free(keys[i]);
-  sqlite3_free(keys);
-  return strange;
-}
-
-static void say_strange(leadx_pulling *pulling, const char *strange) {
+void leadx_pulling_say_strange(leadx_pulling *pulling, const char *strange) {
   leadx_tally *tally = &pulling->run->tally;
   tally->ended = LEADX_CLASS_PROTOCOL;
   sqlite3_snprintf(sizeof tally->message, tally->message, "pull of %s: the server answered %s; nothing of the answer was applied",
                    pulling->table->remote, strange);
 }
 
-/* ---- pages ---- */
-
-static void show_progress(leadx_pulling *pulling, int count) {
+void leadx_pulling_show_progress(leadx_pulling *pulling, int count) {
   leadx_progress progress;
   leadx_session_get_progress(pulling->run->ctx->session, &progress);
   progress.done += count;
@@ -401,16 +313,22 @@ static int is_complete(const leadx_request *request, int count) {
 }
 
 /* The server's clock when a request was sent: its Date is a whole second, of the answer. */
-static void note_time(leadx_pulling *pulling, const leadx_request *done, int64_t took_ms, int first) {
+void leadx_pulling_note_time(leadx_pulling *pulling, const leadx_request *done, int64_t took_ms) {
   pulling->server_us = done->date_s * 1000000;
-  if (first && !pulling->midway) pulling->began_us = done->date_s ? pulling->server_us - took_ms * 1000 : 0;
+  if (pulling->is_first && !pulling->midway) pulling->began_us = done->date_s ? pulling->server_us - took_ms * 1000 : 0;
+}
+
+static void begin_parked(leadx_pulling *pulling) {
+  pulling->phase = LEADX_PARKED;
+  pulling->limit = PARKED_KEYS;
 }
 
 /* The last page was reached: the next pull starts before this one began. */
-static int arrive(leadx_pulling *pulling, leadx_err *err) {
+int leadx_pulling_arrive(leadx_pulling *pulling, leadx_err *err) {
   leadx_run *run = pulling->run;
-  pulling->phase = LEADX_PARKED;
-  pulling->limit = PARKED_KEYS;
+  begin_parked(pulling);
+  /* What others here refer to cannot be removed before they are: it has its turn at the end. */
+  if (pulling->table->held_back) pulling->phase = LEADX_PULLED;
   int rc = leadx_db_run(&run->ctx->db, LEADX_SQL_CURSOR_ARRIVE, err, "ttti", run->target.url, user_of(run), pulling->table->entity,
                         pulling->began_us);
   if (rc == SQLITE_OK) rc = leadx_db_run(&run->ctx->db, LEADX_SQL_PULL_SET_PULLED, err, "t", pulling->table->name);
@@ -418,23 +336,23 @@ static int arrive(leadx_pulling *pulling, leadx_err *err) {
 }
 
 /* A page is in. Goes on to rows without a version where there may be some that this pull has not seen, or arrives. */
-static int end_page(leadx_pulling *pulling, int count, int complete, int first, leadx_err *err) {
+static int end_page(leadx_pulling *pulling, int count, int complete, leadx_err *err) {
   if (count > 0 && !complete) {
     /* Rows without a version stand behind all others. */
     if (!pulling->place.version) pulling->phase = LEADX_WITHOUT_VERSION;
     return SQLITE_OK;
   }
-  int none_at_all = first && !pulling->place.version;
-  if (pulling->phase == LEADX_WITHOUT_VERSION || !pulling->from_beginning || none_at_all) return arrive(pulling, err);
+  int none_at_all = pulling->is_first && !pulling->place.version;
+  if (pulling->phase == LEADX_WITHOUT_VERSION || !pulling->from_beginning || none_at_all) return leadx_pulling_arrive(pulling, err);
   pulling->phase = LEADX_WITHOUT_VERSION;
   leadx_place_clear(&pulling->place);
   pulling->place.key = sqlite3_mprintf("");
   return pulling->place.key ? SQLITE_OK : leadx_err_nomem(err);
 }
 
-static int pull_page(leadx_pulling *pulling, int first, leadx_err *err) {
+static int pull_page(leadx_pulling *pulling, leadx_err *err) {
   leadx_run *run = pulling->run;
-  int counted = first && !pulling->from_beginning, count = 0;
+  int counted = pulling->is_first && !pulling->from_beginning, count = 0;
   int64_t began_ms = leadx_clock_mono_ms();
   leadx_slice rows = {NULL, 0};
   leadx_class class_;
@@ -443,15 +361,16 @@ static int pull_page(leadx_pulling *pulling, int first, leadx_err *err) {
                      &class_, pulling->table, err);
   if (!done) return err->rc;
   int rc = SQLITE_OK;
-  const char *strange = class_ == LEADX_CLASS_OK ? examine(pulling, rows, NULL, pulling->limit, &count) : NULL;
+  const char *strange = class_ == LEADX_CLASS_OK ? leadx_examine_rows(pulling, rows, NULL, pulling->limit, &count) : NULL;
   if (strange) {
-    say_strange(pulling, strange);
+    leadx_pulling_say_strange(pulling, strange);
   } else if (class_ == LEADX_CLASS_OK) {
-    note_time(pulling, done, leadx_clock_mono_ms() - began_ms, first);
-    rc = apply_page(pulling, rows, err);
-    show_progress(pulling, count);
+    leadx_pulling_note_time(pulling, done, leadx_clock_mono_ms() - began_ms);
+    if (count > 0) rc = leadx_pulling_apply(pulling, rows, count, err);
+    leadx_pulling_show_progress(pulling, count);
     if (count > pulling->proven) pulling->proven = count;
-    if (rc == SQLITE_OK && !run->tally.lost_lease) rc = end_page(pulling, count, counted && is_complete(done, count), first, err);
+    if (rc == SQLITE_OK && !run->tally.lost_lease) rc = end_page(pulling, count, counted && is_complete(done, count), err);
+    pulling->is_first = 0;
   } else if (class_ == LEADX_CLASS_SHRINK) {
     pulling->limit = (pulling->limit + 1) / 2;
   } else {
@@ -538,9 +457,9 @@ static int apply_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, i
 
 static int take_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n, int last, leadx_err *err) {
   int count = 0;
-  const char *strange = examine(pulling, rows, keys, n, &count);
+  const char *strange = leadx_examine_rows(pulling, rows, keys, n, &count);
   if (strange) {
-    say_strange(pulling, strange);
+    leadx_pulling_say_strange(pulling, strange);
     return SQLITE_OK;
   }
   if (!leadx_pull_is_believable(n, count, &pulling->proven)) {
@@ -632,13 +551,22 @@ static int save_step(leadx_pulling *pulling, leadx_err *err) {
 
 /* ---- tables ---- */
 
+static int pull_on(leadx_pulling *pulling, leadx_err *err) {
+  switch (pulling->phase) {
+    case LEADX_PARKED: return pull_parked(pulling, err);
+    case LEADX_BY_CALL: return leadx_follow_page(pulling, err);
+    default: return pull_page(pulling, err);
+  }
+}
+
 static int pull_phases(leadx_pulling *pulling, leadx_err *err) {
   int rc = SQLITE_OK;
-  for (int first = pulling->phase == LEADX_BY_VERSION; rc == SQLITE_OK && pulling->phase != LEADX_PULLED && !pulling->failed; first = 0) {
+  pulling->is_first = pulling->phase == LEADX_BY_VERSION || pulling->phase == LEADX_BY_CALL;
+  while (rc == SQLITE_OK && pulling->phase != LEADX_PULLED && !pulling->failed) {
     if (pulling->phase != LEADX_PARKED && !leadx_pull_may_ask(pulling->run)) break;
     if (pulling->phase == LEADX_PARKED && pulling->run->tally.ended != LEADX_CLASS_OK) break;
     int parked = pulling->phase == LEADX_PARKED;
-    rc = parked ? pull_parked(pulling, err) : pull_page(pulling, first, err);
+    rc = pull_on(pulling, err);
     if (parked && pulling->phase == LEADX_PARKED && !leadx_pull_may_ask(pulling->run)) break;
   }
   /* A table that cannot be read must not keep the steps from ending. */
@@ -647,16 +575,28 @@ static int pull_phases(leadx_pulling *pulling, leadx_err *err) {
   return rc == SQLITE_OK ? save_step(pulling, err) : rc;
 }
 
-static int pull_table(leadx_run *run, leadx_table *table, leadx_err *err) {
+/* Finds where the table's pull begins, or goes on. */
+static int begin_table(leadx_pulling *pulling, leadx_err *err) {
+  pulling->fingerprint = make_fingerprint(pulling->table);
+  int rc = pulling->fingerprint ? load_cursor(pulling, err) : leadx_err_nomem(err);
+  if (rc == SQLITE_OK) rc = start_place(pulling, err);
+  if (rc == SQLITE_OK) rc = leadx_follow_begin(pulling, err);
+  if (rc == SQLITE_OK) rc = load_step(pulling, err);
+  /* The last step went by the server's function, which has gone since. */
+  if (pulling->phase == LEADX_BY_CALL && !pulling->cursor) pulling->phase = LEADX_BY_VERSION;
+  return rc;
+}
+
+/* only_parked: nothing but the rows that could not be applied, or not be removed, before. */
+static int pull_table(leadx_run *run, leadx_table *table, int only_parked, leadx_err *err) {
   leadx_pulling pulling = {.run = run, .table = table, .limit = (int)leadx_settings_int(run->ctx->settings, LEADX_PAGE_SIZE)};
   pulling.intake = leadx_intake_open(&run->ctx->db, table, err);
-  pulling.fingerprint = make_fingerprint(table);
-  int rc = !pulling.intake ? err->rc : !pulling.fingerprint ? leadx_err_nomem(err) : load_cursor(&pulling, err);
-  if (rc == SQLITE_OK) rc = start_place(&pulling, err);
-  if (rc == SQLITE_OK) rc = load_step(&pulling, err);
+  int rc = pulling.intake ? begin_table(&pulling, err) : err->rc;
+  if (only_parked) begin_parked(&pulling);
   if (rc == SQLITE_OK) rc = pull_phases(&pulling, err);
   leadx_place_clear(&pulling.place);
   leadx_place_clear(&pulling.saved);
+  sqlite3_free(pulling.cursor);
   sqlite3_free(pulling.after);
   sqlite3_free(pulling.fingerprint);
   leadx_intake_close(pulling.intake);
@@ -689,16 +629,34 @@ static int is_wanted(const leadx_table *table, const char *only_table) {
   return table->mode != LEADX_MODE_PUSH && (!only_table || sqlite3_stricmp(only_table, table->name) == 0);
 }
 
+/* Rows that were deleted on the server while others here referred to them: those others have gone meanwhile, children
+** before parents. order: the tables in the order in which they were pulled. */
+static int pull_held_back(leadx_run *run, const int *order, int n, leadx_err *err) {
+  int rc = SQLITE_OK;
+  for (int i = n - 1; i >= 0 && rc == SQLITE_OK && leadx_pull_may_ask(run); i--) {
+    leadx_table *table = run->tables->list[order[i]];
+    if (table->held_back) rc = pull_table(run, table, 1, err);
+    table->held_back = 0;
+  }
+  return rc;
+}
+
 int leadx_pull_run(leadx_run *run, const char *only_table, leadx_err *err) {
-  unsigned char *done = sqlite3_malloc64((size_t)run->tables->n + 1);
-  if (!done) return leadx_err_nomem(err);
-  memset(done, 0, (size_t)run->tables->n + 1);
+  int n = 0;
+  size_t ntables = (size_t)run->tables->n;
+  int *order = sqlite3_malloc64((sizeof *order + 1) * ntables + 1);
+  if (!order) return leadx_err_nomem(err);
+  unsigned char *done = (unsigned char *)(order + ntables);
+  memset(done, 0, ntables);
   int rc = begin_steps(run, err);
   for (int i; rc == SQLITE_OK && run->tally.ended == LEADX_CLASS_OK && !run->tally.more && (i = next_table(run->tables, done)) >= 0;) {
     done[i] = 1;
-    if (is_wanted(run->tables->list[i], only_table)) rc = pull_table(run, run->tables->list[i], err);
+    if (!is_wanted(run->tables->list[i], only_table)) continue;
+    order[n++] = i;
+    rc = pull_table(run, run->tables->list[i], 0, err);
   }
+  if (rc == SQLITE_OK && run->tally.ended == LEADX_CLASS_OK && !run->tally.more) rc = pull_held_back(run, order, n, err);
   if (rc == SQLITE_OK && run->tally.ended == LEADX_CLASS_OK && !run->tally.more) rc = end_steps(run, err);
-  sqlite3_free(done);
+  sqlite3_free(order);
   return rc;
 }

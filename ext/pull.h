@@ -8,7 +8,17 @@
 ** SQLITE_OK also when the network or the server stopped it (see run->tally.ended). */
 int leadx_pull_run(leadx_run *run, const char *only_table, leadx_err *err);
 
-/* Sends one request and waits for its answer, counting it in the tally. The caller frees; NULL and an error when it
+/* Sends one request and waits for its answer, counting it in the tally. Takes the request over, which may be NULL after
+** an error. The caller frees what it answers; NULL and an error when it could not be started. *verdict judges it. */
+leadx_request *leadx_pull_exchange(leadx_run *run, leadx_request *request, int wants_array, leadx_verdict *verdict, leadx_err *err);
+
+/* The run ends because of that verdict (or, where it concerns one table, goes on without it). */
+void leadx_pull_stop(leadx_run *run, const leadx_verdict *verdict, const leadx_request *request, const leadx_table *table);
+
+/* Was it too many bytes, too long a statement, or a link on which they do not arrive in time? */
+int leadx_pull_is_too_much(const leadx_request *done, leadx_class class_);
+
+/* The same with the answer judged. The caller frees; NULL and an error when it
 ** could not be started. *rows is the checked array; *class_ says how it went. may_shrink: fewer rows can be asked for,
 ** so an answer that was too big or took too long is LEADX_CLASS_SHRINK and ends nothing. */
 leadx_request *leadx_pull_ask(leadx_run *run, leadx_request *request, int may_shrink, leadx_slice *rows, leadx_class *class_,

@@ -8,8 +8,11 @@
 */
 #include "push.h"
 
+#include "call.h"
 #include "clock.h"
+#include "cut.h"
 #include "plan.h"
+#include "rpc.h"
 #include "session.h"
 #include "settings.h"
 #include "settle.h"
@@ -44,51 +47,6 @@ void leadx_run_refresh(leadx_run *run) {
 
 /* ---- claiming ---- */
 
-/* Cuts the changes that are CREATEs into jobs of equal members, the current batch size, and a bounded body. */
-static int add_create_jobs(leadx_push *push, leadx_change **creates, int n) {
-  for (int i = 0, end; i < n; i = end) {
-    size_t bytes = 0;
-    uint64_t shape = leadx_change_shape(creates[i]);
-    for (end = i; end < n && end - i < push->batch; end++) {
-      bytes += leadx_change_bytes(creates[end]);
-      if (end > i && (bytes > LEADX_BODY_BYTES || leadx_change_shape(creates[end]) != shape)) break;
-    }
-    int minimal = leadx_push_is_write_only(push, creates[i]->table);
-    if (leadx_jobs_add(&push->waiting, LEADX_JOB_CREATE, creates + i, end - i, minimal) != SQLITE_OK) return SQLITE_NOMEM;
-  }
-  return SQLITE_OK;
-}
-
-/* An UPDATE or DELETE whose row's version is not known begins with a look at the row. */
-static int needs_look(const leadx_change *change) {
-  return !change->known && (change->action == LEADX_UPDATE || change->action == LEADX_DELETE);
-}
-
-static int add_job_for(leadx_push *push, leadx_change *change) {
-  leadx_job_kind kind = change->action == LEADX_UPDATE || change->table->soft_delete ? LEADX_JOB_UPDATE : LEADX_JOB_DELETE;
-  return leadx_jobs_add(&push->waiting, kind, &change, 1, 0);
-}
-
-/* Makes jobs of claimed changes. scratch has room for n. */
-static int add_jobs(leadx_push *push, leadx_change *changes, int n, leadx_change **scratch) {
-  int creates = 0, rc = SQLITE_OK;
-  for (int i = 0; i < n; i++) {
-    if (changes[i].claimed && changes[i].action == LEADX_CREATE) scratch[creates++] = &changes[i];
-  }
-  rc = add_create_jobs(push, scratch, creates);
-  int looks = 0;
-  for (int i = 0; i < n; i++) {
-    if (changes[i].claimed && needs_look(&changes[i])) scratch[looks++] = &changes[i];
-  }
-  if (rc == SQLITE_OK && looks > 0) rc = leadx_push_add_fetches(push, scratch, looks);
-  for (int i = 0; i < n && rc == SQLITE_OK; i++) {
-    leadx_change *change = &changes[i];
-    int single = change->claimed && (change->action == LEADX_UPDATE || change->action == LEADX_DELETE) && !needs_look(change);
-    if (single) rc = add_job_for(push, change);
-  }
-  return rc;
-}
-
 /* Claims one change and reads its payload; one that is nothing any more, or cannot be sent, is settled at once. */
 static int claim_change(leadx_push *push, leadx_change *change, leadx_err *err) {
   leadx_db *db = &push->run->ctx->db;
@@ -121,7 +79,7 @@ static int claim_chunk(leadx_push *push, leadx_change *changes, int n, leadx_err
   else leadx_db_rollback(db);
   if (rc != SQLITE_OK) return rc;
   leadx_change **scratch = sqlite3_malloc64(sizeof *scratch * (size_t)n);
-  rc = scratch ? add_jobs(push, changes, n, scratch) : SQLITE_NOMEM;
+  rc = scratch ? leadx_cut_claimed(push, changes, n, scratch) : SQLITE_NOMEM;
   sqlite3_free(scratch);
   return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
 }
@@ -134,6 +92,7 @@ static leadx_request *make_request(leadx_push *push, const leadx_job *job, leadx
     case LEADX_JOB_CREATE: return leadx_request_create(target, job->changes, job->n, job->minimal, err);
     case LEADX_JOB_UPDATE: return leadx_request_update(target, job->changes[0], err);
     case LEADX_JOB_DELETE: return leadx_request_delete(target, job->changes[0], err);
+    case LEADX_JOB_CALL: return leadx_rpc_push(target, job->changes, job->n, err);
     default: return leadx_request_fetch(target, job->changes, job->n, err);
   }
 }
@@ -151,6 +110,7 @@ static int start_job(leadx_push *push, leadx_job *job, leadx_err *err) {
     return rc;
   }
   for (int i = 0; i < job->n; i++) job->changes[i]->on_wire++;
+  if (job->kind == LEADX_JOB_CALL) leadx_call_started(push, job);
   push->in_flight++;
   push->run->tally.requests++;
   if (push->run->request_budget > 0) push->run->request_budget--;
@@ -161,18 +121,30 @@ static int may_send(const leadx_push *push) {
   return push->run->tally.ended == LEADX_CLASS_OK && push->run->request_budget != 0 && !push->run->tally.lost_lease;
 }
 
+/* Has the transport room for that job beside what is in flight? */
+static int has_room(const leadx_push *push, const leadx_job *job) {
+  if (job->kind == LEADX_JOB_CALL) return leadx_call_may_start(push, job);
+  return push->in_flight < (job->kind == LEADX_JOB_CREATE ? IN_FLIGHT_BATCHES : IN_FLIGHT_SINGLES);
+}
+
+/* Starts a job, or what is left of it. */
+static int start_taken(leadx_push *push, leadx_job *job, leadx_err *err) {
+  const leadx_table *table = job->changes[0]->table;
+  if (job->kind == LEADX_JOB_CALL && leadx_call_trim(push, job, err) != SQLITE_OK) job->n = 0;
+  /* Changes of a paused table stay claimed and are released at the end. */
+  if (job->n == 0 || leadx_push_is_paused(push, table)) {
+    leadx_job_free(job);
+    return err->rc;
+  }
+  if (job->kind == LEADX_JOB_CREATE && leadx_push_is_write_only(push, table)) job->minimal = 1;
+  return start_job(push, job, err);
+}
+
 static int start_jobs(leadx_push *push, leadx_err *err) {
   int rc = SQLITE_OK;
-  while (rc == SQLITE_OK && may_send(push) && push->waiting.n > 0 && !leadx_auth_is_due(push->run->auth)) {
-    int limit = push->waiting.first->kind == LEADX_JOB_CREATE ? IN_FLIGHT_BATCHES : IN_FLIGHT_SINGLES;
-    if (push->in_flight >= limit) break;
-    leadx_job *job = leadx_jobs_take(&push->waiting);
-    if (leadx_push_is_paused(push, job->changes[0]->table)) {
-      leadx_job_free(job); /* its changes stay claimed and are released at the end */
-    } else {
-      if (job->kind == LEADX_JOB_CREATE && leadx_push_is_write_only(push, job->changes[0]->table)) job->minimal = 1;
-      rc = start_job(push, job, err);
-    }
+  while (rc == SQLITE_OK && may_send(push) && push->waiting.n > 0 && !leadx_auth_is_due(push->run->auth) &&
+         has_room(push, push->waiting.first)) {
+    rc = start_taken(push, leadx_jobs_take(&push->waiting), err);
   }
   return rc;
 }
@@ -182,7 +154,7 @@ static int start_jobs(leadx_push *push, leadx_err *err) {
 /* Batches grow while the link keeps up, and shrink when the server or the link does not. */
 static void adapt_batch(leadx_push *push, const leadx_job *job, leadx_class class_, int64_t ms) {
   int most = (int)leadx_settings_int(push->run->ctx->settings, LEADX_BATCH_MAX);
-  if (job->kind != LEADX_JOB_CREATE) return;
+  if (job->kind != LEADX_JOB_CREATE && job->kind != LEADX_JOB_CALL) return;
   if (class_ == LEADX_CLASS_OK && job->n >= push->batch && ms < QUICK_MS) push->batch *= 2;
   if (class_ == LEADX_CLASS_SHRINK || (class_ == LEADX_CLASS_OFFLINE && job->request->curl_code == 28)) push->batch /= 2;
   if (push->batch > most) push->batch = most;
@@ -195,8 +167,10 @@ static int collect(leadx_push *push, leadx_jobs *done) {
   int timeout_ms = 500, rows = 0;
   leadx_request *request;
   while (push->in_flight > 0 && rows < SETTLE_ROWS && (request = push->run->transport->wait(push->run->transport, timeout_ms)) != NULL) {
-    rows += ((leadx_job *)request->tag)->n;
-    leadx_jobs_append(done, request->tag);
+    leadx_job *job = request->tag;
+    rows += job->n;
+    if (job->kind == LEADX_JOB_CALL) leadx_call_ended(push);
+    leadx_jobs_append(done, job);
     push->in_flight--;
     push->run->tally.bytes_out += request->bytes_out;
     push->run->tally.bytes_in += request->bytes_in;
@@ -263,9 +237,9 @@ static void abandon(leadx_push *push) {
   leadx_jobs_clear(&push->waiting);
 }
 
-static int chunk_size(const leadx_push *push, const leadx_change *first) {
-  return first->action == LEADX_CREATE ? push->batch : CHUNK_SINGLES;
-}
+static int goes_in_batches(const leadx_change *change) { return change->table->served || change->action == LEADX_CREATE; }
+
+static int chunk_size(const leadx_push *push, const leadx_change *first) { return goes_in_batches(first) ? push->batch : CHUNK_SINGLES; }
 
 /* Claims the next chunk and puts it on the wire. */
 static int claim_next(leadx_push *push, leadx_change *changes, int n, int *next, leadx_err *err) {
@@ -276,17 +250,22 @@ static int claim_next(leadx_push *push, leadx_change *changes, int n, int *next,
   return rc == SQLITE_OK ? start_jobs(push, err) : rc;
 }
 
-static int run_stage(leadx_push *push, leadx_change *changes, int n, leadx_err *err) {
-  int rc = SQLITE_OK, next = 0;
-  while (rc == SQLITE_OK && (push->in_flight > 0 || (may_send(push) && (push->waiting.n > 0 || next < n)))) {
-    int limit = changes[0].action == LEADX_CREATE ? IN_FLIGHT_BATCHES : IN_FLIGHT_SINGLES;
+/* Runs a stage of changes that are all served by the server's function, or none is. When that changes on the way, it ends
+** early; *ran is how many have had their turn. */
+static int run_stage(leadx_push *push, leadx_change *changes, int n, int *ran, leadx_err *err) {
+  int rc = SQLITE_OK, next = 0, has_next = 1, served = changes[0].table->served;
+  int limit = goes_in_batches(&changes[0]) ? IN_FLIGHT_BATCHES : IN_FLIGHT_SINGLES;
+  while (rc == SQLITE_OK && (push->in_flight > 0 || (may_send(push) && (push->waiting.n > 0 || has_next)))) {
     /* The first batch travels while the second is claimed. */
-    while (rc == SQLITE_OK && may_send(push) && push->waiting.n == 0 && next < n && push->in_flight < limit) {
+    while (rc == SQLITE_OK && may_send(push) && push->waiting.n == 0 && has_next && push->in_flight < limit) {
       rc = claim_next(push, changes, n, &next, err);
+      has_next = next < n;
     }
     if (rc == SQLITE_OK) rc = turn(push, err);
+    has_next = next < n && changes[next].table->served == served;
   }
-  if (next < n || push->waiting.n > 0) push->run->tally.more = 1;
+  if (has_next || push->waiting.n > 0) push->run->tally.more = 1;
+  *ran = next;
   return rc;
 }
 
@@ -331,13 +310,21 @@ static int explain_behind(leadx_push *push, const leadx_plan *plan, leadx_err *e
   return rc;
 }
 
+/* What the server's function takes may go together whatever it is: it does one after the other, in the plan's order. */
+static int stage_end(const leadx_plan *plan, int i) {
+  if (!plan->changes[i].table->served) return leadx_plan_stage_end(plan, i);
+  int end = i + 1;
+  while (end < plan->n && plan->changes[end].table->served) end++;
+  return end;
+}
+
 static int run_plan(leadx_push *push, leadx_plan *plan, leadx_err *err) {
   int rc = fail_rejects(push, plan, err);
   if (rc == SQLITE_OK) rc = explain_behind(push, plan, err);
   for (int i = 0; i < plan->n; i++) push->run->tally.total += plan->changes[i].nmembers;
-  for (int i = 0, end; i < plan->n && rc == SQLITE_OK && may_send(push); i = end) {
-    end = leadx_plan_stage_end(plan, i);
-    rc = run_stage(push, plan->changes + i, end - i, err);
+  for (int i = 0, end, ran; i < plan->n && rc == SQLITE_OK && may_send(push); i = end) {
+    rc = run_stage(push, plan->changes + i, stage_end(plan, i) - i, &ran, err);
+    end = i + ran;
     if (end < plan->n && push->run->request_budget == 0) push->run->tally.more = 1;
     /* A stage's documents are not needed any more; a long plan would keep them all. */
     for (int k = i; k < end; k++) {

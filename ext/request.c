@@ -123,18 +123,22 @@ leadx_request *leadx_request_create(const leadx_target *target, leadx_change *co
   return assemble(target, "POST", url, body, minimal ? "return=minimal" : "resolution=ignore-duplicates,return=representation", err);
 }
 
+void leadx_request_append_update(const leadx_change *change, sqlite3_str *out) {
+  if (change->action != LEADX_DELETE) {
+    leadx_change_append_object(change, 1, out);
+    return;
+  }
+  sqlite3_str_appendall(out, "{");
+  leadx_json_append_string(out, change->table->soft_delete_column, strlen(change->table->soft_delete_column));
+  sqlite3_str_appendall(out, ":\"now\"}");
+}
+
 leadx_request *leadx_request_update(const leadx_target *target, const leadx_change *change, leadx_err *err) {
   sqlite3_str *url = sqlite3_str_new(NULL), *body = sqlite3_str_new(NULL);
   append_remote(url, target, change->table);
   append_key_filter(url, change);
   append_version_filter(url, change);
-  if (change->action == LEADX_DELETE) {
-    sqlite3_str_appendall(body, "{");
-    leadx_json_append_string(body, change->table->soft_delete_column, strlen(change->table->soft_delete_column));
-    sqlite3_str_appendall(body, ":\"now\"}");
-  } else {
-    leadx_change_append_object(change, 1, body);
-  }
+  leadx_request_append_update(change, body);
   return assemble(target, "PATCH", url, body, "return=representation", err);
 }
 

@@ -26,6 +26,9 @@ leadx_request *leadx_request_delete(const leadx_target *target, const leadx_chan
 /* GET of the rows of n changes of one table. */
 leadx_request *leadx_request_fetch(const leadx_target *target, leadx_change *const *changes, int n, leadx_err *err);
 
+/* Appends the object that an update carries: the changed columns, or the stamp of a soft delete. */
+void leadx_request_append_update(const leadx_change *change, sqlite3_str *out);
+
 /* GET of a ready address; takes url over in every case. prefer may be NULL. */
 leadx_request *leadx_request_get(const leadx_target *target, sqlite3_str *url, const char *prefer, leadx_err *err);
 

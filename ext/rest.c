@@ -18,6 +18,7 @@
 
 #include "rest.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -224,9 +225,8 @@ static void message_set(leadx_verdict *verdict, const char *text) {
   message_append(verdict, "", text, strlen(text));
 }
 
-/* Appends a member's text behind what there is. Anything but a string is passed over. */
-static int message_append_member(leadx_verdict *verdict, leadx_slice object, const char *name) {
-  leadx_slice raw = leadx_json_member(object, name);
+/* Appends a raw string behind what there is. Anything but a string is passed over. */
+static int message_append_raw(leadx_verdict *verdict, leadx_slice raw) {
   size_t n = 0;
   char *text;
   if (leadx_json_kind_of(raw) != LEADX_JSON_STRING || raw.n <= 2) return 0;
@@ -235,6 +235,10 @@ static int message_append_member(leadx_verdict *verdict, leadx_slice object, con
   message_append(verdict, verdict->message[0] ? "; " : "", text, n);
   sqlite3_free(text);
   return 1;
+}
+
+static int message_append_member(leadx_verdict *verdict, leadx_slice object, const char *name) {
+  return message_append_raw(verdict, leadx_json_member(object, name));
 }
 
 /* PostgREST says message, details and hint; the gateway and Auth have names of their own. */
@@ -249,8 +253,7 @@ static void message_from_object(leadx_verdict *verdict, leadx_slice object) {
 }
 
 /* A code is a short string of letters and digits; Auth's numeric "code" repeats the status. */
-static void code_from_object(leadx_verdict *verdict, leadx_slice object) {
-  leadx_slice raw = leadx_json_member(object, "code");
+static void take_code(leadx_verdict *verdict, leadx_slice raw) {
   size_t i, n = raw.n >= 2 ? raw.n - 2 : 0;
   if (leadx_json_kind_of(raw) != LEADX_JSON_STRING || n == 0 || n >= sizeof verdict->code) return;
   for (i = 1; i <= n; i++) {
@@ -314,6 +317,7 @@ static void classify_success(const leadx_answer *answer, leadx_verdict *verdict)
                      fault, (sqlite3_int64)at);
     return;
   }
+  verdict->value = value;
   if (leadx_json_kind_of(value) == LEADX_JSON_ARRAY) verdict->rows = value;
   else if (answer->wants_array) {
     message_set(verdict, "JSON that is no array where rows were asked for");
@@ -328,7 +332,7 @@ static void classify_failure(const leadx_answer *answer, leadx_verdict *verdict)
   int body = is_html(answer) ? BODY_HTML : BODY_OTHER;
   if (answer->body_bytes > 0 && !leadx_json_check(answer->body, answer->body_bytes, 0, &value, NULL)
       && leadx_json_kind_of(value) == LEADX_JSON_OBJECT) {
-    code_from_object(verdict, value);
+    take_code(verdict, leadx_json_member(value, "code"));
     message_from_object(verdict, value);
     body = verdict->code[0] ? BODY_CODE : BODY_JSON;
   }
@@ -352,6 +356,21 @@ void leadx_rest_classify(const leadx_answer *answer, leadx_verdict *verdict) {
   } else {
     classify_failure(answer, verdict);
   }
+}
+
+/* The status that PostgREST would have answered with: a function may raise one itself, as PT409. */
+static long status_of(const char *code) {
+  if (strncmp(code, "PT", 2) == 0 && code[2] >= '4' && code[2] <= '5' && strlen(code) == 5) return strtol(code + 2, NULL, 10);
+  return 400;
+}
+
+void leadx_rest_judge(leadx_slice code, leadx_slice message, leadx_verdict *verdict) {
+  memset(verdict, 0, sizeof *verdict);
+  take_code(verdict, code);
+  if (!message_append_raw(verdict, message)) message_set(verdict, "the server gave no reason");
+  long status = status_of(verdict->code);
+  if (class_of_code(verdict->code, status, &verdict->class_)) return;
+  verdict->class_ = class_of_status(status, BODY_CODE);
 }
 
 /* ---- URLs ---- */

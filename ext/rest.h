@@ -39,11 +39,16 @@ typedef struct leadx_verdict {
   char code[16];         /* SQLSTATE or PGRST code; "" when the server gave none */
   char message[512];     /* server's message, details, hint: one line, capped, control bytes stripped */
   leadx_slice rows;      /* the checked array (of anything) when class_ is OK and there was one; borrowed from body */
+  leadx_slice value;     /* the checked value of any kind likewise */
 } leadx_verdict;
 
 /* Judges an answer; rest.c has the tables. LEADX_NET_TOO_LARGE is PROTOCOL: nothing was acknowledged and
 ** nothing failed; a caller that asked for many rows may ask for fewer. Never fails. */
 void leadx_rest_classify(const leadx_answer *answer, leadx_verdict *verdict);
+
+/* Judges a code and a message that stand in an answer for one of several operations (raw JSON strings), as
+** leadx_rest_classify() judges them when they are the whole answer. */
+void leadx_rest_judge(leadx_slice code, leadx_slice message, leadx_verdict *verdict);
 
 /* Appends text percent-encoded (everything but unreserved characters; "+" is %2B). */
 void leadx_rest_escape(sqlite3_str *url, const char *text, size_t n);

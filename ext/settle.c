@@ -7,7 +7,9 @@
 
 #include <string.h>
 
+#include "call.h"
 #include "clock.h"
+#include "cut.h"
 #include "fingerprint.h"
 #include "plan.h"
 #include "resolve.h"
@@ -36,23 +38,12 @@ int leadx_push_is_write_only(const leadx_push *push, const leadx_table *table) {
   return is_listed(push->write_only, push->nwrite_only, table);
 }
 
-int leadx_push_add_fetches(leadx_push *push, leadx_change *const *changes, int n) {
-  for (int i = 0, end; i < n; i = end) {
-    size_t bytes = 0;
-    for (end = i; end < n && (end == i || bytes + leadx_request_key_bytes(changes[end]) < LEADX_URL_BYTES); end++) {
-      bytes += leadx_request_key_bytes(changes[end]);
-    }
-    if (leadx_jobs_add(&push->waiting, LEADX_JOB_FETCH, changes + i, end - i, 0) != SQLITE_OK) return SQLITE_NOMEM;
-  }
-  return SQLITE_OK;
-}
-
 static int add_job(leadx_push *push, leadx_job_kind kind, leadx_change *change, leadx_err *err) {
-  return leadx_jobs_add(&push->waiting, kind, &change, 1, 0) == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+  return leadx_cut_again(push, kind, change) == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
 }
 
 static int add_fetch(leadx_push *push, leadx_change *change, leadx_err *err) {
-  return leadx_push_add_fetches(push, &change, 1) == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+  return leadx_cut_fetches(push, &change, 1) == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
 }
 
 static void say(leadx_push *push, const char *fmt, const char *a, const char *b, const char *c) {
@@ -111,7 +102,7 @@ static int note_pushed(leadx_push *push, leadx_table *table, leadx_err *err) {
 }
 
 /* The server has the change: acknowledge every queue row of it. row is the server's, empty when it returns none. */
-static int ack(leadx_push *push, leadx_change *change, leadx_slice row, leadx_err *err) {
+int leadx_settle_ack(leadx_push *push, leadx_change *change, leadx_slice row, leadx_err *err) {
   if (change->deferred && leadx_change_take_deferred(change) > 0) {
     /* The row stands, its references follow; only then is the change done. */
     sqlite3_free(change->version);
@@ -269,7 +260,7 @@ static int match_rows(const leadx_job *job, leadx_slice array, leadx_slice *rows
 static int take_step(leadx_push *push, leadx_change *change, leadx_slice row, leadx_step step, leadx_err *err) {
   if (step != LEADX_STEP_ASK && record_audit(push, change, err) != SQLITE_OK) return err->rc;
   switch (step) {
-    case LEADX_STEP_ACK: return ack(push, change, row, err);
+    case LEADX_STEP_ACK: return leadx_settle_ack(push, change, row, err);
     case LEADX_STEP_UPDATE: change->action = LEADX_UPDATE; change->deferred = 0; return add_job(push, LEADX_JOB_UPDATE, change, err);
     case LEADX_STEP_CREATE: change->action = LEADX_CREATE; change->recreate = 0; return add_job(push, LEADX_JOB_CREATE, change, err);
     case LEADX_STEP_DELETE:
@@ -280,7 +271,7 @@ static int take_step(leadx_push *push, leadx_change *change, leadx_slice row, le
   }
 }
 
-static int settle_fetched(leadx_push *push, leadx_change *change, leadx_slice row, leadx_err *err) {
+int leadx_settle_fetched(leadx_push *push, leadx_change *change, leadx_slice row, leadx_err *err) {
   leadx_step step = LEADX_STEP_FORBID;
   if (++change->rounds > MAX_ROUNDS) return leadx_settle_release(push, change, err);
   /* A 23505 that is not about our own key: another unique column is taken. */
@@ -306,9 +297,9 @@ static int settle_rows(leadx_push *push, leadx_job *job, const leadx_slice *rows
   if (job->minimal) note_table(push->write_only, &push->nwrite_only, LEADX_PUSH_TABLES, job->changes[0]->table);
   for (int i = 0; i < job->n && rc == SQLITE_OK; i++) {
     if (job->kind == LEADX_JOB_FETCH && (rows[i].n || absent)) {
-      rc = settle_fetched(push, job->changes[i], rows[i], err);
+      rc = leadx_settle_fetched(push, job->changes[i], rows[i], err);
     } else if (job->kind != LEADX_JOB_FETCH && (rows[i].n || job->minimal)) {
-      rc = ack(push, job->changes[i], rows[i], err);
+      rc = leadx_settle_ack(push, job->changes[i], rows[i], err);
     }
   }
   return rc;
@@ -323,7 +314,7 @@ static int fetch_missing(leadx_push *push, const leadx_job *job, const leadx_sli
   for (int i = 0; i < job->n; i++) {
     if (!rows[i].n) missing[n++] = job->changes[i];
   }
-  int rc = n > 0 ? leadx_push_add_fetches(push, missing, n) : SQLITE_OK;
+  int rc = n > 0 ? leadx_cut_fetches(push, missing, n) : SQLITE_OK;
   sqlite3_free(missing);
   return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
 }
@@ -396,7 +387,7 @@ static int names_own_key(const leadx_table *table, const char *message) {
 static int settle_duplicate(leadx_push *push, leadx_job *job, const leadx_verdict *verdict, leadx_err *err) {
   leadx_change *change = job->changes[0];
   /* A table one may not read: its own key existing is our own replay, as far as anyone can tell. */
-  if (job->minimal && names_own_key(change->table, verdict->message)) return ack(push, change, (leadx_slice){NULL, 0}, err);
+  if (job->minimal && names_own_key(change->table, verdict->message)) return leadx_settle_ack(push, change, (leadx_slice){NULL, 0}, err);
   if (job->kind != LEADX_JOB_CREATE || job->minimal) return leadx_settle_fail(push, change, verdict->code, verdict->message, err);
   sqlite3_snprintf(sizeof change->error, change->error, "%s", verdict->message);
   return add_fetch(push, change, err);
@@ -451,7 +442,7 @@ static int is_denied_insert(const leadx_job *job, const leadx_verdict *verdict) 
   return job->kind == LEADX_JOB_CREATE && !job->minimal && verdict->class_ == LEADX_CLASS_ITEM && strcmp(verdict->code, "42501") == 0;
 }
 
-static int settle_bad(leadx_push *push, leadx_job *job, const leadx_verdict *verdict, leadx_err *err) {
+int leadx_settle_bad(leadx_push *push, leadx_job *job, const leadx_verdict *verdict, leadx_err *err) {
   note_unsent(job);
   switch (verdict->class_) {
     case LEADX_CLASS_DRIFT:
@@ -480,8 +471,11 @@ int leadx_settle_job(leadx_push *push, leadx_job *job, leadx_class *class_, lead
   if (verdict.class_ == LEADX_CLASS_OFFLINE && !verdict.message[0]) {
     sqlite3_snprintf(sizeof verdict.message, verdict.message, "%s", request->error);
   }
+  if (job->kind == LEADX_JOB_CALL) {
+    return verdict.class_ == LEADX_CLASS_OK ? leadx_call_settle(push, job, verdict.rows, class_, err) : leadx_call_refused(push, job, &verdict, err);
+  }
   if (verdict.class_ == LEADX_CLASS_OK) return settle_good(push, job, &verdict, class_, err);
-  return settle_bad(push, job, &verdict, err);
+  return leadx_settle_bad(push, job, &verdict, err);
 }
 
 /* ---- rows whose parent never comes ---- */

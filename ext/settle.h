@@ -16,7 +16,9 @@ typedef struct leadx_push {
   leadx_run *run;
   leadx_jobs waiting;          /* jobs not started yet */
   int in_flight;
-  int batch;                   /* rows per CREATE request, for now */
+  int batch;                   /* rows per request of several, for now */
+  int calls_in_flight;         /* requests to the server's function among those in flight */
+  const leadx_change *calling; /* a change of the stage that all of the last one's are of; NULL when they are of several */
   int waits_for_parent;        /* changes this sweep left waiting behind a parent */
   int sweep_moved;             /* this sweep settled something */
   int64_t behind;              /* the sweep is past this rowid */
@@ -34,12 +36,16 @@ typedef struct leadx_push {
 void leadx_push_clear(leadx_push *push);
 int leadx_push_is_paused(const leadx_push *push, const leadx_table *table);
 int leadx_push_is_write_only(const leadx_push *push, const leadx_table *table);
-/* Makes fetch jobs for n changes of one table, each within one URL. */
-int leadx_push_add_fetches(leadx_push *push, leadx_change *const *changes, int n);
 
 /* Judges a finished job and settles its changes; new jobs go to push->waiting. *class_ gets the verdict.
 ** Between apply_begin and apply_end of a write transaction. */
 int leadx_settle_job(leadx_push *push, leadx_job *job, leadx_class *class_, leadx_err *err);
+
+/* Parts of it, for those who judge answers of another form: the server has the change (row is its own, empty when it
+** returns none); the server has that row instead, or (empty) none; a request came to nothing. */
+int leadx_settle_ack(leadx_push *push, leadx_change *change, leadx_slice row, leadx_err *err);
+int leadx_settle_fetched(leadx_push *push, leadx_change *change, leadx_slice row, leadx_err *err);
+int leadx_settle_bad(leadx_push *push, leadx_job *job, const leadx_verdict *verdict, leadx_err *err);
 
 /* Settling without an answer, inside a write transaction. */
 int leadx_settle_fail(leadx_push *push, leadx_change *change, const char *code, const char *message, leadx_err *err);

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "diff.h"
+#include "discover.h"
 #include "doc.h"
 #include "lease.h"
 #include "owner.h"
@@ -172,6 +173,13 @@ static int run_halves(leadx_ctx *ctx, const leadx_sync_options *options, leadx_r
   return leadx_pull_run(run, options->only_table, err);
 }
 
+/* The work itself, by what is known of the server's functions, and at its end the question about them. */
+static int run_work(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run, leadx_err *err) {
+  int rc = leadx_discover_load(run, err);
+  if (rc == SQLITE_OK) rc = run_halves(ctx, options, run, err);
+  return rc == SQLITE_OK && !options->with_reconcile ? leadx_discover_ask(run, err) : rc;
+}
+
 /* The file is somebody's, and nobody is signed in. As nobody one would be shown nothing, and it would look as if all
 ** rows were gone: so nothing is sent or fetched. Whether there is a network is still worth knowing. */
 static void knock(leadx_run *run, const char *file_user) {
@@ -213,7 +221,7 @@ static int run_leased(leadx_ctx *ctx, const leadx_sync_options *options, leadx_r
   if (!run->transport) return err->rc;
   leadx_auth_init(auth, ctx, run->transport, credentials, &run->target);
   if (!credentials->user[0] && file_user[0]) knock(run, file_user);
-  else rc = run_halves(ctx, options, run, err);
+  else rc = run_work(ctx, options, run, err);
   run->tally.requests += auth->requests;
   run->tally.bytes_out += auth->bytes_out;
   run->tally.bytes_in += auth->bytes_in;
@@ -277,6 +285,7 @@ char *leadx_sync_run(leadx_ctx *ctx, const leadx_sync_options *options, leadx_er
     leadx_err_set(err, SQLITE_READONLY, "%s: the database is read-only, so nothing could be acknowledged; open it for writing", options->who);
     return NULL;
   }
+  if (leadx_schema_ensure(&ctx->db, options->who, err) != SQLITE_OK) return NULL;
   if (leadx_settings_load(ctx->settings, &ctx->db, err) != SQLITE_OK) return NULL;
   if (leadx_session_credentials(ctx->session, options->who, &credentials, err) != SQLITE_OK) return NULL;
   char *result = run_configured(ctx, options, &credentials, err);

@@ -45,6 +45,8 @@ typedef struct leadx_table {
   int nreferences;
   int has_unique;       /* a UNIQUE besides the key: REPLACE can remove another row without a trigger */
   int without_rowid, integer_key;
+  int served;           /* the server's functions serve it, as far as is known (discover.h) */
+  int held_back;        /* a row that the server deleted is still referred to; this sync tries again at its end */
   int push_noted;       /* this sync has written last_push_at already */
   uint64_t triggers;    /* stands for the triggers on it when they were found to be right; 0: not looked at yet */
   char *warnings;       /* JSON array or NULL */

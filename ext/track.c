@@ -63,6 +63,8 @@ static int track(leadx_db *db, leadx_table *table, const char *options, int back
   if (rc == SQLITE_OK) rc = check_entity_free(db, table, err);
   if (rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_TABLE_TRACKED_AS, err, &before, "tt", table->name, table->entity);
   if (rc == SQLITE_OK && before) rc = leadx_diff_table(db, table, err);
+  /* What the server said of its functions says nothing of a new table. */
+  if (rc == SQLITE_OK && !before) rc = leadx_db_run(db, LEADX_SQL_DISCOVER_AGAIN, err, "");
   if (rc == SQLITE_OK) rc = store(db, table, options, err);
   if (rc == SQLITE_OK) rc = leadx_capture_install(db, table, NULL, err);
   if (rc == SQLITE_OK && (!before || backfill) && table->mode != LEADX_MODE_PULL) rc = leadx_diff_begin(db, table, backfill, err);
@@ -147,6 +149,7 @@ static int forget(leadx_db *db, const leadx_table *known, const char *name, lead
   if (rc == SQLITE_OK && known) rc = leadx_db_run(db, LEADX_SQL_SHADOW_FORGET_ENTITY, err, "t", known->entity);
   /* Tracked again, the table is pulled from the beginning: nothing of what it holds is known any more. */
   if (rc == SQLITE_OK && known) rc = leadx_db_run(db, LEADX_SQL_CURSOR_FORGET, err, "t", known->entity);
+  if (rc == SQLITE_OK && known) rc = leadx_db_run(db, LEADX_SQL_PLACE_FORGET, err, "t", known->entity);
   if (rc == SQLITE_OK && known) rc = leadx_db_run(db, LEADX_SQL_PARKED_FORGET, err, "t", known->entity);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_TABLE_FORGET, err, "t", name);
   return rc;
@@ -171,6 +174,7 @@ char *leadx_untrack_table(leadx_ctx *ctx, const char *name, leadx_err *err) {
   }
   const leadx_table *known = leadx_tables_by_name(&tables, name);
   if (known) leadx_queue_unsent(db, known->entity, &unsent, err);
+  if (err->rc == SQLITE_OK) leadx_schema_ensure(db, "leadx_untrack", err);
   if (err->rc == SQLITE_OK) forget(db, known, name, err);
   leadx_db_release(db);
   leadx_db_nest_close(db, err->rc, err);

@@ -14,6 +14,20 @@ UPDATE main.leadx_cursors SET midway = 0, anew = 0, began_us = ?4 WHERE origin =
 -- name: cursor_forget
 DELETE FROM main.leadx_cursors WHERE entity = ?1
 
+-- name: place_get
+SELECT place, fingerprint FROM main.leadx_places WHERE origin = ?1 AND user = ?2 AND entity = ?3
+
+-- name: place_set
+INSERT INTO main.leadx_places(origin, user, entity, fingerprint, place) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT(origin, user, entity) DO UPDATE SET fingerprint = excluded.fingerprint, place = excluded.place
+
+-- name: place_forget
+DELETE FROM main.leadx_places WHERE entity = ?1
+
+-- name: place_oldest
+-- The oldest version known here, as the server wrote it: what was deleted before was never here.
+SELECT min(version) FROM main.leadx_shadow WHERE entity = ?1 AND version IS NOT NULL
+
 -- name: pull_set_pulled
 UPDATE main.leadx_tables SET last_pull_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE table_name = ?1
 

@@ -1,4 +1,4 @@
--- The tables of leadx in the user's file, format 1. Each entry is one statement; schema.c runs
+-- The tables of leadx in the user's file, format 2. Each entry is one statement; schema.c runs
 -- them in this order inside the caller's transaction. sync_queue begins with the ten columns of
 -- the document that asked for leadx, to the letter; leadx's own columns follow, all nullable.
 
@@ -203,3 +203,24 @@ DELETE FROM main.leadx_check_results
 
 -- name: check_add
 INSERT INTO main.leadx_check_results("check", result, fix) VALUES (?1, ?2, ?3)
+
+-- name: schema_servers
+-- What leadx_installed() answered, for each server and schema, and when; NULL where there is no such function.
+CREATE TABLE IF NOT EXISTS main.leadx_servers (
+  origin TEXT NOT NULL,
+  schema TEXT NOT NULL,
+  asked_us INTEGER NOT NULL,
+  installed TEXT,
+  PRIMARY KEY (origin, schema)
+) WITHOUT ROWID
+
+-- name: schema_places
+-- Where leadx_pull() of the server goes on: its own cursor to the letter. What was pulled without it is in leadx_cursors.
+CREATE TABLE IF NOT EXISTS main.leadx_places (
+  origin TEXT NOT NULL,
+  user TEXT NOT NULL,
+  entity TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  place TEXT NOT NULL,
+  PRIMARY KEY (origin, user, entity)
+) WITHOUT ROWID

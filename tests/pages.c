@@ -282,6 +282,7 @@ const char *device_sync_with(push_device *device, leadx_sync_options options) {
   options.trigger = "test";
   options.open_transport = open_model;
   options.arg = device;
+  device_prepare(device);
   leadx_err_clear(&device->ctx->err);
   char *result = leadx_sync_run(device->ctx, &options, &device->ctx->err);
   leadx_db_release(&device->ctx->db);

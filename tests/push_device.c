@@ -96,7 +96,14 @@ static leadx_transport *open_model(void *arg, const leadx_http_limits *limits, l
   return fake_transport_open(model_respond, device->model);
 }
 
+void device_prepare(push_device *device) {
+  if (device->asks || device_int(device, "SELECT count(*) FROM sqlite_schema WHERE name = 'leadx_servers'") == 0) return;
+  device_run(device, "INSERT OR IGNORE INTO leadx_servers(origin, schema, asked_us) VALUES"
+                     " ('https://model.example/rest/v1', '', unixepoch() * 1000000)");
+}
+
 const char *device_sync(push_device *device) {
+  device_prepare(device);
   leadx_sync_options options = {.who = "leadx_push", .trigger = "test", .request_budget = -1, .open_transport = open_model, .arg = device};
   leadx_err_clear(&device->ctx->err);
   char *result = leadx_sync_run(device->ctx, &options, &device->ctx->err);

@@ -12,6 +12,7 @@ typedef struct push_device {
   sqlite3 *db;
   leadx_ctx *ctx;
   model_server *model;
+  int asks;          /* 1: it has not asked yet whether the model has functions; else it knows that there are none */
   char result[1200]; /* what the last sync said */
 } push_device;
 
@@ -30,6 +31,10 @@ const char *device_text(push_device *device, const char *sql);
 int device_int(push_device *device, const char *sql);
 /* The error text of SQL that must fail. Borrowed likewise. */
 const char *device_error(push_device *device, const char *sql);
+
+/* Unless it asks by itself, the device knows what the model has installed: nothing, or what the test gave it before.
+** Both kinds of sync call this. */
+void device_prepare(push_device *device);
 
 /* Syncs through the model; the state it ended with. The result stays in device->result. */
 const char *device_sync(push_device *device);

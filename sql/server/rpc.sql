@@ -336,6 +336,7 @@ language sql stable security invoker set search_path = pg_catalog, pg_temp as $l
     'tombstones', exists (select 1 from pg_trigger g where g.tgrelid = t.tbl and g.tgname = 'zzz_leadx_bury' and g.tgenabled in ('O', 'A')),
     'index', leadx.has_index(t.tbl, array[t.version] || t.keys),
     'version', t.version,
+    'keys', to_json(t.keys),
     'rls', c.relrowsecurity,
     'policies', (select count(*) from pg_policy p where p.polrelid = t.tbl),
     'select', has_table_privilege(t.tbl, 'select'),

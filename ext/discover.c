@@ -1,0 +1,97 @@
+/* Discovery. See discover.h. */
+#include "discover.h"
+
+#include <string.h>
+
+#include "clock.h"
+#include "pull.h"
+#include "rpc.h"
+
+/* How long an answer counts; a "no" counts for less while the device is at work anyway: somebody may be installing it. */
+#define ANSWER_US (3600 * (int64_t)1000000)
+#define ANSWER_AT_WORK_US (300 * (int64_t)1000000)
+/* An answer that is longer is not kept: it would have thousands of tables. */
+#define MAX_ANSWER_BYTES ((size_t)1 << 20)
+
+static const char *schema_of(const leadx_target *target) { return target->schema ? target->schema : ""; }
+
+/* Borrows the stored answer from a statement that the caller gives back; NULL text when there is none. */
+static sqlite3_stmt *read_answer(leadx_run *run, int64_t *asked_us, const char **installed, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_get(&run->ctx->db, LEADX_SQL_DISCOVER_GET, err);
+  if (!stmt) return NULL;
+  *asked_us = 0;
+  *installed = NULL;
+  sqlite3_bind_text(stmt, 1, run->target.url, -1, SQLITE_STATIC);
+  sqlite3_bind_text(stmt, 2, schema_of(&run->target), -1, SQLITE_STATIC);
+  int rc = sqlite3_step(stmt);
+  if (rc == SQLITE_ROW) {
+    *asked_us = sqlite3_column_int64(stmt, 0);
+    *installed = (const char *)sqlite3_column_text(stmt, 1);
+  } else if (rc != SQLITE_DONE) {
+    leadx_err_db(err, run->ctx->db.handle, rc, "read what the server has installed");
+  }
+  return stmt;
+}
+
+int leadx_discover_load(leadx_run *run, leadx_err *err) {
+  const char *installed = NULL;
+  int64_t asked_us = 0;
+  leadx_slice answer = {NULL, 0};
+  sqlite3_stmt *stmt = read_answer(run, &asked_us, &installed, err);
+  if (!stmt) return err->rc;
+  if (installed) leadx_json_check(installed, strlen(installed), 0, &answer, NULL);
+  for (int i = 0; i < run->tables->n; i++) run->tables->list[i]->served = leadx_rpc_serves(answer, run->tables->list[i]);
+  leadx_db_put(&run->ctx->db, stmt);
+  return err->rc;
+}
+
+int leadx_discover_note(leadx_db *db, const leadx_target *target, leadx_slice installed, leadx_err *err) {
+  int is_there = leadx_json_kind_of(installed) == LEADX_JSON_OBJECT && installed.n <= MAX_ANSWER_BYTES;
+  char *text = is_there ? sqlite3_mprintf("%.*s", (int)installed.n, installed.z) : NULL;
+  if (is_there && !text) return leadx_err_nomem(err);
+  int rc = leadx_db_run(db, LEADX_SQL_DISCOVER_SET, err, "ttit", target->url, schema_of(target), leadx_clock_wall_us(), text);
+  sqlite3_free(text);
+  return rc;
+}
+
+int leadx_discover_forget(leadx_run *run, leadx_err *err) {
+  for (int i = 0; i < run->tables->n; i++) run->tables->list[i]->served = 0;
+  return leadx_discover_note(&run->ctx->db, &run->target, (leadx_slice){NULL, 0}, err);
+}
+
+/* Is the answer missing, or old? A clock that was set back makes it old, too. */
+static int is_time(leadx_run *run, int *time, leadx_err *err) {
+  const char *installed = NULL;
+  int64_t asked_us = 0;
+  sqlite3_stmt *stmt = read_answer(run, &asked_us, &installed, err);
+  if (!stmt) return err->rc;
+  int at_work = run->tally.pushed + run->tally.pulled > 0;
+  int64_t age_us = leadx_clock_wall_us() - asked_us;
+  *time = age_us < 0 || age_us >= (at_work && !installed ? ANSWER_AT_WORK_US : ANSWER_US);
+  leadx_db_put(&run->ctx->db, stmt);
+  return err->rc;
+}
+
+/* Whatever the server answers is an answer; where there is none, the next sync asks again. */
+static int take_answer(leadx_run *run, const leadx_request *done, const leadx_verdict *verdict, leadx_err *err) {
+  if (done->net != LEADX_NET_ANSWER) return SQLITE_OK;
+  return leadx_discover_note(&run->ctx->db, &run->target, verdict->class_ == LEADX_CLASS_OK ? verdict->value : (leadx_slice){NULL, 0}, err);
+}
+
+/* A step is one request, and a sync in which something was wrong has other cares. */
+static int went_well(const leadx_run *run) {
+  const leadx_tally *tally = &run->tally;
+  return tally->requests > 0 && tally->ended == LEADX_CLASS_OK && !tally->lost_lease && !tally->failed && !tally->paused && run->request_budget < 0;
+}
+
+int leadx_discover_ask(leadx_run *run, leadx_err *err) {
+  leadx_verdict verdict;
+  int time = 0;
+  int rc = went_well(run) ? is_time(run, &time, err) : SQLITE_OK;
+  if (rc != SQLITE_OK || !time) return rc;
+  leadx_request *done = leadx_pull_exchange(run, leadx_rpc_ask(&run->target, err), 0, &verdict, err);
+  if (!done) return err->rc;
+  rc = take_answer(run, done, &verdict, err);
+  leadx_request_free(done);
+  return rc;
+}

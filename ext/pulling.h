@@ -1,0 +1,63 @@
+/* One table's pull on its way; shared by the files that make it up, and by nobody else. */
+#ifndef LEADX_PULLING_H
+#define LEADX_PULLING_H
+
+#include "intake.h"
+#include "page.h"
+#include "pull.h"
+
+/* BY_CALL reads the pages of the server's function (follow.c), the others plain PostgREST (pull.c). */
+typedef enum leadx_phase { LEADX_BY_VERSION, LEADX_WITHOUT_VERSION, LEADX_PARKED, LEADX_PULLED, LEADX_BY_CALL } leadx_phase;
+
+typedef struct leadx_pulling {
+  leadx_run *run;
+  leadx_table *table;
+  leadx_intake *intake;
+  leadx_phase phase;
+  leadx_place place;       /* behind the last row applied */
+  leadx_place saved;       /* what the next pull starts from: never in the server's future */
+  char *cursor;            /* of the server's function: where the next page begins; NULL: at the beginning */
+  leadx_slice gone;        /* keys of deleted rows that the next stretch removes first */
+  leadx_slice next_cursor; /* saved with the last stretch of a page */
+  char *after;             /* the last parked key that was looked at */
+  int limit;               /* rows asked for at once */
+  int proven;              /* rows the server was seen to answer at once */
+  char *fingerprint;
+  int64_t server_us;       /* the server's clock, 0 unknown */
+  int64_t began_us;        /* the same when this pull began */
+  int is_first;            /* no page has come yet */
+  int from_beginning;      /* there was no place to start from */
+  int midway;              /* the last pull stopped between two pages */
+  int anew;                /* take rows whose version is known, too: the columns have changed */
+  int failed;              /* the table cannot be read */
+} leadx_pulling;
+
+/* ---- pull.c ---- */
+
+/* Applies the count rows of a page in stretches, each with the place behind it. */
+int leadx_pulling_apply(leadx_pulling *pulling, leadx_slice rows, int count, leadx_err *err);
+/* The last page was reached: the next pull starts before this one began. */
+int leadx_pulling_arrive(leadx_pulling *pulling, leadx_err *err);
+/* Notes the server's clock when a request was sent. */
+void leadx_pulling_note_time(leadx_pulling *pulling, const leadx_request *done, int64_t took_ms);
+void leadx_pulling_show_progress(leadx_pulling *pulling, int count);
+/* Nothing of a strange answer is applied, and the run ends. */
+void leadx_pulling_say_strange(leadx_pulling *pulling, const char *strange);
+
+/* ---- follow.c: pages of the server's function ---- */
+
+/* Finds the cursor to begin behind. Once the plain place is known. */
+int leadx_follow_begin(leadx_pulling *pulling, leadx_err *err);
+/* Asks for the next page and applies it. A server that has no such function (any more) leaves the phase BY_VERSION. */
+int leadx_follow_page(leadx_pulling *pulling, leadx_err *err);
+/* Inside the transaction of a stretch: what a page brings beside its rows. */
+int leadx_follow_remove(leadx_pulling *pulling, leadx_err *err);
+int leadx_follow_save(leadx_pulling *pulling, leadx_err *err);
+
+/* ---- examine.c: is it what was asked for? ---- */
+
+/* What is strange about some rows, or NULL. asked: n entity_ids of which they must be, or NULL: then at most limit rows
+** behind the place. *n gets the number of rows. */
+const char *leadx_examine_rows(const leadx_pulling *pulling, leadx_slice rows, char *const *asked, int limit, int *n);
+
+#endif
