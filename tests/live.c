@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* popen, mkstemp */
 
 #include "live.h"
+#include "supabase.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -81,10 +82,11 @@ void live_open(live_device *device, int linked, const char *url) {
   ck_assert_int_ge(fd, 0);
   close(fd);
   device->linked = linked;
+  snprintf(device->url, sizeof device->url, "%s", url ? url : live_env("LEADX_URL"));
   ck_assert_int_eq(sqlite3_open(device->path, &device->db), SQLITE_OK);
   live_run(device->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
   load(device->db, linked);
-  char *sql = sqlite3_mprintf("SELECT leadx_configure(%Q, %Q, '{\"backoff\":0}'), leadx_set_token(%Q)", url ? url : live_env("LEADX_URL"),
+  char *sql = sqlite3_mprintf("SELECT leadx_configure(%Q, %Q, '{\"backoff\":0}'), leadx_set_token(%Q)", device->url,
                               live_env("LEADX_APIKEY"), live_env("LEADX_TOKEN"));
   live_run(device->db, sql);
   sqlite3_free(sql);
@@ -93,6 +95,35 @@ void live_open(live_device *device, int linked, const char *url) {
   sqlite3_free(sql);
   live_run(device->db, "SELECT leadx_track('customers', '{\"columns\":{\"credit_limit\":{\"type\":\"decimal\"},\"tags\":{\"type\":\"json\"},"
                        "\"founded_on\":{\"type\":\"date\"},\"last_contacted_at\":{\"type\":\"timestamp\"}}}')");
+  live_learn(device);
+}
+
+int live_is_served;
+static char installed[4000]; /* what leadx_installed() says */
+
+void live_serve(const live_device *device) {
+  sqlite3_stmt *stmt = NULL;
+  ck_assert_int_eq(sqlite3_prepare_v2(device->db, "SELECT leadx_server_sql()", -1, &stmt, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
+  char *sql = sqlite3_mprintf("set client_min_messages = error; %s", sqlite3_column_text(stmt, 0));
+  supabase_run(sql);
+  sqlite3_free(sql);
+  sqlite3_finalize(stmt);
+  supabase_reload();
+  snprintf(installed, sizeof installed, "%s", supabase_run("select leadx_installed()"));
+  live_is_served = 1;
+}
+
+void live_unserve(void) {
+  live_is_served = 0;
+  supabase_uninstall();
+}
+
+void live_learn(const live_device *device) {
+  if (!live_is_served) return;
+  char *sql = sqlite3_mprintf("INSERT OR REPLACE INTO leadx_servers VALUES (%Q, '', unixepoch() * 1000000, %Q)", device->url, installed);
+  live_run(device->db, sql);
+  sqlite3_free(sql);
 }
 
 void live_close(live_device *device) {

@@ -5,7 +5,7 @@
 #include <sqlite3.h>
 
 typedef struct live_device {
-  char path[64];
+  char path[64], url[120];
   sqlite3 *db;
   int linked; /* leadx is linked in; else the .so of LEADX_SO was loaded */
 } live_device;
@@ -18,6 +18,16 @@ void live_open(live_device *device, int linked, const char *url);
 void live_close(live_device *device);
 /* Another connection to the same file with leadx on it. */
 sqlite3 *live_second(const live_device *device);
+
+/* ---- both ways: the same scenarios, plainly and with the functions of leadx_server_sql() on the server ---- */
+
+/* Devices opened from now on use the functions (live_serve() was called). */
+extern int live_is_served;
+/* Installs the functions for what the device tracks; and takes them away again. */
+void live_serve(const live_device *device);
+void live_unserve(void);
+/* The device knows what the server has, as if it had asked, when it has something. live_open() calls it. */
+void live_learn(const live_device *device);
 
 void live_run(sqlite3 *db, const char *sql);
 /* The first value as text; "" for NULL. One of a few buffers. */

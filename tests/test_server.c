@@ -267,15 +267,23 @@ START_TEST(a_table_that_may_only_be_inserted_into_is_delivered) {
 }
 END_TEST
 
-Suite *test_server_suite(void) {
-  Suite *suite = suite_create("server");
-  TCase *tcase = tcase_create("server");
+/* ---- the functions of the server ---- */
+
+/* Once for all tests of the case: the server's half is installed and taken away. */
+static void serve(void) {
+  live_device installer;
+  live_open(&installer, 1, NULL);
+  live_serve(&installer);
+  live_close(&installer);
+}
+
+static TCase *scenarios(const char *name) {
+  TCase *tcase = tcase_create(name);
   tcase_add_checked_fixture(tcase, set_up, tear_down);
   tcase_add_test(tcase, all_four_tables_arrive_exactly_and_stay_exact_at_home);
   tcase_add_test(tcase, the_static_form_delivers_the_same);
   tcase_add_test(tcase, edits_and_deletes_follow);
   tcase_add_test(tcase, a_soft_delete_stamps_the_row);
-  tcase_add_test(tcase, the_gateway_sees_the_seed_s_priorities);
   tcase_add_test(tcase, rows_that_rls_hides_are_not_acknowledged);
   tcase_add_test(tcase, a_delete_that_rls_does_not_allow_fails_as_forbidden);
   tcase_add_test(tcase, a_row_in_another_s_name_fails_alone);
@@ -286,6 +294,15 @@ Suite *test_server_suite(void) {
   tcase_add_test(tcase, a_dropped_column_pauses_its_table_and_nothing_else);
   tcase_add_test(tcase, a_statement_timeout_makes_smaller_batches);
   tcase_add_test(tcase, a_table_that_may_only_be_inserted_into_is_delivered);
-  suite_add_tcase(suite, tcase);
+  return tcase;
+}
+
+Suite *test_server_suite(void) {
+  Suite *suite = suite_create("server");
+  TCase *plain = scenarios("plain"), *called = scenarios("called");
+  tcase_add_test(plain, the_gateway_sees_the_seed_s_priorities);
+  suite_add_tcase(suite, plain);
+  tcase_add_unchecked_fixture(called, serve, live_unserve);
+  suite_add_tcase(suite, called);
   return suite;
 }

@@ -35,6 +35,7 @@ static void use_lab(live_device *device, const char *type, const char *options) 
                               "SELECT leadx_track('lab', %Q)", type, type, options);
   live_run(device->db, sql);
   sqlite3_free(sql);
+  live_learn(device); /* what was tracked since is asked for */
 }
 
 static void open_both(const char *type, const char *options) {
@@ -280,9 +281,70 @@ START_TEST(thousands_of_rows_of_one_transaction_arrive) {
 }
 END_TEST
 
-Suite *test_two_devices_suite(void) {
-  Suite *suite = suite_create("two_devices");
-  TCase *tcase = tcase_create("colleagues");
+/* ---- with the functions of the server ---- */
+
+static void serve(void) {
+  set_up();
+  open_both("TEXT", "{}");
+  live_serve(&ani);
+  tear_down();
+}
+
+/* C12: no reconcile is needed, and an idle pull stays one request. */
+START_TEST(hard_deletes_of_a_colleague_arrive_by_themselves) {
+  many_rows(300);
+  live_run(ani.db, "DELETE FROM lab WHERE CAST(substr(id, 2) AS INTEGER) <= 120");
+  sync_one(&ani);
+  live_psql("delete from lab where id = 'r300'"); /* an administrator's leaves one, too */
+  sync_one(&budi);
+  expect(&budi, "SELECT count(*) || min(id) FROM lab", "179r121");
+  sync_one(&ani);
+  expect(&ani, "SELECT count(*) FROM lab", "179");
+  expect(&budi, "SELECT leadx_pull() ->> 'requests'", "1");
+  expect(&budi, "SELECT count(*) FROM sync_queue", "0");
+}
+END_TEST
+
+/* Its first sync is a plain one, and asks at its end; what was deleted before the second is no secret to that. */
+START_TEST(a_device_finds_the_functions_by_itself_and_misses_no_delete_from_before) {
+  live_is_served = 0;
+  many_rows(20);
+  expect(&budi, "SELECT installed ->> '$.lab.version' FROM leadx_servers", "updated_at");
+  live_psql("delete from lab where id in ('r3', 'r4')");
+  sync_one(&budi);
+  expect(&budi, "SELECT count(*) FROM lab", "18");
+}
+END_TEST
+
+/* C14: the tombstone waits behind the edit, which then meets the delete. */
+START_TEST(a_tombstone_does_not_go_over_an_unsent_edit) {
+  a_row_that_both_know("timestamp");
+  live_run(ani.db, "DELETE FROM lab");
+  sync_one(&ani);
+  edit(&budi, "a = 'lost'");
+  ck_assert_str_eq(live_text(budi.db, "SELECT leadx_pull() ->> 'state'"), "ok");
+  expect(&budi, "SELECT a FROM lab", "lost");
+  sync_one(&budi);
+  expect(&budi, "SELECT count(*) FROM lab", "0");
+  expect(&budi, "SELECT client_payload ->> 'a' || winner FROM sync_conflicts", "lostserver");
+  expect(&budi, "SELECT count(*) FROM leadx_parked", "0");
+}
+END_TEST
+
+/* A row that was deleted and made again is no deleted one, whichever device looks. */
+START_TEST(a_row_that_was_made_again_stays) {
+  a_row_that_both_know("timestamp");
+  live_run(ani.db, "DELETE FROM lab");
+  sync_one(&ani);
+  live_run(ani.db, "INSERT INTO lab(id, a, b) VALUES ('r', 'a1', 'b1')");
+  sync_one(&ani);
+  both_have("a1", "b1");
+  ck_assert_int_eq(conflicts(), 0);
+}
+END_TEST
+
+static TCase *scenarios(const char *name) {
+  TCase *tcase = tcase_create(name);
   tcase_set_timeout(tcase, 30);
   tcase_add_checked_fixture(tcase, set_up, tear_down);
   tcase_add_loop_test(tcase, two_who_edit_one_row_both_end_with_what_the_policy_says, 0, (int)(sizeof outcomes / sizeof outcomes[0]));
@@ -294,6 +356,18 @@ Suite *test_two_devices_suite(void) {
   tcase_add_test(tcase, a_server_that_shows_nothing_any_more_is_not_believed);
   tcase_add_test(tcase, a_server_that_was_restored_from_a_backup_is_followed);
   tcase_add_test(tcase, thousands_of_rows_of_one_transaction_arrive);
-  suite_add_tcase(suite, tcase);
+  return tcase;
+}
+
+Suite *test_two_devices_suite(void) {
+  Suite *suite = suite_create("two_devices");
+  TCase *called = scenarios("colleagues_called");
+  suite_add_tcase(suite, scenarios("colleagues"));
+  tcase_add_unchecked_fixture(called, serve, live_unserve);
+  tcase_add_test(called, hard_deletes_of_a_colleague_arrive_by_themselves);
+  tcase_add_test(called, a_device_finds_the_functions_by_itself_and_misses_no_delete_from_before);
+  tcase_add_test(called, a_tombstone_does_not_go_over_an_unsent_edit);
+  tcase_add_test(called, a_row_that_was_made_again_stays);
+  suite_add_tcase(suite, called);
   return suite;
 }
