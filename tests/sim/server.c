@@ -523,6 +523,10 @@ void sim_server_answer(sim_device *device, leadx_request *req) {
     return;
   }
   sim_server_tick(device->world, 0);
+  if (strstr(req->url, "/rest/v1/rpc/")) {
+    sim_answer(req, 404, "PGRST202", "Could not find the function in the schema cache");
+    return;
+  }
   take_apart(req, &q);
   req->date_s = device->world->now_us / 1000000;
   if (q.broken) sim_fail(device->world, "the model cannot read %s", req->url);
