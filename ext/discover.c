@@ -17,18 +17,13 @@ static const char *schema_of(const leadx_target *target) { return target->schema
 
 /* Borrows the stored answer from a statement that the caller gives back; NULL text when there is none. */
 static sqlite3_stmt *read_answer(leadx_run *run, int64_t *asked_us, const char **installed, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_get(&run->ctx->db, LEADX_SQL_DISCOVER_GET, err);
-  if (!stmt) return NULL;
+  leadx_db *db = &run->ctx->db;
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_DISCOVER_GET, err, "ss", run->target.url, schema_of(&run->target));
   *asked_us = 0;
   *installed = NULL;
-  sqlite3_bind_text(stmt, 1, run->target.url, -1, SQLITE_STATIC);
-  sqlite3_bind_text(stmt, 2, schema_of(&run->target), -1, SQLITE_STATIC);
-  int rc = sqlite3_step(stmt);
-  if (rc == SQLITE_ROW) {
+  if (stmt && leadx_db_next(db, stmt, err)) {
     *asked_us = sqlite3_column_int64(stmt, 0);
-    *installed = (const char *)sqlite3_column_text(stmt, 1);
-  } else if (rc != SQLITE_DONE) {
-    leadx_err_db(err, run->ctx->db.handle, rc, "read what the server has installed");
+    *installed = leadx_db_text(stmt, 1, err);
   }
   return stmt;
 }

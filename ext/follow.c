@@ -24,51 +24,50 @@ static void append_member(sqlite3_str *out, const char *name, leadx_slice value)
   sqlite3_str_appendf(out, "%s\"%s\":%.*s", sqlite3_str_length(out) > 1 ? "," : "", name, (int)value.n, value.z);
 }
 
-/* A stored cursor: as it is, or (the columns have changed) the place among the deleted rows alone. */
-static char *reuse(leadx_pulling *pulling, const char *stored, int is_current) {
-  leadx_slice cursor = {NULL, 0};
-  if (leadx_json_check(stored, strlen(stored), 0, &cursor, NULL) || leadx_json_kind_of(cursor) != LEADX_JSON_OBJECT) return NULL;
-  if (is_current) return sqlite3_mprintf("%s", stored);
-  pulling->anew = 1;
+/* The place among the deleted rows alone, out of a stored cursor. */
+static char *keep_gone(leadx_slice cursor, leadx_err *err) {
   leadx_slice at = leadx_json_member(cursor, "gone_at"), id = leadx_json_member(cursor, "gone_id");
   sqlite3_str *out = sqlite3_str_new(NULL);
   sqlite3_str_appendall(out, "{");
   if (at.n) append_member(out, "gone_at", at);
   if (at.n && id.n) append_member(out, "gone_id", id);
   sqlite3_str_appendall(out, "}");
-  return sqlite3_str_finish(out);
+  return leadx_db_finish(out, err);
+}
+
+/* Takes a stored cursor: as it is, or, when the columns have changed and the rows are fetched again, without their place.
+** What is no cursor counts as none. */
+static int take_stored(leadx_pulling *pulling, const char *stored, const char *fingerprint, leadx_err *err) {
+  leadx_slice cursor = {NULL, 0};
+  if (leadx_json_check(stored, strlen(stored), 0, &cursor, NULL) || leadx_json_kind_of(cursor) != LEADX_JSON_OBJECT) return SQLITE_OK;
+  int is_current = strcmp(fingerprint, pulling->fingerprint) == 0;
+  if (!is_current) pulling->anew = 1;
+  pulling->cursor = is_current ? sqlite3_mprintf("%.*s", (int)cursor.n, cursor.z) : keep_gone(cursor, err);
+  return pulling->cursor ? SQLITE_OK : leadx_err_nomem(err);
 }
 
 static int read_stored(leadx_pulling *pulling, leadx_err *err) {
   leadx_run *run = pulling->run;
-  sqlite3_stmt *stmt = leadx_db_get(&run->ctx->db, LEADX_SQL_PLACE_GET, err);
+  leadx_db *db = &run->ctx->db;
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_PLACE_GET, err, "sss", run->target.url, user_of(run), pulling->table->entity);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, run->target.url, -1, SQLITE_STATIC);
-  sqlite3_bind_text(stmt, 2, user_of(run), -1, SQLITE_STATIC);
-  sqlite3_bind_text(stmt, 3, pulling->table->entity, -1, SQLITE_STATIC);
-  int rc = sqlite3_step(stmt);
-  if (rc == SQLITE_ROW) {
-    int is_current = strcmp((const char *)sqlite3_column_text(stmt, 1), pulling->fingerprint) == 0;
-    pulling->cursor = reuse(pulling, (const char *)sqlite3_column_text(stmt, 0), is_current);
-  } else if (rc != SQLITE_DONE) {
-    leadx_err_db(err, run->ctx->db.handle, rc, "read the server's cursor");
-  }
-  leadx_db_put(&run->ctx->db, stmt);
+  int found = leadx_db_next(db, stmt, err);
+  const char *stored = found ? leadx_db_text(stmt, 0, err) : NULL, *fingerprint = found ? leadx_db_text(stmt, 1, err) : NULL;
+  if (stored && fingerprint) take_stored(pulling, stored, fingerprint, err);
+  leadx_db_put(db, stmt);
   return err->rc;
 }
 
 /* The oldest version known here, in µs; 0 when nothing is known. One that cannot be read is older than anything. */
 static int find_oldest(leadx_pulling *pulling, int64_t *us, leadx_err *err) {
   leadx_db *db = &pulling->run->ctx->db;
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_PLACE_OLDEST, err);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_PLACE_OLDEST, err, "s", pulling->table->entity);
   if (!stmt) return err->rc;
-  sqlite3_bind_text(stmt, 1, pulling->table->entity, -1, SQLITE_STATIC);
-  int rc = sqlite3_step(stmt);
-  const char *oldest = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+  const char *oldest = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
   *us = 0;
   if (oldest && (leadx_instant_parse(oldest, strlen(oldest), us) != 0 || *us < 1)) *us = 1;
   leadx_db_put(db, stmt);
-  return rc == SQLITE_ROW ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "find the oldest version");
+  return err->rc;
 }
 
 static void append_instant(sqlite3_str *out, const char *name, int64_t us) {
@@ -91,7 +90,7 @@ static void append_key(sqlite3_str *out, const leadx_table *table, const char *k
 
 /* A cursor that takes over from the plain place. Without a key the place is the beginning of an instant, and the
 ** function reads what lies behind its cursor: it is the instant before. */
-static char *take_over(const leadx_pulling *pulling, int64_t oldest_us) {
+static char *take_over(const leadx_pulling *pulling, int64_t oldest_us, leadx_err *err) {
   const leadx_place *place = &pulling->place;
   int64_t overlap_us = leadx_settings_ms(pulling->run->ctx->settings, LEADX_OVERLAP) * 1000, us = 0;
   sqlite3_str *out = sqlite3_str_new(NULL);
@@ -105,7 +104,7 @@ static char *take_over(const leadx_pulling *pulling, int64_t oldest_us) {
   }
   if (oldest_us > 0) append_instant(out, "gone_at", oldest_us > overlap_us ? oldest_us - overlap_us : 0);
   sqlite3_str_appendall(out, "}");
-  return sqlite3_str_finish(out);
+  return leadx_db_finish(out, err);
 }
 
 /* PostgREST's filters cannot be given to a function, so a table that has one is read plainly. */
@@ -117,18 +116,19 @@ int leadx_follow_begin(leadx_pulling *pulling, leadx_err *err) {
   if (rc != SQLITE_OK || pulling->cursor) return rc;
   rc = find_oldest(pulling, &oldest_us, err);
   if (rc != SQLITE_OK) return rc;
-  pulling->cursor = take_over(pulling, oldest_us);
-  return pulling->cursor ? SQLITE_OK : leadx_err_nomem(err);
+  pulling->cursor = take_over(pulling, oldest_us, err);
+  return err->rc;
 }
 
 /* ---- deleted rows ---- */
 
-/* The entity_id of a tombstone's key: a text, or, for several columns, an array as PostgreSQL writes it, with blanks.
-** The caller frees; NULL when out of memory, "" when it is no such key. */
-static char *read_key(const leadx_pulling *pulling, leadx_slice raw) {
+/* The entity_id of a tombstone's key: a text, or, for several columns, an array as PostgreSQL writes it, with blanks. It is
+** empty when it is no such key. The caller frees; NULL when out of memory. */
+static char *read_key(const leadx_pulling *pulling, leadx_slice raw, leadx_err *err) {
   leadx_slice array, value;
   leadx_json_walk walk;
   char *text = leadx_json_text(raw, NULL);
+  if (!text) leadx_err_nomem(err);
   if (!text || pulling->table->nkey == 1) return text;
   sqlite3_str *out = sqlite3_str_new(NULL);
   if (!leadx_json_check(text, strlen(text), 0, &array, NULL) && leadx_json_kind_of(array) == LEADX_JSON_ARRAY) {
@@ -137,8 +137,7 @@ static char *read_key(const leadx_pulling *pulling, leadx_slice raw) {
     sqlite3_str_appendall(out, "]");
   }
   sqlite3_free(text);
-  char *key = sqlite3_str_finish(out);
-  return key ? key : sqlite3_mprintf("");
+  return leadx_db_finish(out, err);
 }
 
 /* Removes one row. What cannot go yet, because something of it is unsent or others refer to it, is parked: later pulls ask
@@ -163,8 +162,8 @@ int leadx_follow_remove(leadx_pulling *pulling, leadx_err *err) {
   if (!pulling->gone.n) return SQLITE_OK;
   leadx_json_walk_init(&walk, pulling->gone);
   while (rc == SQLITE_OK && leadx_json_walk_element(&walk, &raw)) {
-    char *key = read_key(pulling, raw);
-    rc = !key ? leadx_err_nomem(err) : *key ? remove_row(pulling, key, err) : SQLITE_OK;
+    char *key = read_key(pulling, raw, err);
+    rc = key && *key ? remove_row(pulling, key, err) : err->rc;
     sqlite3_free(key);
   }
   pulling->gone = (leadx_slice){NULL, 0};
