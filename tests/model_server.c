@@ -395,6 +395,11 @@ static void get(call *c) {
 
 void model_deliver(model_server *model, leadx_request *req) {
   call c = {.model = model, .req = req};
+  if (strstr(req->url, "/rest/v1/rpc/")) {
+    if (model->functions) model->functions(model, req);
+    else refuse(&c, 404, "PGRST202", "Could not find the function in the schema cache");
+    return;
+  }
   parse(&c);
   if (strcmp(req->method, "POST") == 0) post(&c);
   else if (strcmp(req->method, "PATCH") == 0) patch(&c);

@@ -12,7 +12,8 @@ typedef struct model_request {
   char *url, *body, *prefer;
 } model_request;
 
-typedef struct model_server {
+typedef struct model_server model_server;
+struct model_server {
   sqlite3 *db;                 /* rows(tbl, key, doc): doc is the row as JSON text */
   int64_t clock_us;            /* the server's clock; each write is a microsecond later */
   const char *key;             /* remote key columns, comma-separated ("id") */
@@ -22,13 +23,14 @@ typedef struct model_server {
   const char *poison;          /* rows whose JSON has this text are refused (23514), NULL for none */
   int write_only;              /* 42501 for anything that reads */
   int max_rows;                /* rows in one GET answer; 0: no limit */
+  void (*functions)(model_server *model, leadx_request *req); /* answers what goes to rpc/; NULL: there are no functions */
   /* before() may answer instead of the model: returns 1 when it did. after() sees the answer and may spoil it. */
   int (*before)(void *ctx, leadx_request *req);
   void (*after)(void *ctx, leadx_request *req);
   void *ctx;
   model_request *log;
   int n;                       /* requests so far */
-} model_server;
+};
 
 void model_open(model_server *model);
 void model_close(model_server *model);

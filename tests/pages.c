@@ -230,7 +230,7 @@ static void answer(model_server *model, leadx_request *req, question *q, const c
 
 static int get(void *ctx, leadx_request *req) {
   model_server *model = ctx;
-  if (strcmp(req->method, "GET") != 0) return 0;
+  if (strcmp(req->method, "GET") != 0 || strstr(req->url, "/rest/v1/rpc/")) return 0;
   if (!pages_before || !pages_before(req)) {
     const char *path = strstr(req->url, "/rest/v1/") + 9, *query = strchr(path, '?');
     char *table = decode(path, query ? (size_t)(query - path) : strlen(path));
