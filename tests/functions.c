@@ -178,7 +178,7 @@ static void pull(model_server *model, leadx_request *req) {
 
 /* ---- for tests ---- */
 
-static void respond(model_server *model, leadx_request *req) {
+void functions_respond(model_server *model, leadx_request *req) {
   if (strstr(req->url, "/rpc/leadx_push")) push(model, req);
   else if (strstr(req->url, "/rpc/leadx_pull")) pull(model, req);
   else fake_answer(req, 200, "{}");
@@ -186,7 +186,7 @@ static void respond(model_server *model, leadx_request *req) {
 }
 
 void functions_open(model_server *model) {
-  model->functions = respond;
+  model->functions = functions_respond;
   ck_assert_int_eq(sqlite3_create_function(model->db, "instant", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, instant, NULL, NULL), SQLITE_OK);
   run_on(model->db, "CREATE TABLE ops(op TEXT PRIMARY KEY); CREATE TABLE graves(id INTEGER PRIMARY KEY, tbl TEXT, key TEXT);"
                     "CREATE TRIGGER bury AFTER DELETE ON rows BEGIN INSERT INTO graves(tbl, key) VALUES (OLD.tbl, OLD.key); END");
