@@ -54,19 +54,26 @@ static void add_many(int n) {
   live_run(device.db, sql);
 }
 
+/* A rule for the requests that write: the plain ones of a method, or the function's. */
+static fault_rule write_rule(const char *method, fault_kind kind) {
+  fault_rule rule = {.method = live_is_served ? "POST" : method, .path = live_is_served ? "/rest/v1/rpc/leadx_push" : NULL, .kind = kind};
+  return rule;
+}
+
 /* B1, B2, B3: how the answer gets lost, and the request that it is lost for. */
 static const fault_kind losses[] = {FAULT_FORWARD_LOSE, FAULT_FORWARD_RESET, FAULT_FORWARD_HALF, FAULT_FORWARD_TWICE};
 static const char *const methods[] = {"POST", "PATCH", "DELETE"};
 
 START_TEST(an_answer_that_was_lost_leaves_neither_doubles_nor_conflicts) {
-  const char *method = methods[_i / 4];
   if (_i >= 4) {
     add_one();
     ck_assert_str_eq(live_push(&device), "ok");
   }
   live_run(device.db, _i < 4 ? "INSERT INTO customers(id, name) VALUES ('" C1 "', 'Budi')"
                      : _i < 8 ? "UPDATE customers SET name = 'Budi'" : "DELETE FROM customers");
-  fault_rule rule = {.method = method, .from = 1, .to = 2, .kind = losses[_i % 4]};
+  fault_rule rule = write_rule(methods[_i / 4], losses[_i % 4]);
+  rule.from = 1;
+  rule.to = 2;
   fault_server_add(road, &rule);
   live_push(&device);
   fault_server_clear(road);
@@ -82,7 +89,7 @@ START_TEST(a_replay_does_not_undo_a_colleague) {
   add_one();
   ck_assert_str_eq(live_push(&device), "ok");
   live_run(device.db, "UPDATE customers SET name = 'mine'; UPDATE sync_queue SET created_at = '2020-01-01 00:00:00' WHERE status = 'PENDING'");
-  fault_rule rule = {.method = "PATCH", .kind = FAULT_FORWARD_HALF};
+  fault_rule rule = write_rule("PATCH", FAULT_FORWARD_HALF);
   fault_server_add(road, &rule);
   ck_assert_str_eq(live_push(&device), "offline");
   live_psql("update customers set name = 'theirs'");
@@ -208,12 +215,25 @@ START_TEST(several_at_once_never_send_a_row_twice) {
 }
 END_TEST
 
-Suite *test_server_faults_suite(void) {
-  Suite *suite = suite_create("server_faults");
-  TCase *tcase = tcase_create("server_faults");
+static void serve(void) {
+  live_device installer;
+  live_open(&installer, 1, NULL);
+  live_serve(&installer);
+  live_close(&installer);
+}
+
+/* Both ways. */
+static TCase *losing_answers(const char *name) {
+  TCase *tcase = tcase_create(name);
   tcase_add_checked_fixture(tcase, set_up, tear_down);
   tcase_add_loop_test(tcase, an_answer_that_was_lost_leaves_neither_doubles_nor_conflicts, 0, 12);
   tcase_add_test(tcase, a_replay_does_not_undo_a_colleague);
+  return tcase;
+}
+
+Suite *test_server_faults_suite(void) {
+  Suite *suite = suite_create("server_faults");
+  TCase *tcase = losing_answers("plain"), *called = losing_answers("called");
   tcase_add_test(tcase, an_expired_token_stops_and_charges_nothing);
   tcase_add_test(tcase, a_server_that_is_not_there_costs_nothing_however_often);
   tcase_add_test(tcase, https_is_trusted_through_its_authority_and_not_otherwise);
@@ -222,5 +242,7 @@ Suite *test_server_faults_suite(void) {
   tcase_add_test(tcase, a_second_sync_of_the_same_file_is_told_that_one_is_running);
   tcase_add_test(tcase, several_at_once_never_send_a_row_twice);
   suite_add_tcase(suite, tcase);
+  tcase_add_unchecked_fixture(called, serve, live_unserve);
+  suite_add_tcase(suite, called);
   return suite;
 }
