@@ -95,7 +95,7 @@ END_TEST
 START_TEST(a_name_that_could_end_a_comment_is_refused) {
   sqlite3 *db = supabase_device(1);
   ask_device(db, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL)");
-  ask_device(db, "SELECT leadx_track('t', '{\"remote\":\"t*/ drop schema public; /*\"}')");
+  ask_device(db, "SELECT leadx_track('t', '{\"version\":\"v*/ drop schema public; /*\"}')");
   ck_assert_ptr_nonnull(strstr(device_refusal(db, "SELECT leadx_server_sql()"), "cannot be written in a comment"));
   ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
 }
