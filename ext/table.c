@@ -174,9 +174,9 @@ static int check_remote(const leadx_table *table, const char *who, leadx_err *er
 /* The filter stands in the address as it is: conditions alone, each column=…, and nothing that ends them early. */
 static int check_filter(const leadx_table *table, const char *who, leadx_err *err) {
   static const char *const reserved[] = {"select", "order", "limit", "offset", "on_conflict", "columns"};
-  const char *z = table->filter;
+  const char *z = table->filter ? table->filter : "";
   int ok = 1;
-  while (z && *z && ok) {
+  while (*z && ok) {
     size_t n = strcspn(z, "&"), name = strcspn(z, "=&");
     ok = name > 0 && name < n;
     for (size_t i = 0; i < n; i++) ok &= z[i] > 0x20 && z[i] < 0x7f && z[i] != '#' && z[i] != '\\';
