@@ -176,7 +176,7 @@ version: ## prints the version
 	@echo $(VERSION)
 
 clean: ## removes what was built; running test servers are stopped first
-	@for dir in '$(BUILD)/server' '$(BUILD)/test/server'; do \
+	@for dir in '$(BUILD)/server' '$(BUILD)/test/server' '$(BUILD)/test/server.2'; do \
 	  if [ -e "$$dir" ]; then scripts/server.sh down --dir "$$dir" || exit 1; fi; done
 	rm -rf '$(BUILD)' '$(DIST)'
 

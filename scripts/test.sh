@@ -1,10 +1,10 @@
 #!/bin/bash
-# Runs test programs one after the other with a real server beside them, and
-# stops that server whatever happens. `make test` calls it.
+# Runs test programs side by side, each with a real server of its own, and stops
+# those servers whatever happens. `make test` calls it.
 #
 #   scripts/test.sh [--dir DIR] [--suite NAME] PROGRAM...
 #
-# DIR is the server's folder (build/test/server). The programs find the server
+# DIR is the first server's folder (build/test/server), DIR.2 the second one's. The programs find theirs
 # through the variables that `scripts/server.sh env` prints, and the loadable
 # file through LEADX_SO. Check's own variables (CK_RUN_CASE, CK_FORK,
 # CK_VERBOSITY) pass through. LEADX_TEST_SECONDS (900) is how long one program
@@ -21,8 +21,8 @@ suite=
 programs=()
 verdicts=()
 failed=0
-log=
-running=
+work=$(mktemp -d)
+running=()
 
 usage() {
   sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}" >&2
@@ -48,18 +48,25 @@ parse() {
 clean_up() {
   local rc=$?
   trap - EXIT INT TERM HUP
-  [ -z "$running" ] || kill "$running" 2>/dev/null || true
-  "$here/server.sh" down --dir "$dir" || true
-  [ -z "$log" ] || rm -f "$log"
+  local i
+  for i in "${!running[@]}"; do kill "${running[$i]}" 2>/dev/null || true; done
+  for i in "${!programs[@]}"; do "$here/server.sh" down --dir "$(server_dir "$i")" || true; done
+  rm -rf "$work"
   exit "$rc"
 }
 
+# Where the server of the n-th program (from 0) lives.
+server_dir() {
+  if [ "$1" = 0 ]; then printf '%s' "$dir"; else printf '%s.%d' "$dir" $(($1 + 1)); fi
+}
+
+# start_server DIR
 start_server() {
   # What an earlier run that was killed has left is not a known state.
-  "$here/server.sh" down --dir "$dir"
-  "$here/server.sh" up --dir "$dir"
+  "$here/server.sh" down --dir "$1"
+  "$here/server.sh" up --dir "$1"
   local variables
-  variables=$("$here/server.sh" env --dir "$dir")
+  variables=$("$here/server.sh" env --dir "$1")
   eval "$variables"
 }
 
@@ -77,28 +84,40 @@ set_up_form() {
   fi
 }
 
-# The program runs in the background, where a signal to this script is acted
+# Starts the n-th program in the background, where a signal to this script is acted
 # upon at once instead of after the program's end.
-run_program() {
-  local program=$1 rc=0
-  printf '\n=== %s\n' "${program##*/}"
-  : >"$log"
+start_program() {
+  : >"$work/$1.log"
   (
-    set_up_form "$program"
-    exec timeout -k 10 "${LEADX_TEST_SECONDS:-900}" "$program"
-  ) >"$log" 2>&1 &
-  running=$!
-  tail -n +1 -f --pid="$running" "$log" &
+    start_server "$(server_dir "$1")"
+    set_up_form "${programs[$1]}"
+    exec timeout -k 10 "${LEADX_TEST_SECONDS:-900}" "${programs[$1]}"
+  ) >"$work/$1.log" 2>&1 &
+  running[$1]=$!
+}
+
+# Shows what the n-th program says until it ends.
+follow_program() {
+  local pid=${running[$1]} rc=0
+  printf '\n=== %s\n' "${programs[$1]##*/}"
+  tail -n +1 -f --pid="$pid" "$work/$1.log" &
   local tail_pid=$!
-  wait "$running" || rc=$?
-  running=
+  wait "$pid" || rc=$?
+  unset "running[$1]"
   wait "$tail_pid" || true
-  note_verdict "$program" "$rc"
+  note_verdict "${programs[$1]}" "$work/$1.log" "$rc"
+}
+
+# Most of a suite's time is spent waiting for a server, so two of them take little longer than one.
+run_programs() {
+  local i
+  for i in "${!programs[@]}"; do start_program "$i"; done
+  for i in "${!programs[@]}"; do follow_program "$i"; done
 }
 
 # Check's closing line, or why there is none.
 note_verdict() {
-  local program=$1 rc=$2 line
+  local program=$1 log=$2 rc=$3 line
   line=$(grep -aE '^[0-9]+%: Checks: ' "$log" | tail -n 1) || line='no result'
   [ "$rc" != 124 ] || line="$line (stopped: it took longer than ${LEADX_TEST_SECONDS:-900} s)"
   if [ "$rc" != 0 ]; then
@@ -120,12 +139,18 @@ run_script() {
   verdicts+=("$line")
 }
 
+# The simulation against the real server.
+run_simulation() {
+  start_server "$dir"
+  run_script sim "$LEADX_SIM" --real --devices 3 --steps 60 --seeds 20 --seconds 12
+}
+
 # README.md is a promise like any other: its reference and its session, which
 # runs on a server as new as the one that its reader starts.
 run_readme() {
   local line='README.md: 0 faults'
   printf '\n=== README.md\n'
-  [ "$suite" = readme ] || start_server
+  start_server "$dir"
   if ! "$here/readme.sh" --check || ! "$here/readme.sh" --session; then
     failed=1
     line='README.md: not true any more, see above'
@@ -140,16 +165,10 @@ main() {
   trap 'exit 130' INT
   trap 'exit 143' TERM
   [ -z "$suite" ] || export CK_RUN_SUITE=$suite
-  log=$(mktemp)
-  start_server
-  local program
-  case $suite in
-  audit | hosts | readme | sim) ;;
-  *) for program in "${programs[@]}"; do run_program "$program"; done ;;
-  esac
+  case $suite in audit | hosts | readme | sim) ;; *) run_programs ;; esac
   case $suite in '' | audit) run_script audit "$here/audit.sh" "${LEADX_SO:-$here/../dist/leadx.so}" ;; esac
   case $suite in '' | hosts) run_script hosts "$here/hosts.sh" --apt ;; esac
-  case $suite in '' | sim) [ -z "${LEADX_SIM-}" ] || run_script sim "$LEADX_SIM" --real --devices 3 --steps 60 --seeds 20 --seconds 12 ;; esac
+  case $suite in '' | sim) [ -z "${LEADX_SIM-}" ] || run_simulation ;; esac
   case $suite in '' | readme) run_readme ;; esac
   printf '\n'
   printf '%s\n' "${verdicts[@]}"
