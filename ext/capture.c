@@ -1,11 +1,12 @@
 /* Capture: triggers out. See capture.h.
 **
-** A row is written as JSON by concatenation, in one of two ways that give the same text. The quick way
-** knows what each column usually holds; one look at the row (needs_escape, unusual_class) tells whether that is so and
-** no text needs escaping. Otherwise the slow way lists the columns and writes them one by one
-** (capture_slowly in sql/capture.sql). It stands once in a trigger, not once per column: SQLite clears
-** all registers of a trigger's program whenever it runs. No part may ever be NULL, because that would
-** make the payload NULL and abort the user's write.
+** A row is written as JSON in one of two ways that give the same text. The quick way is printf() over the columns: it
+** knows what each column usually holds, and no text may need escaping. The slow way lists the columns and writes them
+** one by one (capture_slowly in sql/capture.sql). A trigger writes the quick way and hands all texts over in one
+** to the view leadx_change, whose trigger looks through them and queues the row; only if they are not clean, a second
+** step writes the row the slow way. What costs in a trigger, and is avoided here: INSERT ... SELECT (SQLite makes a
+** temporary table), || (each one allocates), a value that is used often but is not NEW.x (copied for each use), and
+** registers (cleared whenever the program runs). No part may ever be NULL, because that would abort the user's write.
 */
 #include "capture.h"
 
@@ -13,8 +14,8 @@
 
 #include "hash.h"
 
-/* Long chains of || and OR are cut into parentheses of this many, so that 2,000 columns stay
-** under SQLite's limit of 1,000 for the depth of an expression. */
+/* Long chains of || and OR are cut into parentheses of this many, so that 2,000 columns stay under SQLite's
+** limit of 1,000 for the depth of an expression; and so many columns share a printf(), which may have 127 arguments. */
 #define CHAIN 24
 
 /* Appends a template with its {{holes}} filled by fill(arg, sql, hole). */
@@ -44,8 +45,8 @@ static int is_texty(leadx_type type) {
 ** elsewhere 21 digits leave no doubt. */
 static void append_finite(sqlite3_str *sql, const char *ref) {
   sqlite3_str_appendf(sql,
-                      "CASE WHEN (round(%s) = %s AND abs(%s) < 1e15) OR (round(%s * 1e3) / 1e3 = %s AND abs(%s) < 1e12) OR "
-                      "(round(%s * 1e8) / 1e8 = %s AND abs(%s) < 1e7) THEN quote(%s) ELSE printf('%%!.20e', %s) END",
+                      "CASE WHEN (abs(%s) < 1e7 AND round(%s * 1e8) / 1e8 = %s) OR (abs(%s) < 1e15 AND round(%s) = %s) OR "
+                      "(abs(%s) < 1e12 AND round(%s * 1e3) / 1e3 = %s) THEN quote(%s) ELSE printf('%%!.20e', %s) END",
                       ref, ref, ref, ref, ref, ref, ref, ref, ref, ref, ref);
 }
 
@@ -71,27 +72,22 @@ static void append_integer(sqlite3_str *sql, const char *ref, leadx_type type) {
   }
 }
 
-static void append_bytes(sqlite3_str *sql, const char *ref) { sqlite3_str_appendf(sql, "'\"\\\\x' || lower(hex(%s)) || '\"'", ref); }
-
-/* The wire form of a value of any storage class; NULL for a text. */
-static void append_any(sqlite3_str *sql, leadx_type type, const char *ref) {
-  sqlite3_str_appendf(sql, "CASE typeof(%s) WHEN 'null' THEN 'null' WHEN 'integer' THEN ", ref);
-  append_integer(sql, ref, type);
-  sqlite3_str_appendall(sql, " WHEN 'real' THEN ");
-  append_real(sql, ref);
-  sqlite3_str_appendall(sql, " WHEN 'blob' THEN ");
-  append_bytes(sql, ref);
-  if (type == LEADX_UUID) sqlite3_str_appendf(sql, " ELSE CASE WHEN length(%s) = 0 AND hex(%s) = '' THEN 'null' END", ref, ref);
-  sqlite3_str_appendall(sql, " END");
+/* An integer of a column whose type is known when it is written only. */
+static void append_integer_by_type(sqlite3_str *sql, const char *ref) {
+  static const leadx_type types[] = {LEADX_BOOLEAN, LEADX_TIMESTAMP_S, LEADX_TIMESTAMP_MS};
+  sqlite3_str_appendall(sql, "CASE type");
+  for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+    sqlite3_str_appendf(sql, " WHEN %Q THEN ", leadx_type_name(types[i]));
+    append_integer(sql, ref, types[i]);
+  }
+  sqlite3_str_appendf(sql, " ELSE %s END", ref);
 }
 
-/* The wire form of a value of the usual storage class, or NULL. */
+static void append_bytes(sqlite3_str *sql, const char *ref) { sqlite3_str_appendf(sql, "'\"\\\\x' || lower(hex(%s)) || '\"'", ref); }
+
+/* The wire form of a value of the usual storage class, of a column that is not texty; something when it is of another. */
 static void append_usual(sqlite3_str *sql, leadx_type type, const char *ref) {
-  if (type == LEADX_UUID) {
-    sqlite3_str_appendf(sql, "ifnull('\"' || nullif(%s COLLATE BINARY, '') || '\"', 'null')", ref);
-  } else if (is_texty(type)) {
-    sqlite3_str_appendf(sql, "ifnull('\"' || %s || '\"', 'null')", ref);
-  } else if (type == LEADX_BLOB) {
+  if (type == LEADX_BLOB) {
     sqlite3_str_appendf(sql, "CASE WHEN %s IS NULL THEN 'null' ELSE ", ref);
     append_bytes(sql, ref);
     sqlite3_str_appendall(sql, " END");
@@ -142,39 +138,40 @@ static void append_differs(sqlite3_str *sql, const leadx_column *column, const c
 
 /* ---- a row ---- */
 
-/* Which columns of which row are written: all, or those that changed. */
+/* Which columns of which row are written and how: an object or an array ("[" "]"), of all columns or those that changed. */
 typedef struct writing {
   const leadx_table *table;
   const char *row;
+  char open, close;
   int changed_only;
-  int unnamed; /* elements of an array, not members of an object */
 } writing;
 
-/* ,"name": as an SQL string literal. */
-static void append_member_name(const writing *what, sqlite3_str *sql, const leadx_column *column, int comma) {
+/* "name": as JSON, in sqlite3_malloc memory; nothing for an element of an array. */
+static char *member_name(const writing *what, const leadx_column *column) {
+  if (what->open == '[') return sqlite3_mprintf("");
   sqlite3_str *json = sqlite3_str_new(NULL);
-  if (!what->unnamed) {
-    leadx_json_append_string(json, column->remote, strlen(column->remote));
-    sqlite3_str_appendall(json, ":");
-  }
-  char *name = sqlite3_str_finish(json);
-  if (!name && !what->unnamed) leadx_db_spoil(sql);
-  sqlite3_str_appendf(sql, "'%s%q'", comma ? "," : "", name ? name : "");
-  sqlite3_free(name);
+  leadx_json_append_string(json, column->remote, strlen(column->remote));
+  sqlite3_str_appendall(json, ":");
+  return sqlite3_str_finish(json);
 }
 
-typedef void append_part(const writing *what, sqlite3_str *sql, const leadx_column *column, const char *ref, int i);
+typedef void append_part(const writing *what, sqlite3_str *sql, const leadx_column *column, const char *ref);
+
+/* Appends a part for a column. */
+static void append_column(const writing *what, sqlite3_str *sql, int i, append_part *part) {
+  const leadx_column *column = &what->table->columns[i];
+  char *ref = reference(what->row, column);
+  if (!ref) leadx_db_spoil(sql);
+  part(what, sql, column, ref ? ref : "NULL");
+  sqlite3_free(ref);
+}
 
 /* Appends a part for every column, as one chain. */
 static void append_columns(const writing *what, sqlite3_str *sql, const char *op, append_part *part) {
   for (int i = 0; i < what->table->ncolumns; i++) {
-    const leadx_column *column = &what->table->columns[i];
-    char *ref = reference(what->row, column);
-    if (!ref) leadx_db_spoil(sql);
     chain_open(sql, i, op);
-    part(what, sql, column, ref ? ref : "NULL", i);
+    append_column(what, sql, i, part);
     chain_close(sql, i, what->table->ncolumns);
-    sqlite3_free(ref);
   }
 }
 
@@ -189,50 +186,125 @@ static void append_else_nothing(const writing *what, sqlite3_str *sql) {
   if (what->changed_only) sqlite3_str_appendall(sql, " ELSE '' END");
 }
 
-static void part_usual(const writing *what, sqlite3_str *sql, const leadx_column *column, const char *ref, int i) {
-  append_when_changed(what, sql, column);
-  append_member_name(what, sql, column, what->changed_only || i > 0);
-  sqlite3_str_appendall(sql, " || ");
-  append_usual(sql, column->type, ref);
-  append_else_nothing(what, sql);
-}
-
-static void part_unusual_class(const writing *what, sqlite3_str *sql, const leadx_column *column, const char *ref, int i) {
+static void part_unusual_class(const writing *what, sqlite3_str *sql, const leadx_column *column, const char *ref) {
   (void)what;
-  (void)i;
   append_unusual_class(sql, column->type, ref);
 }
 
-static void part_text(const writing *what, sqlite3_str *sql, const leadx_column *column, const char *ref, int i) {
-  (void)i;
+/* A text that cannot be NULL spares the ifnull(); should it be NULL in spite of that, all texts are, and the slow way is taken. */
+static void part_text(const writing *what, sqlite3_str *sql, const leadx_column *column, const char *ref) {
   int has_text = is_texty(column->type) || column->type == LEADX_DECIMAL;
   if (!has_text) {
     sqlite3_str_appendall(sql, "''");
     return;
   }
   append_when_changed(what, sql, column);
-  sqlite3_str_appendf(sql, "ifnull(%s, '')", ref);
+  sqlite3_str_appendf(sql, column->not_null ? "%s" : "ifnull(%s, '')", ref);
   append_else_nothing(what, sql);
 }
 
-/* The slow way's list: each member's place and name, its value unless that is a text, the text, and whether it counts. */
+/* ---- the quick way ---- */
+
+/* Does a value of that column stand between quotes whatever it is? */
+static int always_quoted(const leadx_column *column) {
+  return column->not_null && is_texty(column->type) && column->type != LEADX_UUID;
+}
+
+/* Text as a piece of a format of printf() in an SQL string literal. */
+static void append_format(sqlite3_str *sql, const char *text) {
+  for (; *text; text++) {
+    if (*text == '%' || *text == '\'') sqlite3_str_appendchar(sql, 1, *text);
+    sqlite3_str_appendchar(sql, 1, *text);
+  }
+}
+
+/* What stands for a column in the format. */
+static void append_conversion(const writing *what, sqlite3_str *sql, const leadx_column *column, int comma) {
+  char *name = member_name(what, column);
+  if (!name) leadx_db_spoil(sql);
+  if (comma) sqlite3_str_appendall(sql, ",");
+  append_format(sql, name ? name : "");
+  sqlite3_str_appendall(sql, always_quoted(column) ? "\"%s\"" : is_texty(column->type) ? "%s%s%s" : "%s");
+  sqlite3_free(name);
+}
+
+/* The arguments of its conversions. A text that may be absent has three: the quotes, or null in place of the first. */
+static void part_arguments(const writing *what, sqlite3_str *sql, const leadx_column *column, const char *ref) {
+  (void)what;
+  sqlite3_str_appendall(sql, ", ");
+  if (always_quoted(column)) {
+    sqlite3_str_appendall(sql, ref);
+  } else if (column->type == LEADX_UUID) {
+    sqlite3_str_appendf(sql, "CASE WHEN nullif(%s COLLATE BINARY, '') IS NULL THEN 'null' ELSE '\"' END, %s, "
+                             "CASE WHEN nullif(%s COLLATE BINARY, '') IS NULL THEN '' ELSE '\"' END", ref, ref, ref);
+  } else if (is_texty(column->type)) {
+    sqlite3_str_appendf(sql, "CASE WHEN %s IS NULL THEN 'null' ELSE '\"' END, %s, CASE WHEN %s IS NULL THEN '' ELSE '\"' END", ref, ref, ref);
+  } else {
+    append_usual(sql, column->type, ref);
+  }
+}
+
+/* The columns from..to-1 as one printf(). */
+static void append_printf(const writing *what, sqlite3_str *sql, int from, int to) {
+  int last = what->table->ncolumns;
+  sqlite3_str_appendall(sql, "printf('");
+  if (from == 0) sqlite3_str_appendchar(sql, 1, what->open);
+  for (int i = from; i < to; i++) append_conversion(what, sql, &what->table->columns[i], i > 0);
+  if (to == last) sqlite3_str_appendchar(sql, 1, what->close);
+  sqlite3_str_appendall(sql, "'");
+  for (int i = from; i < to; i++) append_column(what, sql, i, part_arguments);
+  sqlite3_str_appendall(sql, ")");
+}
+
+/* The member ,"name":value if the column changed, else nothing. */
+static void part_changed_member(const writing *what, sqlite3_str *sql, const leadx_column *column, const char *ref) {
+  sqlite3_str_appendall(sql, ", ");
+  append_when_changed(what, sql, column);
+  sqlite3_str_appendall(sql, "printf('");
+  append_conversion(what, sql, column, 1);
+  sqlite3_str_appendall(sql, "'");
+  part_arguments(what, sql, column, ref);
+  sqlite3_str_appendall(sql, ")");
+  append_else_nothing(what, sql);
+}
+
+/* The changed ones of the columns from..to-1, each with a comma before it. */
+static void append_printf_changed(const writing *what, sqlite3_str *sql, int from, int to) {
+  sqlite3_str_appendall(sql, "printf('");
+  for (int i = from; i < to; i++) sqlite3_str_appendall(sql, "%s");
+  sqlite3_str_appendall(sql, "'");
+  for (int i = from; i < to; i++) append_column(what, sql, i, part_changed_member);
+  sqlite3_str_appendall(sql, ")");
+}
+
+static void append_quickly(const writing *what, sqlite3_str *sql) {
+  int n = what->table->ncolumns;
+  if (what->changed_only) sqlite3_str_appendall(sql, "printf('{%s}', substr(");
+  for (int from = 0; from < n; from += CHAIN) {
+    int to = n - from > CHAIN ? from + CHAIN : n;
+    if (from > 0) sqlite3_str_appendall(sql, " || ");
+    (what->changed_only ? append_printf_changed : append_printf)(what, sql, from, to);
+  }
+  if (what->changed_only) sqlite3_str_appendall(sql, ", 2))");
+}
+
+/* ---- the slow way ---- */
+
+/* The list: each member's place and name, its column's type, its value without affinity, and whether it counts. */
 static void append_listed(const writing *what, sqlite3_str *sql) {
-  sqlite3_str_appendall(sql, "VALUES ");
   for (int i = 0; i < what->table->ncolumns; i++) {
     const leadx_column *column = &what->table->columns[i];
-    char *ref = reference(what->row, column);
-    if (!ref) leadx_db_spoil(sql);
-    sqlite3_str_appendf(sql, "%s(%d, ", i ? ", " : "", i);
-    append_member_name(what, sql, column, 0);
-    sqlite3_str_appendall(sql, ", ");
-    append_any(sql, column->type, ref ? ref : "NULL");
-    sqlite3_str_appendf(sql, ", %s, ", ref ? ref : "NULL");
+    char *name = member_name(what, column);
+    if (!name) leadx_db_spoil(sql);
+    sqlite3_str_appendf(sql, "%s(%d, %Q, %Q, +%s.\"%w\", ", i ? ", " : "", i, name ? name : "", leadx_type_name(column->type), what->row, column->name);
     if (what->changed_only) append_differs(sql, column, "IS NOT");
     else sqlite3_str_appendall(sql, "1");
     sqlite3_str_appendall(sql, ")");
-    sqlite3_free(ref);
+    sqlite3_free(name);
   }
 }
+
+static void append_slowly(const writing *what, sqlite3_str *sql);
 
 static void fill_row(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
   const writing *what = arg;
@@ -240,40 +312,84 @@ static void fill_row(const void *arg, sqlite3_str *sql, const char *hole, size_t
   if (HOLE("needs_escape")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_NEEDS_ESCAPE]);
   if (HOLE("unusual_class")) append_columns(what, sql, "OR", part_unusual_class);
   if (HOLE("texts")) append_columns(what, sql, "||", part_text);
+  if (HOLE("quick")) append_quickly(what, sql);
+  if (HOLE("slowly")) append_slowly(what, sql);
   if (HOLE("listed")) append_listed(what, sql);
-  if (HOLE("quick")) append_columns(what, sql, "||", part_usual);
-  if (HOLE("slowly")) append_template(sql, leadx_sql_text[LEADX_SQL_CAPTURE_SLOWLY], fill_row, what);
+  if (HOLE("integer")) append_integer_by_type(sql, "s");
+  if (HOLE("real")) append_real(sql, "s");
+  if (HOLE("bytes")) append_bytes(sql, "s");
+  if (HOLE("open")) sqlite3_str_appendchar(sql, 1, what->open);
+  if (HOLE("close")) sqlite3_str_appendchar(sql, 1, what->close);
 #undef HOLE
 }
 
-void leadx_capture_row(sqlite3_str *sql, const leadx_table *table, const char *row) {
-  const writing what = {table, row, 0, 0};
-  append_template(sql, leadx_sql_text[LEADX_SQL_CAPTURE_ROW], fill_row, &what);
+static void append_slowly(const writing *what, sqlite3_str *sql) {
+  append_template(sql, leadx_sql_text[LEADX_SQL_CAPTURE_SLOWLY], fill_row, what);
 }
 
+/* ---- rows and keys ---- */
+
+static writing whole_row(const leadx_table *table, const char *row) { return (writing){table, row, '{', '}', 0}; }
+
 /* The old values of exactly the columns that changed. */
-static void append_base(sqlite3_str *sql, const leadx_table *table) {
-  const writing what = {table, "OLD", 1, 0};
-  append_template(sql, leadx_sql_text[LEADX_SQL_CAPTURE_BASE], fill_row, &what);
+static writing changed_columns(const leadx_table *table) { return (writing){table, "OLD", '{', '}', 1}; }
+
+/* A table whose columns are those of the key. */
+typedef struct key_columns {
+  leadx_table table;
+  leadx_column columns[16];
+} key_columns;
+
+static writing key_array(const leadx_table *table, const char *row, key_columns *keys) {
+  keys->table = *table;
+  for (int i = 0; i < table->nkey; i++) keys->columns[i] = table->columns[table->key[i]];
+  keys->table.columns = keys->columns;
+  keys->table.ncolumns = table->nkey;
+  return (writing){&keys->table, row, '[', ']', 0};
+}
+
+void leadx_capture_row(sqlite3_str *sql, const leadx_table *table, const char *row) {
+  const writing what = whole_row(table, row);
+  append_template(sql, leadx_sql_text[LEADX_SQL_CAPTURE_WRITTEN], fill_row, &what);
+}
+
+/* An absent key becomes '': such a change can never be delivered, but it is seen and said. */
+static void append_simple_key(sqlite3_str *sql, const leadx_table *table, const char *row) {
+  char *ref = reference(row, &table->columns[table->key[0]]);
+  if (!ref) leadx_db_spoil(sql);
+  sqlite3_str_appendf(sql, "CASE typeof(%s) WHEN 'null' THEN '' WHEN 'blob' THEN '\\x' || lower(hex(%s)) WHEN 'real' THEN quote(%s) ELSE %s END", ref,
+                      ref, ref, ref);
+  sqlite3_free(ref);
 }
 
 void leadx_capture_key(sqlite3_str *sql, const leadx_table *table, const char *row) {
   if (table->nkey == 1) {
-    const leadx_column *column = &table->columns[table->key[0]];
-    char *ref = reference(row, column);
-    /* An absent key becomes '': such a change can never be delivered, but it is seen and said. */
-    sqlite3_str_appendf(sql, "CASE typeof(%s) WHEN 'null' THEN '' WHEN 'blob' THEN '\\x' || lower(hex(%s)) WHEN 'real' THEN quote(%s) ELSE %s END",
-                        ref, ref, ref, ref);
-    sqlite3_free(ref);
+    append_simple_key(sql, table, row);
     return;
   }
-  leadx_table keys = *table;
-  leadx_column columns[sizeof table->key / sizeof table->key[0]];
-  for (int i = 0; i < table->nkey; i++) columns[i] = table->columns[table->key[i]];
-  keys.columns = columns;
-  keys.ncolumns = table->nkey;
-  const writing what = {&keys, row, 0, 1};
-  append_template(sql, leadx_sql_text[LEADX_SQL_CAPTURE_KEYS], fill_row, &what);
+  key_columns keys;
+  const writing what = key_array(table, row, &keys);
+  append_template(sql, leadx_sql_text[LEADX_SQL_CAPTURE_WRITTEN], fill_row, &what);
+}
+
+/* The key as it is if no text of the row needs escaping. */
+static void append_key_quickly(sqlite3_str *sql, const leadx_table *table, const char *row) {
+  if (table->nkey == 1) {
+    append_simple_key(sql, table, row);
+    return;
+  }
+  key_columns keys;
+  const writing what = key_array(table, row, &keys);
+  append_quickly(&what, sql);
+}
+
+/* Sets entity_id anew where the quick way may have written something else. */
+static void append_key_slowly(sqlite3_str *sql, const leadx_table *table, const char *row) {
+  if (table->nkey == 1) return;
+  key_columns keys;
+  const writing what = key_array(table, row, &keys);
+  sqlite3_str_appendall(sql, ", entity_id = ");
+  append_slowly(&what, sql);
 }
 
 static void append_same_key(sqlite3_str *sql, const leadx_table *table) {
@@ -289,6 +405,24 @@ static void append_changed(sqlite3_str *sql, const leadx_table *table) {
     append_differs(sql, &table->columns[i], "IS NOT");
     chain_close(sql, i, table->ncolumns);
   }
+}
+
+/* All texts that are written, NULL when there is a value of an unusual class. old_too: with those that changed. */
+static void append_texts(sqlite3_str *sql, const leadx_table *table, const char *row, int old_too) {
+  const writing what = whole_row(table, row), old = changed_columns(table);
+  sqlite3_str_appendall(sql, "CASE WHEN ");
+  append_columns(&what, sql, "OR", part_unusual_class);
+  if (old_too) {
+    sqlite3_str_appendall(sql, " OR ");
+    append_columns(&old, sql, "OR", part_unusual_class);
+  }
+  sqlite3_str_appendall(sql, " THEN NULL ELSE ");
+  append_columns(&what, sql, "||", part_text);
+  if (old_too) {
+    sqlite3_str_appendall(sql, " || ");
+    append_columns(&old, sql, "||", part_text);
+  }
+  sqlite3_str_appendall(sql, " END");
 }
 
 void leadx_capture_id(sqlite3_str *sql) { sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_ID]); }
@@ -321,19 +455,29 @@ struct trigger_fill {
 static void fill_trigger(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
   const struct trigger_fill *fill = arg;
   const leadx_table *table = fill->table;
+  const writing new_row = whole_row(table, "NEW"), old_row = whole_row(table, "OLD"), base = changed_columns(table);
 #define HOLE(text) (n == sizeof(text) - 1 && memcmp(hole, text, n) == 0)
   if (HOLE("name")) sqlite3_str_appendf(sql, "\"%w\"", fill->name);
   if (HOLE("table")) sqlite3_str_appendf(sql, "\"%w\"", table->name);
   if (HOLE("entity")) sqlite3_str_appendf(sql, "%Q", table->entity);
-  if (HOLE("id")) leadx_capture_id(sql);
-  if (HOLE("clock")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_CLOCK]);
-  if (HOLE("new_key")) leadx_capture_key(sql, table, "NEW");
-  if (HOLE("old_key")) leadx_capture_key(sql, table, "OLD");
-  if (HOLE("new_row")) leadx_capture_row(sql, table, "NEW");
-  if (HOLE("old_row")) leadx_capture_row(sql, table, "OLD");
+  if (HOLE("ms")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_MS]);
+  if (HOLE("n")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_N]);
+  if (HOLE("if_unwritten")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_IF_UNWRITTEN]);
+  if (HOLE("new_key")) append_key_quickly(sql, table, "NEW");
+  if (HOLE("old_key")) append_key_quickly(sql, table, "OLD");
+  if (HOLE("new_key_slowly")) append_key_slowly(sql, table, "NEW");
+  if (HOLE("old_key_slowly")) append_key_slowly(sql, table, "OLD");
+  if (HOLE("new_row")) append_quickly(&new_row, sql);
+  if (HOLE("old_row")) append_quickly(&old_row, sql);
+  if (HOLE("new_row_slowly")) append_slowly(&new_row, sql);
+  if (HOLE("old_row_slowly")) append_slowly(&old_row, sql);
+  if (HOLE("base")) append_quickly(&base, sql);
+  if (HOLE("base_slowly")) append_slowly(&base, sql);
+  if (HOLE("new_texts")) append_texts(sql, table, "NEW", 0);
+  if (HOLE("old_texts")) append_texts(sql, table, "OLD", 0);
+  if (HOLE("both_texts")) append_texts(sql, table, "NEW", 1);
   if (HOLE("same_key")) append_same_key(sql, table);
   if (HOLE("changed")) append_changed(sql, table);
-  if (HOLE("base")) append_base(sql, table);
   if (HOLE("key_columns")) append_key_columns(sql, table);
 #undef HOLE
 }
@@ -348,9 +492,20 @@ char *leadx_capture_trigger(const leadx_table *table, int which) {
   return sqlite3_str_finish(sql);
 }
 
+/* Does NEW.texts hold what must be escaped? One GLOB per character, because SQLite finds one by strcspn() and a set of
+** them by recursion. The line ends and the end of file, which programs might change in a file of SQL, are not written out. */
+static void fill_queue(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
+  (void)arg, (void)hole, (void)n;
+  sqlite3_str_appendall(sql, "NEW.texts GLOB '*\"*' OR NEW.texts GLOB '*\\*'");
+  for (int c = 1; c < 32; c++) {
+    int is_delicate = c == '\n' || c == '\r' || c == 0x1a;
+    sqlite3_str_appendf(sql, is_delicate ? " OR NEW.texts GLOB char(42, %d, 42)" : " OR NEW.texts GLOB '*%c*'", c);
+  }
+}
+
 /* ---- in the file ---- */
 
-/* *same: does the trigger of that name stand in the file with exactly that text? */
+/* *same: does the trigger or view of that name stand in the file with exactly that text? */
 static int trigger_stands(leadx_db *db, const char *name, const char *sql, int *same, int *exists, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_TRIGGER_SQL, err, "t", name);
   if (!stmt) return err->rc;
@@ -422,11 +577,31 @@ int leadx_capture_hash(leadx_db *db, const leadx_table *table, uint64_t *hash, l
   return err->rc;
 }
 
+/* The view that all tables' triggers hand their changes to, and its trigger. *renewed: were they not what they should be? */
+static int install_way_in(leadx_db *db, int *renewed, leadx_err *err) {
+  static const char view[] = "leadx_change", trigger[] = "leadx_change_queue";
+  int view_ok = 0, trigger_ok = 0, exists = 0;
+  sqlite3_str *text = sqlite3_str_new(NULL);
+  append_template(text, leadx_sql_text[LEADX_SQL_CAPTURE_QUEUE], fill_queue, NULL);
+  char *sql = leadx_db_finish(text, err);
+  int rc = sql ? trigger_stands(db, view, leadx_sql_text[LEADX_SQL_CAPTURE_VIEW], &view_ok, &exists, err) : err->rc;
+  if (rc == SQLITE_OK) rc = trigger_stands(db, trigger, sql, &trigger_ok, &exists, err);
+  if (rc == SQLITE_OK && !(view_ok && trigger_ok)) {
+    *renewed = 1;
+    rc = leadx_db_exec(db, "DROP VIEW IF EXISTS main.leadx_change", err);
+    if (rc == SQLITE_OK) rc = leadx_db_exec(db, leadx_sql_text[LEADX_SQL_CAPTURE_VIEW], err);
+    if (rc == SQLITE_OK) rc = leadx_db_exec(db, sql, err);
+  }
+  sqlite3_free(sql);
+  return rc;
+}
+
 int leadx_capture_install(leadx_db *db, const leadx_table *table, int *renewed, leadx_err *err) {
   int fresh = 0, rc = drop_strays(db, table, err);
   if (rc == SQLITE_OK && table->mode == LEADX_MODE_PULL) {
     rc = leadx_capture_remove(db, table->name, err);
   } else {
+    if (rc == SQLITE_OK) rc = install_way_in(db, &fresh, err);
     for (int i = 0; i < LEADX_TRIGGERS && rc == SQLITE_OK; i++) rc = install_one(db, table, i, &fresh, err);
   }
   if (renewed) *renewed = fresh;

@@ -21,7 +21,7 @@ char *leadx_capture_name(const leadx_table *table, int which);
 /* The whole CREATE TRIGGER statement in sqlite3_malloc memory; NULL when out of memory. */
 char *leadx_capture_trigger(const leadx_table *table, int which);
 
-/* A number that stands for the triggers that are on the table, ours and others. */
+/* A number that stands for the triggers that are on the table, ours and others, and for what ours hand their changes to. */
 int leadx_capture_hash(leadx_db *db, const leadx_table *table, uint64_t *hash, leadx_err *err);
 /* Makes the table's triggers be exactly what they should be. *renewed (may be NULL) tells whether
 ** any was missing or different. mode pull has none. */

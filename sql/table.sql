@@ -70,7 +70,8 @@ WHERE l.schema = 'main' AND l.type = 'table' AND l.name NOT LIKE 'sqlite\_%' ESC
 ORDER BY l.name
 
 -- name: table_triggers
-SELECT name, sql FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE
+-- With what all triggers hand their changes to.
+SELECT name, sql FROM main.sqlite_schema WHERE type IN ('trigger', 'view') AND tbl_name COLLATE NOCASE IN (?1, 'leadx_change')
 
 -- name: table_trigger_sql
-SELECT sql FROM main.sqlite_schema WHERE type = 'trigger' AND name = ?1
+SELECT sql FROM main.sqlite_schema WHERE type IN ('trigger', 'view') AND name = ?1

@@ -186,6 +186,20 @@ START_TEST(a_connection_without_the_extension_writes_and_is_captured) {
 }
 END_TEST
 
+/* The triggers write by way of a view, which such a connection may not read. */
+START_TEST(a_connection_that_forbids_views_writes_and_is_captured) {
+  tracked_run(&file, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, v TEXT); SELECT leadx_track('t')");
+  sqlite3 *plain = tracked_second(&file);
+  ck_assert_int_eq(sqlite3_db_config(plain, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_db_config(plain, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_exec(plain, "INSERT INTO t VALUES('a', '\"x\"'); INSERT OR REPLACE INTO t VALUES('a', 'y'); UPDATE OR IGNORE t SET v = 'z\n'", NULL, NULL, NULL),
+                   SQLITE_OK);
+  ck_assert_int_eq(sqlite3_close(plain), SQLITE_OK);
+  expect("SELECT group_concat(action || ' ' || payload, ', ') FROM (SELECT * FROM sync_queue ORDER BY rowid)",
+         "CREATE {\"id\":\"a\",\"v\":\"\\\"x\\\"\"}, CREATE {\"id\":\"a\",\"v\":\"y\"}, UPDATE {\"id\":\"a\",\"v\":\"z\\u000a\"}");
+}
+END_TEST
+
 START_TEST(python_writes_and_is_captured) {
   char command[300];
   tracked_run(&file, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, v TEXT); SELECT leadx_track('t')");
@@ -309,10 +323,18 @@ START_TEST(a_renamed_table_is_said_and_its_entity_taken_over) {
 }
 END_TEST
 
+static const char *const damages[] = {
+    "DROP TRIGGER leadx_notes_update",
+    "DROP TRIGGER leadx_notes_update; CREATE TRIGGER leadx_notes_update AFTER UPDATE ON notes BEGIN DELETE FROM notes; END",
+    "DROP VIEW leadx_change",
+    "DROP TRIGGER leadx_change_queue",
+    "DROP TRIGGER leadx_change_queue; CREATE TRIGGER leadx_change_queue INSTEAD OF INSERT ON leadx_change BEGIN DELETE FROM notes; END",
+};
+enum { DAMAGES = sizeof damages / sizeof damages[0] };
+
 START_TEST(a_trigger_that_was_dropped_or_doctored_is_made_anew) {
   track_notes();
-  tracked_run(&file, "%s", _i ? "DROP TRIGGER leadx_notes_update; CREATE TRIGGER leadx_notes_update AFTER UPDATE ON notes BEGIN DELETE FROM notes; END"
-                              : "DROP TRIGGER leadx_notes_update");
+  tracked_run(&file, "%s", damages[_i]);
   tracked_look(&file, "notes");
   tracked_run(&file, "UPDATE notes SET v = '9' WHERE id = 'a'");
   expect("SELECT count(*) FROM notes", "3");
@@ -335,6 +357,7 @@ Suite *test_capture_suite(void) {
   tcase_add_loop_test(tc, cascades_are_captured_to_the_third_generation, 0, 2);
   tcase_add_loop_test(tc, a_stamping_trigger_of_the_application_is_no_recursion, 0, 2);
   tcase_add_test(tc, a_connection_without_the_extension_writes_and_is_captured);
+  tcase_add_test(tc, a_connection_that_forbids_views_writes_and_is_captured);
   tcase_add_test(tc, python_writes_and_is_captured);
   tcase_add_test(tc, a_thousand_updates_of_one_row_are_a_thousand_queue_rows_in_order);
   suite_add_tcase(suite, tc);
@@ -347,7 +370,7 @@ Suite *test_capture_suite(void) {
   tcase_add_loop_test(shape, edits_made_while_the_triggers_were_missing_are_found, 0, 3);
   tcase_add_loop_test(shape, a_column_that_a_rebuild_dropped_or_filled_does_not_hide_an_edit, 0, 2);
   tcase_add_test(shape, a_renamed_table_is_said_and_its_entity_taken_over);
-  tcase_add_loop_test(shape, a_trigger_that_was_dropped_or_doctored_is_made_anew, 0, 2);
+  tcase_add_loop_test(shape, a_trigger_that_was_dropped_or_doctored_is_made_anew, 0, DAMAGES);
   suite_add_tcase(suite, shape);
   return suite;
 }
