@@ -133,6 +133,17 @@ START_TEST(what_a_removal_takes_along_is_not_deleted_on_the_server) {
 }
 END_TEST
 
+/* C8: a row of the server goes over the one that is here and not in its place, so nothing that refers to it moves. */
+START_TEST(an_edit_of_a_row_that_is_pulled_leaves_what_refers_to_it) {
+  family(actions[_i], 1);
+  device_run(&device, "UPDATE orders SET note = 'mine'");
+  model_put(&model, "customers", "c", "{\"id\":\"c\",\"name\":\"Budi\"}");
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT name || note || n FROM customers JOIN orders ON customer_id = customers.id JOIN lines ON order_id = orders.id", "Budimine1");
+  expect("SELECT count(*) FROM sync_queue", "1");
+}
+END_TEST
+
 /* Met by the push: our edit of the customer finds it gone, and its order has an edit of its own. */
 START_TEST(a_delete_that_the_push_meets_takes_no_unsent_edit_along) {
   family("CASCADE", 1);
@@ -167,6 +178,7 @@ Suite *test_cascade_suite(void) {
   tcase_add_test(tcase, an_unsent_edit_two_levels_below_is_not_taken_along);
   tcase_add_loop_test(tcase, an_unsent_new_row_below_a_deleted_one_stays_and_is_said, CASCADE, NO_ACTION + 1);
   tcase_add_loop_test(tcase, what_a_removal_takes_along_is_not_deleted_on_the_server, CASCADE, NO_ACTION + 1);
+  tcase_add_loop_test(tcase, an_edit_of_a_row_that_is_pulled_leaves_what_refers_to_it, CASCADE, NO_ACTION + 1);
   tcase_add_test(tcase, a_delete_that_the_push_meets_takes_no_unsent_edit_along);
   tcase_add_loop_test(tcase, without_foreign_keys_a_removal_touches_no_other_row, CASCADE, NO_ACTION + 1);
   suite_add_tcase(suite, tcase);
