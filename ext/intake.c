@@ -20,6 +20,8 @@ struct leadx_intake {
   int *order;              /* the column that the i-th member of a row stands for, -1 for none: rows are uniform */
   unsigned char *omitted;  /* the i-th member is NULL where the local column has its DEFAULT instead */
   int norder;
+  int together;            /* the caller judges the foreign keys of several rows */
+  char reason[160];        /* why the local table refused the last row */
 };
 
 leadx_intake *leadx_intake_open(leadx_db *db, leadx_table *table, leadx_err *err) {
@@ -298,8 +300,22 @@ static int upsert(leadx_intake *intake, leadx_slice row, const char *key, const 
   sqlite3_reset(intake->upsert);
   if (rc == SQLITE_DONE) return SQLITE_OK;
   if (!is_refusal(intake, rc)) return leadx_err_db(err, intake->db->handle, rc, "apply a row of the server");
-  *refused = unbound ? "a NULL of the server does not fit a NOT NULL column" : sqlite3_errmsg(intake->db->handle);
+  sqlite3_snprintf((int)sizeof intake->reason, intake->reason, "%s",
+                   unbound ? "a NULL of the server does not fit a NOT NULL column" : sqlite3_errmsg(intake->db->handle));
+  *refused = intake->reason;
   return SQLITE_OK;
+}
+
+/* The same for a row that has to fit by itself. */
+static int upsert_alone(leadx_intake *intake, leadx_slice row, const char *key, const char **refused, leadx_err *err) {
+  if (intake->together || intake->table->nreferences == 0 || !leadx_intake_has_foreign_keys(intake)) return upsert(intake, row, key, refused, err);
+  int rc = leadx_db_exec(intake->db, "SAVEPOINT leadx_row", err);
+  if (rc == SQLITE_OK) rc = upsert(intake, row, key, refused, err);
+  if (rc == SQLITE_OK && !*refused && !leadx_intake_is_whole(intake)) {
+    rc = leadx_db_exec(intake->db, "ROLLBACK TO leadx_row", err);
+    *refused = "it refers to a row that is not here";
+  }
+  return rc == SQLITE_OK ? leadx_db_exec(intake->db, "RELEASE leadx_row", err) : rc;
 }
 
 /* ---- rows ---- */
@@ -361,7 +377,7 @@ static int take_row(leadx_intake *intake, leadx_slice row, char *key, const char
   if (rc != SQLITE_OK || (known && !anew)) return rc;
   if (leadx_intake_is_pending(intake, key)) return park(intake, key, "a local change is unsent", parked, err);
   int removes = leadx_intake_is_deleted(intake->table, row) && leadx_intake_drops_deleted(intake->table);
-  rc = removes ? leadx_apply_remove(intake->db, intake->table, key, changed, &refused, err) : upsert(intake, row, key, &refused, err);
+  rc = removes ? leadx_apply_remove(intake->db, intake->table, key, changed, &refused, err) : upsert_alone(intake, row, key, &refused, err);
   if (rc != SQLITE_OK) return rc;
   if (refused) return park(intake, key, refused, parked, err);
   if (removes) return SQLITE_OK;
@@ -398,6 +414,8 @@ int leadx_intake_same_key(const leadx_table *table, const char *a, const char *b
 }
 
 /* ---- foreign keys ---- */
+
+void leadx_intake_together(leadx_intake *intake, int together) { intake->together = together; }
 
 int leadx_intake_has_foreign_keys(const leadx_intake *intake) {
   int on = 0;

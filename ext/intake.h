@@ -24,6 +24,9 @@ int leadx_intake_row(leadx_intake *intake, leadx_slice row, int anew, int *chang
 /* Removes the local row that the server does not have any more. *refused: something of it is unsent, or other rows need it. */
 int leadx_intake_remove(leadx_intake *intake, const char *key, int *changed, int *refused, leadx_err *err);
 
+/* Are the rows that follow judged together, by the caller? Otherwise a row whose key is only looked at when the transaction
+** ends is refused at once when what it refers to is not here. */
+void leadx_intake_together(leadx_intake *intake, int together);
 /* Does the connection enforce foreign keys? */
 int leadx_intake_has_foreign_keys(const leadx_intake *intake);
 /* Foreign keys within a stretch: deferred until enforced again or the end of the transaction. Is every one of them

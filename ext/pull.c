@@ -186,12 +186,14 @@ typedef struct leadx_stretch {
 static int take_all(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew, int *count, int *waiting, leadx_err *err) {
   int rc = SQLITE_OK;
   *count = *waiting = 0;
+  leadx_intake_together(pulling->intake, 1);
   for (int i = 0; i < n && rc == SQLITE_OK; i++) {
     int changed = 0, waits = 0;
     rc = leadx_intake_row(pulling->intake, rows[i], anew, &changed, &waits, err);
     *count += changed;
     *waiting += waits;
   }
+  leadx_intake_together(pulling->intake, 0);
   return rc;
 }
 

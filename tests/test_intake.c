@@ -184,6 +184,25 @@ START_TEST(an_orphan_is_parked_without_stopping_others_and_comes_back_by_itself)
 }
 END_TEST
 
+/* C9: a key that is only looked at when the transaction ends must not keep the whole page out. */
+START_TEST(an_orphan_under_a_deferred_key_is_parked_as_well) {
+  device_run(&device, "PRAGMA foreign_keys=ON; CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT, updated_at TEXT);"
+                      "CREATE TABLE orders(id TEXT PRIMARY KEY NOT NULL, customer_id TEXT REFERENCES customers(id) DEFERRABLE INITIALLY DEFERRED, updated_at TEXT);"
+                      "SELECT leadx_track('customers'), leadx_track('orders')");
+  put("customers", "{\"id\":\"c1\",\"name\":\"Ani\"}");
+  put("orders", "{\"id\":\"o1\",\"customer_id\":\"c1\"}");
+  put("orders", "{\"id\":\"o2\",\"customer_id\":\"c2\"}");
+  put("orders", "{\"id\":\"o3\",\"customer_id\":\"c1\"}");
+  pull();
+  expect("SELECT group_concat(id) FROM (SELECT id FROM orders ORDER BY id)", "o1,o3");
+  expect("SELECT key FROM leadx_parked", "o2");
+  put("customers", "{\"id\":\"c2\",\"name\":\"Budi\"}");
+  pull();
+  expect("SELECT group_concat(id) FROM (SELECT id FROM orders ORDER BY id)", "o1,o2,o3");
+  expect("SELECT count(*) FROM leadx_parked", "0");
+}
+END_TEST
+
 /* C8 */
 START_TEST(a_collision_on_another_unique_column_is_parked_and_replaces_nothing) {
   device_run(&device,
@@ -430,6 +449,7 @@ Suite *test_intake_suite(void) {
   tcase_add_test(tcase, parked_rows_that_a_capped_answer_leaves_out_are_not_taken_for_deleted);
   tcase_add_test(tcase, parents_come_before_children_and_rows_of_one_table_in_any_order);
   tcase_add_test(tcase, an_orphan_is_parked_without_stopping_others_and_comes_back_by_itself);
+  tcase_add_test(tcase, an_orphan_under_a_deferred_key_is_parked_as_well);
   tcase_add_loop_test(tcase, a_collision_on_another_unique_column_is_parked_and_replaces_nothing, 0, 2);
   tcase_add_test(tcase, null_for_a_column_that_takes_none_becomes_its_default_or_an_empty_text_or_waits);
   tcase_add_test(tcase, a_default_never_runs_with_our_rights);
