@@ -427,7 +427,7 @@ static int was_unseen(const leadx_request *request) {
   return request->net == LEADX_NET_OFFLINE && (code == 5 || code == 6 || code == 7);
 }
 
-static void note_unsent(const leadx_job *job) {
+static void note_unseen(const leadx_job *job) {
   if (!was_unseen(job->request)) return;
   for (int i = 0; i < job->n; i++) job->changes[i]->on_wire--;
 }
@@ -443,7 +443,6 @@ static int is_denied_insert(const leadx_job *job, const leadx_verdict *verdict) 
 }
 
 int leadx_settle_bad(leadx_push *push, leadx_job *job, const leadx_verdict *verdict, leadx_err *err) {
-  note_unsent(job);
   switch (verdict->class_) {
     case LEADX_CLASS_DRIFT:
       if (!is_own_mistake(job, verdict)) return pause_table(push, job, verdict, err);
@@ -471,6 +470,7 @@ int leadx_settle_job(leadx_push *push, leadx_job *job, leadx_class *class_, lead
   if (verdict.class_ == LEADX_CLASS_OFFLINE && !verdict.message[0]) {
     sqlite3_snprintf(sizeof verdict.message, verdict.message, "%s", request->error);
   }
+  note_unseen(job);
   if (job->kind == LEADX_JOB_CALL) {
     return verdict.class_ == LEADX_CLASS_OK ? leadx_call_settle(push, job, verdict.rows, class_, err) : leadx_call_refused(push, job, &verdict, err);
   }

@@ -562,7 +562,7 @@ void leadx_tables_rest(leadx_tables *tables) {
   for (int i = 0; i < tables->n; i++) {
     sqlite3_finalize(tables->list[i]->reader);
     tables->list[i]->reader = NULL;
-    tables->list[i]->push_noted = 0;
+    tables->list[i]->served = tables->list[i]->held_back = tables->list[i]->push_noted = 0;
   }
 }
 
