@@ -351,7 +351,7 @@ int leadx_decide_conflict(leadx_db *db, const leadx_tables *tables, const char *
   }
   int rc = read_question(db, tables, id, &question, err);
   if (rc == SQLITE_OK && merge) rc = check_merge(&question, err);
-  if (rc == SQLITE_OK) rc = carry_out(db, &question, id, choice, err);
+  if (rc == SQLITE_OK && question.table) rc = carry_out(db, &question, id, choice, err);
   question_clear(&question);
   return rc;
 }

@@ -214,7 +214,7 @@ static void commit_late(leadx_request *req) {
 START_TEST(a_row_that_was_committed_late_during_a_long_pull_is_found_by_the_next_one) {
   setting("page_size", "10");
   for (int i = 0; i < 60; i++) {
-    char id[8];
+    char id[16];
     snprintf(id, sizeof id, "r%02d", i);
     write_now(id, 70 - i);
   }
@@ -258,7 +258,7 @@ START_TEST(a_version_in_the_future_does_not_carry_the_cursor_away) {
   snprintf(doc, sizeof doc, "{\"id\":\"z\",\"body\":\"f\",\"updated_at\":\"%s\"}", futures[_i]);
   pages_put(&model, "notes", doc);
   for (int i = 0; i < 3; i++) {
-    char id[8];
+    char id[16];
     snprintf(id, sizeof id, "b%d", i);
     ck_assert_str_eq(device_pull(&device, NULL), "ok");
     pass_time(100);

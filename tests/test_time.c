@@ -80,7 +80,7 @@ START_TEST(a_clock_ten_years_off_delivers_and_fetches) {
   static const int64_t jumps[] = {10 * YEAR_US, -10 * YEAR_US, 0, -100 * YEAR_US};
   begin("TEXT");
   for (int i = 0; i < COUNT(jumps); i++) {
-    char sql[200], id[8], doc[60];
+    char sql[200], id[16], doc[60];
     skew_us = jumps[i];
     snprintf(sql, sizeof sql, "INSERT INTO notes VALUES ('d%d', 'mine', NULL)", i);
     device_run(&device, sql);
