@@ -493,11 +493,14 @@ static void append_fields(const leadx_change *change, int base, sqlite3_str *out
 void leadx_change_append_client(const leadx_change *change, sqlite3_str *out) { append_fields(change, 0, out); }
 void leadx_change_append_base(const leadx_change *change, sqlite3_str *out) { append_fields(change, 1, out); }
 
-char *leadx_change_version_of(const leadx_table *table, leadx_slice row) {
+char *leadx_change_version_of(const leadx_table *table, leadx_slice row, leadx_err *err) {
   leadx_slice version = leadx_json_member(row, table->version_remote);
+  char *text = NULL;
   switch (leadx_json_kind_of(version)) {
-    case LEADX_JSON_STRING: return leadx_json_text(version, NULL);
-    case LEADX_JSON_NUMBER: return sqlite3_mprintf("%.*s", (int)version.n, version.z);
+    case LEADX_JSON_STRING: text = leadx_json_text(version, NULL); break;
+    case LEADX_JSON_NUMBER: text = sqlite3_mprintf("%.*s", (int)version.n, version.z); break;
     default: return NULL;
   }
+  if (!text) leadx_err_nomem(err);
+  return text;
 }

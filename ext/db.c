@@ -92,10 +92,14 @@ void leadx_db_put(leadx_db *db, sqlite3_stmt *stmt) {
 enum { UNDO_ALL, UNDO_NESTED, END_NESTED, UNDO_COUNT };
 static const char *const undo_sql[UNDO_COUNT] = {"ROLLBACK", "ROLLBACK TO leadx", "RELEASE leadx"};
 
+/* Anew each time: a PRAGMA or a temporary table since makes SQLite compile a statement again when it runs, which
+** takes memory. */
 static int prepare_undo(leadx_db *db, leadx_err *err) {
   int rc = SQLITE_OK;
   for (int i = 0; i < UNDO_COUNT && rc == SQLITE_OK; i++) {
-    if (!db->undo[i]) rc = sqlite3_prepare_v3(db->handle, undo_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &db->undo[i], NULL);
+    sqlite3_finalize(db->undo[i]);
+    db->undo[i] = NULL;
+    rc = sqlite3_prepare_v3(db->handle, undo_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &db->undo[i], NULL);
   }
   return rc == SQLITE_OK ? rc : leadx_err_db(err, db->handle, rc, "prepare to undo");
 }
@@ -231,11 +235,8 @@ char *leadx_db_finish(sqlite3_str *text, leadx_err *err) {
   if (rc == SQLITE_OK) z = sqlite3_mprintf("");
   if (rc == SQLITE_OK && z) return z;
   sqlite3_free(z);
-  if (rc == SQLITE_TOOBIG) {
-    leadx_err_set(err, rc, "leadx: a text grew over SQLite's length limit");
-  } else {
-    leadx_err_nomem(err);
-  }
+  /* Too big is what leadx_db_spoil() makes of a text that lacks a piece, too. */
+  leadx_err_set(err, SQLITE_NOMEM, rc == SQLITE_TOOBIG ? "out of memory, or a text that grew over SQLite's length limit" : "out of memory");
   return NULL;
 }
 
@@ -255,6 +256,11 @@ int leadx_db_exec(leadx_db *db, const char *sql, leadx_err *err) {
   int rc = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
   if (rc != SQLITE_OK) leadx_err_db(err, db->handle, rc, "exec");
   return rc;
+}
+
+int leadx_db_pragma(leadx_db *db, const char *sql, leadx_err *err) {
+  int rc = leadx_db_exec(db, sql, err);
+  return rc == SQLITE_OK ? prepare_undo(db, err) : rc;
 }
 
 /* Runs BEGIN IMMEDIATE or COMMIT until it is not busy any more or the time is up. */

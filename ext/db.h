@@ -63,6 +63,8 @@ sqlite3_stmt *leadx_db_prepare(leadx_db *db, const char *sql, leadx_err *err);
 /* Prepares and clears a builder: takes it over in every case. */
 sqlite3_stmt *leadx_db_prepare_str(leadx_db *db, sqlite3_str *sql, leadx_err *err);
 int leadx_db_exec(leadx_db *db, const char *sql, leadx_err *err);
+/* A PRAGMA inside a transaction: what undoes the transaction is ready again behind it. */
+int leadx_db_pragma(leadx_db *db, const char *sql, leadx_err *err);
 /* Ends a builder; NULL and out-of-memory in err on failure. The caller frees the text. */
 char *leadx_db_finish(sqlite3_str *text, leadx_err *err);
 

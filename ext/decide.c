@@ -290,8 +290,8 @@ static int queue_rest(leadx_db *db, const leadx_question *question, const char *
 }
 
 static int note_version(leadx_db *db, const leadx_question *question, leadx_err *err) {
-  char *version = leadx_change_version_of(question->table, question->server);
-  int rc = leadx_fingerprint_note(db, question->table, question->key, version, err);
+  char *version = leadx_change_version_of(question->table, question->server, err);
+  int rc = err->rc == SQLITE_OK ? leadx_fingerprint_note(db, question->table, question->key, version, err) : err->rc;
   sqlite3_free(version);
   return rc;
 }

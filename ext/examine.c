@@ -17,8 +17,8 @@ static int has_twins(char **keys, int n) {
 }
 
 /* Versions must not go back, nor before the place. What cannot be compared is let pass; *last_us is moved. */
-static int goes_back(leadx_slice row, const leadx_table *table, int64_t *last_us) {
-  char *version = leadx_change_version_of(table, row);
+static int goes_back(leadx_slice row, const leadx_table *table, int64_t *last_us, leadx_err *err) {
+  char *version = leadx_change_version_of(table, row, err);
   int64_t us = 0;
   int known = version && leadx_instant_parse(version, strlen(version), &us) == 0;
   sqlite3_free(version);
@@ -29,10 +29,10 @@ static int goes_back(leadx_slice row, const leadx_table *table, int64_t *last_us
 }
 
 /* Is it the row that the page was to begin behind? A server that ignores the condition would send us in circles. */
-static int is_place(const leadx_pulling *pulling, leadx_slice row, const char *key) {
+static int is_place(const leadx_pulling *pulling, leadx_slice row, const char *key, leadx_err *err) {
   const leadx_place *place = &pulling->place;
   if (pulling->phase == LEADX_PARKED || !place->key || strcmp(place->key, key) != 0) return 0;
-  char *version = leadx_change_version_of(pulling->table, row);
+  char *version = leadx_change_version_of(pulling->table, row, err);
   int same = place->version ? version && strcmp(place->version, version) == 0 : version == NULL;
   sqlite3_free(version);
   return same;
@@ -47,27 +47,30 @@ static int was_asked_for(const leadx_pulling *pulling, const char *key, char *co
 }
 
 /* What is strange about one row, or NULL. The key goes to the caller, who frees it. */
-static const char *examine_row(const leadx_pulling *pulling, leadx_slice row, char *const *asked, int nasked, int64_t *last_us, char **key) {
+static const char *examine_row(const leadx_pulling *pulling, leadx_slice row, char *const *asked, int nasked, int64_t *last_us, char **key,
+                               leadx_err *err) {
   if (leadx_json_kind_of(row) != LEADX_JSON_OBJECT) return "an element that is no row";
-  *key = leadx_intake_key(pulling->table, row);
+  *key = leadx_intake_key(pulling->table, row, err);
   if (!*key) return "a row without its key";
-  if (!was_asked_for(pulling, *key, asked, nasked) || is_place(pulling, row, *key)) return "a row that was not asked for";
-  if ((pulling->phase == LEADX_BY_VERSION || pulling->phase == LEADX_BY_CALL) && goes_back(row, pulling->table, last_us)) return "rows in another order";
+  if (!was_asked_for(pulling, *key, asked, nasked) || is_place(pulling, row, *key, err)) return "a row that was not asked for";
+  if ((pulling->phase == LEADX_BY_VERSION || pulling->phase == LEADX_BY_CALL) && goes_back(row, pulling->table, last_us, err)) return "rows in another order";
   return NULL;
 }
 
-const char *leadx_examine_rows(const leadx_pulling *pulling, leadx_slice rows, char *const *asked, int limit, int *n) {
+const char *leadx_examine_rows(const leadx_pulling *pulling, leadx_slice rows, char *const *asked, int limit, int *n, leadx_err *err) {
   leadx_json_walk walk;
   leadx_slice row;
   const char *strange = NULL;
   int64_t last_us = INT64_MIN;
   char **keys = sqlite3_malloc64(sizeof *keys * ((size_t)limit + 1));
-  if (!keys) return "more than memory holds";
+  *n = 0;
+  if (!keys) leadx_err_nomem(err);
+  if (!keys) return NULL;
   if (pulling->place.version) leadx_instant_parse(pulling->place.version, strlen(pulling->place.version), &last_us);
   leadx_json_walk_init(&walk, rows);
-  for (*n = 0; !strange && leadx_json_walk_element(&walk, &row);) {
+  while (!strange && leadx_json_walk_element(&walk, &row)) {
     char *key = NULL;
-    strange = *n == limit ? "more rows than were asked for" : examine_row(pulling, row, asked, limit, &last_us, &key);
+    strange = *n == limit ? "more rows than were asked for" : examine_row(pulling, row, asked, limit, &last_us, &key, err);
     if (key) keys[(*n)++] = key;
   }
   if (!strange && has_twins(keys, *n)) strange = "a row twice";

@@ -209,7 +209,8 @@ static int take(leadx_pulling *pulling, const leadx_request *done, leadx_slice a
   leadx_rpc_page page;
   int count = 0;
   const char *strange = leadx_rpc_read_pull(answer, pulling->cursor, limit, &page);
-  if (!strange) strange = leadx_examine_rows(pulling, page.rows, NULL, limit, &count);
+  if (!strange) strange = leadx_examine_rows(pulling, page.rows, NULL, limit, &count, err);
+  if (err->rc != SQLITE_OK) return err->rc;
   if (strange) return end_strangely(pulling, strange, err);
   leadx_pulling_note_time(pulling, done, took_ms);
   return apply(pulling, &page, count, err);

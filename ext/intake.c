@@ -119,7 +119,7 @@ int leadx_intake_end(leadx_intake *intake, leadx_err *err) { return leadx_apply_
 
 /* ---- the key ---- */
 
-char *leadx_intake_key(const leadx_table *table, leadx_slice row) {
+char *leadx_intake_key(const leadx_table *table, leadx_slice row, leadx_err *err) {
   sqlite3_str *key = sqlite3_str_new(NULL);
   int complete = 1;
   if (table->nkey > 1) sqlite3_str_appendall(key, "[");
@@ -132,7 +132,7 @@ char *leadx_intake_key(const leadx_table *table, leadx_slice row) {
     else sqlite3_str_append(key, value.z ? value.z : "", (int)value.n);
   }
   if (table->nkey > 1) sqlite3_str_appendall(key, "]");
-  char *text = sqlite3_str_finish(key);
+  char *text = leadx_db_finish(key, err);
   if (complete && text && *text) return text;
   sqlite3_free(text);
   return NULL;
@@ -386,11 +386,12 @@ static int take_row(leadx_intake *intake, leadx_slice row, char *key, const char
 }
 
 int leadx_intake_row(leadx_intake *intake, leadx_slice row, int anew, int *changed, int *parked, leadx_err *err) {
-  char *key = leadx_intake_key(intake->table, row), *version = leadx_change_version_of(intake->table, row);
+  char *key = leadx_intake_key(intake->table, row, err), *version = leadx_change_version_of(intake->table, row, err);
   *changed = *parked = 0;
-  int rc = key ? take_row(intake, row, key, version, anew, changed, parked, err)
-               : leadx_err_set(err, SQLITE_ERROR, "table \"%s\": the server's row has no \"%s\"", intake->table->name,
-                               intake->table->columns[intake->table->key[0]].remote);
+  int rc = err->rc != SQLITE_OK ? err->rc
+           : key                ? take_row(intake, row, key, version, anew, changed, parked, err)
+                                : leadx_err_set(err, SQLITE_ERROR, "table \"%s\": the server's row has no \"%s\"", intake->table->name,
+                                                intake->table->columns[intake->table->key[0]].remote);
   sqlite3_free(key);
   sqlite3_free(version);
   return rc;
@@ -423,7 +424,7 @@ int leadx_intake_has_foreign_keys(const leadx_intake *intake) {
   return on;
 }
 
-int leadx_intake_defer(leadx_intake *intake, leadx_err *err) { return leadx_db_exec(intake->db, "PRAGMA defer_foreign_keys = 1", err); }
+int leadx_intake_defer(leadx_intake *intake, leadx_err *err) { return leadx_db_pragma(intake->db, "PRAGMA defer_foreign_keys = 1", err); }
 
 int leadx_intake_is_whole(const leadx_intake *intake) {
   int open = 0, highest = 0;
@@ -431,4 +432,4 @@ int leadx_intake_is_whole(const leadx_intake *intake) {
   return open == 0;
 }
 
-int leadx_intake_enforce(leadx_intake *intake, leadx_err *err) { return leadx_db_exec(intake->db, "PRAGMA defer_foreign_keys = 0", err); }
+int leadx_intake_enforce(leadx_intake *intake, leadx_err *err) { return leadx_db_pragma(intake->db, "PRAGMA defer_foreign_keys = 0", err); }

@@ -35,8 +35,9 @@ int leadx_intake_defer(leadx_intake *intake, leadx_err *err);
 int leadx_intake_enforce(leadx_intake *intake, leadx_err *err);
 int leadx_intake_is_whole(const leadx_intake *intake);
 
-/* The entity_id of a server's row, as the triggers would write it; sqlite3_malloc, NULL when a key column is missing. */
-char *leadx_intake_key(const leadx_table *table, leadx_slice row);
+/* The entity_id of a server's row, as the triggers would write it; sqlite3_malloc, NULL when a key column is missing;
+** for want of memory NULL and an error. */
+char *leadx_intake_key(const leadx_table *table, leadx_slice row, leadx_err *err);
 
 /* Do two entity_ids name the same row? (uuids whatever their case) */
 int leadx_intake_same_key(const leadx_table *table, const char *a, const char *b);

@@ -158,16 +158,17 @@ static int may_save(const leadx_pulling *pulling, const char *version) {
 
 static int set_place(leadx_place *place, const leadx_table *table, leadx_slice row, leadx_err *err) {
   leadx_place_clear(place);
-  place->version = leadx_change_version_of(table, row);
-  place->key = leadx_intake_key(table, row);
-  return place->key ? SQLITE_OK : leadx_err_nomem(err);
+  place->version = leadx_change_version_of(table, row, err);
+  place->key = leadx_intake_key(table, row, err);
+  return place->key ? err->rc : leadx_err_nomem(err);
 }
 
 /* Notes the place behind the last of some rows, and behind the last one that the cursor may stand on. */
 static int move_place(leadx_pulling *pulling, const leadx_slice *rows, int n, leadx_err *err) {
   int rc = n > 0 ? set_place(&pulling->place, pulling->table, rows[n - 1], err) : SQLITE_OK;
   for (int i = n - 1; i >= 0 && rc == SQLITE_OK; i--) {
-    char *version = leadx_change_version_of(pulling->table, rows[i]);
+    char *version = leadx_change_version_of(pulling->table, rows[i], err);
+    rc = err->rc;
     int stands = version && may_save(pulling, version);
     sqlite3_free(version);
     if (stands) return set_place(&pulling->saved, pulling->table, rows[i], err);
@@ -233,7 +234,7 @@ static int apply_apart(leadx_pulling *pulling, const leadx_slice *rows, int n, i
       waiting[i] = 0;
       left--;
       if (round == 0 || rc != SQLITE_OK) continue;
-      char *key = leadx_intake_key(pulling->table, rows[i]);
+      char *key = leadx_intake_key(pulling->table, rows[i], err);
       rc = key ? leadx_pull_unpark(pulling->run, pulling->table, key, err) : leadx_err_nomem(err);
       sqlite3_free(key);
     }
@@ -362,9 +363,11 @@ static int pull_page(leadx_pulling *pulling, leadx_err *err) {
       leadx_pull_ask(run, leadx_page_request(&run->target, pulling->table, &pulling->place, pulling->limit, counted, err), pulling->limit > 1, &rows,
                      &class_, pulling->table, err);
   if (!done) return err->rc;
-  int rc = SQLITE_OK;
-  const char *strange = class_ == LEADX_CLASS_OK ? leadx_examine_rows(pulling, rows, NULL, pulling->limit, &count) : NULL;
-  if (strange) {
+  const char *strange = class_ == LEADX_CLASS_OK ? leadx_examine_rows(pulling, rows, NULL, pulling->limit, &count, err) : NULL;
+  int rc = err->rc;
+  if (rc != SQLITE_OK) {
+    pulling->failed = 1; /* no memory to look at the answer */
+  } else if (strange) {
     leadx_pulling_say_strange(pulling, strange);
   } else if (class_ == LEADX_CLASS_OK) {
     leadx_pulling_note_time(pulling, done, leadx_clock_mono_ms() - began_ms);
@@ -416,12 +419,12 @@ static int read_parked(leadx_pulling *pulling, char **keys, int *n, int *last, l
 }
 
 /* The row of a key among those of an answer; an empty slice when it is not there. */
-static leadx_slice find_row(const leadx_table *table, leadx_slice rows, const char *key) {
+static leadx_slice find_row(const leadx_table *table, leadx_slice rows, const char *key, leadx_err *err) {
   leadx_json_walk walk;
   leadx_slice row, none = {NULL, 0};
   leadx_json_walk_init(&walk, rows);
   while (leadx_json_walk_element(&walk, &row)) {
-    char *theirs = leadx_intake_key(table, row);
+    char *theirs = leadx_intake_key(table, row, err);
     int same = theirs && leadx_intake_same_key(table, theirs, key);
     sqlite3_free(theirs);
     if (same) return row;
@@ -435,7 +438,8 @@ static int settle_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, 
   int ncome = 0, rc = SQLITE_OK;
   for (int i = 0; i < n && rc == SQLITE_OK; i++) {
     int changed = 0, refused = 0;
-    leadx_slice row = find_row(pulling->table, rows, keys[i]);
+    leadx_slice row = find_row(pulling->table, rows, keys[i], err);
+    if (err->rc != SQLITE_OK) return err->rc;
     if (row.n) come[ncome++] = row;
     else rc = leadx_intake_remove(pulling->intake, keys[i], &changed, &refused, err);
     pulling->run->tally.pulled += changed;
@@ -459,7 +463,8 @@ static int apply_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, i
 
 static int take_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n, int last, leadx_err *err) {
   int count = 0;
-  const char *strange = leadx_examine_rows(pulling, rows, keys, n, &count);
+  const char *strange = leadx_examine_rows(pulling, rows, keys, n, &count, err);
+  if (err->rc != SQLITE_OK) return err->rc;
   if (strange) {
     leadx_pulling_say_strange(pulling, strange);
     return SQLITE_OK;

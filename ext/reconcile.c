@@ -46,11 +46,12 @@ static int see_rows(leadx_reconciling *job, leadx_slice rows, int *n, int *fresh
   int rc = leadx_intake_look(job->intake, err);
   leadx_json_walk_init(&walk, rows);
   for (*n = *fresh = 0; rc == SQLITE_OK && leadx_json_walk_element(&walk, &row); ++*n) {
-    char *key = leadx_intake_key(job->table, row), *version = leadx_change_version_of(job->table, row);
+    char *key = leadx_intake_key(job->table, row, err), *version = leadx_change_version_of(job->table, row, err);
     int deleted = leadx_intake_drops_deleted(job->table) && leadx_intake_is_deleted(job->table, row);
     sqlite3_free(*last);
     *last = key;
-    if (key) rc = see_key(job, key, version, deleted, fresh, err);
+    rc = err->rc;
+    if (rc == SQLITE_OK && key) rc = see_key(job, key, version, deleted, fresh, err);
     sqlite3_free(version);
     if (!key) {
       *fresh = -1;
@@ -147,13 +148,13 @@ static int change_rows(leadx_reconciling *job, leadx_slice rows, char **gone, in
 }
 
 /* Counts the rows of an answer; -1 when one of them is none of those asked for. */
-static int count_rows(const leadx_reconciling *job, leadx_slice rows, char **keys, int n) {
+static int count_rows(const leadx_reconciling *job, leadx_slice rows, char **keys, int n, leadx_err *err) {
   leadx_json_walk walk;
   leadx_slice row;
   int count = 0;
   leadx_json_walk_init(&walk, rows);
   while (leadx_json_walk_element(&walk, &row)) {
-    char *key = leadx_intake_key(job->table, row);
+    char *key = leadx_intake_key(job->table, row, err);
     int asked = 0;
     for (int i = 0; key && i < n && !asked; i++) asked = leadx_intake_same_key(job->table, keys[i], key);
     sqlite3_free(key);
@@ -172,9 +173,11 @@ static int fetch_rows(leadx_reconciling *job, char **keys, int n, int *limit, in
   leadx_request *done =
       leadx_pull_ask(run, leadx_page_rows_request(&run->target, job->table, keys, n, err), n > 1, &rows, &class_, job->table, err);
   if (!done) return err->rc;
-  int count = class_ == LEADX_CLASS_OK ? count_rows(job, rows, keys, n) : 0;
+  int count = class_ == LEADX_CLASS_OK ? count_rows(job, rows, keys, n, err) : 0;
   *again = 0;
-  if (class_ == LEADX_CLASS_SHRINK) {
+  if (err->rc != SQLITE_OK) {
+    rc = err->rc; /* no memory to look at the answer */
+  } else if (class_ == LEADX_CLASS_SHRINK) {
     *limit = (n + 1) / 2;
     *again = 1;
   } else if (count < 0) {

@@ -84,7 +84,8 @@ static int note_shadow(leadx_push *push, const leadx_change *change, leadx_slice
   if (change->action == LEADX_DELETE && !table->soft_delete) {
     return leadx_db_run(db_of(push), LEADX_SQL_SHADOW_FORGET, err, "tt", table->entity, change->key);
   }
-  char *version = row.n ? leadx_change_version_of(table, row) : NULL;
+  char *version = row.n ? leadx_change_version_of(table, row, err) : NULL;
+  if (err->rc != SQLITE_OK) return err->rc;
   int rc = leadx_fingerprint_note(db_of(push), change->table, change->key, version, err);
   sqlite3_free(version);
   /* A soft delete leaves a row on the server that is not here: the look for lost rows must not delete it again. */
@@ -106,7 +107,8 @@ int leadx_settle_ack(leadx_push *push, leadx_change *change, leadx_slice row, le
   if (change->deferred && leadx_change_take_deferred(change) > 0) {
     /* The row stands, its references follow; only then is the change done. */
     sqlite3_free(change->version);
-    change->version = row.n ? leadx_change_version_of(change->table, row) : NULL;
+    change->version = row.n ? leadx_change_version_of(change->table, row, err) : NULL;
+    if (err->rc != SQLITE_OK) return err->rc;
     change->action = LEADX_UPDATE;
     return add_job(push, LEADX_JOB_UPDATE, change, err);
   }

@@ -9,7 +9,8 @@
 # file through LEADX_SO. Check's own variables (CK_RUN_CASE, CK_FORK,
 # CK_VERBOSITY) pass through. LEADX_TEST_SECONDS (900) is how long one program
 # may take. Then come the suites "audit" (scripts/audit.sh on the loadable file), "hosts" (scripts/hosts.sh, those that
-# Debian packages), "sim" (the simulation against that server; LEADX_SIM is the program) and, last, "readme": README.md.
+# Debian packages), "map" (the tests that tests/COVERAGE.md names),
+# "sim" (the simulation against that server; LEADX_SIM is the program) and, last, "readme": README.md.
 set -euo pipefail
 
 # A locale that the machine names but does not have makes Debian's psql warn in the middle of what tests read.
@@ -165,10 +166,11 @@ main() {
   trap 'exit 130' INT
   trap 'exit 143' TERM
   [ -z "$suite" ] || export CK_RUN_SUITE=$suite
-  case $suite in audit | hosts | readme | sim) ;; *) run_programs ;; esac
+  case $suite in audit | hosts | map | readme | sim) ;; *) run_programs ;; esac
   case $suite in '' | audit) run_script audit "$here/audit.sh" "${LEADX_SO:-$here/../dist/leadx.so}" ;; esac
   case $suite in '' | hosts) run_script hosts "$here/hosts.sh" --apt ;; esac
   case $suite in '' | sim) [ -z "${LEADX_SIM-}" ] || run_simulation ;; esac
+  case $suite in '' | map) run_script map "$here/coverage_map.sh" ;; esac
   case $suite in '' | readme) run_readme ;; esac
   printf '\n'
   printf '%s\n' "${verdicts[@]}"

@@ -128,6 +128,14 @@ START_TEST(a_null_key_is_queued_with_an_empty_id_and_aborts_nothing) {
 }
 END_TEST
 
+START_TEST(an_integer_key_that_sqlite_chose_is_the_one_that_is_queued) {
+  tracked_run(&file, "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); SELECT leadx_track('t');"
+                     "INSERT INTO t(v) VALUES('a'); INSERT INTO t VALUES(NULL, 'b'); INSERT OR REPLACE INTO t(v) VALUES('c')");
+  expect("SELECT group_concat(entity_id || payload, ' ') FROM (SELECT * FROM sync_queue ORDER BY rowid)",
+         "1{\"id\":1,\"v\":\"a\"} 2{\"id\":2,\"v\":\"b\"} 3{\"id\":3,\"v\":\"c\"}");
+}
+END_TEST
+
 START_TEST(a_composite_key_is_a_json_array) {
   tracked_run(&file, "CREATE TABLE t(b INTEGER, a TEXT, PRIMARY KEY(a, b)); SELECT leadx_track('t'); INSERT INTO t VALUES(9007199254740993, 'x\"y')");
   expect("SELECT entity_id FROM sync_queue", "[\"x\\\"y\",9007199254740993]");
@@ -209,6 +217,22 @@ START_TEST(python_writes_and_is_captured) {
            file.path);
   ck_assert_int_eq(system(command), 0);
   expect_queue("CREATE p, UPDATE p");
+}
+END_TEST
+
+/* A queue must not keep the user from writing for longer than the disk itself does. */
+START_TEST(a_full_disk_fails_a_write_whole_and_a_purge_makes_room) {
+  tracked_run(&file, "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); SELECT leadx_track('t')");
+  tracked_run(&file, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) INSERT INTO t SELECT i, printf('%%200d', i) FROM n");
+  tracked_run(&file, "UPDATE sync_queue SET status = 'SYNCED', synced_at = '2020-01-01T00:00:00Z'");
+  tracked_run(&file, "PRAGMA max_page_count = 1");
+  int rc = SQLITE_OK;
+  for (int i = 0; rc == SQLITE_OK && i < 500; i++) rc = tracked_try(&file, "INSERT INTO t(v) VALUES (printf('%200d', 0))");
+  ck_assert_int_eq(rc, SQLITE_FULL);
+  expect("SELECT (SELECT count(*) FROM t) = (SELECT count(*) FROM sync_queue)", "1");
+  tracked_run(&file, "SELECT leadx_purge(1)");
+  for (int i = 0; i < 100; i++) ck_assert_int_eq(tracked_try(&file, "INSERT INTO t(v) VALUES (printf('%200d', 0))"), SQLITE_OK);
+  expect("SELECT (SELECT count(*) FROM t WHERE id > 500) = (SELECT count(*) FROM sync_queue WHERE status = 'PENDING')", "1");
 }
 END_TEST
 
@@ -352,6 +376,7 @@ Suite *test_capture_suite(void) {
   tcase_add_test(tc, columns_may_have_any_name_that_a_trigger_uses_itself);
   tcase_add_test(tc, tables_may_have_any_name_that_the_statements_use_themselves);
   tcase_add_test(tc, a_null_key_is_queued_with_an_empty_id_and_aborts_nothing);
+  tcase_add_test(tc, an_integer_key_that_sqlite_chose_is_the_one_that_is_queued);
   tcase_add_test(tc, a_composite_key_is_a_json_array);
   tcase_add_loop_test(tc, an_update_of_the_rowid_by_any_of_its_names_is_a_new_key, 0, 5);
   tcase_add_loop_test(tc, cascades_are_captured_to_the_third_generation, 0, 2);
@@ -359,6 +384,7 @@ Suite *test_capture_suite(void) {
   tcase_add_test(tc, a_connection_without_the_extension_writes_and_is_captured);
   tcase_add_test(tc, a_connection_that_forbids_views_writes_and_is_captured);
   tcase_add_test(tc, python_writes_and_is_captured);
+  tcase_add_test(tc, a_full_disk_fails_a_write_whole_and_a_purge_makes_room);
   tcase_add_test(tc, a_thousand_updates_of_one_row_are_a_thousand_queue_rows_in_order);
   suite_add_tcase(suite, tc);
   TCase *shape = tcase_create("shape");

@@ -5,6 +5,8 @@
 #include "suites.h"
 #include "tracked.h"
 
+int sqlite3_leadx_init(sqlite3 *handle, char **error, const void *api);
+
 static tracked file;
 
 static void set_up(void) {
@@ -94,6 +96,24 @@ START_TEST(bad_input_is_refused_with_the_reason_and_changes_nothing) {
   const char *message = tracked_error(&file, sql);
   ck_assert_msg(strncmp(message, refusals[_i].message, strlen(refusals[_i].message)) == 0, "%s: %s", sql, message);
   expect("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'leadx%' OR name = 'sync_queue'", "0");
+}
+END_TEST
+
+START_TEST(a_file_of_utf16_is_refused_and_can_be_written_on) {
+  sqlite3 *db;
+  static const char *const encodings[] = {"UTF-16le", "UTF-16be"};
+  char sql[300];
+  ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_leadx_init(db, NULL, NULL), SQLITE_OK);
+  snprintf(sql, sizeof sql, "PRAGMA encoding=\"%s\"; CREATE TABLE t(id TEXT PRIMARY KEY, v TEXT)", encodings[_i]);
+  ck_assert_int_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_exec(db, "SELECT leadx_track('t')", NULL, NULL, NULL), SQLITE_ERROR);
+  snprintf(sql, sizeof sql, "leadx_track: the file's encoding is %s, and leadx needs UTF-8; copy it with: sqlite3 OLD .dump | sqlite3 NEW", encodings[_i]);
+  ck_assert_str_eq(sqlite3_errmsg(db), sql);
+  /* With triggers, this would never come to an end. */
+  ck_assert_int_eq(sqlite3_exec(db, "INSERT INTO t VALUES ('a', 'b \"c\"')", NULL, NULL, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_table_column_metadata(db, "main", "sync_queue", NULL, NULL, NULL, NULL, NULL, NULL), SQLITE_ERROR);
+  ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
 }
 END_TEST
 
@@ -230,6 +250,7 @@ Suite *test_table_suite(void) {
   TCase *tc = tcase_create("table");
   tcase_add_checked_fixture(tc, set_up, tear_down);
   tcase_add_loop_test(tc, bad_input_is_refused_with_the_reason_and_changes_nothing, 0, REFUSALS);
+  tcase_add_loop_test(tc, a_file_of_utf16_is_refused_and_can_be_written_on, 0, 2);
   tcase_add_test(tc, an_entity_belongs_to_one_table);
   tcase_add_test(tc, a_table_that_is_not_tracked_cannot_be_untracked);
   tcase_add_test(tc, the_answer_names_table_entity_columns_and_key);
