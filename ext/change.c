@@ -143,10 +143,29 @@ static int note_sent_row(leadx_change *change, leadx_slice row, leadx_err *err) 
   return SQLITE_OK;
 }
 
+/* What an unreadable payload's UPDATE changed, so that a later one can speak for it. */
+static int take_base_alone(leadx_change *change, const char *base, leadx_err *err) {
+  leadx_slice old = base ? open_object(change, base, NULL, err) : (leadx_slice){NULL, 0};
+  if (err->rc != SQLITE_OK || !old.n) return err->rc;
+  int rc = take_members(change, old, TAKE_BASE, err);
+  return rc == SQLITE_OK ? take_members(change, old, TAKE_CHANGED, err) : rc;
+}
+
+static int is_whole_row(const leadx_change *change, leadx_slice row) {
+  for (int i = 0; i < change->table->ncolumns; i++) {
+    if (!leadx_json_member(row, change->table->columns[i].remote).n) return 0;
+  }
+  return 1;
+}
+
+/* payload NULL is one that cannot be read. The whole row of a later edit makes up for it: the user has mended the row. */
 static int take_member(leadx_change *change, const leadx_member *member, const char *payload, const char *base, leadx_err *err) {
   leadx_action action = member->action;
-  leadx_slice row = open_object(change, payload, "the payload is not a JSON object: %s", err);
-  if (err->rc != SQLITE_OK || change->problem) return err->rc;
+  leadx_slice row = {NULL, 0};
+  if (payload) row = open_object(change, payload, "the payload is not a JSON object: %s", err);
+  if (err->rc != SQLITE_OK) return err->rc;
+  if (!row.n) return take_base_alone(change, base, err);
+  if (change->problem && action != LEADX_DELETE && is_whole_row(change, row)) change->problem = 0;
   if (action == LEADX_DELETE) return take_members(change, row, TAKE_BASE, err);
   if (member->sent && note_sent_row(change, row, err) != SQLITE_OK) return err->rc;
   change->newest_payload = row.z; /* what follows the object is at most white space */
@@ -170,7 +189,7 @@ static int read_members(leadx_db *db, leadx_change *change, leadx_err *err) {
       const char *payload = leadx_db_text(stmt, 1, err), *base = leadx_db_text(stmt, 2, err);
       int whole = payload && strlen(payload) == (size_t)sqlite3_column_bytes(stmt, 1);
       if (!whole && err->rc == SQLITE_OK) cannot_send(change, "the payload %s", "has a NUL byte or is NULL");
-      if (whole && err->rc == SQLITE_OK) take_member(change, &change->members[i], payload, base, err);
+      if (err->rc == SQLITE_OK) take_member(change, &change->members[i], whole ? payload : NULL, base, err);
     }
     rc = err->rc;
     leadx_db_put(db, stmt);
@@ -293,6 +312,8 @@ int leadx_change_load(leadx_db *db, leadx_change *change, leadx_err *err) {
   leadx_change_unload(change);
   leadx_change_fold(change);
   int rc = read_members(db, change, err);
+  /* What a row held that is gone since is nobody's concern. */
+  if (change->nmembers > 1 && (change->action == LEADX_DELETE || change->action == LEADX_NOTHING)) change->problem = 0;
   if (rc == SQLITE_OK) rc = build_key(change, err);
   if (rc == SQLITE_OK) rc = read_shadow(db, change, err);
   if (rc != SQLITE_OK) return rc;
