@@ -82,6 +82,7 @@ static sqlite3_stmt *prepare_write_back(leadx_db *db, const leadx_table *table, 
   sqlite3_str *sql = sqlite3_str_new(NULL);
   int n = 0, parameter = KEY_PARAMETER + table->nkey + table->ncolumns;
   char *row = sqlite3_mprintf("\"%w\"", table->name);
+  if (!row) leadx_db_spoil(sql);
   sqlite3_str_appendf(sql, "UPDATE main.\"%w\" SET ", table->name);
   for (int i = 0; i < table->ncolumns; i++) {
     if (mask[i] == '1') sqlite3_str_appendf(sql, "%s\"%w\" = ?%d", n++ ? ", " : "", table->columns[i].name, parameter++);

@@ -231,6 +231,7 @@ static char *read_local(leadx_db *db, const leadx_question *question, leadx_err 
   const leadx_table *table = question->table;
   sqlite3_str *sql = sqlite3_str_new(NULL);
   char *name = sqlite3_mprintf("\"%w\"", table->name), *text = NULL;
+  if (!name) leadx_db_spoil(sql);
   sqlite3_str_appendall(sql, "SELECT ");
   leadx_capture_row(sql, table, name ? name : "NULL");
   sqlite3_str_appendf(sql, " FROM main.%s WHERE ", name ? name : "NULL");

@@ -8,6 +8,7 @@
 
 static void fill_hole(const leadx_table *table, const char *known, sqlite3_str *sql, const char *hole, size_t n) {
   char *row = sqlite3_mprintf("\"%w\"", table->name);
+  if (!row) leadx_db_spoil(sql);
 #define HOLE(text) (n == sizeof(text) - 1 && memcmp(hole, text, n) == 0)
   if (HOLE("table")) sqlite3_str_appendall(sql, row ? row : "");
   if (HOLE("entity")) sqlite3_str_appendf(sql, "%Q", table->entity);

@@ -130,6 +130,7 @@ int leadx_fingerprint_note(leadx_db *db, leadx_table *table, const char *key, co
 static sqlite3_stmt *prepare_all(leadx_db *db, const leadx_table *table, leadx_err *err) {
   sqlite3_str *sql = sqlite3_str_new(NULL);
   char *row = sqlite3_mprintf("\"%w\"", table->name);
+  if (!row) leadx_db_spoil(sql);
   sqlite3_str_appendall(sql, "SELECT ");
   leadx_capture_key(sql, table, row ? row : "NULL");
   append_columns(sql, table);
@@ -191,6 +192,7 @@ static void find_places(const leadx_table *table, const char *list, int *places)
 static sqlite3_stmt *prepare_compare(leadx_db *db, const leadx_table *table, leadx_err *err) {
   sqlite3_str *sql = sqlite3_str_new(NULL);
   char *row = sqlite3_mprintf("\"%w\"", table->name);
+  if (!row) leadx_db_spoil(sql);
   const char *name = row ? row : "NULL";
   sqlite3_str_appendf(sql, "WITH %s SELECT ", leadx_sql_text[LEADX_SQL_FINGERPRINT_NEWEST]);
   leadx_capture_key(sql, table, name);

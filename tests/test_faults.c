@@ -164,7 +164,7 @@ static void walk_over_memory(int step, const walk *w) {
 }
 
 START_TEST(any_allocation_may_fail) {
-  static const walk w = {IS_SANITIZED ? 2 : 30, IS_SANITIZED ? 499 : 211};
+  static const walk w = {IS_SANITIZED ? 2 : 20, IS_SANITIZED ? 997 : 331};
   walk_over_memory(_i, &w);
 }
 END_TEST
