@@ -206,8 +206,12 @@ static leadx_class plain_class(leadx_class class_, long status) {
 }
 
 static void write_message(leadx_grant *grant, const leadx_request *done, const char *words, const char *advice) {
-  char status[16] = "";
+  char status[16] = "", wait[48];
   if (done->status >= 300) sqlite3_snprintf(sizeof status, status, "%ld ", done->status);
+  if (grant->class_ == LEADX_CLASS_THROTTLE && done->retry_after_s > 0) {
+    sqlite3_snprintf(sizeof wait, wait, "wait %lld s, then try again", (sqlite3_int64)done->retry_after_s);
+    advice = wait;
+  }
   sqlite3_snprintf(sizeof grant->message, grant->message, "%s%s%s%.240s; %s", status, grant->code, grant->code[0] ? " " : "", words, advice);
 }
 

@@ -19,6 +19,7 @@ int leadx_owner_adopt(leadx_db *db, const char *user, leadx_err *err) {
   if (rc != SQLITE_OK || strcmp(before, user) == 0) return rc;
   rc = leadx_queue_check_mark(db, err);
   if (rc == SQLITE_OK && before[0]) rc = leadx_db_run(db, LEADX_SQL_OWNER_STAMP, err, "t", before);
+  if (rc == SQLITE_OK && !before[0]) rc = leadx_db_run(db, LEADX_SQL_OWNER_RETRY, err, "");
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_OWNER_SET, err, "t", user);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_OWNER_WELCOME, err, "t", user);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_OWNER_NOTE, err, "t", user);

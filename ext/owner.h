@@ -11,8 +11,8 @@
 int leadx_owner_get(leadx_db *db, char user[LEADX_USER_BYTES], leadx_err *err);
 
 /* The file is this user's from now on ("" : nobody's). Unsent rows without an owner become the one's who had it; where
-** nobody had it they are the new user's, who finds rows of an earlier time ready again. Cursors of others are
-** forgotten. Nothing happens when the user is the same. Inside the caller's write transaction. */
+** nobody had it they are the new user's, and what the server refused to nobody is tried again. Rows that the user left
+** here earlier are ready again. Cursors of others are forgotten. Nothing happens when the user is the same. Inside the caller's write transaction. */
 int leadx_owner_adopt(leadx_db *db, const char *user, leadx_err *err);
 
 /* Unsent rows of that user, who is the file's. */

@@ -62,8 +62,7 @@ static int keep_own(leadx_plan *plan, leadx_member *members, int *n) {
   int own = 0, rc = SQLITE_OK;
   while (own < *n && !members[own].foreign) own++;
   for (int i = own; i < *n && rc == SQLITE_OK; i++) {
-    int silent = !members[i].foreign && !members[i].failed && !members[i].explained && !members[i].in_conflict;
-    if (silent) rc = add_member(&plan->behind, &plan->nbehind, &members[i]);
+    if (!members[i].failed && !members[i].explained) rc = add_member(&plan->behind, &plan->nbehind, &members[i]);
   }
   if (own < *n) plan->waiting++;
   *n = own;

@@ -10,7 +10,7 @@ typedef struct leadx_plan {
   int n;
   leadx_member **rejects;/* rows that cannot be sent: unknown entity or action; borrowed from the window */
   int nrejects;
-  leadx_member **behind; /* rows of this user behind one of another user, which do not say so yet; borrowed likewise */
+  leadx_member **behind; /* rows of another user, and of this one behind them, that do not say so yet; borrowed likewise */
   int nbehind;
   int waiting;           /* changes left out because they wait for a time or a person */
 } leadx_plan;

@@ -297,13 +297,15 @@ static int fail_rejects(leadx_push *push, const leadx_plan *plan, leadx_err *err
   return rc;
 }
 
-/* Rows that wait behind another user's say so. */
+/* Rows that wait for another user say so. */
 static int explain_behind(leadx_push *push, const leadx_plan *plan, leadx_err *err) {
   leadx_db *db = &push->run->ctx->db;
   if (plan->nbehind == 0) return SQLITE_OK;
   int rc = leadx_db_begin(db, err);
   for (int i = 0; i < plan->nbehind && rc == SQLITE_OK; i++) {
-    rc = leadx_queue_delay(db, plan->behind[i]->id, "owner", "waits behind a change of the same row that belongs to another user", NULL, 0, err);
+    const char *why = plan->behind[i]->foreign ? "belongs to another user; it is sent when that user signs in"
+                                               : "waits behind a change of the same row that belongs to another user";
+    rc = leadx_queue_delay(db, plan->behind[i]->id, "owner", why, NULL, 0, err);
   }
   if (rc == SQLITE_OK) return leadx_db_commit(db, err);
   leadx_db_rollback(db);

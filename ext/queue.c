@@ -71,7 +71,7 @@ static int append_member(leadx_window *window, const leadx_tables *tables, const
   member->in_conflict = strcmp(column_text(row, 8, err), "conflict") == 0;
   member->sent = sqlite3_column_int(row, 9);
   member->foreign = strcmp(column_text(row, 11, err), user) != 0;
-  member->explained = strcmp(column_text(row, 8, err), "owner") == 0;
+  member->explained = column_text(row, 8, err)[0] != 0;
   window->n++; /* its names are freed with the window, also when the rest could not be read */
   return err->rc;
 }

@@ -21,7 +21,7 @@ typedef struct leadx_member {
   int delayed;             /* its next try lies ahead */
   int sent;                /* was on the wire once: the server may have it */
   int foreign;             /* belongs to another user than the one who syncs */
-  int explained;           /* and says so already, or that it waits behind such a row */
+  int explained;           /* says already why it is not gone (error_code) */
   int passed;              /* an earlier window of this sync had it: not again before the next sweep */
   int retry_count;
 } leadx_member;

@@ -247,6 +247,7 @@ int leadx_session_configure(leadx_session *session, const char *url, const char 
   session->apikey = key;
   session->ca_file = ca;
   session->allow_secret_key = allow_secret_key;
+  session->auth_required = 0;
   session->throttled_until_mono_ms = 0;
   session->generation++;
   leave();

@@ -18,6 +18,12 @@ UPDATE main.sync_queue SET error_code = NULL, error_message = NULL
 WHERE owner = ?1 AND error_code = 'owner' AND id IN (
   SELECT id FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark) UNION ALL SELECT id FROM main.leadx_held)
 
+-- name: owner_retry
+-- What the server refused to nobody is tried again in the name of somebody.
+UPDATE main.sync_queue SET status = 'PENDING', retry_count = 0, error_code = NULL, error_message = NULL
+WHERE owner IS NULL AND status = 'FAILED' AND error_code IN ('42501', 'forbidden') AND id IN (
+  SELECT id FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark) UNION ALL SELECT id FROM main.leadx_held)
+
 -- name: owner_note
 -- Says of the rows of everybody but ?1 why they wait. What has another reason keeps it.
 UPDATE main.sync_queue SET error_code = 'owner', error_message = 'belongs to the user ' || owner || '; it is sent when that user signs in'

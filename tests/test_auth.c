@@ -802,6 +802,20 @@ START_TEST(a_sign_out_waits_for_unsent_rows_and_a_forced_one_keeps_them_for_thei
 }
 END_TEST
 
+/* A person may try to hurry what is not his. */
+START_TEST(a_retry_does_not_make_rows_of_another_user_ones_own) {
+  switch_to(ANI "1");
+  add_customers(1, 2);
+  device_run(&device, "UPDATE sync_queue SET status = 'FAILED', error_code = '23514' WHERE entity_id = 'c0001'");
+  switch_to(BUDI "1");
+  device_text(&device, "SELECT leadx_retry()");
+  device_text(&device, "SELECT leadx_retry((SELECT id FROM sync_queue WHERE entity_id = 'c0002'))");
+  ck_assert_str_eq(device_sync(&device), "ok");
+  ck_assert_int_eq(model_count(&model, "customers"), 0);
+  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_queue WHERE state = 'waiting' AND error_code = 'owner'"), 2);
+}
+END_TEST
+
 START_TEST(a_long_row_of_changes_of_another_user_is_passed_over_by_the_mark) {
   switch_to(ANI "1");
   add_customers(1, 500);
@@ -869,6 +883,7 @@ static void add_account(Suite *suite) {
   tcase_add_test(tcase, a_new_user_pulls_from_the_beginning_and_so_does_one_who_comes_back);
   tcase_add_test(tcase, a_file_that_has_a_user_is_not_synced_as_nobody);
   tcase_add_test(tcase, a_sign_out_waits_for_unsent_rows_and_a_forced_one_keeps_them_for_their_user);
+  tcase_add_test(tcase, a_retry_does_not_make_rows_of_another_user_ones_own);
   tcase_add_test(tcase, a_long_row_of_changes_of_another_user_is_passed_over_by_the_mark);
 }
 

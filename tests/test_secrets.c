@@ -30,6 +30,13 @@ static void search(void *p) {
   }
 }
 
+/* Allocations that fail. */
+static long allocations, fail_at;
+
+static int fails(void) { return is_watching && fail_at && ++allocations == fail_at; }
+
+static void *failing_malloc(int n) { return fails() ? NULL : real_memory.xMalloc(n); }
+
 static void searching_free(void *p) {
   search(p);
   real_memory.xFree(p);
@@ -37,7 +44,7 @@ static void searching_free(void *p) {
 
 /* A block that moves leaves its old place as it was, so it moves every time. */
 static void *searching_realloc(void *p, int n) {
-  void *moved = real_memory.xMalloc(n);
+  void *moved = fails() ? NULL : real_memory.xMalloc(n);
   if (!moved) return NULL;
   size_t size = (size_t)real_memory.xSize(p);
   memcpy(moved, p, size < (size_t)n ? size : (size_t)n);
@@ -50,11 +57,13 @@ static void set_up(void) {
   ck_assert_int_eq(sqlite3_shutdown(), SQLITE_OK);
   ck_assert_int_eq(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real_memory), SQLITE_OK);
   sqlite3_mem_methods searching = real_memory;
+  searching.xMalloc = failing_malloc;
   searching.xFree = searching_free;
   searching.xRealloc = searching_realloc;
   ck_assert_int_eq(sqlite3_config(SQLITE_CONFIG_MALLOC, &searching), SQLITE_OK);
   ck_assert_int_eq(sqlite3_initialize(), SQLITE_OK);
   found = freed = is_watching = 0;
+  allocations = fail_at = 0;
 }
 
 static void tear_down(void) {
@@ -86,8 +95,9 @@ static leadx_transport *open_fake(void *arg, const leadx_http_limits *limits, le
   return fake_transport_open(respond, NULL);
 }
 
-static void done(char *text, const leadx_ctx *ctx) {
-  ck_assert_msg(text != NULL, "%s", ctx->err.text);
+static void done(char *text, leadx_ctx *ctx) {
+  ck_assert_msg(text || fail_at, "%s", ctx->err.text);
+  leadx_err_clear(&ctx->err);
   sqlite3_free(text);
 }
 
@@ -97,7 +107,7 @@ static void live_a_day(leadx_ctx *ctx) {
   done(leadx_account_login(ctx, "ani@leadx.test", secrets[0], &opener, &ctx->err), ctx);
   refusals = 1;
   done(leadx_sync_run(ctx, &options, &ctx->err), ctx);
-  ck_assert_int_eq(refusals, 0);
+  ck_assert_msg(refusals == 0 || fail_at, "the token was not asked for");
   done(leadx_account_set_token(ctx, CLAIMS "canary-access-2", "canary-refresh-2", &ctx->err), ctx);
   refusals = 5;
   done(leadx_sync_run(ctx, &options, &ctx->err), ctx);
@@ -105,22 +115,47 @@ static void live_a_day(leadx_ctx *ctx) {
   leadx_db_release(&ctx->db);
 }
 
-START_TEST(memory_that_held_a_password_or_a_token_is_wiped_before_it_is_given_back) {
-  sqlite3 *db = NULL;
-  ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
-  ck_assert_int_eq(sqlite3_leadx_init(db, NULL, NULL), SQLITE_OK);
-  ck_assert_int_eq(sqlite3_exec(db, "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT, updated_at TEXT);"
-                                    "SELECT leadx_track('customers'); INSERT INTO customers VALUES ('c1', 'n', NULL)",
+static void open_device(sqlite3 **db, leadx_ctx **ctx) {
+  ck_assert_int_eq(sqlite3_open(":memory:", db), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_leadx_init(*db, NULL, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_exec(*db, "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT, updated_at TEXT);"
+                                     "SELECT leadx_track('customers'); INSERT INTO customers VALUES ('c1', 'n', NULL)",
                                 NULL, NULL, NULL), SQLITE_OK);
-  leadx_ctx *ctx = leadx_ctx_new(db);
-  ck_assert_int_eq(leadx_session_configure(ctx->session, "https://model.example/rest/v1", "key", NULL, 0, &ctx->err), SQLITE_OK);
+  *ctx = leadx_ctx_new(*db);
+  ck_assert_ptr_nonnull(*ctx);
+  ck_assert_int_eq(leadx_session_configure((*ctx)->session, "https://model.example/rest/v1", "key", NULL, 0, &(*ctx)->err), SQLITE_OK);
+}
+
+/* A day with the n-th allocation failing (0: none). Returns whether it came to that. */
+static int live_a_day_without(long n) {
+  sqlite3 *db = NULL;
+  leadx_ctx *ctx = NULL;
+  open_device(&db, &ctx);
+  allocations = 0;
+  fail_at = n;
   is_watching = 1;
   live_a_day(ctx);
+  fail_at = 0;
+  live_a_day(ctx); /* with memory again it all works */
   leadx_ctx_unref(ctx);
   is_watching = 0;
-  ck_assert_int_gt(freed, 100);
-  ck_assert_msg(found == 0, "%d blocks with a secret, the first one: %s", found, first_found);
+  ck_assert_msg(found == 0, "allocation %ld failing: %d blocks with a secret, the first one: %s", n, found, first_found);
   ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+  return allocations >= n;
+}
+
+START_TEST(memory_that_held_a_password_or_a_token_is_wiped_before_it_is_given_back) {
+  live_a_day_without(0);
+  ck_assert_int_gt(freed, 100);
+}
+END_TEST
+
+START_TEST(it_is_wiped_and_nothing_leaks_when_memory_runs_out_as_well) {
+  long n = 1;
+  sqlite3_int64 bytes = sqlite3_memory_used();
+  while (live_a_day_without(n)) n += n < 100 ? 5 : 37;
+  ck_assert_int_gt(n, 500);
+  ck_assert_int_eq(sqlite3_memory_used(), bytes);
 }
 END_TEST
 
@@ -139,6 +174,7 @@ Suite *test_secrets_suite(void) {
   suite_add_tcase(suite, tcase);
   tcase_add_checked_fixture(tcase, set_up, tear_down);
   tcase_add_test(tcase, memory_that_held_a_password_or_a_token_is_wiped_before_it_is_given_back);
+  tcase_add_test(tcase, it_is_wiped_and_nothing_leaks_when_memory_runs_out_as_well);
   tcase_add_test(tcase, a_block_that_is_not_wiped_is_found);
   return suite;
 }

@@ -162,6 +162,24 @@ START_TEST(a_server_without_auth_says_so) {
 }
 END_TEST
 
+START_TEST(what_was_refused_to_nobody_is_sent_when_somebody_signs_in) {
+  add_customers(2, 1);
+  ck_assert_str_eq(sync_state(), "partial");
+  ck_assert_int_eq(count_queue("status = 'FAILED' AND error_code = '42501'"), 2);
+  log_in(1);
+  ck_assert_str_eq(sync_state(), "ok");
+  ck_assert_int_eq(on_server(), 2);
+}
+END_TEST
+
+START_TEST(a_sign_in_that_comes_too_often_is_told_how_long_to_wait) {
+  fault_rule rule = {.path = "/auth/v1/token", .kind = FAULT_ANSWER, .status = 429, .headers = "Retry-After: 42",
+                     .body = "{\"code\":\"over_request_rate_limit\",\"message\":\"Request rate limit reached\"}"};
+  fault_server_add(road, &rule);
+  ck_assert_str_eq(refuse_login(), "leadx_login: 429 over_request_rate_limit Request rate limit reached; wait 42 s, then try again");
+}
+END_TEST
+
 /* ---- refreshing ---- */
 
 START_TEST(an_expired_token_is_renewed_when_postgrest_refuses_it) {
@@ -399,6 +417,8 @@ Suite *test_signin_suite(void) {
   tcase_add_test(tcase, who_may_not_sign_in_is_told_why_and_nothing_changes);
   tcase_add_loop_test(tcase, a_sign_in_over_a_bad_road_says_what_to_do_and_works_afterwards, 0, N_TROUBLES);
   tcase_add_test(tcase, a_server_without_auth_says_so);
+  tcase_add_test(tcase, what_was_refused_to_nobody_is_sent_when_somebody_signs_in);
+  tcase_add_test(tcase, a_sign_in_that_comes_too_often_is_told_how_long_to_wait);
   tcase_add_test(tcase, an_expired_token_is_renewed_when_postgrest_refuses_it);
   tcase_add_loop_test(tcase, a_token_that_expires_in_the_middle_of_a_batch_loses_and_doubles_nothing, 0, 5);
   tcase_add_test(tcase, a_session_that_the_server_has_ended_asks_for_a_new_sign_in);
