@@ -139,7 +139,7 @@ test: $(SO) $(STATIC) $(TEST) $(TEST_SAN) $(TOOLS) $(TOOLS_SAN) $(SIM) $(SIM_MUT
 	@$(if $(SUITE),:,scripts/sim.sh $(SIM) $(SIM_SEEDS) $(SIM_SECONDS) $(SIM_MUTANTS))
 
 tsan: $(SO) $(TEST_THREADS) ## runs the suites with threads under the thread sanitizer; SUITE=worker runs one
-	@for suite in $(or $(SUITE),worker worker_life interrupt); do \
+	@for suite in $(or $(SUITE),worker worker_life interrupt auth); do \
 	  LEADX_SO='$(abspath $(SO))' scripts/test.sh --dir '$(BUILD)/test/server' --suite "$$suite" $(TEST_THREADS) || exit 1; done
 
 demo: $(SO) ## shows it all: offline writes, a sync, the rows on a real server

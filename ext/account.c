@@ -54,11 +54,15 @@ static leadx_target target_of(const leadx_credentials *credentials) {
 
 /* ---- the file ---- */
 
-/* The file becomes that user's, when it is leadx's and can be written. Another program's lock is waited for. */
+/* The file becomes that user's, when it is leadx's and can be written. Another program's lock is waited for; none is
+** needed when the file is that user's already. */
 static int adopt(leadx_ctx *ctx, const char *who, const char *user, leadx_err *err) {
   leadx_db *db = &ctx->db;
+  char before[LEADX_USER_BYTES];
   int present = 0, rc = leadx_schema_open(db, who, &present, err);
   if (rc != SQLITE_OK || !present || sqlite3_db_readonly(db->handle, "main") == 1) return rc;
+  rc = leadx_owner_get(db, before, err);
+  if (rc != SQLITE_OK || strcmp(before, user) == 0) return rc;
   int nested = !sqlite3_get_autocommit(db->handle);
   rc = nested ? leadx_db_nest_open(db, err) : leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;

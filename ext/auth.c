@@ -16,6 +16,7 @@ void leadx_auth_init(leadx_auth *auth, leadx_ctx *ctx, leadx_transport *transpor
   auth->transport = transport;
   auth->credentials = credentials;
   auth->target = target;
+  auth->class_ = LEADX_CLASS_AUTH;
   auth->retry_after_s = -1;
 }
 
@@ -157,7 +158,7 @@ static int wait_and_refresh(leadx_auth *auth) {
     switch (leadx_session_begin_refresh(auth->ctx->session, auth->credentials->serial, patience_ms, &refresh_token)) {
       case LEADX_REFRESH_MINE: return refresh(auth, refresh_token);
       case LEADX_REFRESH_NEWER: return take_token(auth);
-      case LEADX_REFRESH_NONE: auth->is_spent = 1; return 0; /* what the server said stands */
+      case LEADX_REFRESH_NONE: auth->credentials->can_refresh = 0; return 0; /* what the server says of the old one stands */
       case LEADX_REFRESH_NOMEM: return fail(auth, LEADX_CLASS_INTERRUPTED, "out of memory");
       case LEADX_REFRESH_WAIT: break;
     }

@@ -267,11 +267,12 @@ static char *do_login(const leadx_call *call) {
 
 static char *do_logout(const leadx_call *call) {
   int type = call->argc ? sqlite3_value_type(call->argv[0]) : SQLITE_NULL;
-  if (type != SQLITE_NULL && type != SQLITE_INTEGER) {
-    leadx_err_set(&call->ctx->err, SQLITE_ERROR, "leadx_logout: the argument must be 0 or 1 (sign out although changes are unsent)");
+  int is_word = type == SQLITE_TEXT && strcmp(text_arg(call, 0), "force") == 0;
+  if (type != SQLITE_NULL && type != SQLITE_INTEGER && !is_word) {
+    leadx_err_set(&call->ctx->err, SQLITE_ERROR, "leadx_logout: the argument must be 0 or 1 (or 'force'): sign out although changes are unsent");
     return NULL;
   }
-  return leadx_account_logout(call->ctx, type == SQLITE_INTEGER && sqlite3_value_int64(call->argv[0]) != 0, NULL, &call->ctx->err);
+  return leadx_account_logout(call->ctx, is_word || (type == SQLITE_INTEGER && sqlite3_value_int64(call->argv[0]) != 0), NULL, &call->ctx->err);
 }
 
 /* ---- tracking ---- */

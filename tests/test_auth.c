@@ -529,6 +529,40 @@ START_TEST(the_age_of_a_token_from_elsewhere_is_told_by_the_servers_clock) {
 }
 END_TEST
 
+/* Another connection learns that the refresh token is dead after this run has taken its copy of the token. */
+START_TEST(a_refresh_token_that_died_meanwhile_ends_the_run_and_not_in_a_circle) {
+  leadx_session *session = device.ctx->session;
+  leadx_credentials credentials;
+  leadx_verdict verdict;
+  leadx_auth run_auth;
+  leadx_err err = {0};
+  char *refresh_token = NULL;
+  use_shifted_clock();
+  snprintf(gate.good, sizeof gate.good, "(none)");
+  set_token(ANI "old", "r0");
+  ck_assert_int_eq(leadx_session_credentials(session, "test", &credentials, &err), SQLITE_OK);
+  credentials.renew_mono_ms = 1; /* due */
+  ck_assert_int_eq(leadx_session_begin_refresh(session, credentials.serial, 5000, &refresh_token), LEADX_REFRESH_MINE);
+  leadx_session_end_refresh(session, credentials.serial, NULL, 1);
+  sqlite3_free(refresh_token);
+  leadx_target own = {credentials.url, credentials.apikey, credentials.token, NULL};
+  leadx_transport *transport = fake_transport_open(model_respond, &model);
+  leadx_auth_init(&run_auth, device.ctx, transport, &credentials, &own);
+  ck_assert_int_eq(leadx_auth_is_due(&run_auth), 1);
+  leadx_request *done = leadx_auth_exchange(&run_auth, leadx_grant_logout_request(&own, &err), 0, &verdict, &err);
+  leadx_request_free(done);
+  fake_answer((done = leadx_request_new("GET")), 401, "{\"code\":\"PGRST301\",\"message\":\"JWT expired\"}");
+  verdict = (leadx_verdict){.class_ = LEADX_CLASS_AUTH, .code = "PGRST301", .message = "JWT expired"};
+  leadx_auth_note(&run_auth, done, &verdict);
+  ck_assert_int_eq(leadx_auth_refresh(&run_auth), 0);
+  ck_assert_int_eq(run_auth.class_, LEADX_CLASS_AUTH);
+  ck_assert_ptr_nonnull(strstr(run_auth.message, "401 PGRST301 JWT expired; call leadx_set_token()"));
+  leadx_request_free(done);
+  transport->free(transport);
+  leadx_credentials_clear(&credentials);
+}
+END_TEST
+
 START_TEST(a_token_that_lives_no_time_is_renewed_once_a_request_at_most) {
   set_token(ANI "old", "r0");
   snprintf(gate.good, sizeof gate.good, "(none)");
@@ -866,6 +900,7 @@ static void add_refresh(Suite *suite) {
   tcase_add_test(tcase, without_a_refresh_token_a_refused_one_says_what_to_do);
   tcase_add_loop_test(tcase, a_token_is_renewed_by_its_age_whatever_the_clock_says, 0, 3);
   tcase_add_test(tcase, the_age_of_a_token_from_elsewhere_is_told_by_the_servers_clock);
+  tcase_add_test(tcase, a_refresh_token_that_died_meanwhile_ends_the_run_and_not_in_a_circle);
   tcase_add_test(tcase, a_token_that_lives_no_time_is_renewed_once_a_request_at_most);
   tcase_add_test(tcase, of_several_connections_one_refreshes_and_all_have_the_new_token);
   tcase_add_test(tcase, a_refresh_that_never_ends_is_given_up);
