@@ -220,6 +220,25 @@ START_TEST(a_token_that_expires_in_the_middle_of_a_batch_loses_and_doubles_nothi
 }
 END_TEST
 
+/* The same through the server's functions: _i is the call, or the page, that comes too late. */
+START_TEST(a_call_of_the_servers_functions_goes_once_more_with_the_new_token) {
+  log_in(1);
+  add_customers(200, 1);
+  fault_rule rule = {.path = "/rest/v1/rpc/", .from = 1 + _i, .to = 1 + _i, .status = 401, .body = "{\"code\":\"PGRST301\",\"message\":\"JWT expired\"}"};
+  fault_server_add(road, &rule);
+  live_run(device.db, "UPDATE customers SET city = 'Solo' WHERE name <= 'n150'");
+  ck_assert_str_eq(sync_state(), "ok");
+  ck_assert_int_eq(refreshes(), 1);
+  ck_assert_int_gt(fault_server_seen(road, "POST", "/rest/v1/rpc/leadx_push"), 0);
+  ck_assert_int_eq(count_queue("status <> 'SYNCED' OR retry_count > 0 OR error_code IS NOT NULL"), 0);
+  ck_assert_int_eq(on_server(), 200);
+  live_run(device.db, "UPDATE customers SET city = 'Bogor'");
+  log_in(2);
+  ck_assert_str_eq(sync_state(), "ok");
+  ck_assert_str_eq(live_psql("select count(*) from customers where city = 'Bogor'"), "0"); /* they are sari's to send */
+}
+END_TEST
+
 START_TEST(a_session_that_the_server_has_ended_asks_for_a_new_sign_in) {
   log_in(1);
   add_customers(2, 1);
@@ -408,6 +427,21 @@ START_TEST(password_and_tokens_are_in_no_file_table_or_text) {
 }
 END_TEST
 
+static void install_functions(void) {
+  live_device installer;
+  live_open(&installer, 0, NULL);
+  live_serve(&installer);
+  live_close(&installer);
+}
+
+static void add_served(Suite *suite) {
+  TCase *tcase = tcase_create("functions");
+  suite_add_tcase(suite, tcase);
+  tcase_add_unchecked_fixture(tcase, install_functions, live_unserve);
+  tcase_add_checked_fixture(tcase, set_up, tear_down);
+  tcase_add_loop_test(tcase, a_call_of_the_servers_functions_goes_once_more_with_the_new_token, 0, 3);
+}
+
 Suite *test_signin_suite(void) {
   Suite *suite = suite_create("signin");
   TCase *tcase = tcase_create("server");
@@ -432,5 +466,6 @@ Suite *test_signin_suite(void) {
   tcase_add_test(tcase, a_sign_out_ends_the_session_on_the_server);
   tcase_add_test(tcase, a_forced_sign_out_works_offline_and_loses_nothing);
   tcase_add_test(tcase, password_and_tokens_are_in_no_file_table_or_text);
+  add_served(suite);
   return suite;
 }
