@@ -3,7 +3,7 @@
 # loops without a queue, a shell without the extension. Prints a table of ratios; nothing fails
 # because a machine is slow. `make bench` builds what this runs.
 #
-#   scripts/bench.sh PROGRAM [--rounds N] [--queue-rows N] [--only PART-OF-A-NAME]
+#   scripts/bench.sh PROGRAM [--rounds N] [--queue-rows N] [--pull-rows N] [--only PART-OF-A-NAME]
 #
 # The server is scripts/server.sh's, durable as a real one is, started for this run in a folder
 # of its own unless LEADX_BENCH_SERVER names one that runs. ARGS="…" passes options through make.

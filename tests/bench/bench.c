@@ -82,14 +82,16 @@ static int read_count(const char *text, int most) {
 }
 
 int main(int argc, char **argv) {
-  bench b = {.rounds = 5, .queue_rows = 100000, .self = argv[0]};
-  const char *push_file = NULL;
+  bench b = {.rounds = 5, .queue_rows = 100000, .pull_rows = 100000, .self = argv[0]};
+  const char *push_file = NULL, *pull_file = NULL;
   for (int i = 1; i < argc; i += 2) {
     const char *value = i + 1 < argc ? argv[i + 1] : NULL;
     if (strcmp(argv[i], "--rounds") == 0) b.rounds = read_count(value, MAX_ROUNDS);
     else if (strcmp(argv[i], "--queue-rows") == 0) b.queue_rows = read_count(value, 10000000);
+    else if (strcmp(argv[i], "--pull-rows") == 0) b.pull_rows = read_count(value, 10000000);
     else if (strcmp(argv[i], "--only") == 0) b.only = value;
     else if (strcmp(argv[i], "--push-file") == 0) push_file = value;
+    else if (strcmp(argv[i], "--pull-file") == 0) pull_file = value;
     else bench_die("unknown option %s", argv[i]);
   }
   b.so = need_env("LEADX_SO");
@@ -99,10 +101,12 @@ int main(int argc, char **argv) {
   b.server_dir = need_env("LEADX_SERVER_DIR");
   b.folder = need_env("LEADX_BENCH_DIR");
   if (push_file) return bench_push_file(&b, push_file);
+  if (pull_file) return bench_pull_file(&b, pull_file);
   printf("%-58s %10s %10s %-4s %10s %10s\n", "what (medians, leadx and bare in turn)", "leadx", "bare", "", "result", "goal");
   run_cases(&b, bench_capture_cases);
   run_cases(&b, bench_push_cases);
   run_cases(&b, bench_idle_cases);
+  run_cases(&b, bench_pull_cases); /* last: the server's functions are installed on the way */
   bench_link_stop();
   return 0;
 }

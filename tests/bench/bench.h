@@ -16,6 +16,7 @@ typedef struct bench {
   const char *only;                      /* run the cases whose name contains this */
   int rounds;
   int queue_rows;                        /* of the long queue */
+  int pull_rows;                         /* of the large table */
   int best_batch;                        /* of the bare loop; found once, before it is compared */
 } bench;
 
@@ -32,7 +33,7 @@ typedef struct bench_case {
   double (*bare)(bench *b, int round);
 } bench_case;
 
-extern const bench_case bench_capture_cases[], bench_push_cases[], bench_idle_cases[]; /* each ends with a name of NULL */
+extern const bench_case bench_capture_cases[], bench_push_cases[], bench_idle_cases[], bench_pull_cases[]; /* each ends with a name of NULL */
 
 /* Says why and ends the program: a benchmark that measures something else than it says is worse than none. */
 _Noreturn void bench_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -65,6 +66,14 @@ long long bench_server_count(const bench *b);
 /* Milliseconds for rows first to first+n-1, in sequential POSTs of a batch each or sequential PATCHes. */
 double bench_post_loop(const bench *b, int first, int n, int batch);
 double bench_patch_loop(const bench *b, const char *url, int first, int n, int round);
+/* The same rows whole, over what stands there, in sequential POSTs that merge duplicates. */
+double bench_upsert_loop(const bench *b, int first, int n, int batch);
+/* What the server answers for an address under its root, by a connection that is kept; the caller frees. NULL: ends it. */
+char *bench_get(const bench *b, const char *path);
+/* Fills customers with n rows of the first user; nothing else is there afterwards. */
+void bench_server_fill(const bench *b, int n);
+/* Runs leadx_server_sql() for customers there, once. */
+void bench_server_install(const bench *b);
 
 /* ---- a link with a round trip of its own ---- */
 
@@ -75,6 +84,8 @@ void bench_link_stop(void);
 
 /* ---- what a second process does ---- */
 
+double bench_status_mb(const char *name); /* of this process, by its name in /proc/self/status */
+int bench_pull_file(bench *b, const char *name); /* the same as: */
 int bench_push_file(bench *b, const char *name); /* prints the resident megabytes before a push, and its peak */
 
 #endif

@@ -89,7 +89,7 @@ static double patch_loop(bench *b, int round) {
 
 /* ---- a long queue in bounded memory ---- */
 
-static double status_mb(const char *name) {
+double bench_status_mb(const char *name) {
   char line[256];
   double kb = 0;
   FILE *f = fopen("/proc/self/status", "r");
@@ -103,10 +103,10 @@ static double status_mb(const char *name) {
 int bench_push_file(bench *b, const char *name) {
   sqlite3 *db = bench_reopen(b, name, b->url);
   bench_int(db, "SELECT count(*) FROM customers");
-  double before = status_mb("VmRSS"), began = bench_now_ms();
+  double before = bench_status_mb("VmRSS"), began = bench_now_ms();
   long long pushed = bench_json_int(db, "leadx_push()", "pushed");
   double ms = bench_now_ms() - began;
-  printf("%lld %.3f %.3f %.0f\n", pushed, before, status_mb("VmHWM"), ms);
+  printf("%lld %.3f %.3f %.0f\n", pushed, before, bench_status_mb("VmHWM"), ms);
   bench_close(db);
   return 0;
 }

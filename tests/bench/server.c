@@ -84,17 +84,17 @@ static char *prepare_bodies(int first, int n, int batch, size_t *ends) {
   return text;
 }
 
-double bench_post_loop(const bench *b, int first, int n, int batch) {
+static double post_bodies(const bench *b, int first, int n, int batch, const char *prefer, long expected) {
   char url[512];
   int requests = (n + batch - 1) / batch;
   size_t *ends = malloc(sizeof *ends * (size_t)requests), from = 0;
   char *text = prepare_bodies(first, n, batch, ends);
-  struct curl_slist *list = headers(b, "return=minimal");
+  struct curl_slist *list = headers(b, prefer);
   snprintf(url, sizeof url, "%s/customers", b->url);
   double began = bench_now_ms();
   CURL *easy = handle(list, "POST");
   for (int i = 0; i < requests; i++) {
-    perform(easy, url, text + from, ends[i] - from, 201);
+    perform(easy, url, text + from, ends[i] - from, expected);
     from = ends[i];
   }
   curl_easy_cleanup(easy);
@@ -103,6 +103,14 @@ double bench_post_loop(const bench *b, int first, int n, int batch) {
   free(text);
   free(ends);
   return ms;
+}
+
+double bench_post_loop(const bench *b, int first, int n, int batch) { return post_bodies(b, first, n, batch, "return=minimal", 201); }
+
+double bench_upsert_loop(const bench *b, int first, int n, int batch) {
+  static int begun;
+  if (!begun++) bench_post_loop(b, first, n, batch);
+  return post_bodies(b, first, n, batch, "resolution=merge-duplicates,return=minimal", 200);
 }
 
 double bench_patch_loop(const bench *b, const char *base, int first, int n, int round) {
@@ -120,4 +128,83 @@ double bench_patch_loop(const bench *b, const char *base, int first, int n, int 
   double ms = bench_now_ms() - began;
   curl_slist_free_all(list);
   return ms;
+}
+
+/* ---- reading ---- */
+
+typedef struct received {
+  char *text;
+  size_t n, room;
+} received;
+
+static size_t keep(char *data, size_t size, size_t count, void *arg) {
+  received *r = arg;
+  size_t bytes = size * count;
+  if (r->n + bytes + 1 > r->room) {
+    r->room = (r->n + bytes) * 2 + 1;
+    r->text = realloc(r->text, r->room);
+  }
+  memcpy(r->text + r->n, data, bytes);
+  r->n += bytes;
+  r->text[r->n] = 0;
+  return bytes;
+}
+
+char *bench_get(const bench *b, const char *path) {
+  static CURL *easy;
+  static struct curl_slist *list;
+  char url[1024];
+  received answer = {NULL, 0, 0};
+  if (!path) {
+    curl_easy_cleanup(easy);
+    curl_slist_free_all(list);
+    easy = NULL;
+    list = NULL;
+    return NULL;
+  }
+  if (!easy) {
+    list = headers(b, "count=none");
+    easy = handle(list, "GET");
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep);
+  }
+  snprintf(url, sizeof url, "%s/%s", b->url, path);
+  curl_easy_setopt(easy, CURLOPT_URL, url);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &answer);
+  CURLcode code = curl_easy_perform(easy);
+  if (code != CURLE_OK || !answer.text) bench_die("bare request: %s", curl_easy_strerror(code));
+  return answer.text;
+}
+
+/* ---- what stands there ---- */
+
+/* Past the triggers, and a day old: what was written within the overlap would be read again by every pull. */
+void bench_server_fill(const bench *b, int n) {
+  char sql[1200], out[256];
+  bench_server_empty(b);
+  snprintf(sql, sizeof sql,
+           "set session_replication_role = replica;"
+           " insert into customers(id, owner_id, code, name, industry, phone, city, latitude, credit_limit, tax_number, is_active, updated_at, notes)"
+           " select gen_random_uuid(), (select id from auth.users order by email limit 1), 'C-' || i, 'PT Pelanggan Nusantara ' || i, 'Retail',"
+           " '+62 21 ' || i, 'Jakarta', -6.2 + i * 1e-6, 1000000.5 + i, 10000000000 + i, true, now() - interval '1 day' + i * interval '1 ms',"
+           " 'Met at the trade fair; wants a quotation for unit ' || i || ' before the end of the quarter.' from generate_series(1, %d) i", n);
+  psql(b, sql, out, sizeof out);
+  psql(b, "vacuum analyze customers", out, sizeof out);
+}
+
+void bench_server_install(const bench *b) {
+  static int installed;
+  char path[1100], command[2400];
+  if (installed++) return;
+  sqlite3 *db = bench_device(b, "installer", b->url);
+  sqlite3_stmt *stmt = NULL;
+  snprintf(path, sizeof path, "%s/server.sql", b->folder);
+  FILE *file = fopen(path, "w");
+  if (!file || sqlite3_prepare_v2(db, "SELECT leadx_server_sql()", -1, &stmt, NULL) != SQLITE_OK || sqlite3_step(stmt) != SQLITE_ROW) bench_die("no server SQL");
+  fputs((const char *)sqlite3_column_text(stmt, 0), file);
+  fclose(file);
+  sqlite3_finalize(stmt);
+  bench_close(db);
+  snprintf(command, sizeof command, "scripts/server.sh psql --dir '%s' -qAt -v ON_ERROR_STOP=1 <'%s' >/dev/null 2>&1 && scripts/server.sh reload --dir '%s' >/dev/null", b->server_dir,
+           path, b->server_dir);
+  if (system(command) != 0) bench_die("the server's half could not be installed");
 }
