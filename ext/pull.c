@@ -1,6 +1,6 @@
 /* Pull: what others changed. See pull.h.
 **
-** A page is applied in short write transactions of some rows each; the place behind the last row of each
+** A page is applied in short write transactions of some rows each, as many as fit into their time; the place behind the last row of each
 ** is saved in the same transaction, so a crash anywhere goes on where it stopped. A pull starts some
 ** seconds before the last one began, because a slow transaction of the server commits rows with
 ** an older stamp; rows that are known in that very version cost nothing.
@@ -19,8 +19,12 @@
 #include "session.h"
 #include "settings.h"
 
-/* Rows per write transaction: an application's own write waits no longer than that. */
-#define STRETCH_ROWS 250
+/* Rows applied at a time; a write transaction takes no more of them after so many milliseconds: an application's own
+** write waits no longer than that. */
+#define HANDFUL_ROWS 250
+#define STRETCH_MS 20
+/* Pages of the file kept in memory while rows come in, in KiB: every row is a random place in an index or two. */
+#define CACHE_KIB 8192
 /* Parked rows fetched by key at a time. */
 #define PARKED_KEYS 100
 /* How far ahead of the server's clock a row's version may lie and still move the cursor. */
@@ -179,8 +183,10 @@ static int move_place(leadx_pulling *pulling, const leadx_slice *rows, int n, le
 /* ---- applying ---- */
 
 typedef struct leadx_stretch {
-  leadx_slice rows[STRETCH_ROWS];
-  int n, is_last;
+  leadx_json_walk walk;
+  int left;                        /* rows of the page that have not had their turn */
+  leadx_slice rows[HANDFUL_ROWS];  /* those whose turn it is */
+  int n;
 } leadx_stretch;
 
 /* Takes all rows in their order. *waiting: how many of them could not go in. */
@@ -220,7 +226,7 @@ static int apply_together(leadx_pulling *pulling, const leadx_slice *rows, int n
 
 /* Takes the rows one by one; one that refers to a later one goes in on the next round, one without its parent is parked. */
 static int apply_apart(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew, leadx_err *err) {
-  unsigned char waiting[STRETCH_ROWS];
+  unsigned char waiting[HANDFUL_ROWS];
   int rc = SQLITE_OK, left = n, before = n + 1;
   memset(waiting, 1, sizeof waiting);
   for (int round = 0; left > 0 && left < before && rc == SQLITE_OK; round++) {
@@ -255,7 +261,24 @@ static int apply_rows(leadx_pulling *pulling, const leadx_slice *rows, int n, in
   return rc == SQLITE_OK ? leadx_db_exec(db, "RELEASE leadx_rows", err) : rc;
 }
 
-static int apply_stretch(leadx_pulling *pulling, const leadx_stretch *stretch, leadx_err *err) {
+static int apply_handful(leadx_pulling *pulling, leadx_stretch *stretch, leadx_err *err) {
+  for (stretch->n = 0; stretch->n < HANDFUL_ROWS && stretch->left > 0; stretch->n++, stretch->left--) {
+    leadx_json_walk_element(&stretch->walk, &stretch->rows[stretch->n]);
+  }
+  int rc = apply_rows(pulling, stretch->rows, stretch->n, pulling->anew, err);
+  return rc == SQLITE_OK ? move_place(pulling, stretch->rows, stretch->n, err) : rc;
+}
+
+static int apply_handfuls(leadx_pulling *pulling, leadx_stretch *stretch, leadx_err *err) {
+  int64_t began_ms = leadx_clock_mono_ms();
+  int rc = leadx_follow_remove(pulling, err);
+  do {
+    if (rc == SQLITE_OK) rc = apply_handful(pulling, stretch, err);
+  } while (rc == SQLITE_OK && stretch->left > 0 && leadx_clock_mono_ms() - began_ms < STRETCH_MS);
+  return rc;
+}
+
+static int apply_stretch(leadx_pulling *pulling, leadx_stretch *stretch, leadx_err *err) {
   leadx_db *db = &pulling->run->ctx->db;
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
@@ -265,28 +288,21 @@ static int apply_stretch(leadx_pulling *pulling, const leadx_stretch *stretch, l
     return SQLITE_OK;
   }
   if (rc == SQLITE_OK) rc = leadx_intake_begin(pulling->intake, err);
-  if (rc == SQLITE_OK) rc = leadx_follow_remove(pulling, err);
-  if (rc == SQLITE_OK) rc = apply_rows(pulling, stretch->rows, stretch->n, pulling->anew, err);
+  if (rc == SQLITE_OK) rc = apply_handfuls(pulling, stretch, err);
   if (rc == SQLITE_OK) rc = leadx_intake_end(pulling->intake, err);
-  if (rc == SQLITE_OK) rc = move_place(pulling, stretch->rows, stretch->n, err);
   if (rc == SQLITE_OK) rc = save_cursor(pulling, err);
-  if (rc == SQLITE_OK && stretch->is_last) rc = leadx_follow_save(pulling, err);
+  if (rc == SQLITE_OK && stretch->left == 0) rc = leadx_follow_save(pulling, err);
   if (rc == SQLITE_OK) return leadx_db_commit(db, err);
   leadx_db_rollback(db);
   return rc;
 }
 
 int leadx_pulling_apply(leadx_pulling *pulling, leadx_slice rows, int count, leadx_err *err) {
-  leadx_json_walk walk;
-  leadx_stretch stretch;
-  int rc = SQLITE_OK, left = count;
-  leadx_json_walk_init(&walk, rows);
-  do {
-    for (stretch.n = 0; stretch.n < STRETCH_ROWS && stretch.n < left; stretch.n++) leadx_json_walk_element(&walk, &stretch.rows[stretch.n]);
-    left -= stretch.n;
-    stretch.is_last = left == 0;
-    rc = apply_stretch(pulling, &stretch, err);
-  } while (rc == SQLITE_OK && left > 0 && !pulling->run->tally.lost_lease);
+  leadx_stretch stretch = {.left = count};
+  int rc;
+  leadx_json_walk_init(&stretch.walk, rows);
+  do rc = apply_stretch(pulling, &stretch, err);
+  while (rc == SQLITE_OK && stretch.left > 0 && !pulling->run->tally.lost_lease);
   return rc;
 }
 
@@ -648,7 +664,7 @@ static int pull_held_back(leadx_run *run, const int *order, int n, leadx_err *er
   return rc;
 }
 
-int leadx_pull_run(leadx_run *run, const char *only_table, leadx_err *err) {
+static int pull_tables(leadx_run *run, const char *only_table, leadx_err *err) {
   int n = 0;
   size_t ntables = (size_t)run->tables->n;
   int *order = sqlite3_malloc64((sizeof *order + 1) * ntables + 1);
@@ -665,5 +681,23 @@ int leadx_pull_run(leadx_run *run, const char *only_table, leadx_err *err) {
   if (rc == SQLITE_OK && run->tally.ended == LEADX_CLASS_OK && !run->tally.more) rc = pull_held_back(run, order, n, err);
   if (rc == SQLITE_OK && run->tally.ended == LEADX_CLASS_OK && !run->tally.more) rc = end_steps(run, err);
   sqlite3_free(order);
+  return rc;
+}
+
+/* The host's own size comes back afterwards. A host that does not allow the pragma keeps what it has. */
+static void set_cache(leadx_run *run, int64_t size) {
+  char sql[64];
+  sqlite3_snprintf(sizeof sql, sql, "PRAGMA main.cache_size = %lld", (sqlite3_int64)size);
+  sqlite3_exec(run->ctx->db.handle, sql, NULL, NULL, NULL);
+}
+
+int leadx_pull_run(leadx_run *run, const char *only_table, leadx_err *err) {
+  leadx_err ignored = {0};
+  int64_t size = 0;
+  int is_known = leadx_db_int(&run->ctx->db, LEADX_SQL_PULL_CACHE, &ignored, &size, "") == SQLITE_OK && size != 0;
+  int is_small = is_known && (size < 0 ? size > -CACHE_KIB : size < CACHE_KIB / 4);
+  if (is_small) set_cache(run, -CACHE_KIB);
+  int rc = pull_tables(run, only_table, err);
+  if (is_small) set_cache(run, size);
   return rc;
 }
