@@ -18,7 +18,7 @@
 #include "settle.h"
 
 /* Unsent rows planned at a time: bounds memory, however long the queue is. */
-#define WINDOW_ROWS 20000
+#define WINDOW_ROWS 10000
 /* Single-row requests claimed together, and in flight together. */
 #define CHUNK_SINGLES 128
 #define IN_FLIGHT_SINGLES 32
