@@ -59,7 +59,7 @@ static unsigned char *make(const leadx_table *table, uint32_t list, sqlite3_stmt
   memcpy(bytes, &list, PART);
   for (int i = 0; i < table->ncolumns; i++) {
     uint32_t part = hash_value(sqlite3_column_value(row, first + i));
-    memcpy(bytes + PART * (i + 1), &part, PART);
+    memcpy(bytes + PART * (size_t)(i + 1), &part, PART);
   }
   return bytes;
 }
@@ -226,7 +226,7 @@ static int differs(const leadx_table *table, const int *places, uint32_t list, s
     uint32_t now = hash_value(sqlite3_column_value(row, COLUMN_FIRST + i));
     if (places[i] < 0) {
       if (!sqlite3_column_int(row, COLUMN_FIRST + table->ncolumns + i)) return 1;
-    } else if (PART * (places[i] + 2) > n || memcmp(noted + PART * (places[i] + 1), &now, PART) != 0) {
+    } else if (PART * (places[i] + 2) > n || memcmp(noted + PART * (size_t)(places[i] + 1), &now, PART) != 0) {
       return 1;
     }
   }

@@ -594,6 +594,18 @@ static void result_error(sqlite3_context *context, const char *name, const leadx
   sqlite3_free(text);
 }
 
+/* A text ends at its first NUL for everything behind this, so what stands behind one would be ignored without a word. */
+static int check_arguments(const leadx_call *call) {
+  for (int i = 0; i < call->argc; i++) {
+    if (sqlite3_value_type(call->argv[i]) != SQLITE_TEXT) continue;
+    const char *text = (const char *)sqlite3_value_text(call->argv[i]);
+    if (!text) return leadx_err_nomem(&call->ctx->err);
+    if (strlen(text) == (size_t)sqlite3_value_bytes(call->argv[i])) continue;
+    return leadx_err_set(&call->ctx->err, SQLITE_ERROR, "%s: argument %d must be free of NUL characters; they end a text", call->name, i + 1);
+  }
+  return SQLITE_OK;
+}
+
 /* An error of this call must not be seen by the next one, nor by a call that it is nested in. */
 static void invoke(sqlite3_context *context, int argc, sqlite3_value **argv) {
   binding *bound = sqlite3_user_data(context);
@@ -604,6 +616,7 @@ static void invoke(sqlite3_context *context, int argc, sqlite3_value **argv) {
   char *text = NULL;
   int rc = leadx_ctx_guard_fork(ctx, call.name, &ctx->err);
   if (rc == SQLITE_OK && implementation->kind == WRITES) rc = leadx_db_guard_write(&ctx->db, call.name, &ctx->err);
+  if (rc == SQLITE_OK) rc = check_arguments(&call);
   if (rc == SQLITE_OK) text = implementation->run(&call);
   if (ctx->err.rc != SQLITE_OK) {
     sqlite3_free(text);

@@ -121,6 +121,63 @@ START_TEST(a_function_that_uses_the_network_keeps_out_of_transactions_and_statem
 }
 END_TEST
 
+/* ---- keys (3.4, 3.8) ---- */
+
+#define SERVICE_JWT "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2ln"
+
+START_TEST(a_secret_key_is_refused_unless_the_host_itself_allows_it) {
+  static const char *const keys[] = {"sb_secret_abcdef", SERVICE_JWT};
+  const char *url = fault_server_url(rig.server);
+  for (int i = 0; i < COUNT(keys); i++) {
+    ck_assert_ptr_nonnull(strstr(textf("SELECT leadx_configure(%Q, %Q)", url, keys[i]), "secret key"));
+    ck_assert_ptr_nonnull(strstr(textf("SELECT leadx_configure(%Q, %Q, '{\"allow_secret_key\":false}')", url, keys[i]), "secret key"));
+    setenv("SUPABASE_URL", url, 1);
+    setenv("SUPABASE_PUBLISHABLE_KEY", keys[i], 1);
+    ck_assert_ptr_nonnull(strstr(text("SELECT leadx_configure()"), "secret key"));
+    unsetenv("SUPABASE_URL");
+    unsetenv("SUPABASE_PUBLISHABLE_KEY");
+  }
+  ck_assert_ptr_nonnull(strstr(text("SELECT leadx_set_token('" SERVICE_JWT "')"), "service_role"));
+  text("INSERT INTO leadx_settings VALUES ('allow_secret_key', 'true')"); /* the file has no say */
+  ck_assert_ptr_nonnull(strstr(textf("SELECT leadx_configure(%Q, %Q)", url, keys[0]), "secret key"));
+  ck_assert_ptr_nonnull(strstr(text("SELECT leadx_config('allow_secret_key', 'true')"), "lives in memory"));
+  ck_assert_int_eq(textf("SELECT leadx_configure(%Q, %Q, '{\"allow_secret_key\":true}')", url, keys[0])[0], '{');
+}
+END_TEST
+
+START_TEST(another_origin_does_not_get_the_token) {
+  text("SELECT leadx_set_token('" ACCESS "')");
+  ck_assert_int_eq(text("SELECT leadx_config('token')")[0], 'e');
+  textf("SELECT leadx_configure('%s/other/path', 'key')", fault_server_url(rig.server));
+  ck_assert_int_eq(text("SELECT leadx_config('token')")[0], 'e');
+  text("SELECT leadx_configure('http://127.0.0.1:1', 'key')");
+  ck_assert_str_eq(text("SELECT leadx_config('token')"), "");
+}
+END_TEST
+
+static const char *const injections[] = {
+    "'k' || char(13, 10) || 'X-Evil: 1'", "'k' || char(10)", "'k' || char(13)", "'k' || char(0) || 'x'", "'k' || char(9)", "'k k'", "'k' || char(127)",
+    "'k' || char(233)", "'k' || x'ff'", "char(27) || '[31m'", "''", "' '", "replace(hex(zeroblob(5000)), '0', 'k')", "x'6b'", "5", "NULL",
+    "'k' || char(8232)", "'k' || char(11)", "'k' || char(1)", "'k: v' || char(13, 10, 13, 10) || 'GET /'",
+};
+
+/* In the place of the key, of the token, and of the schema, which is a header too. */
+START_TEST(nothing_that_could_end_a_header_is_taken_for_one) {
+  const char *value = injections[_i];
+  const char *url = fault_server_url(rig.server);
+  ck_assert_msg(strncmp(textf("SELECT leadx_configure(%Q, %s)", url, value), "leadx_configure: ", 17) == 0, "the key %s", value);
+  const char *answer = textf("SELECT leadx_set_token(%s)", value);
+  ck_assert_msg(strncmp(answer, "leadx_set_token: ", 17) == 0 || strcmp(value, "NULL") == 0, "the token %s: %s", value, answer);
+  if (strchr(value, '(')) ck_assert_msg(strncmp(textf("SELECT leadx_config('schema', %s)", value), "leadx_config: ", 14) == 0, "the schema %s", value);
+  text("SELECT leadx_sync()");
+  for (int i = 0; i < fault_server_count(rig.server); i++) {
+    rig_header(fault_server_get(rig.server, i), "apikey", FILE_KEY);
+    rig_header(fault_server_get(rig.server, i), "Authorization", NULL);
+    rig_header(fault_server_get(rig.server, i), "X-Evil", NULL);
+  }
+}
+END_TEST
+
 /* ---- proxies (3.7) ---- */
 
 static const char *const proxy_variables[] = {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"};
@@ -387,17 +444,20 @@ START_TEST(during_a_sync_nothing_but_sqlite_opens_the_database_and_no_other_file
 }
 END_TEST
 
-static void open_all(void) { open_file(); }
-
 Suite *test_security_suite(void) {
   Suite *suite = suite_create("security");
   TCase *calls = rig_case(suite, "calls");
-  tcase_add_checked_fixture(calls, open_all, close_file);
+  tcase_add_checked_fixture(calls, open_file, close_file);
   tcase_add_test(calls, every_function_but_the_maker_of_ids_is_direct_only_and_none_is_innocuous);
   tcase_add_test(calls, a_check_constraint_sends_and_changes_nothing_whatever_it_calls);
   tcase_add_loop_test(calls, a_function_that_uses_the_network_keeps_out_of_transactions_and_statements, 0, COUNT(network));
   tcase_add_test(calls, no_key_and_no_token_gets_into_a_file_an_answer_or_an_error);
   tcase_add_test(calls, during_a_sync_nothing_but_sqlite_opens_the_database_and_no_other_file_is_written);
+  TCase *keys = rig_case(suite, "keys");
+  tcase_add_checked_fixture(keys, open_file, close_file);
+  tcase_add_test(keys, a_secret_key_is_refused_unless_the_host_itself_allows_it);
+  tcase_add_test(keys, another_origin_does_not_get_the_token);
+  tcase_add_loop_test(keys, nothing_that_could_end_a_header_is_taken_for_one, 0, COUNT(injections));
   TCase *proxies = rig_case(suite, "proxies");
   tcase_add_test(proxies, a_proxy_sees_the_name_of_the_server_and_no_key);
   tcase_add_test(proxies, this_machine_is_never_reached_through_a_proxy);
