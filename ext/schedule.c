@@ -144,7 +144,8 @@ void leadx_schedule_network_up(leadx_schedule *s, int64_t now) {
 void leadx_schedule_renewed(leadx_schedule *s, int64_t now) {
   s->failures = 0;
   if (s->is_offline) s->probe_at = now;
-  if (s->needs_token) ask(s, now, "token");
+  /* The first new token is tried at once. One that a refresh brings and the server refuses again is no way to go on. */
+  if (s->needs_token) ask(s, s->refusals > 1 ? now + doubled(FIRST_PROBE_MS, s->refusals - 1, IDLE_PROBE_MS) : now, "token");
   s->needs_token = 0;
 }
 
@@ -178,6 +179,7 @@ void leadx_schedule_synced(leadx_schedule *s, int64_t now, leadx_ending ending, 
     s->probes = 0;
   }
   s->needs_token = ending == LEADX_ENDED_REFUSED;
+  s->refusals = s->needs_token ? s->refusals + 1 : is_heard ? 0 : s->refusals;
   if (whole) s->owes_whole = ending != LEADX_ENDED_WELL;
   if (ending == LEADX_ENDED_WELL || ending == LEADX_ENDED_REFUSED) {
     s->failures = 0;

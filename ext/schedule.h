@@ -47,6 +47,7 @@ typedef struct leadx_schedule {
   uint32_t jitter;       /* spreads the tries of many devices; the owner sets it */
   int probes;            /* in a row without an answer */
   int failures;          /* syncs in a row that did not come to their end although the server answered */
+  int refusals;          /* of tokens, in a row */
 } leadx_schedule;
 
 /* A worker that begins: one sync at once, called 'start'. */

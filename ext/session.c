@@ -25,12 +25,12 @@ struct leadx_session {
   leadx_token claims;     /* of the token */
   int64_t renew_mono_ms;  /* when to renew it; 0: not known */
   int64_t serial;
+  int64_t nconfigured;
   int64_t refreshing_since_mono_ms; /* 0: nobody refreshes */
   int auth_required;
   int allow_secret_key;
   leadx_progress progress;
   int64_t throttled_until_mono_ms;
-  int64_t generation;
   int64_t next_sync_us;
   int batch;
   char left_lease[160];
@@ -249,7 +249,7 @@ int leadx_session_configure(leadx_session *session, const char *url, const char 
   session->allow_secret_key = allow_secret_key;
   session->auth_required = 0;
   session->throttled_until_mono_ms = 0;
-  session->generation++;
+  session->nconfigured++;
   leave();
   return SQLITE_OK;
 }
@@ -298,7 +298,6 @@ static int64_t renewal(int64_t life_s) {
 static int put_tokens(leadx_session *session, int64_t serial, leadx_tokens *tokens) {
   if (serial != LEADX_ANY_SERIAL && session->serial != serial) return 0;
   forget_tokens(session);
-  session->generation++;
   if (!tokens) return 1;
   session->token = tokens->access;
   session->refresh_token = tokens->refresh;
@@ -423,7 +422,7 @@ void leadx_session_left_lease(leadx_session *session, char *owner, int nowner) {
 
 int64_t leadx_session_generation(leadx_session *session) {
   enter();
-  int64_t generation = session->generation;
+  int64_t generation = session->serial + session->nconfigured;
   leave();
   return generation;
 }

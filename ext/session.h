@@ -103,7 +103,7 @@ int64_t leadx_session_throttled_until(leadx_session *session);
 void leadx_session_leave_lease(leadx_session *session, const char *owner);
 void leadx_session_left_lease(leadx_session *session, char *owner, int nowner);
 
-/* Changes whenever server, key or token change: whoever was refused may try again. */
+/* Grows with every change of server, key or token: whoever was refused may try again. */
 int64_t leadx_session_generation(leadx_session *session);
 
 /* When the worker of the file syncs next, in microseconds since 1970; 0: not known. */

@@ -217,6 +217,24 @@ START_TEST(a_refused_token_is_not_tried_again_before_there_is_another) {
 }
 END_TEST
 
+START_TEST(tokens_that_are_refused_one_after_the_other_are_tried_more_and_more_rarely) {
+  set_up();
+  int64_t now = 0, syncs = 0;
+  while (now < 120000) {
+    leadx_doing doing = next(now);
+    if (doing == LEADX_DO_SYNC) {
+      syncs++;
+      ended(now, LEADX_ENDED_REFUSED);
+      leadx_schedule_renewed(&s, now); /* the sync has refreshed it, in vain */
+    } else {
+      now = wake_at;
+    }
+  }
+  ck_assert_int_le(syncs, 9);
+  ck_assert_int_ge(syncs, 5);
+}
+END_TEST
+
 START_TEST(another_server_is_tried_at_once) {
   set_up_offline();
   leadx_schedule_renewed(&s, 100);
@@ -336,6 +354,7 @@ Suite *test_schedule_suite(void) {
   tcase_add_test(refused, a_server_that_wants_time_gets_it);
   tcase_add_test(refused, a_server_that_does_not_say_how_long_is_left_alone_longer_and_longer);
   tcase_add_test(refused, a_refused_token_is_not_tried_again_before_there_is_another);
+  tcase_add_test(refused, tokens_that_are_refused_one_after_the_other_are_tried_more_and_more_rarely);
   tcase_add_test(refused, another_server_is_tried_at_once);
   tcase_add_test(refused, while_another_process_syncs_the_worker_waits_for_it);
   tcase_add_test(refused, a_sync_that_failed_here_is_repeated_whole);
