@@ -106,6 +106,7 @@ int main(int argc, char **argv) {
   run_cases(&b, bench_capture_cases);
   run_cases(&b, bench_push_cases);
   run_cases(&b, bench_idle_cases);
+  run_cases(&b, bench_lock_cases);
   run_cases(&b, bench_pull_cases); /* last: the server's functions are installed on the way */
   bench_link_stop();
   return 0;

@@ -33,7 +33,7 @@ typedef struct bench_case {
   double (*bare)(bench *b, int round);
 } bench_case;
 
-extern const bench_case bench_capture_cases[], bench_push_cases[], bench_idle_cases[], bench_pull_cases[]; /* each ends with a name of NULL */
+extern const bench_case bench_capture_cases[], bench_push_cases[], bench_idle_cases[], bench_lock_cases[], bench_pull_cases[]; /* each ends with NULL */
 
 /* Says why and ends the program: a benchmark that measures something else than it says is worse than none. */
 _Noreturn void bench_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
