@@ -9,6 +9,8 @@
 /* How long leadx waits for another writer, and how long one nap is. */
 #define BUSY_WAIT_MS 5000
 #define BUSY_NAP_MS 5
+/* The longest that a connection of our own leaves the file to others after a transaction. */
+#define MOST_GIVEN_MS 50
 
 sqlite3_stmt *leadx_db_get(leadx_db *db, int sql_id, leadx_err *err) {
   if (db->lent[sql_id]) {
@@ -279,7 +281,14 @@ int leadx_db_begin(leadx_db *db, leadx_err *err) {
   if (rc != SQLITE_OK) return rc;
   rc = exec_waiting(db, "BEGIN IMMEDIATE");
   if (rc != SQLITE_OK) leadx_err_db(err, db->handle, rc, "begin");
+  if (db->stopping) db->began_ms = leadx_clock_mono_ms();
   return rc;
+}
+
+static void give_way(const leadx_db *db) {
+  if (!db->stopping || db->stopping(db->stopping_arg)) return;
+  int64_t held_ms = leadx_clock_mono_ms() - db->began_ms;
+  if (held_ms > 0) sqlite3_sleep(held_ms < MOST_GIVEN_MS ? (int)held_ms : MOST_GIVEN_MS);
 }
 
 int leadx_db_commit(leadx_db *db, leadx_err *err) {
@@ -288,6 +297,7 @@ int leadx_db_commit(leadx_db *db, leadx_err *err) {
     leadx_err_db(err, db->handle, rc, "commit");
     leadx_db_rollback(db);
   }
+  give_way(db);
   return rc;
 }
 

@@ -29,6 +29,7 @@ typedef struct leadx_db {
   sqlite3_stmt *undo[3]; /* ROLLBACK and its nested kin, prepared before what they undo: out of memory, they still run */
   int (*stopping)(void *arg); /* not NULL: who is asked whether to give up, in place of the connection (see leadx_db_interrupted) */
   void *stopping_arg;
+  int64_t began_ms; /* of the write transaction; kept where `stopping` is set, see leadx_db_commit() */
 } leadx_db;
 
 /* Lends a named statement, NULL and an error when it cannot be prepared.
@@ -75,7 +76,8 @@ void leadx_db_spoil(sqlite3_str *text);
 /* BEGIN IMMEDIATE, waiting up to five seconds for another writer whatever the host's busy
 ** handler says (it is put to sleep in between, not replaced). */
 int leadx_db_begin(leadx_db *db, leadx_err *err);
-/* COMMIT, waiting the same way; rolls back when it cannot. */
+/* COMMIT, waiting the same way; rolls back when it cannot. A connection of our own then leaves the file alone for as long
+** as it had it, so that a writer of the host, who looks for his turn now and then, gets it. */
 int leadx_db_commit(leadx_db *db, leadx_err *err);
 /* ROLLBACK if a transaction is open; the recorded error stays. */
 void leadx_db_rollback(leadx_db *db);

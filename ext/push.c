@@ -25,6 +25,8 @@
 #define IN_FLIGHT_BATCHES 2
 /* Rows after which a settling transaction takes no further answer: the application's own writes wait meanwhile. */
 #define SETTLE_ROWS 1000
+/* The same, and of one request, for a sync that nobody waits for. */
+#define BACKGROUND_ROWS 250
 /* Passes that only retry rows which waited behind a parent. */
 #define MAX_PASSES 200
 /* A request that took less than this is quick, and the next batch may be larger. */
@@ -151,9 +153,16 @@ static int start_jobs(leadx_push *push, leadx_err *err) {
 
 /* ---- settling ---- */
 
+/* Rows in one request at most. What is settled together holds the application's writes up together, so what nobody
+** waits for goes in smaller pieces. */
+static int most_rows(const leadx_push *push) {
+  int most = (int)leadx_settings_int(push->run->ctx->settings, LEADX_BATCH_MAX);
+  return push->run->in_background && most > BACKGROUND_ROWS ? BACKGROUND_ROWS : most;
+}
+
 /* Batches grow while the link keeps up, and shrink when the server or the link does not. */
 static void adapt_batch(leadx_push *push, const leadx_job *job, leadx_class class_, int64_t ms) {
-  int most = (int)leadx_settings_int(push->run->ctx->settings, LEADX_BATCH_MAX);
+  int most = most_rows(push);
   if (job->kind != LEADX_JOB_CREATE && job->kind != LEADX_JOB_CALL) return;
   if (class_ == LEADX_CLASS_OK && job->n >= push->batch && ms < QUICK_MS) push->batch *= 2;
   if (class_ == LEADX_CLASS_SHRINK || (class_ == LEADX_CLASS_OFFLINE && job->request->curl_code == 28)) push->batch /= 2;
@@ -164,9 +173,9 @@ static void adapt_batch(leadx_push *push, const leadx_job *job, leadx_class clas
 
 /* Takes finished requests off the transport: waits for the first, then takes what else is there. */
 static int collect(leadx_push *push, leadx_jobs *done) {
-  int timeout_ms = 500, rows = 0;
+  int timeout_ms = 500, rows = 0, most = push->run->in_background ? BACKGROUND_ROWS : SETTLE_ROWS;
   leadx_request *request;
-  while (push->in_flight > 0 && rows < SETTLE_ROWS && (request = push->run->transport->wait(push->run->transport, timeout_ms)) != NULL) {
+  while (push->in_flight > 0 && rows < most && (request = push->run->transport->wait(push->run->transport, timeout_ms)) != NULL) {
     leadx_job *job = request->tag;
     rows += job->n;
     if (job->kind == LEADX_JOB_CALL) leadx_call_ended(push);
@@ -376,6 +385,7 @@ int leadx_push_run(leadx_run *run, leadx_err *err) {
   leadx_push push = {.run = run, .batch = leadx_session_batch(run->ctx->session)};
   int rc = SQLITE_OK, again = 1;
   if (push.batch < 1) push.batch = (int)leadx_settings_int(run->ctx->settings, LEADX_BATCH_SIZE);
+  if (push.batch > most_rows(&push)) push.batch = most_rows(&push);
   leadx_jobs_init(&push.waiting);
   for (int pass = 0; again && rc == SQLITE_OK && pass < MAX_PASSES; pass++) rc = run_pass(&push, &again, err);
   leadx_push_clear(&push);

@@ -32,6 +32,7 @@ typedef struct leadx_run {
   const char *owner;      /* of the lease */
   const char *user;       /* whose token it is: its sub, "" without one */
   int64_t request_budget; /* how many requests may still be started; < 0: no limit */
+  int in_background;      /* nobody waits for it: it gives way to the application */
   leadx_tally tally;
 } leadx_run;
 

@@ -244,7 +244,8 @@ static char *run_configured(leadx_ctx *ctx, const leadx_sync_options *options, l
   char owner[LEADX_OWNER_BYTES], left[LEADX_OWNER_BYTES];
   int taken = 0;
   int64_t began_ms = leadx_clock_mono_ms();
-  leadx_run run = {.ctx = ctx, .owner = owner, .user = credentials->user, .request_budget = options->request_budget};
+  leadx_run run = {.ctx = ctx, .owner = owner, .user = credentials->user, .request_budget = options->request_budget,
+                   .in_background = options->in_background};
   run.target = (leadx_target){credentials->url, credentials->apikey, credentials->token, ctx->settings->text[LEADX_SCHEMA]};
   run.tally.retry_after_s = -1;
   if (is_throttled(ctx, &run.tally)) return finish(ctx, options, &run.tally, began_ms, err);

@@ -13,6 +13,7 @@ typedef struct leadx_sync_options {
   const char *only_table; /* of a pull; NULL: all */
   int64_t request_budget; /* < 0: none */
   int strict;             /* raise instead of a state other than ok */
+  int in_background;      /* nobody waits for it: it gives way to the application */
   /* For tests: makes the transport in place of the real one; NULL for the real one. */
   leadx_transport *(*open_transport)(void *arg, const leadx_http_limits *limits, leadx_err *err);
   void *arg;

@@ -317,7 +317,7 @@ static void take_settings(worker *w, int64_t now) {
 
 static void run_sync(worker *w, const char *trigger, int whole) {
   leadx_err err = {0};
-  leadx_sync_options options = {.who = "leadx_start", .trigger = trigger, .with_pull = whole, .request_budget = -1};
+  leadx_sync_options options = {.who = "leadx_start", .trigger = trigger, .with_pull = whole, .request_budget = -1, .in_background = 1};
   char *result = NULL;
   int rc = leadx_db_int(&w->ctx->db, LEADX_SQL_QUEUE_NEXT_ROWID, &err, &w->seen_rowid, "");
   if (rc == SQLITE_OK) result = leadx_sync_run(w->ctx, &options, &err);

@@ -58,6 +58,7 @@ while [ "$SECONDS" -lt "$end" ]; do
   total=$((total + 2 * kills))
   seed=$((seed + 1))
 done
+LEADX_WEEK_SECONDS=$((minutes * 12)) run_suite week
 run crash points
 run_suite faults
 printf '%s random kills in %s minutes, and every point: nothing lost, nothing doubled\n' "$total" "$minutes"

@@ -279,6 +279,31 @@ START_TEST(another_process_sees_that_a_sync_runs) {
 }
 END_TEST
 
+static int count_text(const char *text, const char *part) {
+  int n = 0;
+  for (; text && (text = strstr(text, part)) != NULL; text++) n++;
+  return n;
+}
+
+START_TEST(what_goes_in_the_background_goes_in_pieces_and_lets_the_application_write) {
+  live_run(device.db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)"
+                      " INSERT INTO customers(id, name) SELECT leadx_uuid(), 'n' || i FROM n");
+  sqlite3_busy_timeout(device.db, 1000); /* whoever waits a moment gets his turn: none of these may fail */
+  live_run(device.db, "SELECT leadx_start()");
+  while (live_int(device.db, "SELECT count(*) FROM sync_queue WHERE status = 'SYNCED'") < 1500) {
+    insert(device.db);
+    fault_sleep_ms(10);
+  }
+  int largest = 0;
+  for (int i = 0; i < fault_server_count(road); i++) {
+    int rows = count_text(fault_server_get(road, i)->body, "\"name\":");
+    if (rows > largest) largest = rows;
+  }
+  ck_assert_int_gt(largest, 100);
+  ck_assert_int_le(largest, 250);
+}
+END_TEST
+
 /* ---- starting and stopping ---- */
 
 START_TEST(started_twice_runs_once_and_takes_the_new_interval) {
@@ -443,6 +468,7 @@ Suite *test_worker_suite(void) {
   tcase_add_checked_fixture(seen, set_up, tear_down);
   tcase_add_test(seen, a_sync_can_be_watched_from_every_connection);
   tcase_add_test(seen, another_process_sees_that_a_sync_runs);
+  tcase_add_test(seen, what_goes_in_the_background_goes_in_pieces_and_lets_the_application_write);
   suite_add_tcase(suite, seen);
   TCase *life = tcase_create("life");
   tcase_add_checked_fixture(life, set_up, tear_down);
