@@ -1,10 +1,12 @@
 /* The transport and every fault that a server or the way to it can have, with every method. */
 #include "http_rig.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
+#include "live.h"
 
 #define HTML_PAGE "<html><body>Welcome to the hotel</body></html>"
 
@@ -206,6 +208,75 @@ START_TEST(a_post_is_sent_again_when_a_kept_connection_dies) {
 }
 END_TEST
 
+/* ---- a whole push ---- */
+
+/* What makes a request of that method, given a number. */
+static const struct act {
+  const char *method, *before, *write;
+} acts[] = {
+  {"POST", "SELECT %d", "INSERT INTO customers(id, name) VALUES (leadx_uuid(), 'row %d')"},
+  {"PATCH", "INSERT INTO customers(id, name) SELECT leadx_uuid(), 'row' WHERE %d = 0", "UPDATE customers SET notes = 'edit %d'"},
+  {"DELETE", "INSERT INTO customers(id, name) VALUES (leadx_uuid(), 'row %d')", "DELETE FROM customers WHERE name = 'row %d'"},
+};
+
+static void run_numbered(sqlite3 *db, const char *format, int n) {
+  char *sql = sqlite3_mprintf(format, n);
+  live_run(db, sql);
+  sqlite3_free(sql);
+}
+
+/* A machine that is busy may be too slow for the short time that a request has here. */
+static void push_until_ok(live_device *device) {
+  const char *state = "";
+  for (int i = 0; i < 20 && strcmp(state, "ok") != 0; i++) {
+    live_text(device->db, "SELECT leadx_retry()");
+    state = live_push(device);
+  }
+  ck_assert_str_eq(state, "ok");
+  ck_assert_int_eq(live_int(device->db, "SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'"), 0);
+}
+
+static void meet(live_device *device, const fault_case *fault, const struct act *act, int n) {
+  fault_rule rule = fault->rule;
+  rule.method = act->method;
+  rule.path = "/rest/v1/customers";
+  run_numbered(device->db, act->before, n);
+  push_until_ok(device);
+  run_numbered(device->db, act->write, n);
+  fault_server_add(rig.server, &rule);
+  live_push(device);
+  fault_server_clear(rig.server);
+  /* Nothing was committed, so nothing is acknowledged; and only what was evaluated costs a try. */
+  ck_assert_msg(live_int(device->db, "SELECT count(*) FROM sync_queue WHERE status IN ('PENDING', 'FAILED')") == 1, "%s %s %d was acknowledged",
+                act->method, fault_kind_name(rule.kind), rule.status);
+  if (fault->class_ != LEADX_CLASS_RETRY) ck_assert_int_eq(live_int(device->db, "SELECT max(retry_count) FROM sync_queue WHERE status <> 'SYNCED'"), 0);
+  /* A server that asked for patience is asked again at once: configuring forgets that. */
+  char *sql = sqlite3_mprintf("SELECT leadx_configure('%s/rest/v1', %Q)", fault_server_url(rig.server), live_env("LEADX_APIKEY"));
+  live_run(device->db, sql);
+  sqlite3_free(sql);
+  push_until_ok(device);
+}
+
+START_TEST(a_push_that_meets_a_fault_loses_nothing_and_the_next_one_delivers) {
+  live_device device;
+  char url[96], rows[20];
+  int port = 0;
+  ck_assert_int_eq(sscanf(live_env("LEADX_URL"), "http://127.0.0.1:%d/", &port), 1);
+  fault_server_upstream(rig.server, port);
+  snprintf(url, sizeof url, "%s/rest/v1", fault_server_url(rig.server));
+  live_wipe();
+  live_open(&device, 1, url);
+  live_text(device.db, "SELECT leadx_config('timeout', 0.5), leadx_config('max_response', 1048576), leadx_config('backoff_max', 0)");
+  for (int i = 0; i < COUNT(faults); i++) meet(&device, &faults[i], &acts[_i], i);
+  snprintf(rows, sizeof rows, "%d", live_int(device.db, "SELECT count(*) FROM customers"));
+  ck_assert_str_eq(live_psql("select count(*) from customers"), rows);
+  ck_assert_str_eq(live_psql("select max(notes) from customers"), live_text(device.db, "SELECT max(notes) FROM customers"));
+  ck_assert_int_eq(live_int(device.db, "SELECT count(*) FROM sync_conflicts"), 0);
+  ck_assert_int_eq(fault_server_unfiltered(rig.server), 0);
+  live_close(&device);
+}
+END_TEST
+
 Suite *test_http_faults_suite(void) {
   Suite *suite = suite_create("http_faults");
   TCase *tcase = rig_case(suite, "fault");
@@ -216,5 +287,8 @@ Suite *test_http_faults_suite(void) {
   tcase_add_test(tcase, a_name_that_does_not_exist_is_no_answer);
   tcase_add_test(tcase, an_answer_cut_before_its_body_is_no_answer);
   tcase_add_test(tcase, a_post_is_sent_again_when_a_kept_connection_dies);
+  TCase *whole = rig_case(suite, "push");
+  tcase_set_timeout(whole, 180);
+  tcase_add_loop_test(whole, a_push_that_meets_a_fault_loses_nothing_and_the_next_one_delivers, 0, COUNT(acts));
   return suite;
 }
