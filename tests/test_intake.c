@@ -376,6 +376,32 @@ START_TEST(a_uuid_in_capitals_is_the_same_row) {
 }
 END_TEST
 
+/* What a connection knows of its tables it keeps from one sync to the next: another connection changes them in between. */
+START_TEST(what_another_connection_does_to_the_schema_is_seen_by_the_next_sync) {
+  notes();
+  put("notes", "{\"id\":\"a\",\"body\":\"one\",\"colour\":\"red\"}");
+  for (int i = 0; i < 2; i++) ck_assert_str_eq(device_both(&device), "ok");
+  sqlite3 *other = device_second(&device);
+  run_on(other, "DROP TRIGGER leadx_notes_update; UPDATE notes SET body = 'unseen'");
+  ck_assert_str_eq(device_both(&device), "ok");
+  ck_assert_str_eq(model_value(&model, "notes", "a", "body"), "unseen");
+  run_on(other, "UPDATE notes SET body = 'seen'");
+  ck_assert_str_eq(device_both(&device), "ok");
+  ck_assert_str_eq(model_value(&model, "notes", "a", "body"), "seen");
+  run_on(other, "ALTER TABLE notes ADD COLUMN size TEXT; UPDATE notes SET size = 'large'");
+  for (int i = 0; i < 2; i++) ck_assert_str_eq(device_both(&device), "ok");
+  ck_assert_str_eq(model_value(&model, "notes", "a", "size"), "large");
+  run_on(other, "UPDATE leadx_tables SET options = json_set(options, '$.policy', 'manual'); UPDATE notes SET colour = 'mine'");
+  put("notes", "{\"id\":\"a\",\"body\":\"seen\",\"colour\":\"theirs\",\"size\":\"large\"}");
+  device_both(&device);
+  expect("SELECT count(*) FROM sync_conflicts WHERE winner IS NULL", "1");
+  run_on(other, "DROP TABLE notes");
+  device_both(&device);
+  expect("SELECT last_error LIKE '%is gone%' FROM leadx_tables", "1");
+  sqlite3_close(other);
+}
+END_TEST
+
 /* ---- reconcile ---- */
 
 START_TEST(reconcile_finds_what_a_cursor_cannot_see) {
@@ -458,6 +484,7 @@ Suite *test_intake_suite(void) {
   tcase_add_test(tcase, a_soft_delete_marks_the_local_row_or_removes_it);
   tcase_add_test(tcase, keys_of_several_columns_and_integer_keys_meet_their_rows);
   tcase_add_test(tcase, a_uuid_in_capitals_is_the_same_row);
+  tcase_add_test(tcase, what_another_connection_does_to_the_schema_is_seen_by_the_next_sync);
   tcase_add_loop_test(tcase, reconcile_finds_what_a_cursor_cannot_see, 0, 3);
   tcase_add_test(tcase, reconcile_does_not_believe_an_empty_or_a_strange_answer);
   suite_add_tcase(suite, tcase);
