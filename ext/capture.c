@@ -4,9 +4,10 @@
 ** knows what each column usually holds, and no text may need escaping. The slow way lists the columns and writes them
 ** one by one (capture_slowly in sql/capture.sql). A trigger writes the quick way and hands all texts over in one
 ** to the view leadx_change, whose trigger looks through them and queues the row; only if they are not clean, a second
-** step writes the row the slow way. What costs in a trigger, and is avoided here: INSERT ... SELECT (SQLite makes a
-** temporary table), || (each one allocates), a value that is used often but is not NEW.x (copied for each use), and
-** registers (cleared whenever the program runs). No part may ever be NULL, because that would abort the user's write.
+** step queues the row, written the slow way. What costs in a trigger, and is avoided here: INSERT ... SELECT that reads
+** the table it writes (SQLite makes a temporary one), || (each one allocates), a value that is used often but is not
+** NEW.x (copied for each use), and registers (cleared whenever the program runs). No part may ever be NULL, because
+** that would abort the user's write.
 */
 #include "capture.h"
 
@@ -383,12 +384,14 @@ static void append_key_quickly(sqlite3_str *sql, const leadx_table *table, const
   append_quickly(&what, sql);
 }
 
-/* Sets entity_id anew where the quick way may have written something else. */
+/* The key, whatever its texts are. */
 static void append_key_slowly(sqlite3_str *sql, const leadx_table *table, const char *row) {
-  if (table->nkey == 1) return;
+  if (table->nkey == 1) {
+    append_simple_key(sql, table, row);
+    return;
+  }
   key_columns keys;
   const writing what = key_array(table, row, &keys);
-  sqlite3_str_appendall(sql, ", entity_id = ");
   append_slowly(&what, sql);
 }
 
@@ -462,7 +465,6 @@ static void fill_trigger(const void *arg, sqlite3_str *sql, const char *hole, si
   if (HOLE("entity")) sqlite3_str_appendf(sql, "%Q", table->entity);
   if (HOLE("ms")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_MS]);
   if (HOLE("n")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_N]);
-  if (HOLE("if_unwritten")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_IF_UNWRITTEN]);
   if (HOLE("new_key")) append_key_quickly(sql, table, "NEW");
   if (HOLE("old_key")) append_key_quickly(sql, table, "OLD");
   if (HOLE("new_key_slowly")) append_key_slowly(sql, table, "NEW");
@@ -494,13 +496,21 @@ char *leadx_capture_trigger(const leadx_table *table, int which) {
 
 /* Does NEW.texts hold what must be escaped? One GLOB per character, because SQLite finds one by strcspn() and a set of
 ** them by recursion. The line ends and the end of file, which programs might change in a file of SQL, are not written out. */
-static void fill_queue(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
-  (void)arg, (void)hole, (void)n;
+static void append_escapes(sqlite3_str *sql) {
   sqlite3_str_appendall(sql, "NEW.texts GLOB '*\"*' OR NEW.texts GLOB '*\\*'");
   for (int c = 1; c < 32; c++) {
     int is_delicate = c == '\n' || c == '\r' || c == 0x1a;
     sqlite3_str_appendf(sql, is_delicate ? " OR NEW.texts GLOB char(42, %d, 42)" : " OR NEW.texts GLOB '*%c*'", c);
   }
+}
+
+static void fill_queue(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
+  (void)arg;
+#define HOLE(text) (n == sizeof(text) - 1 && memcmp(hole, text, n) == 0)
+  if (HOLE("id")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_CHANGE_ID]);
+  if (HOLE("n")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_N]);
+  if (HOLE("escapes")) append_escapes(sql);
+#undef HOLE
 }
 
 /* ---- in the file ---- */

@@ -9,14 +9,14 @@ CREATE VIEW leadx_change(entity_type, entity_id, action, payload, base, texts, m
 
 -- name: capture_queue
 -- The row that a change becomes. A trigger of its own, because NEW.texts can be looked at 34 times without being copied.
--- An action of '' says that the payload was written the quick way and must be written the slow way.
+-- A change whose payload must be written the slow way (the queue's last row is still the one from before) is only named:
+-- the table's trigger, which sees the values, writes it. So the queue never holds a row that is not whole.
 CREATE TRIGGER leadx_change_queue INSTEAD OF INSERT ON leadx_change
 BEGIN
   INSERT INTO sync_queue(id, entity_type, entity_id, action, payload, base)
-  VALUES (printf('%08x-%04x-7%03x-%04x-%012x', NEW.ms >> 16, NEW.ms & 65535, NEW.n >> 14 & 4095, NEW.n & 16383 | 32768, random() & 281474976710655),
-    NEW.entity_type, NEW.entity_id,
-    CASE WHEN NEW.texts IS NULL OR {{escapes}} OR printf('%s', NEW.texts) <> NEW.texts THEN '' ELSE NEW.action END,
-    NEW.payload, NEW.base);
+  SELECT {{id}}, NEW.entity_type, NEW.entity_id, NEW.action, NEW.payload, NEW.base
+  WHERE NOT (NEW.texts IS NULL OR {{escapes}} OR printf('%s', NEW.texts) <> NEW.texts);
+  INSERT INTO leadx_unwritten(id) SELECT {{id}} WHERE NEW.n = {{n}};
 END
 
 -- name: capture_insert
@@ -24,7 +24,9 @@ CREATE TRIGGER {{name}} AFTER INSERT ON {{table}}
 WHEN NOT EXISTS (SELECT 1 FROM leadx_applying)
 BEGIN
   INSERT INTO leadx_change VALUES ({{entity}}, {{new_key}}, 'CREATE', {{new_row}}, NULL, {{new_texts}}, {{ms}}, {{n}});
-  UPDATE sync_queue SET action = 'CREATE', payload = {{new_row_slowly}}{{new_key_slowly}} {{if_unwritten}};
+  INSERT INTO sync_queue(id, entity_type, entity_id, action, payload)
+  SELECT id, {{entity}}, {{new_key_slowly}}, 'CREATE', {{new_row_slowly}} FROM leadx_unwritten;
+  DELETE FROM leadx_unwritten WHERE id IS NOT NULL;
 END
 
 -- name: capture_update
@@ -32,7 +34,9 @@ CREATE TRIGGER {{name}} AFTER UPDATE ON {{table}}
 WHEN NOT EXISTS (SELECT 1 FROM leadx_applying) AND {{same_key}} AND ({{changed}})
 BEGIN
   INSERT INTO leadx_change VALUES ({{entity}}, {{new_key}}, 'UPDATE', {{new_row}}, {{base}}, {{both_texts}}, {{ms}}, {{n}});
-  UPDATE sync_queue SET action = 'UPDATE', payload = {{new_row_slowly}}, base = {{base_slowly}}{{new_key_slowly}} {{if_unwritten}};
+  INSERT INTO sync_queue(id, entity_type, entity_id, action, payload, base)
+  SELECT id, {{entity}}, {{new_key_slowly}}, 'UPDATE', {{new_row_slowly}}, {{base_slowly}} FROM leadx_unwritten;
+  DELETE FROM leadx_unwritten WHERE id IS NOT NULL;
 END
 
 -- name: capture_rekey
@@ -41,9 +45,13 @@ CREATE TRIGGER {{name}} AFTER UPDATE OF {{key_columns}} ON {{table}}
 WHEN NOT EXISTS (SELECT 1 FROM leadx_applying) AND NOT ({{same_key}})
 BEGIN
   INSERT INTO leadx_change VALUES ({{entity}}, {{old_key}}, 'DELETE', {{old_row}}, NULL, {{old_texts}}, {{ms}}, {{n}});
-  UPDATE sync_queue SET action = 'DELETE', payload = {{old_row_slowly}}{{old_key_slowly}} {{if_unwritten}};
+  INSERT INTO sync_queue(id, entity_type, entity_id, action, payload)
+  SELECT id, {{entity}}, {{old_key_slowly}}, 'DELETE', {{old_row_slowly}} FROM leadx_unwritten;
+  DELETE FROM leadx_unwritten WHERE id IS NOT NULL;
   INSERT INTO leadx_change VALUES ({{entity}}, {{new_key}}, 'CREATE', {{new_row}}, NULL, {{new_texts}}, {{ms}}, {{n}});
-  UPDATE sync_queue SET action = 'CREATE', payload = {{new_row_slowly}}{{new_key_slowly}} {{if_unwritten}};
+  INSERT INTO sync_queue(id, entity_type, entity_id, action, payload)
+  SELECT id, {{entity}}, {{new_key_slowly}}, 'CREATE', {{new_row_slowly}} FROM leadx_unwritten;
+  DELETE FROM leadx_unwritten WHERE id IS NOT NULL;
 END
 
 -- name: capture_delete
@@ -51,16 +59,18 @@ CREATE TRIGGER {{name}} AFTER DELETE ON {{table}}
 WHEN NOT EXISTS (SELECT 1 FROM leadx_applying)
 BEGIN
   INSERT INTO leadx_change VALUES ({{entity}}, {{old_key}}, 'DELETE', {{old_row}}, NULL, {{old_texts}}, {{ms}}, {{n}});
-  UPDATE sync_queue SET action = 'DELETE', payload = {{old_row_slowly}}{{old_key_slowly}} {{if_unwritten}};
+  INSERT INTO sync_queue(id, entity_type, entity_id, action, payload)
+  SELECT id, {{entity}}, {{old_key_slowly}}, 'DELETE', {{old_row_slowly}} FROM leadx_unwritten;
+  DELETE FROM leadx_unwritten WHERE id IS NOT NULL;
 END
-
--- name: capture_if_unwritten
--- The row that was queued last, if the quick way did not do.
-WHERE rowid = (SELECT rowid FROM sync_queue ORDER BY rowid DESC LIMIT 1) AND action = ''
 
 -- name: capture_id
 -- A UUIDv7: 48 bits of milliseconds, then the queue's next rowid as a counter of 26 bits, then 48 random bits.
 printf('%08x-%04x-7%03x-%04x-%012x', leadx_clock.ms >> 16, leadx_clock.ms & 65535, leadx_clock.n >> 14 & 4095, leadx_clock.n & 16383 | 32768, random() & 281474976710655)
+
+-- name: capture_change_id
+-- The same for a change on its way into the queue.
+printf('%08x-%04x-7%03x-%04x-%012x', NEW.ms >> 16, NEW.ms & 65535, NEW.n >> 14 & 4095, NEW.n & 16383 | 32768, random() & 281474976710655)
 
 -- name: capture_clock
 SELECT CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER) AS ms, ifnull((SELECT max(rowid) FROM sync_queue), 0) AS n

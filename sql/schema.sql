@@ -48,6 +48,13 @@ CREATE TABLE IF NOT EXISTS main.leadx_applying (
   reason TEXT
 )
 
+-- name: schema_unwritten
+-- The queue id of a change that a trigger is about to write the slow way. It is written and deleted within one statement
+-- of the user's.
+CREATE TABLE IF NOT EXISTS main.leadx_unwritten (
+  id TEXT
+)
+
 -- name: schema_shadow
 -- The rows that are known, with their version as the server wrote it; NULL while the server has not confirmed the row.
 -- gone: the server keeps the row as deleted, so it is not missed here. fingerprint: what the local row held when all of it was sent or queued.

@@ -366,6 +366,22 @@ START_TEST(a_trigger_that_was_dropped_or_doctored_is_made_anew) {
 }
 END_TEST
 
+/* A queue that was there before, in the shape that is taken over, may have constraints of its owner's: a row that needs
+** escaping is whole from the first moment as well. */
+START_TEST(a_queue_that_checks_its_rows_never_sees_half_a_one) {
+  tracked_run(&file, "CREATE TABLE sync_queue (id TEXT PRIMARY KEY, entity_type TEXT NOT NULL, entity_id TEXT NOT NULL,"
+                     " action TEXT NOT NULL CHECK (action IN ('CREATE', 'UPDATE', 'DELETE')), payload TEXT NOT NULL CHECK (json_valid(payload)),"
+                     " status TEXT DEFAULT 'PENDING', retry_count INTEGER DEFAULT 0, error_message TEXT,"
+                     " created_at TEXT DEFAULT CURRENT_TIMESTAMP, synced_at TEXT)");
+  track_notes();
+  tracked_run(&file, "INSERT INTO notes VALUES('q', 'he said \"no\"', 'two' || char(10) || 'lines');"
+                     "UPDATE notes SET v = 'a\\b' WHERE id = 'q'; DELETE FROM notes WHERE id = 'q'; INSERT INTO notes VALUES('z', 'plain', 'w')");
+  expect_queue("CREATE q, UPDATE q, DELETE q, CREATE z");
+  expect("SELECT group_concat(json_extract(payload, '$.v'), '|') FROM sync_queue", "he said \"no\"|a\\b|a\\b|plain");
+  expect("SELECT count(*) FROM leadx_unwritten", "0");
+}
+END_TEST
+
 Suite *test_capture_suite(void) {
   Suite *suite = suite_create("capture");
   TCase *tc = tcase_create("capture");
@@ -396,6 +412,7 @@ Suite *test_capture_suite(void) {
   tcase_add_loop_test(shape, edits_made_while_the_triggers_were_missing_are_found, 0, 3);
   tcase_add_loop_test(shape, a_column_that_a_rebuild_dropped_or_filled_does_not_hide_an_edit, 0, 2);
   tcase_add_test(shape, a_renamed_table_is_said_and_its_entity_taken_over);
+  tcase_add_test(tc, a_queue_that_checks_its_rows_never_sees_half_a_one);
   tcase_add_loop_test(shape, a_trigger_that_was_dropped_or_doctored_is_made_anew, 0, DAMAGES);
   suite_add_tcase(suite, shape);
   return suite;
