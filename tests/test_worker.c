@@ -59,7 +59,7 @@ static int64_t wait_for(sqlite3 *db, const char *sql, const char *value, int64_t
 
 static void start(const char *call) {
   live_run(device.db, call);
-  wait_for(device.db, "SELECT count(*) FROM leadx_log WHERE trigger = 'start'", "1", 10000);
+  wait_for(device.db, "SELECT count(*) > 0 FROM leadx_log WHERE trigger = 'start'", "1", 10000); /* another process may have one too */
 }
 
 static void insert(sqlite3 *db) {
