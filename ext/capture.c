@@ -594,7 +594,8 @@ static int install_way_in(leadx_db *db, int *renewed, leadx_err *err) {
   sqlite3_str *text = sqlite3_str_new(NULL);
   append_template(text, leadx_sql_text[LEADX_SQL_CAPTURE_QUEUE], fill_queue, NULL);
   char *sql = leadx_db_finish(text, err);
-  int rc = sql ? trigger_stands(db, view, leadx_sql_text[LEADX_SQL_CAPTURE_VIEW], &view_ok, &exists, err) : err->rc;
+  if (!sql) return err->rc;
+  int rc = trigger_stands(db, view, leadx_sql_text[LEADX_SQL_CAPTURE_VIEW], &view_ok, &exists, err);
   if (rc == SQLITE_OK) rc = trigger_stands(db, trigger, sql, &trigger_ok, &exists, err);
   if (rc == SQLITE_OK && !(view_ok && trigger_ok)) {
     *renewed = 1;

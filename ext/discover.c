@@ -7,9 +7,9 @@
 #include "pull.h"
 #include "rpc.h"
 
-/* How long an answer counts; a "no" counts for less while the device is at work anyway: somebody may be installing it. */
-#define ANSWER_US (3600 * (int64_t)1000000)
-#define ANSWER_AT_WORK_US (300 * (int64_t)1000000)
+/* How long an answer counts; a "no" counts for less: somebody may be installing it. */
+#define YES_US (3600 * (int64_t)1000000)
+#define NO_US (300 * (int64_t)1000000)
 /* An answer that is longer is not kept: it would have thousands of tables. */
 #define MAX_ANSWER_BYTES ((size_t)1 << 20)
 
@@ -54,7 +54,8 @@ int leadx_discover_forget(leadx_run *run, leadx_err *err) {
   return leadx_discover_note(&run->ctx->db, &run->target, (leadx_slice){NULL, 0}, err);
 }
 
-/* Is the answer missing, or old? A clock that was set back makes it old, too. */
+/* Is the answer missing, or old? A clock that was set back makes it old, too. What nothing has moved since needs no new
+** one: an idle sync is one request a table. */
 static int is_time(leadx_run *run, int *time, leadx_err *err) {
   const char *installed = NULL;
   int64_t asked_us = 0;
@@ -62,7 +63,7 @@ static int is_time(leadx_run *run, int *time, leadx_err *err) {
   if (!stmt) return err->rc;
   int at_work = run->tally.pushed + run->tally.pulled > 0;
   int64_t age_us = leadx_clock_wall_us() - asked_us;
-  *time = age_us < 0 || age_us >= (at_work && !installed ? ANSWER_AT_WORK_US : ANSWER_US);
+  *time = asked_us == 0 || (at_work && (age_us < 0 || age_us >= (installed ? YES_US : NO_US)));
   leadx_db_put(&run->ctx->db, stmt);
   return err->rc;
 }
