@@ -398,6 +398,30 @@ START_TEST(no_key_and_no_token_gets_into_a_file_an_answer_or_an_error) {
 }
 END_TEST
 
+START_TEST(a_shell_prints_no_key_and_no_token) {
+  const char *so = getenv("LEADX_SO");
+  int status = 401;
+  char out[80], printed[4096] = "";
+  fault_rule rule = {.kind = FAULT_CALLBACK, .respond = echo, .ctx = &status};
+  fault_server_add(rig.server, &rule);
+  ck_assert_ptr_nonnull(so);
+  ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
+  snprintf(out, sizeof out, "%s.out", path);
+  shell("LD_PRELOAD= sqlite3 '%s' >'%s' 2>&1 <<'SQL' || true\n.load %.*s\nSELECT leadx_configure('%s/rest/v1', '" FILE_KEY "');\n"
+        "SELECT leadx_set_token('" ACCESS "', '" REFRESH "');\nSELECT leadx_sync();\nSELECT leadx_sync('{\"strict\":true}');\nSELECT leadx_check();\n"
+        "SELECT * FROM leadx_log;\nSELECT * FROM leadx_state;\nSELECT leadx_debug();\nSQL\n",
+        path, out, (int)(strlen(so) - 3), so, fault_server_url(rig.server));
+  FILE *in = fopen(out, "r");
+  ck_assert_ptr_nonnull(in);
+  ck_assert_uint_gt(fread(printed, 1, sizeof printed - 1, in), 0);
+  fclose(in);
+  ck_assert_msg(strstr(printed, "auth_required") != NULL, "%s", printed);
+  ck_assert_msg(canary_in(out) == NULL, "%s is in what the shell printed", canary_in(out));
+  unlink(out);
+}
+END_TEST
+
 /* ---- no other files (3.13, E4) ---- */
 
 /* Who called: the first frame of a stack of strace -k that is not the C library's. The shell itself looks whether the
@@ -452,6 +476,7 @@ Suite *test_security_suite(void) {
   tcase_add_test(calls, a_check_constraint_sends_and_changes_nothing_whatever_it_calls);
   tcase_add_loop_test(calls, a_function_that_uses_the_network_keeps_out_of_transactions_and_statements, 0, COUNT(network));
   tcase_add_test(calls, no_key_and_no_token_gets_into_a_file_an_answer_or_an_error);
+  tcase_add_test(calls, a_shell_prints_no_key_and_no_token);
   tcase_add_test(calls, during_a_sync_nothing_but_sqlite_opens_the_database_and_no_other_file_is_written);
   TCase *keys = rig_case(suite, "keys");
   tcase_add_checked_fixture(keys, open_file, close_file);
