@@ -8,7 +8,7 @@
 # through the variables that `scripts/server.sh env` prints, and the loadable
 # file through LEADX_SO. Check's own variables (CK_RUN_CASE, CK_FORK,
 # CK_VERBOSITY) pass through. LEADX_TEST_SECONDS (1200) is how long one program
-# may take. Then come the suites "audit" (scripts/audit.sh on the loadable file), "hosts" (scripts/hosts.sh, those that
+# may take. Beside all but the first run the suites "audit" (scripts/audit.sh on the loadable file), "hosts" (scripts/hosts.sh, those that
 # Debian packages), "map" (the tests that tests/COVERAGE.md names),
 # "sim" (the simulation against that server; LEADX_SIM is the program) and, last, "readme": README.md.
 set -euo pipefail
@@ -107,13 +107,6 @@ follow_program() {
   unset "running[$1]"
   wait "$tail_pid" || true
   note_verdict "${programs[$1]}" "$work/$1.log" "$rc"
-}
-
-# Most of a suite's time is spent waiting for a server, so two of them take little longer than one.
-run_programs() {
-  local i
-  for i in "${!programs[@]}"; do start_program "$i"; done
-  for i in "${!programs[@]}"; do follow_program "$i"; done
 }
 
 # Check's closing line, or why there is none.
