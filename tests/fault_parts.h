@@ -16,6 +16,7 @@ typedef struct fault_connection {
   int number;
   int nrequests;
   int generation;
+  int nreleased; /* the server's when its rule was chosen */
   int is_used;  /* the slot has a thread to join */
   int is_over;  /* that thread is about to return */
 } fault_connection;
@@ -34,6 +35,8 @@ typedef struct fault_exchange {
 int fault_is_ending(fault_connection *c);
 /* Sleeps in slices, so that stopping does not wait for it. */
 void fault_pause_ms(fault_connection *c, long ms);
+/* Sleeps until held answers are let go. */
+void fault_hold(fault_connection *c);
 /* Returns 0 when the client is gone. */
 int fault_send_all(int fd, const char *z, size_t n);
 /* A socket to a port of the loopback, -1 when nobody is there. */

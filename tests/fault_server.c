@@ -14,11 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+/* Ports from below those that the kernel hands to outgoing connections: while the port is closed, nobody gets it. */
 enum {
+  FIRST_PORT = 10000,
+  PORTS = 10000,
   MAX_CONNECTIONS = 32,
   MAX_HEAD_BYTES = 256 << 10,
   MAX_BODY_BYTES = 64 << 20
@@ -35,10 +39,13 @@ struct fault_server {
   pthread_t acceptor;
   int has_acceptor;
   int listener;
+  int is_accepting; /* the acceptor uses the listener just now */
   int port;
+  int claim;        /* the UDP port of that number: other fault servers leave a port alone whose other half is taken */
   int upstream;
   int is_stopping;
   int generation; /* connections of an older one end: the port was closed */
+  int nreleased;  /* how often held answers were let go */
   int naccepted;
   char url[40];
   rule_entry *rules;
@@ -48,6 +55,12 @@ struct fault_server {
 };
 
 /* ---- time and sockets ---- */
+
+int64_t fault_now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 void fault_sleep_ms(long ms) {
   struct timespec left = {ms / 1000, ms % 1000 * 1000000L};
@@ -60,6 +73,15 @@ int fault_is_ending(fault_connection *c) {
   int ending = server->is_stopping || server->generation != c->generation;
   pthread_mutex_unlock(&server->mutex);
   return ending;
+}
+
+void fault_hold(fault_connection *c) {
+  for (int is_held = 1; is_held && !fault_is_ending(c);) {
+    fault_sleep_ms(FAULT_SLICE_MS);
+    pthread_mutex_lock(&c->server->mutex);
+    is_held = c->nreleased == c->server->nreleased;
+    pthread_mutex_unlock(&c->server->mutex);
+  }
 }
 
 void fault_pause_ms(fault_connection *c, long ms) {
@@ -84,6 +106,14 @@ static struct sockaddr_in loopback(int port) {
   address.sin_port = htons((uint16_t)port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   return address;
+}
+
+static int claim_port(int port) {
+  struct sockaddr_in address = loopback(port);
+  int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
+  if (fd >= 0) close(fd);
+  return -1;
 }
 
 static int listen_on(int port) {
@@ -186,6 +216,7 @@ static fault_request *request_read(fault_connection *c, fault_buffer *in) {
   memmove(in->z, in->z + nhead + nbody, in->n + 1);
   request->connection = c->number;
   request->on_connection = ++c->nrequests;
+  request->at_ms = fault_now_ms();
   return request;
 }
 
@@ -266,10 +297,12 @@ static int rule_matches(rule_entry *entry, const fault_request *request) {
 }
 
 /* The rule for a request, copied, so that it may be taken away while it acts. */
-static fault_rule rule_for(fault_server *server, const fault_request *request) {
+static fault_rule rule_for(fault_connection *c, const fault_request *request) {
+  fault_server *server = c->server;
   fault_rule rule;
   memset(&rule, 0, sizeof rule);
   pthread_mutex_lock(&server->mutex);
+  c->nreleased = server->nreleased;
   rule.kind = server->upstream ? FAULT_FORWARD : FAULT_ANSWER;
   for (rule_entry *entry = server->rules; entry; entry = entry->next) {
     if (!rule_matches(entry, request)) continue;
@@ -297,6 +330,13 @@ void fault_server_clear(fault_server *server) {
     free(server->rules);
     server->rules = next;
   }
+  server->nreleased++;
+  pthread_mutex_unlock(&server->mutex);
+}
+
+void fault_server_release(fault_server *server) {
+  pthread_mutex_lock(&server->mutex);
+  server->nreleased++;
   pthread_mutex_unlock(&server->mutex);
 }
 
@@ -325,7 +365,7 @@ static int serve_one(fault_connection *c, fault_buffer *in) {
   fault_request *request = request_read(c, in);
   if (!request) return 0;
   log_add(c->server, request);
-  fault_rule rule = rule_for(c->server, request);
+  fault_rule rule = rule_for(c, request);
   fault_exchange x = {c, request, &rule, {rule.status, rule.headers, rule.body, rule.body_bytes}};
   fault_answer_complete(&x.answer);
   char last[16];
@@ -336,6 +376,7 @@ static int serve_one(fault_connection *c, fault_buffer *in) {
 static void *connection_main(void *arg) {
   fault_connection *c = arg;
   fault_buffer in = {0};
+  prctl(PR_SET_NAME, FAULT_THREAD);
   while (serve_one(c, &in)) continue;
   free(in.z);
   /* Together, so that stop() never shuts down a descriptor that is somebody else's by now. */
@@ -387,46 +428,64 @@ static void serve(fault_server *server, int fd) {
   if (!is_started) close(fd);
 }
 
-static int listener_of(fault_server *server, int *is_stopping) {
+/* Lends the listener, -1 while the port is closed. Returns 0 when the server stops. */
+static int take_listener(fault_server *server, int *fd) {
   pthread_mutex_lock(&server->mutex);
-  int fd = server->listener;
-  *is_stopping = server->is_stopping;
+  int goes_on = !server->is_stopping;
+  *fd = server->listener;
+  server->is_accepting = goes_on && *fd >= 0;
   pthread_mutex_unlock(&server->mutex);
-  return fd;
+  return goes_on;
+}
+
+static void give_listener_back(fault_server *server) {
+  pthread_mutex_lock(&server->mutex);
+  server->is_accepting = 0;
+  pthread_mutex_unlock(&server->mutex);
+}
+
+static void accept_one(fault_server *server, int listener) {
+  struct pollfd poll_for = {listener, POLLIN, 0};
+  if (poll(&poll_for, 1, FAULT_SLICE_MS) <= 0) return;
+  int fd = accept(listener, NULL, NULL);
+  if (fd >= 0) serve(server, fd);
 }
 
 static void *acceptor_main(void *arg) {
   fault_server *server = arg;
-  for (;;) {
-    int is_stopping;
-    struct pollfd poll_for = {listener_of(server, &is_stopping), POLLIN, 0};
-    if (is_stopping) return NULL;
-    if (poll_for.fd < 0 || poll(&poll_for, 1, FAULT_SLICE_MS) <= 0) {
-      if (poll_for.fd < 0) fault_sleep_ms(FAULT_SLICE_MS);
-      continue;
-    }
-    int fd = accept(poll_for.fd, NULL, NULL);
-    if (fd >= 0) serve(server, fd);
+  prctl(PR_SET_NAME, FAULT_THREAD);
+  for (int listener; take_listener(server, &listener); give_listener_back(server)) {
+    if (listener >= 0) accept_one(server, listener);
+    else fault_sleep_ms(FAULT_SLICE_MS);
   }
+  return NULL;
 }
 
 /* ---- life ---- */
 
-static int port_of(int fd) {
-  struct sockaddr_in address;
-  socklen_t n = sizeof address;
-  return getsockname(fd, (struct sockaddr *)&address, &n) == 0 ? ntohs(address.sin_port) : 0;
+/* A port that nobody else has, and its listener. */
+static void find_port(fault_server *server) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  unsigned start = (unsigned)now.tv_nsec ^ (unsigned)getpid();
+  for (unsigned i = 0; i < PORTS && server->listener < 0; i++) {
+    server->port = FIRST_PORT + (int)((start + i) % PORTS);
+    server->claim = claim_port(server->port);
+    if (server->claim < 0) continue;
+    server->listener = listen_on(server->port);
+    if (server->listener >= 0) return;
+    close(server->claim);
+    server->claim = -1;
+  }
 }
 
 fault_server *fault_server_start(void) {
   fault_server *server = fault_must(calloc(1, sizeof *server));
   pthread_mutex_init(&server->mutex, NULL);
-  server->listener = listen_on(0);
-  if (server->listener >= 0) {
-    server->port = port_of(server->listener);
-    snprintf(server->url, sizeof server->url, "http://127.0.0.1:%d", server->port);
-    server->has_acceptor = pthread_create(&server->acceptor, NULL, acceptor_main, server) == 0;
-  }
+  server->listener = server->claim = -1;
+  find_port(server);
+  snprintf(server->url, sizeof server->url, "http://127.0.0.1:%d", server->port);
+  server->has_acceptor = server->listener >= 0 && pthread_create(&server->acceptor, NULL, acceptor_main, server) == 0;
   if (server->has_acceptor) return server;
   fault_server_stop(server);
   return NULL;
@@ -459,6 +518,7 @@ void fault_server_stop(fault_server *server) {
   if (server->has_acceptor) pthread_join(server->acceptor, NULL);
   join_connections(server);
   if (server->listener >= 0) close(server->listener);
+  if (server->claim >= 0) close(server->claim);
   fault_server_clear(server);
   fault_server_forget(server);
   free(server->log);
@@ -474,29 +534,32 @@ const char *fault_server_url(const fault_server *server) {
   return server->url;
 }
 
+static int is_busy(fault_server *server) {
+  pthread_mutex_lock(&server->mutex);
+  int busy = server->is_accepting;
+  for (int i = 0; i < MAX_CONNECTIONS; i++) busy |= server->connections[i].is_used && !server->connections[i].is_over;
+  pthread_mutex_unlock(&server->mutex);
+  return busy;
+}
+
+/* Connections of an older generation end by themselves, at the next slice. */
 static void close_listener(fault_server *server) {
   pthread_mutex_lock(&server->mutex);
   int fd = server->listener;
   server->listener = -1;
   server->generation++;
   pthread_mutex_unlock(&server->mutex);
-  /* The acceptor polls a copy of the descriptor for one slice at most; it must not be somebody
-  ** else's by then. */
-  shutdown(fd, SHUT_RDWR);
-  fault_sleep_ms(2 * FAULT_SLICE_MS);
+  for (shutdown(fd, SHUT_RDWR); is_busy(server); fault_sleep_ms(1)) shut_connections(server);
   close(fd);
-  shut_connections(server);
 }
 
 int fault_server_refuse(fault_server *server, int on) {
-  int is_stopping;
-  int fd = listener_of(server, &is_stopping);
-  if (on) {
-    if (fd >= 0) close_listener(server);
-    return 0;
-  }
-  if (fd >= 0) return 0;
-  fd = listen_on(server->port);
+  pthread_mutex_lock(&server->mutex);
+  int is_open = server->listener >= 0;
+  pthread_mutex_unlock(&server->mutex);
+  if (on && is_open) close_listener(server);
+  if (on || is_open) return 0;
+  int fd = listen_on(server->port);
   pthread_mutex_lock(&server->mutex);
   server->listener = fd;
   pthread_mutex_unlock(&server->mutex);

@@ -14,6 +14,7 @@
 #define LEADX_FAULT_SERVER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct fault_server fault_server;
 
@@ -30,6 +31,7 @@ typedef struct fault_request {
   size_t body_bytes;
   int connection;    /* which connection brought it, from 1 */
   int on_connection; /* which request on that connection it was, from 1 */
+  int64_t at_ms;     /* when it had come, by the monotonic clock */
 } fault_request;
 
 typedef struct fault_answer {
@@ -49,7 +51,7 @@ typedef enum fault_kind {
   FAULT_CLOSE,            /* closed in good order without an answer */
   FAULT_CLOSE_REUSED,     /* the same, but only on a connection that was used before; else an answer */
   FAULT_CLOSE_HEADERS,    /* closed in the middle of the header */
-  FAULT_HANG,             /* nothing for n milliseconds (default 3000), then closed */
+  FAULT_HANG,             /* nothing for n milliseconds (default 30000), then closed */
   FAULT_HANG_BODY,        /* half of the answer, then nothing for n milliseconds */
   FAULT_DRIP,             /* the answer, a byte every n milliseconds (default 20) */
   /* the form of the answer */
@@ -79,6 +81,7 @@ typedef enum fault_kind {
   FAULT_FORWARD_HALF,     /* hand it over, then half of the answer, then closed */
   FAULT_FORWARD_TWICE,    /* hand it over twice, return the second answer */
   FAULT_FORWARD_SLOW,     /* hand it over, return the answer after n milliseconds (default 1000) */
+  FAULT_FORWARD_HELD,     /* hand it over, return the answer after fault_server_release() or _clear() */
   FAULT_FORWARD_NEVER     /* closed without handing it over */
 } fault_kind;
 
@@ -96,9 +99,12 @@ typedef struct fault_rule {
   void *ctx;
 } fault_rule;
 
+/* What its threads are called, for who counts those of his process. */
+#define FAULT_THREAD "fault"
+
 /* Listens on a free port of 127.0.0.1. NULL when that fails. */
 fault_server *fault_server_start(void);
-/* Ends all connections, joins all threads (well within a second) and frees everything. Accepts NULL. */
+/* Ends all connections, joins all threads (as soon as the upstream has answered) and frees everything. Accepts NULL. */
 void fault_server_stop(fault_server *server);
 
 int fault_server_port(const fault_server *server);
@@ -110,10 +116,12 @@ void fault_server_upstream(fault_server *server, int port);
 /* Adds a copy of the rule behind the others; clear takes all of them away. */
 void fault_server_add(fault_server *server, const fault_rule *rule);
 void fault_server_clear(fault_server *server);
+/* Answers that are held now go; later ones are held again. clear() lets them go, too. */
+void fault_server_release(fault_server *server);
 /* Only this rule from now on, for every request: {.kind = kind, .status = status}. */
 void fault_server_set(fault_server *server, fault_kind kind, int status);
 
-/* 1: the port is closed, connections are refused and those there are ended; 0: it is open again. Returns 0 when that worked. */
+/* 1: the port is closed, connections are refused and those there have ended; 0: it is open again. Returns 0 when that worked. */
 int fault_server_refuse(fault_server *server, int on);
 
 /* The log. get() is borrowed until forget() or stop(); NULL out of range. */
@@ -136,7 +144,8 @@ const char *fault_body(int status);
 /* For names in messages: "reset", "short_length", … */
 const char *fault_kind_name(fault_kind kind);
 
-/* Sleeps; a signal does not shorten it. */
+/* The monotonic clock; and a sleep that no signal shortens. */
+int64_t fault_now_ms(void);
 void fault_sleep_ms(long ms);
 
 #endif

@@ -64,6 +64,17 @@ const char *live_error(sqlite3 *db, const char *sql) {
   return text;
 }
 
+int live_wait(sqlite3 *db, const char *sql, const char *value) {
+  enum { PATIENCE_MS = 40000 };
+  int64_t began = fault_now_ms();
+  int naps = 0;
+  for (; strcmp(live_text(db, sql), value) != 0; naps++) {
+    ck_assert_msg(fault_now_ms() - began < PATIENCE_MS, "%s: still \"%s\" after %d ms", sql, live_text(db, sql), PATIENCE_MS);
+    fault_sleep_ms(20);
+  }
+  return naps;
+}
+
 static void load(sqlite3 *db, int linked) {
   char *error = NULL;
   sqlite3_busy_timeout(db, 5000);
@@ -126,6 +137,16 @@ void live_learn(const live_device *device) {
   sqlite3_free(sql);
 }
 
+fault_server *live_road(char url[LIVE_URL_BYTES]) {
+  int port = 0;
+  fault_server *road = fault_server_start();
+  ck_assert_ptr_nonnull(road);
+  ck_assert_int_eq(sscanf(live_env("LEADX_URL"), "http://127.0.0.1:%d/", &port), 1);
+  fault_server_upstream(road, port);
+  snprintf(url, LIVE_URL_BYTES, "%s/rest/v1", fault_server_url(road));
+  return road;
+}
+
 void live_close(live_device *device) {
   static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
   ck_assert_int_eq(sqlite3_close(device->db), SQLITE_OK);
@@ -159,17 +180,25 @@ static const char *read_command(const char *command) {
   return keep(text);
 }
 
-/* The SQL travels through a variable, so that no shell reads it. */
+/* The SQL travels through a file, so that no shell reads it; a variable would be set while threads read the environment. */
 const char *live_psql(const char *sql) {
+  char path[] = "/tmp/leadx_sql_XXXXXX", command[100];
   live_env("PGHOST");
-  setenv("LEADX_TEST_SQL", sql, 1);
-  return read_command("printf '%s' \"$LEADX_TEST_SQL\" | psql -XAtq -v ON_ERROR_STOP=1 2>&1");
+  int fd = mkstemp(path);
+  ck_assert_int_ge(fd, 0);
+  ck_assert_int_eq(write(fd, sql, strlen(sql)), (ssize_t)strlen(sql));
+  close(fd);
+  snprintf(command, sizeof command, "psql -XAtq -v ON_ERROR_STOP=1 2>&1 <%s", path);
+  const char *text = read_command(command);
+  unlink(path);
+  return text;
 }
 
 void live_psql_reload(const char *sql) {
+  char command[300];
   live_psql(sql);
-  setenv("LEADX_TEST_DIR", live_env("LEADX_SERVER_DIR"), 1);
-  read_command("scripts/server.sh reload --dir \"$LEADX_TEST_DIR\" 2>&1");
+  snprintf(command, sizeof command, "scripts/server.sh reload --dir '%s' 2>&1", live_env("LEADX_SERVER_DIR"));
+  read_command(command);
 }
 
 void live_wipe(void) { live_psql("truncate customers, pipelines, activities, settings cascade"); }

@@ -4,8 +4,19 @@
 
 #include <sqlite3.h>
 
+#include "fault_server.h"
+
+/* A sanitizer has to see the code of leadx's threads, which is linked in; elsewhere the file that hosts load is tried. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LIVE_IS_SANITIZED 1
+#else
+#define LIVE_IS_SANITIZED 0
+#endif
+
+enum { LIVE_URL_BYTES = 120 };
+
 typedef struct live_device {
-  char path[64], url[120];
+  char path[64], url[LIVE_URL_BYTES];
   sqlite3 *db;
   int linked; /* leadx is linked in; else the .so of LEADX_SO was loaded */
 } live_device;
@@ -16,6 +27,8 @@ const char *live_env(const char *name);
 /* Opens a new file with the four LeadX tables tracked, configured for url (NULL: LEADX_URL) in the name of user 1. */
 void live_open(live_device *device, int linked, const char *url);
 void live_close(live_device *device);
+/* A fault server on the way to the real one, and the URL for devices that shall take it. The caller stops it. */
+fault_server *live_road(char url[LIVE_URL_BYTES]);
 /* Another connection to the same file with leadx on it. */
 sqlite3 *live_second(const live_device *device);
 
@@ -34,6 +47,8 @@ void live_run(sqlite3 *db, const char *sql);
 const char *live_text(sqlite3 *db, const char *sql);
 int live_int(sqlite3 *db, const char *sql);
 const char *live_error(sqlite3 *db, const char *sql);
+/* Waits until the first value is that text, however busy the machine is. How many naps of 20 ms it took. */
+int live_wait(sqlite3 *db, const char *sql, const char *value);
 /* leadx_push() and its state. */
 const char *live_push(live_device *device);
 

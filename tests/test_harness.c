@@ -19,7 +19,7 @@ START_TEST(a_lost_acknowledgement_reaches_the_upstream) {
     fault_server_set(rig.server, forwards[i].kind, 0);
     /* On a kept connection curl would send it again. */
     rig.transport->free(rig.transport);
-    rig.transport = rig_transport(1, RIG_RESPONSE_BYTES, RIG_TIMEOUT_MS);
+    rig.transport = rig_transport(1, RIG_RESPONSE_BYTES, RIG_PATIENCE_MS);
     leadx_request *req = rig_send("POST", "/rest/v1/t?x=1", "[{\"id\":1}]");
     ck_assert_int_eq(fault_server_count(upstream), forwards[i].delivered);
     ck_assert_int_eq(req->net, forwards[i].answered ? LEADX_NET_ANSWER : LEADX_NET_OFFLINE);

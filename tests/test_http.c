@@ -30,7 +30,7 @@ END_TEST
 START_TEST(a_body_without_a_type_is_not_called_a_form) {
   leadx_request *req = rig_request("POST", "/rpc/f", NULL);
   rig_start(req);
-  ck_assert_ptr_eq(rig.transport->wait(rig.transport, 10000), req);
+  ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), req);
   leadx_request_free(req);
   rig_header(fault_server_get(rig.server, 0), "Content-Type", NULL);
   rig_header(fault_server_get(rig.server, 0), "Content-Length", "0");
@@ -43,7 +43,7 @@ START_TEST(a_body_may_hold_any_byte) {
   req->body_bytes = 1 << 20;
   for (int i = 0; i < 1 << 20; i++) req->body[i] = (char)(unsigned char)(i * 7);
   rig_start(req);
-  ck_assert_ptr_eq(rig.transport->wait(rig.transport, 10000), req);
+  ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), req);
   ck_assert_int_eq((int)fault_server_get(rig.server, 0)->body_bytes, 1 << 20);
   ck_assert_mem_eq(fault_server_get(rig.server, 0)->body, req->body, req->body_bytes);
   leadx_request_free(req);
@@ -165,7 +165,7 @@ START_TEST(an_answer_may_be_exactly_as_large_as_the_cap) {
   body[19999] = ']';
   body[20000] = '\0';
   for (int over = 0; over <= 1; over++) {
-    leadx_transport *t = rig_transport(1, 20000 - over, RIG_TIMEOUT_MS);
+    leadx_transport *t = rig_transport(1, 20000 - over, RIG_PATIENCE_MS);
     fault_rule rule = {.kind = FAULT_GZIP, .body = body};
     leadx_err err;
     leadx_err_clear(&err);
@@ -175,7 +175,7 @@ START_TEST(an_answer_may_be_exactly_as_large_as_the_cap) {
       fault_server_add(rig.server, &rule);
       leadx_request *req = rig_request("GET", "/", NULL);
       ck_assert_int_eq(t->start(t, req, &err), SQLITE_OK);
-      ck_assert_ptr_eq(t->wait(t, 10000), req);
+      ck_assert_ptr_eq(t->wait(t, RIG_PATIENCE_MS), req);
       ck_assert_int_eq(req->net, over ? LEADX_NET_TOO_LARGE : LEADX_NET_ANSWER);
       ck_assert_int_eq((int)req->answer_bytes, over ? 0 : 20000);
       leadx_request_free(req);
@@ -225,7 +225,7 @@ enum { MANY = 100 };
 static void finish_all(leadx_request **requests, int n, leadx_net net) {
   int seen = 0;
   for (; seen < n; seen++) {
-    leadx_request *req = rig.transport->wait(rig.transport, 10000);
+    leadx_request *req = rig.transport->wait(rig.transport, RIG_PATIENCE_MS);
     ck_assert_ptr_nonnull(req);
     ck_assert_int_eq(req->net, net);
     ck_assert_ptr_nonnull(req->answer);
@@ -234,7 +234,7 @@ static void finish_all(leadx_request **requests, int n, leadx_net net) {
     requests[i] = NULL;
     leadx_request_free(req);
   }
-  ck_assert_ptr_null(rig.transport->wait(rig.transport, 10000));
+  ck_assert_ptr_null(rig.transport->wait(rig.transport, RIG_PATIENCE_MS));
 }
 
 static void start_many(leadx_request **requests, int n) {
@@ -250,7 +250,7 @@ static void start_many(leadx_request **requests, int n) {
 START_TEST(many_requests_share_few_connections) {
   leadx_request *requests[MANY];
   rig.transport->free(rig.transport);
-  rig.transport = rig_transport(MANY, RIG_RESPONSE_BYTES, 5000);
+  rig.transport = rig_transport(MANY, RIG_RESPONSE_BYTES, RIG_PATIENCE_MS);
   start_many(requests, MANY);
   finish_all(requests, MANY, LEADX_NET_ANSWER);
   ck_assert_int_eq(fault_server_count(rig.server), MANY);
@@ -262,7 +262,7 @@ END_TEST
 START_TEST(no_more_are_in_flight_than_allowed) {
   leadx_request *requests[MANY];
   rig.transport->free(rig.transport);
-  rig.transport = rig_transport(1, RIG_RESPONSE_BYTES, 5000);
+  rig.transport = rig_transport(1, RIG_RESPONSE_BYTES, RIG_PATIENCE_MS);
   start_many(requests, MANY);
   finish_all(requests, MANY, LEADX_NET_ANSWER);
   ck_assert_int_eq(fault_server_connections(rig.server), 1);
@@ -284,9 +284,9 @@ START_TEST(a_lone_request_leaves_at_once) {
   leadx_request_free(rig_get("/warm"));
   leadx_request *req = rig_request("GET", "/now", NULL);
   rig_start(req);
-  for (int i = 0; i < 100 && !fault_server_seen(rig.server, "GET", "/now"); i++) fault_sleep_ms(5);
+  for (int i = 0; i < RIG_AT_ONCE_MS / 5 && !fault_server_seen(rig.server, "GET", "/now"); i++) fault_sleep_ms(5);
   ck_assert_int_eq(fault_server_seen(rig.server, "GET", "/now"), 1);
-  ck_assert_ptr_eq(rig.transport->wait(rig.transport, 10000), req);
+  ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), req);
   leadx_request_free(req);
 }
 END_TEST
@@ -299,17 +299,18 @@ START_TEST(wait_returns_when_its_time_is_up) {
   ck_assert_ptr_null(rig.transport->wait(rig.transport, 0));
   ck_assert_ptr_null(rig.transport->wait(rig.transport, 50));
   int64_t took = leadx_clock_mono_ms() - from;
-  ck_assert_msg(took >= 45 && took < 250, "%d", (int)took);
-  ck_assert_ptr_eq(rig.transport->wait(rig.transport, 10000), req);
-  ck_assert_int_eq(req->net, LEADX_NET_OFFLINE);
+  ck_assert_msg(took >= 45 && took < RIG_AT_ONCE_MS, "%d", (int)took);
+  rig.transport->cancel(rig.transport);
+  ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), req);
+  ck_assert_int_eq(req->net, LEADX_NET_INTERRUPTED);
   leadx_request_free(req);
 }
 END_TEST
 
 START_TEST(wait_with_nothing_in_flight_returns_at_once) {
   int64_t from = leadx_clock_mono_ms();
-  ck_assert_ptr_null(rig.transport->wait(rig.transport, 10000));
-  ck_assert(leadx_clock_mono_ms() - from < 500);
+  ck_assert_ptr_null(rig.transport->wait(rig.transport, RIG_PATIENCE_MS));
+  ck_assert(leadx_clock_mono_ms() - from < RIG_AT_ONCE_MS);
 }
 END_TEST
 
@@ -321,7 +322,7 @@ START_TEST(cancel_gives_up_everything) {
   rig.transport->cancel(rig.transport);
   int64_t from = leadx_clock_mono_ms();
   finish_all(requests, 20, LEADX_NET_INTERRUPTED);
-  ck_assert(leadx_clock_mono_ms() - from < 500);
+  ck_assert(leadx_clock_mono_ms() - from < RIG_AT_ONCE_MS);
   fault_server_clear(rig.server);
   leadx_request *req = rig_get("/");
   ck_assert_int_eq(req->net, LEADX_NET_ANSWER);
@@ -336,9 +337,9 @@ START_TEST(cancel_keeps_what_is_already_answered) {
   fault_server_add(rig.server, &rule);
   rig_start(first);
   rig_start(second);
-  ck_assert_ptr_eq(rig.transport->wait(rig.transport, 10000), first);
+  ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), first);
   rig.transport->cancel(rig.transport);
-  ck_assert_ptr_eq(rig.transport->wait(rig.transport, 10000), second);
+  ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), second);
   ck_assert_int_eq(first->net, LEADX_NET_ANSWER);
   ck_assert_int_eq(second->net, LEADX_NET_INTERRUPTED);
   leadx_request_free(first);
@@ -348,21 +349,19 @@ END_TEST
 
 START_TEST(an_interrupt_ends_everything_soon) {
   leadx_request *requests[20];
-  rig.transport->free(rig.transport);
-  rig.transport = rig_transport(8, RIG_RESPONSE_BYTES, 20000);
   fault_server_set(rig.server, FAULT_HANG, 0);
   start_many(requests, 20);
   /* The first answer may come to any of the places that ask. */
   rig.interrupts_after = 1 + _i;
   int64_t from = leadx_clock_mono_ms();
   finish_all(requests, 20, LEADX_NET_INTERRUPTED);
-  ck_assert_msg(leadx_clock_mono_ms() - from < 2000, "takes too long");
+  ck_assert_msg(leadx_clock_mono_ms() - from < RIG_AT_ONCE_MS, "takes too long");
 }
 END_TEST
 
 START_TEST(an_interrupt_stops_a_long_answer) {
   rig.transport->free(rig.transport);
-  rig.transport = rig_transport(8, (int64_t)256 << 20, 20000);
+  rig.transport = rig_transport(8, (int64_t)256 << 20, RIG_PATIENCE_MS);
   fault_server_set(rig.server, FAULT_BIG, 0);
   rig.interrupts_after = 3;
   leadx_request *req = rig_get("/");
@@ -373,7 +372,7 @@ START_TEST(an_interrupt_stops_a_long_answer) {
 END_TEST
 
 START_TEST(free_gives_up_what_is_still_in_flight) {
-  leadx_transport *t = rig_transport(2, RIG_RESPONSE_BYTES, 20000);
+  leadx_transport *t = rig_transport(2, RIG_RESPONSE_BYTES, RIG_PATIENCE_MS);
   leadx_request *requests[4];
   leadx_err err;
   leadx_err_clear(&err);
@@ -394,7 +393,7 @@ START_TEST(a_request_can_be_sent_again) {
   ck_assert_int_eq(req->status, 401);
   rig_answer(200, NULL, "[1]");
   rig_start(req);
-  ck_assert_ptr_eq(rig.transport->wait(rig.transport, 10000), req);
+  ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), req);
   ck_assert_int_eq(req->status, 200);
   ck_assert_str_eq(req->answer, "[1]");
   ck_assert_int_eq(req->retry_after_s, -1);
@@ -424,10 +423,11 @@ END_TEST
 
 /* https to a server that speaks something else: no fall back to http, ever. */
 START_TEST(https_never_falls_back_to_http) {
+  rig_hurry();
   leadx_request *req = leadx_request_new("GET");
   req->url = sqlite3_mprintf("https://127.0.0.1:%d/", fault_server_port(rig.server));
   rig_start(req);
-  ck_assert_ptr_eq(rig.transport->wait(rig.transport, 10000), req);
+  ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), req);
   ck_assert_int_eq(req->net, LEADX_NET_OFFLINE);
   ck_assert_int_eq(fault_server_count(rig.server), 0);
   leadx_request_free(req);
@@ -435,14 +435,14 @@ START_TEST(https_never_falls_back_to_http) {
 END_TEST
 
 START_TEST(a_ca_file_that_cannot_be_read_is_untrusted) {
-  leadx_http_limits limits = {RIG_TIMEOUT_MS, RIG_TIMEOUT_MS, 0, "/nonexistent/ca.pem", 1};
+  leadx_http_limits limits = {RIG_PATIENCE_MS, RIG_PATIENCE_MS, 0, "/nonexistent/ca.pem", 1};
   leadx_err err;
   leadx_err_clear(&err);
   leadx_transport *t = leadx_http_open(&limits, NULL, NULL, &err);
   leadx_request *req = leadx_request_new("GET");
   req->url = sqlite3_mprintf("https://127.0.0.1:%d/", fault_server_port(rig.server));
   ck_assert_int_eq(t->start(t, req, &err), SQLITE_OK);
-  ck_assert_ptr_eq(t->wait(t, 10000), req);
+  ck_assert_ptr_eq(t->wait(t, RIG_PATIENCE_MS), req);
   ck_assert_int_eq(req->net, LEADX_NET_UNTRUSTED);
   leadx_request_free(req);
   t->free(t);

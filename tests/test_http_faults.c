@@ -115,10 +115,25 @@ static const fault_case faults[] = {
   {{.status = 999}, ANSWERED, LEADX_CLASS_PROTOCOL},
 };
 
+/* Is it a matter of time? */
+static int is_slow(fault_kind kind) { return kind == FAULT_HANG || kind == FAULT_HANG_BODY || kind == FAULT_DRIP; }
+
+/* The transport that has met the fault goes on. One that hurries gets some tries, since a busy machine may be slower than it. */
+static void expect_answer(int m, int tries) {
+  leadx_class class_ = LEADX_CLASS_OFFLINE;
+  for (int i = 0; i < tries && class_ == LEADX_CLASS_OFFLINE; i++) {
+    leadx_request *req = rig_send(methods[m].method, methods[m].path, methods[m].body);
+    class_ = rig_class(req);
+    leadx_request_free(req);
+  }
+  ck_assert_int_eq(class_, LEADX_CLASS_OK);
+}
+
 START_TEST(a_fault_becomes_a_class_and_the_next_request_works) {
   const fault_case *fault = &faults[_i / COUNT(methods)];
   int m = _i % COUNT(methods);
   fault_server_add(rig.server, &fault->rule);
+  if (is_slow(fault->rule.kind)) rig_hurry();
   int64_t from = leadx_clock_mono_ms();
   leadx_request *req = rig_send(methods[m].method, methods[m].path, methods[m].body);
   ck_assert_msg(req->net == fault->net && rig_class(req) == fault->class_, "%s %s %d: net %d, %s (curl %d: %s)",
@@ -126,14 +141,12 @@ START_TEST(a_fault_becomes_a_class_and_the_next_request_works) {
                 leadx_class_name(rig_class(req)), req->curl_code, req->error);
   if (req->net != LEADX_NET_ANSWER) rig_no_answer(req);
   if (req->net == LEADX_NET_ANSWER && fault->rule.status) ck_assert_int_eq(req->status, fault->rule.status);
-  ck_assert_msg(leadx_clock_mono_ms() - from < RIG_TIMEOUT_MS + 700, "takes too long");
+  ck_assert_msg(leadx_clock_mono_ms() - from < RIG_AT_ONCE_MS, "takes too long");
   ck_assert_int_eq(strlen(req->answer), req->answer_bytes);
   leadx_request_free(req);
 
   fault_server_clear(rig.server);
-  req = rig_send(methods[m].method, methods[m].path, methods[m].body);
-  ck_assert_int_eq(rig_class(req), LEADX_CLASS_OK);
-  leadx_request_free(req);
+  expect_answer(m, is_slow(fault->rule.kind) ? 30 : 1);
   ck_assert_int_eq(fault_server_count(rig.server), fault_server_seen(rig.server, methods[m].method, methods[m].path));
 }
 END_TEST
@@ -167,10 +180,11 @@ END_TEST
 
 /* Some resolvers send such names to a page of theirs, which then has the wrong certificate. */
 START_TEST(a_name_that_does_not_exist_is_no_answer) {
+  rig_hurry();
   leadx_request *req = leadx_request_new("GET");
   req->url = sqlite3_mprintf("https://nobody.invalid/rest/v1/x");
   rig_start(req);
-  ck_assert_ptr_eq(rig.transport->wait(rig.transport, 10000), req);
+  ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), req);
   ck_assert(req->net == LEADX_NET_OFFLINE || req->net == LEADX_NET_UNTRUSTED);
   rig_no_answer(req);
   leadx_request_free(req);
