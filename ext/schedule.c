@@ -64,6 +64,7 @@ static leadx_doing sync_now(const char **trigger, const char *name, int *whole, 
 
 leadx_doing leadx_schedule_next(leadx_schedule *s, int64_t now, const char **trigger, int *whole, int64_t *wake_at) {
   int64_t commit_due = work_due(s, s->commit_at), retry_due = work_due(s, s->retry_at), sync_due = s->is_paused ? LEADX_NEVER : timer_due(s);
+  s->is_paused_anew = 0;
   if (s->asked && now >= s->asked_at) {
     const char *name = s->asked;
     s->asked = NULL;
@@ -91,10 +92,10 @@ static void ask(leadx_schedule *s, int64_t at, const char *name) {
   s->asked_at = at;
 }
 
-static void say_online(leadx_schedule *s) { s->is_paused = 0; }
+static void say_online(leadx_schedule *s) { s->is_paused = s->is_paused_anew = 0; }
 
 static void say_offline(leadx_schedule *s) {
-  s->is_paused = 1;
+  s->is_paused = s->is_paused_anew = 1;
   s->asked = NULL;
 }
 
@@ -174,7 +175,8 @@ void leadx_schedule_synced(leadx_schedule *s, int64_t now, leadx_ending ending, 
   s->not_before = wait_after(s, ending, now, throttled_until);
   s->commit_at = s->retry_at = LEADX_NEVER;
   if (is_heard) {
-    s->is_offline = s->is_paused = 0;
+    s->is_offline = 0;
+    s->is_paused = s->is_paused_anew;
     s->probe_at = LEADX_NEVER;
     s->probes = 0;
   }
@@ -195,7 +197,7 @@ void leadx_schedule_synced(leadx_schedule *s, int64_t now, leadx_ending ending, 
 }
 
 void leadx_schedule_probed(leadx_schedule *s, int64_t now, int answered) {
-  if (answered) {
+  if (answered && !s->is_paused_anew) {
     s->is_paused = 0;
     s->probe_at = LEADX_NEVER;
     ask(s, later(now, s->not_before), "online");

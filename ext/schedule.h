@@ -40,6 +40,7 @@ typedef struct leadx_schedule {
   const char *asked;     /* static */
   int64_t not_before;    /* backoff; what somebody asks for goes through it */
   int is_paused;         /* the application said that there is no network */
+  int is_paused_anew;    /* … after the sync or the probe that runs had begun: what it finds does not gainsay that */
   int in_background;     /* the application said that only the timer matters */
   int is_offline, needs_token;
   int has_work;          /* something waits to be sent */

@@ -308,6 +308,14 @@ static void show_error(worker *w, const leadx_err *err) {
   leadx_session_set_progress(w->ctx->session, &progress);
 }
 
+static void show_offline(leadx_ctx *ctx) {
+  leadx_progress progress;
+  leadx_session_get_progress(ctx->session, &progress);
+  progress.online = 0;
+  sqlite3_snprintf(sizeof progress.message, progress.message, "the application says that there is no network");
+  leadx_session_set_progress(ctx->session, &progress);
+}
+
 static void take_settings(worker *w, int64_t now) {
   const leadx_settings *settings = w->ctx->settings;
   w->schedule.backoff_ms = leadx_settings_ms(settings, LEADX_BACKOFF);
@@ -329,7 +337,9 @@ static void run_sync(worker *w, const char *trigger, int whole) {
   pthread_mutex_lock(&lock);
   take_settings(w, now);
   leadx_schedule_synced(&w->schedule, now, ending, whole, leadx_session_throttled_until(w->ctx->session));
+  int is_paused = w->schedule.is_paused;
   pthread_mutex_unlock(&lock);
+  if (is_paused) show_offline(w->ctx);
   take_stamp(w, &w->stamp);
   w->looks_left = LOOKS_PER_CHANGE;
   find_work(w, 1);
@@ -702,14 +712,6 @@ static int tell_worker(leadx_ctx *ctx, const char *event, int *told) {
   pthread_mutex_unlock(&lock);
   *told = w != NULL;
   return is_unknown;
-}
-
-static void show_offline(leadx_ctx *ctx) {
-  leadx_progress progress;
-  leadx_session_get_progress(ctx->session, &progress);
-  progress.online = 0;
-  sqlite3_snprintf(sizeof progress.message, progress.message, "the application says that there is no network");
-  leadx_session_set_progress(ctx->session, &progress);
 }
 
 char *leadx_worker_notify(leadx_ctx *ctx, const char *event, leadx_err *err) {

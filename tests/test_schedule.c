@@ -295,6 +295,25 @@ START_TEST(offline_pauses_until_somebody_says_otherwise) {
 }
 END_TEST
 
+/* What a sync or a probe finds that began before the word does not gainsay it. */
+START_TEST(offline_is_believed_while_a_sync_or_a_probe_runs) {
+  set_up_online();
+  leadx_schedule_committed(&s, 1000);
+  expect_sync(1500, "commit", 0);
+  leadx_schedule_notify(&s, 1510, "offline");
+  leadx_schedule_synced(&s, 1600, LEADX_ENDED_WELL, 0, 0);
+  leadx_schedule_committed(&s, 2000);
+  expect_rest(3000, INTERVAL);
+  ck_assert_int_eq(next(INTERVAL), LEADX_DO_PROBE);
+  leadx_schedule_notify(&s, INTERVAL, "offline");
+  leadx_schedule_probed(&s, INTERVAL + 100, 1);
+  expect_rest(INTERVAL + 100, 2 * INTERVAL + 100);
+  ck_assert_int_eq(next(2 * INTERVAL + 100), LEADX_DO_PROBE);
+  leadx_schedule_probed(&s, 2 * INTERVAL + 200, 1);
+  expect_sync(2 * INTERVAL + 200, "online", 1);
+}
+END_TEST
+
 START_TEST(who_forgets_to_say_online_is_found_out_by_the_timer) {
   set_up_online();
   leadx_schedule_notify(&s, 10, "offline");
@@ -362,6 +381,7 @@ Suite *test_schedule_suite(void) {
   TCase *words = tcase_create("words");
   tcase_add_loop_test(words, online_foreground_and_refresh_sync_at_once, 0, 3);
   tcase_add_test(words, offline_pauses_until_somebody_says_otherwise);
+  tcase_add_test(words, offline_is_believed_while_a_sync_or_a_probe_runs);
   tcase_add_test(words, who_forgets_to_say_online_is_found_out_by_the_timer);
   tcase_add_test(words, offline_takes_back_a_sync_that_was_asked_for);
   tcase_add_test(words, in_the_background_only_the_timer_counts);
