@@ -116,7 +116,7 @@ static sqlite3 *open_bare(const phone *d) {
 sqlite3 *phone_open(const phone *d, const char *url) {
   sqlite3 *db = open_bare(d);
   ck_assert_int_eq(sqlite3_leadx_init(db, NULL, NULL), SQLITE_OK);
-  char *sql = sqlite3_mprintf("SELECT leadx_configure(%Q, %Q), leadx_set_token(%Q)", url, need_env("LEADX_APIKEY"), need_env("LEADX_TOKEN"));
+  char *sql = sqlite3_mprintf("SELECT leadx_configure(%Q, %Q, '{\"timeout\":60}'), leadx_set_token(%Q)", url, need_env("LEADX_APIKEY"), need_env("LEADX_TOKEN"));
   sqlite3_free(phone_ask(db, sql));
   sqlite3_free(sql);
   return db;
@@ -142,7 +142,7 @@ static void expect(const phone *d, sqlite3 *db, const char *sql, const char *exp
 /* GETs a path below the server's URL. The answer is sqlite3_malloc text. */
 static char *server_get(const char *path) {
   leadx_err err = {0};
-  leadx_http_limits limits = {2000, 10000, 16 << 20, NULL, 1};
+  leadx_http_limits limits = {20000, 20000, 16 << 20, NULL, 1};
   leadx_transport *transport = leadx_http_open(&limits, NULL, NULL, &err);
   leadx_request *req = leadx_request_new("GET");
   char bearer[1024];
@@ -151,7 +151,7 @@ static char *server_get(const char *path) {
   ck_assert_int_eq(leadx_request_header(req, "apikey", need_env("LEADX_APIKEY")), SQLITE_OK);
   ck_assert_int_eq(leadx_request_header(req, "Authorization", bearer), SQLITE_OK);
   ck_assert_int_eq(transport->start(transport, req, &err), SQLITE_OK);
-  ck_assert_ptr_eq(transport->wait(transport, 10000), req);
+  ck_assert_ptr_eq(transport->wait(transport, 30000), req);
   ck_assert_msg(req->status == 200, "GET %s: %ld %s %s", path, req->status, req->answer, req->error);
   char *answer = sqlite3_mprintf("%s", req->answer);
   leadx_request_free(req);

@@ -9,24 +9,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fault_server.h"
+#include "live.h"
 #include "phone.h"
 #include "suites.h"
 
 enum { THREADS = 4, PROCESSES = 2, SYNCS = 12 };
 
 static fault_server *server;
-static char url[96];
+static char url[LIVE_URL_BYTES];
 static phone d;
 
 static void set_up(void) {
-  int port = 0;
-  ck_assert_ptr_nonnull(getenv("LEADX_URL"));
-  ck_assert_int_eq(sscanf(getenv("LEADX_URL"), "http://127.0.0.1:%d/", &port), 1);
-  server = fault_server_start();
-  ck_assert_ptr_nonnull(server);
-  fault_server_upstream(server, port);
-  snprintf(url, sizeof url, "%s/rest/v1", fault_server_url(server));
+  server = live_road(url);
   phone_init(&d, url, "WAL", 3);
 }
 
@@ -97,20 +91,21 @@ END_TEST
 START_TEST(a_second_sync_is_busy_while_the_first_waits_for_its_answer) {
   pthread_t thread;
   ck_assert_int_eq(phone_wait(&d, phone_start(&d, 1, 0)), 0);
-  fault_rule slow = {.method = "POST", .kind = FAULT_FORWARD_SLOW, .n = 600};
-  fault_server_add(server, &slow);
+  fault_rule held = {.method = "POST", .kind = FAULT_FORWARD_HELD};
+  fault_server_add(server, &held);
   sqlite3 *first = phone_open(&d, url), *second = phone_open(&d, url);
   sqlite3_free(phone_ask(first, "INSERT INTO customers(id, name) VALUES (leadx_uuid(), 'slow')"));
   oks = busies = others = 0;
   int seen = fault_server_seen(server, "POST", NULL);
   ck_assert_int_eq(pthread_create(&thread, NULL, sync_in_a_thread, first), 0);
-  for (int i = 0; i < 100 && fault_server_seen(server, "POST", NULL) == seen; i++) usleep(5000);
+  while (fault_server_seen(server, "POST", NULL) == seen) usleep(5000);
   char *state = phone_ask(second, "SELECT leadx_sync() ->> 'state'");
   ck_assert_str_eq(state, "busy");
   sqlite3_free(state);
   /* The user's writes do not wait for the network either. */
   sqlite3_busy_timeout(second, 0);
   sqlite3_free(phone_ask(second, "UPDATE customers SET notes = 'meanwhile' WHERE name = 'slow'"));
+  fault_server_clear(server);
   ck_assert_int_eq(pthread_join(thread, NULL), 0);
   ck_assert_int_eq(others, 0);
   ck_assert_int_eq(sqlite3_close(first), SQLITE_OK);

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "live.h"
 #include "phone.h"
-#include "fault_server.h"
 #include "suites.h"
 
 /* A device that has lived this long is replaced by a new one. */
@@ -147,19 +147,14 @@ static void add_troubles(fault_server *server, int per_thousand) {
   }
 }
 
-static fault_server *start_liar(char url[96], int per_thousand) {
-  fault_server *server = fault_server_start();
-  int port = 0;
-  ck_assert_ptr_nonnull(server);
-  ck_assert_int_eq(sscanf(getenv("LEADX_URL"), "http://127.0.0.1:%d/", &port), 1);
-  fault_server_upstream(server, port);
+static fault_server *start_liar(char url[LIVE_URL_BYTES], int per_thousand) {
+  fault_server *server = live_road(url);
   add_troubles(server, per_thousand);
-  snprintf(url, 96, "%s/rest/v1", fault_server_url(server));
   return server;
 }
 
 START_TEST(kills_cut_offs_and_lies_together_lose_nothing) {
-  char url[96];
+  char url[LIVE_URL_BYTES];
   seed = (unsigned)number_of("LEADX_SEED", 7);
   fault_server *server = start_liar(url, (int)number_of("LEADX_CRASH_FAULTS", 100));
   die_at_random(url);
@@ -203,7 +198,7 @@ static void mirror_into_truth(sqlite3 *db) {
 }
 
 START_TEST(an_edit_after_a_lost_answer_is_no_conflict) {
-  char url[96];
+  char url[LIVE_URL_BYTES];
   phone d;
   fault_rule lose = {.kind = FAULT_FORWARD_LOSE};
   const struct replay *replay = &replays[_i];

@@ -219,7 +219,7 @@ START_TEST(a_lease_holds_while_its_holder_may_live) {
   char sql[400];
   device_run(&device, "INSERT INTO customers VALUES ('c1', 'Ani')");
   snprintf(sql, sizeof sql,
-           "WITH t(now) AS (SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER))"
+           "WITH t(now) AS (SELECT unixepoch() * 1000000)"
            " UPDATE leadx_lease SET owner = %s, taken_us = (SELECT %s FROM t), expires_us = (SELECT %s FROM t)",
            leases[_i].owner, leases[_i].taken, leases[_i].expires);
   device_run(&device, sql);

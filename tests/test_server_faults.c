@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fault_server.h"
 #include "live.h"
 #include "suites.h"
 
@@ -16,14 +15,9 @@ static fault_server *road;
 #define C1 "c0000000-0000-4000-8000-000000000001"
 
 static void set_up(void) {
-  int port = 0;
-  char url[100];
+  char url[LIVE_URL_BYTES];
   live_wipe();
-  road = fault_server_start();
-  ck_assert_ptr_nonnull(road);
-  ck_assert_int_eq(sscanf(live_env("LEADX_URL"), "http://127.0.0.1:%d/", &port), 1);
-  fault_server_upstream(road, port);
-  snprintf(url, sizeof url, "%s/rest/v1", fault_server_url(road));
+  road = live_road(url);
   live_open(&device, 0, url);
 }
 
@@ -175,12 +169,13 @@ static void *push_on_second(void *arg) {
 START_TEST(a_second_sync_of_the_same_file_is_told_that_one_is_running) {
   sqlite3 *second = live_second(&device);
   add_one();
-  fault_rule rule = {.kind = FAULT_FORWARD_SLOW, .n = 600};
+  fault_rule rule = {.kind = FAULT_FORWARD_HELD};
   fault_server_add(road, &rule);
   pthread_t thread;
   ck_assert_int_eq(pthread_create(&thread, NULL, push_on_second, second), 0);
   while (fault_server_count(road) == 0) fault_sleep_ms(5);
   ck_assert_str_eq(live_push(&device), "busy");
+  fault_server_clear(road);
   void *state = NULL;
   pthread_join(thread, &state);
   ck_assert_str_eq(state, "ok");

@@ -8,27 +8,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fault_server.h"
 #include "live.h"
 #include "suites.h"
 
 static live_device device;
 static fault_server *road;
-static char road_url[100];
+static char road_url[LIVE_URL_BYTES];
 
 #define REFRESH "/auth/v1/token?grant_type=refresh_token"
 
 /* A device of user 1 that nobody has signed in on, on the road to the server. */
 static void set_up(void) {
-  int port = 0;
   live_wipe();
   live_psql("delete from auth.sessions; update auth.users set banned_until = null, email_confirmed_at = now();"
-            "update auth.config set jwt_exp_s = 3600, reuse_interval_s = 10, allow_parent_reuse = true");
-  road = fault_server_start();
-  ck_assert_ptr_nonnull(road);
-  ck_assert_int_eq(sscanf(live_env("LEADX_URL"), "http://127.0.0.1:%d/", &port), 1);
-  fault_server_upstream(road, port);
-  snprintf(road_url, sizeof road_url, "%s/rest/v1", fault_server_url(road));
+            "update auth.config set jwt_exp_s = 3600, reuse_interval_s = 600, allow_parent_reuse = true");
+  road = live_road(road_url);
   live_open(&device, 0, road_url);
   live_text(device.db, "SELECT leadx_logout()");
   fault_server_forget(road);
@@ -314,7 +308,7 @@ START_TEST(the_worker_renews_the_token_by_itself) {
   ask("SELECT leadx_set_token(%Q, %Q)", old_token(), new_session());
   live_text(device.db, "SELECT leadx_start()");
   add_customers(2, 1);
-  for (int i = 0; i < 200 && count_queue("status <> 'SYNCED'") > 0; i++) fault_sleep_ms(50);
+  live_wait(device.db, "SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'", "0");
   live_text(device.db, "SELECT leadx_stop()");
   ck_assert_int_eq(on_server(), 2);
   ck_assert_int_eq(refreshes(), 1);

@@ -91,6 +91,7 @@ static void both_have(const char *a, const char *b) {
 
 static void edit(live_device *device, const char *assignments) {
   char sql[200];
+  usleep(5000); /* the server's stamp has microseconds, this one milliseconds */
   snprintf(sql, sizeof sql, "UPDATE lab SET %s, updated_at = strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now') WHERE id = 'r'", assignments);
   live_run(device->db, sql);
   usleep(5000);
