@@ -164,17 +164,19 @@ start_postgrest() {
   start_daemon postgrest "$live/postgrest" "$live/postgrest.conf"
 }
 
-# PostgREST reads the schema again when it is told to, and says so in its log.
+# PostgREST reads the schema again when it is told to. Its log tells of any reading, also of one that began before; a
+# function that is made here is known only to one that began after everything else was done.
 reload_schema() {
-  local before
-  before=$(schema_loads)
-  run_psql -q -c "notify pgrst, 'reload config'" -c "notify pgrst, 'reload schema'"
-  wait_until 10 has_reloaded "$before" || die "PostgREST did not reload its schema"
+  local mark=reload_$$_$RANDOM
+  run_psql -q -v ON_ERROR_STOP=1 -c "create function auth_api.$mark() returns int language sql as 'select 1'" \
+    -c "notify pgrst, 'reload config'" -c "notify pgrst, 'reload schema'"
+  wait_until 60 is_known "$mark" || die "PostgREST did not reload its schema"
+  run_psql -q -c "drop function auth_api.$mark()"
 }
 
-schema_loads() { grep -c 'Schema cache loaded' "$live/log/postgrest.log" || true; }
-
-has_reloaded() { [ "$(schema_loads)" -gt "$1" ]; }
+is_known() {
+  curl -q -sf --noproxy '*' -o /dev/null -m 5 -H "Authorization: Bearer $anon" -H 'Accept-Profile: auth_api' "http://127.0.0.1:$port_rest/rpc/$1"
+}
 
 # nginx ----------------------------------------------------------------------------
 
