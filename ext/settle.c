@@ -422,11 +422,12 @@ static int is_own_mistake(const leadx_job *job, const leadx_verdict *verdict) {
          leadx_change_has_extras(job->changes[0]);
 }
 
-/* Name not found, no connection: not a byte of the request was sent. Or the server said that it did not look at it. */
+/* Name not found, no connection, and not a byte of the request was sent: libcurl says the same when a connection that it
+** had kept died with the request and it could not make another. Or the server said that it did not look at it. */
 static int was_unseen(const leadx_request *request) {
   int code = request->curl_code;
   if (request->net == LEADX_NET_ANSWER) return request->status == 401 || request->status == 429;
-  return request->net == LEADX_NET_OFFLINE && (code == 5 || code == 6 || code == 7);
+  return request->net == LEADX_NET_OFFLINE && request->bytes_out == 0 && (code == 5 || code == 6 || code == 7);
 }
 
 static void note_unseen(const leadx_job *job) {

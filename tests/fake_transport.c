@@ -178,6 +178,7 @@ void fake_fail(leadx_request *req, leadx_net net, int curl_code, const char *err
   req->answer_bytes = 0;
   req->net = net;
   req->curl_code = curl_code;
+  if (curl_code >= 5 && curl_code <= 7) req->bytes_out = 0; /* nobody was reached */
   req->status = 0;
   memcpy(req->error, text, sizeof text);
 }

@@ -169,6 +169,7 @@ START_TEST(a_closed_port_is_offline_and_opens_again) {
   fault_server_refuse(rig.server, 1);
   req = rig_get("/");
   ck_assert_int_eq(req->net, LEADX_NET_OFFLINE);
+  ck_assert_int_eq(req->bytes_out, 0);
   rig_no_answer(req);
   leadx_request_free(req);
   ck_assert_int_eq(fault_server_refuse(rig.server, 0), 0);

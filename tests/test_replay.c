@@ -210,6 +210,31 @@ static int refuse_all(void *ctx, leadx_request *req) {
   return 1;
 }
 
+/* A connection that was kept took the request along when it died, and there was no other. */
+static int lose_connection(void *ctx, leadx_request *req) {
+  (void)ctx;
+  if (strcmp(req->method, "GET") == 0 || faults_left-- <= 0) return 0;
+  int64_t bytes = req->bytes_out;
+  model_deliver(&model, req);
+  fake_fail(req, LEADX_NET_OFFLINE, 7, "connection refused");
+  req->bytes_out = bytes;
+  return 1;
+}
+
+/* B1, B16 */
+START_TEST(what_a_dead_connection_took_along_stays_marked_as_sent) {
+  device_run(&device, "INSERT INTO customers VALUES ('c1', 'Ani', 'Solo', NULL)");
+  faults_left = 1;
+  model.before = lose_connection;
+  ck_assert_str_eq(device_sync(&device), "offline");
+  ck_assert_int_eq(queue_count("sent_at IS NOT NULL AND status = 'PENDING'"), 1);
+  device_run(&device, "UPDATE customers SET name = 'Budi'");
+  ck_assert_str_eq(device_sync(&device), "ok");
+  ck_assert_str_eq(on_server("name"), "Budi");
+  ck_assert_int_eq(conflicts(), 0);
+}
+END_TEST
+
 /* B16 */
 START_TEST(what_never_left_is_not_marked_as_sent) {
   device_run(&device, "INSERT INTO customers VALUES ('c1', 'Ani', 'Solo', NULL)");
@@ -638,6 +663,7 @@ static TCase *scenarios(const char *name, void (*begin)(void)) {
   tcase_add_test(tcase, a_delete_whose_answer_was_lost_is_done);
   tcase_add_test(tcase, requests_that_arrive_twice_change_nothing);
   tcase_add_test(tcase, a_refused_connection_does_not_forget_what_another_request_carried);
+  tcase_add_test(tcase, what_a_dead_connection_took_along_stays_marked_as_sent);
   tcase_add_test(tcase, what_never_left_is_not_marked_as_sent);
   tcase_add_loop_test(tcase, what_was_refused_unseen_is_not_marked_as_sent, 0, 2);
   tcase_add_test(tcase, the_same_row_made_on_two_devices_is_compared_and_not_swallowed);

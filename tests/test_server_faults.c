@@ -78,6 +78,36 @@ START_TEST(an_answer_that_was_lost_leaves_neither_doubles_nor_conflicts) {
 }
 END_TEST
 
+static void *push_on_second(void *arg) {
+  char *state = strdup(live_text(arg, "SELECT json_extract(leadx_push(), '$.state')"));
+  return state;
+}
+
+/* B1, B16: the connection was kept, so libcurl tries again by itself, and reports that nobody can be reached. What had gone
+** over the old connection was sent all the same. */
+START_TEST(an_answer_that_was_lost_together_with_the_network_leaves_no_conflict) {
+  pthread_t thread;
+  void *state = NULL;
+  add_many(40);
+  live_run(device.db, "SELECT leadx_config('batch_max', 10)");
+  fault_rule rule = write_rule("POST", FAULT_FORWARD_HELD);
+  rule.from = 3; /* two travel at a time, and the third is the first that finds a connection */
+  fault_server_add(road, &rule);
+  ck_assert_int_eq(pthread_create(&thread, NULL, push_on_second, device.db), 0);
+  for (int i = 0; i < 1000 && atoi(live_psql("select count(*) from customers")) < 30; i++) fault_sleep_ms(10);
+  fault_server_refuse(road, 1);
+  pthread_join(thread, &state);
+  ck_assert_str_eq(state, "offline");
+  free(state);
+  fault_server_refuse(road, 0);
+  fault_server_clear(road);
+  live_run(device.db, "UPDATE customers SET name = name || '+'");
+  ck_assert_str_eq(live_push(&device), "ok");
+  ck_assert_int_eq(live_int(device.db, "SELECT count(*) FROM sync_conflicts"), 0);
+  ck_assert_str_eq(live_psql("select count(*) from customers where name like '%+'"), "40");
+}
+END_TEST
+
 /* B2 */
 START_TEST(a_replay_does_not_undo_a_colleague) {
   add_one();
@@ -160,11 +190,6 @@ START_TEST(rows_written_without_the_extension_are_delivered) {
 }
 END_TEST
 
-static void *push_on_second(void *arg) {
-  char *state = strdup(live_text(arg, "SELECT json_extract(leadx_push(), '$.state')"));
-  return state;
-}
-
 /* Two connections: the one gets to work, the other is told. */
 START_TEST(a_second_sync_of_the_same_file_is_told_that_one_is_running) {
   sqlite3 *second = live_second(&device);
@@ -222,6 +247,7 @@ static TCase *losing_answers(const char *name) {
   TCase *tcase = tcase_create(name);
   tcase_add_checked_fixture(tcase, set_up, tear_down);
   tcase_add_loop_test(tcase, an_answer_that_was_lost_leaves_neither_doubles_nor_conflicts, 0, 12);
+  tcase_add_test(tcase, an_answer_that_was_lost_together_with_the_network_leaves_no_conflict);
   tcase_add_test(tcase, a_replay_does_not_undo_a_colleague);
   return tcase;
 }
