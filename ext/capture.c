@@ -548,18 +548,27 @@ static int install_one(leadx_db *db, const leadx_table *table, int which, int *r
   return rc;
 }
 
-/* The name of a trigger of ours that bears another table's name, in sqlite3_malloc memory; NULL when there is none. */
-static char *find_stray(leadx_db *db, const leadx_table *table, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_STRAY_TRIGGER, err, "s", table->name);
+/* Lends a statement about the table's triggers: ?1 is its name, ?2 to ?5 are the names of ours. */
+static sqlite3_stmt *query_triggers(leadx_db *db, const leadx_table *table, int sql_id, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_query(db, sql_id, err, "s", table->name);
   if (!stmt) return NULL;
-  char *found = NULL;
   int rc = SQLITE_OK;
   for (int i = 0; i < LEADX_TRIGGERS && rc == SQLITE_OK; i++) {
     char *name = leadx_capture_name(table, i);
     rc = name ? sqlite3_bind_text(stmt, 2 + i, name, -1, sqlite3_free) : SQLITE_NOMEM;
   }
-  if (rc != SQLITE_OK) leadx_err_nomem(err);
-  if (rc == SQLITE_OK && leadx_db_next(db, stmt, err)) {
+  if (rc == SQLITE_OK) return stmt;
+  leadx_err_nomem(err);
+  leadx_db_put(db, stmt);
+  return NULL;
+}
+
+/* The name of a trigger of ours that bears another table's name, in sqlite3_malloc memory; NULL when there is none. */
+static char *find_stray(leadx_db *db, const leadx_table *table, leadx_err *err) {
+  sqlite3_stmt *stmt = query_triggers(db, table, LEADX_SQL_TABLE_STRAY_TRIGGER, err);
+  if (!stmt) return NULL;
+  char *found = NULL;
+  if (leadx_db_next(db, stmt, err)) {
     const char *name = leadx_db_text(stmt, 0, err);
     found = name ? sqlite3_mprintf("%s", name) : NULL;
     if (!found) leadx_err_nomem(err);
@@ -576,6 +585,16 @@ static int drop_strays(leadx_db *db, const leadx_table *table, leadx_err *err) {
     sqlite3_free(name);
   }
   return err->rc;
+}
+
+/* An application's trigger that is newer than ours runs before them, and what it writes would be captured before the
+** write that it answers: ours are made anew, as the newest. */
+static int drop_overtaken(leadx_db *db, const leadx_table *table, leadx_err *err) {
+  sqlite3_stmt *stmt = query_triggers(db, table, LEADX_SQL_TABLE_TRIGGER_BEFORE_OURS, err);
+  if (!stmt) return err->rc;
+  int overtaken = leadx_db_next(db, stmt, err) && sqlite3_column_int(stmt, 0);
+  leadx_db_put(db, stmt);
+  return overtaken ? leadx_capture_remove(db, table->name, err) : err->rc;
 }
 
 int leadx_capture_hash(leadx_db *db, const leadx_table *table, uint64_t *hash, leadx_err *err) {
@@ -613,6 +632,7 @@ int leadx_capture_install(leadx_db *db, const leadx_table *table, int *renewed, 
     rc = leadx_capture_remove(db, table->name, err);
   } else {
     if (rc == SQLITE_OK) rc = install_way_in(db, &fresh, err);
+    if (rc == SQLITE_OK) rc = drop_overtaken(db, table, err);
     for (int i = 0; i < LEADX_TRIGGERS && rc == SQLITE_OK; i++) rc = install_one(db, table, i, &fresh, err);
   }
   if (renewed) *renewed = fresh;

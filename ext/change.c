@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "capture.h"
 #include "clock.h"
 #include "hash.h"
 
@@ -23,7 +24,7 @@ void leadx_change_fold(leadx_change *change) {
   change->sent = change->recreate = change->created_here = 0;
   for (int i = 0; i < change->nmembers; i++) {
     const leadx_member *member = &change->members[i];
-    if (net == LEADX_NOTHING && member->action == LEADX_CREATE) change->created_here = 1;
+    if ((net == LEADX_NOTHING || net == LEADX_UPDATE) && member->action == LEADX_CREATE) change->created_here = 1;
     if (net == LEADX_DELETE && member->action == LEADX_CREATE) change->recreate = 1;
     if (member->action == LEADX_DELETE) change->recreate = 0;
     if (member->sent) change->sent = 1;
@@ -197,6 +198,55 @@ static int read_members(leadx_db *db, leadx_change *change, leadx_err *err) {
   return rc;
 }
 
+/* ---- the order ---- */
+
+/* The local row as a trigger would write it, in sqlite3_malloc memory; NULL (and no error) when there is none. */
+static char *read_local(leadx_db *db, const leadx_change *change, leadx_err *err) {
+  const leadx_table *table = change->table;
+  char *name = sqlite3_mprintf("\"%w\"", table->name), *copy = NULL;
+  sqlite3_str *sql = sqlite3_str_new(NULL);
+  if (!name) leadx_db_spoil(sql);
+  sqlite3_str_appendall(sql, "SELECT ");
+  leadx_capture_row(sql, table, name ? name : "NULL");
+  sqlite3_str_appendf(sql, " FROM main.%s WHERE ", name ? name : "NULL");
+  leadx_table_where_key(table, sql, 1);
+  sqlite3_free(name);
+  sqlite3_stmt *stmt = leadx_db_get_str(db, sql, err);
+  if (!stmt) return NULL;
+  int rc = leadx_table_bind_key(table, stmt, 1, change->key);
+  if (rc == SQLITE_NOMEM) leadx_err_nomem(err);
+  const char *text = rc == SQLITE_OK && leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
+  if (text && !(copy = sqlite3_mprintf("%s", text))) leadx_err_nomem(err);
+  leadx_db_put(db, stmt);
+  return copy;
+}
+
+/* *same: does that member say what the local row is? */
+static int says_local(leadx_db *db, const leadx_member *member, const char *local, int *same, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_QUEUE_READ, err, "s", member->id);
+  if (!stmt) return err->rc;
+  const char *payload = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 1, err) : NULL;
+  *same = member->action != LEADX_DELETE && payload && strcmp(payload, local) == 0;
+  leadx_db_put(db, stmt);
+  return err->rc;
+}
+
+/* SQLite runs the newest trigger of a table first. What an application's trigger, made after ours, writes into the row
+** that it watches is captured before the write that it answers. The local row tells which member was the last in truth. */
+static int put_in_order(leadx_db *db, leadx_change *change, leadx_err *err) {
+  int last = change->nmembers - 1, same = 0;
+  if (last < 1) return SQLITE_OK;
+  char *local = read_local(db, change, err);
+  for (int i = last; local && i >= 0 && err->rc == SQLITE_OK && !same; i--) {
+    if (says_local(db, &change->members[i], local, &same, err) != SQLITE_OK || !same) continue;
+    leadx_member newest = change->members[i];
+    memmove(&change->members[i], &change->members[i + 1], sizeof newest * (size_t)(last - i));
+    change->members[last] = newest;
+  }
+  sqlite3_free(local);
+  return err->rc;
+}
+
 /* ---- the key ---- */
 
 static int same_key_value(leadx_type type, leadx_slice mine, leadx_slice theirs) {
@@ -259,6 +309,13 @@ static int build_key(leadx_change *change, leadx_err *err) {
 
 /* ---- what only the payloads tell ---- */
 
+static int has_create(const leadx_change *change) {
+  for (int i = 0; i < change->nmembers; i++) {
+    if (change->members[i].action == LEADX_CREATE) return 1;
+  }
+  return 0;
+}
+
 static int read_shadow(leadx_db *db, leadx_change *change, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_SHADOW_GET, err, "ss", change->table->entity, change->key);
   if (!stmt) return err->rc;
@@ -310,8 +367,9 @@ static void read_client_time(leadx_change *change) {
 
 int leadx_change_load(leadx_db *db, leadx_change *change, leadx_err *err) {
   leadx_change_unload(change);
+  int rc = put_in_order(db, change, err);
   leadx_change_fold(change);
-  int rc = read_members(db, change, err);
+  if (rc == SQLITE_OK) rc = read_members(db, change, err);
   /* What a row held that is gone since is nobody's concern. */
   if (change->nmembers > 1 && (change->action == LEADX_DELETE || change->action == LEADX_NOTHING)) change->problem = 0;
   if (rc == SQLITE_OK) rc = build_key(change, err);
@@ -319,6 +377,8 @@ int leadx_change_load(leadx_db *db, leadx_change *change, leadx_err *err) {
   if (rc != SQLITE_OK) return rc;
   if (change->table->soft_delete && change->known && change->recreate) change->undelete = 1;
   if (change->action == LEADX_CREATE && change->known) change->action = LEADX_UPDATE;
+  /* An UPDATE that was captured before the CREATE that it followed: the server need not have the row. */
+  if (change->action == LEADX_UPDATE && !change->known && has_create(change)) change->recreate = 1;
   /* The CREATE that a DELETE took back was a REPLACE of a row that the server has. */
   if (change->action == LEADX_NOTHING && change->known) change->action = LEADX_DELETE;
   if (change->action == LEADX_UPDATE) drop_unchanged(change);

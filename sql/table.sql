@@ -59,6 +59,12 @@ WHERE table_name COLLATE NOCASE NOT IN (SELECT name FROM main.sqlite_schema WHER
 SELECT name FROM main.sqlite_schema
 WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE AND name LIKE 'leadx\_%' ESCAPE '\' AND name NOT IN (?2, ?3, ?4, ?5) LIMIT 1
 
+-- name: table_trigger_before_ours
+-- SQLite runs the newest trigger first. Is there one on the table that is newer than one of ours (?2 to ?5), and may write the row after us?
+SELECT EXISTS (SELECT 1 FROM main.sqlite_schema a JOIN main.sqlite_schema b ON b.tbl_name = a.tbl_name COLLATE NOCASE AND b.rowid < a.rowid
+  WHERE a.type = 'trigger' AND a.tbl_name = ?1 COLLATE NOCASE AND a.sql LIKE '%after%' AND a.name NOT IN (?2, ?3, ?4, ?5)
+    AND b.type = 'trigger' AND b.name IN (?2, ?3, ?4, ?5))
+
 -- name: table_set_error
 UPDATE main.leadx_tables SET last_error = ?2 WHERE table_name = ?1
 
