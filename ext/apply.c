@@ -42,9 +42,20 @@ static leadx_slice *read_row(const leadx_table *table, leadx_slice row) {
   return values;
 }
 
-/* Which columns of the server's row the local row does not have yet, as text of '0' and '1'. */
+/* Was every column queued, as a trigger does? */
+static int is_whole(const leadx_change *change) {
+  for (int i = 0; i < change->table->ncolumns; i++) {
+    const leadx_field *field = leadx_change_field(change, i);
+    if (!field || !field->value.n) return 0;
+  }
+  return 1;
+}
+
+/* Which columns of the server's row the local row does not have yet, as text of '0' and '1'. What the local row has is
+** known only if all of it was queued. */
 static char *differing_columns(const leadx_change *change, const leadx_slice *values, int *count) {
   const leadx_table *table = change->table;
+  int whole = is_whole(change);
   char *mask = sqlite3_malloc64((size_t)table->ncolumns + 1);
   if (!mask) return NULL;
   *count = 0;
@@ -53,7 +64,7 @@ static char *differing_columns(const leadx_change *change, const leadx_slice *va
     const leadx_field *field = leadx_change_field(change, i);
     int known = theirs.n && table->columns[i].key_position == 0;
     int null_refused = leadx_json_kind_of(theirs) == LEADX_JSON_NULL && table->columns[i].not_null;
-    int differs = known && !null_refused && !(field && field->value.n && leadx_wire_equal(table->columns[i].type, field->value, theirs));
+    int differs = known && !null_refused && !(whole && leadx_wire_equal(table->columns[i].type, field->value, theirs));
     mask[i] = differs ? '1' : '0';
     *count += differs;
   }
@@ -61,8 +72,8 @@ static char *differing_columns(const leadx_change *change, const leadx_slice *va
   return mask;
 }
 
-/* Where the parameters of a write-back begin: payload, flag, key, what was queued, what is set. */
-enum { PAYLOAD_PARAMETER = 1, IS_WHOLE_PARAMETER, KEY_PARAMETER };
+/* Where the parameters of a write-back begin: payload, flags, key, what was queued, what is set. */
+enum { PAYLOAD_PARAMETER = 1, IS_WHOLE_PARAMETER, ANYWAY_PARAMETER, KEY_PARAMETER };
 /* Columns joined by one chain of ANDs: SQLite bounds how deep an expression may be. */
 #define CHAIN_LENGTH 100
 
@@ -77,7 +88,7 @@ static void append_as_queued(sqlite3_str *sql, const leadx_table *table) {
 
 /* UPDATE t SET the differing columns [, pending = 0] WHERE key AND the row is still as it was queued: column by
 ** column, or, for the few values that one cannot read back from the payload, by writing the payload anew and
-** comparing the texts, which takes twenty times as long. */
+** comparing the texts, which takes twenty times as long. Or anyway. */
 static sqlite3_stmt *prepare_write_back(leadx_db *db, const leadx_table *table, const char *mask, leadx_err *err) {
   sqlite3_str *sql = sqlite3_str_new(NULL);
   int n = 0, parameter = KEY_PARAMETER + table->nkey + table->ncolumns;
@@ -90,7 +101,7 @@ static sqlite3_stmt *prepare_write_back(leadx_db *db, const leadx_table *table, 
   if (table->pending) sqlite3_str_appendf(sql, "%s\"%w\" = 0", n ? ", " : "", table->pending);
   sqlite3_str_appendall(sql, " WHERE ");
   leadx_table_where_key(table, sql, KEY_PARAMETER);
-  sqlite3_str_appendf(sql, " AND ((?%d AND ", IS_WHOLE_PARAMETER);
+  sqlite3_str_appendf(sql, " AND (?%d OR (?%d AND ", ANYWAY_PARAMETER, IS_WHOLE_PARAMETER);
   append_as_queued(sql, table);
   sqlite3_str_appendf(sql, ") OR ?%d = ", PAYLOAD_PARAMETER);
   leadx_capture_row(sql, table, row ? row : "NULL");
@@ -125,13 +136,17 @@ static int bind_queued(sqlite3_stmt *stmt, int parameter, leadx_type type, leadx
 
 static int bind_all_queued(sqlite3_stmt *stmt, const leadx_change *change) {
   const leadx_table *table = change->table;
-  int is_whole = 1, rc = SQLITE_OK;
+  int rc = sqlite3_bind_int(stmt, IS_WHOLE_PARAMETER, is_whole(change));
   for (int i = 0; i < table->ncolumns && rc == SQLITE_OK; i++) {
     const leadx_field *field = leadx_change_field(change, i);
-    if (!field || !field->value.n) is_whole = 0;
-    else rc = bind_queued(stmt, KEY_PARAMETER + table->nkey + i, table->columns[i].type, field->value);
+    if (field && field->value.n) rc = bind_queued(stmt, KEY_PARAMETER + table->nkey + i, table->columns[i].type, field->value);
   }
-  return rc == SQLITE_OK ? sqlite3_bind_int(stmt, IS_WHOLE_PARAMETER, is_whole) : rc;
+  return rc;
+}
+
+static int has_unsent(leadx_db *db, const leadx_table *table, const char *key, int64_t *unsent, leadx_err *err) {
+  *unsent = 0;
+  return leadx_db_int(db, LEADX_SQL_QUEUE_HAS_UNSENT, err, unsent, "ss", table->entity, key);
 }
 
 static int bind_columns(sqlite3_stmt *stmt, const leadx_table *table, const char *mask, const leadx_slice *values) {
@@ -145,9 +160,14 @@ static int bind_columns(sqlite3_stmt *stmt, const leadx_table *table, const char
 /* A server value that the local table's own rules refuse must not undo the ack: the row keeps what it has. */
 static int is_refusal(int rc) { return (rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_MISMATCH; }
 
-static int write_back_values(leadx_db *db, leadx_apply *apply, const leadx_change *change, const leadx_slice *values, leadx_err *err) {
+/* What an application queued by itself need not say what the local row holds: then only a later change keeps the
+** server's row out. *written: it went in, or there was nothing to write. */
+static int write_back_values(leadx_db *db, leadx_apply *apply, const leadx_change *change, const leadx_slice *values, int *written,
+                             leadx_err *err) {
   leadx_table *table = change->table;
+  int64_t later = 1;
   int count = 0;
+  *written = 1;
   char *mask = differing_columns(change, values, &count);
   if (!mask) return leadx_err_nomem(err);
   if (count == 0 && !table->pending) {
@@ -155,12 +175,14 @@ static int write_back_values(leadx_db *db, leadx_apply *apply, const leadx_chang
     return SQLITE_OK;
   }
   sqlite3_stmt *stmt = write_back_statement(db, apply, table, mask, err);
-  if (!stmt) return err->rc;
+  if (!stmt || (!is_whole(change) && has_unsent(db, table, change->key, &later, err) != SQLITE_OK)) return err->rc;
   int rc = sqlite3_bind_text(stmt, PAYLOAD_PARAMETER, change->newest_payload, -1, SQLITE_STATIC);
+  if (rc == SQLITE_OK) rc = sqlite3_bind_int(stmt, ANYWAY_PARAMETER, !later);
   if (rc == SQLITE_OK) rc = leadx_table_bind_key(table, stmt, KEY_PARAMETER, change->key);
   if (rc == SQLITE_OK) rc = bind_all_queued(stmt, change);
   if (rc == SQLITE_OK) rc = bind_columns(stmt, table, apply->columns, values);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
+  *written = sqlite3_changes(db->handle) > 0;
   sqlite3_reset(stmt);
   sqlite3_clear_bindings(stmt);
   /* The pull tries again: a parent that has not come yet may be all that is missing. */
@@ -169,12 +191,49 @@ static int write_back_values(leadx_db *db, leadx_apply *apply, const leadx_chang
   return leadx_err_db(err, db->handle, rc, "write the server's row back");
 }
 
-static int write_back(leadx_db *db, leadx_apply *apply, const leadx_change *change, leadx_slice row, leadx_err *err) {
+static int write_back(leadx_db *db, leadx_apply *apply, const leadx_change *change, leadx_slice row, int *written, leadx_err *err) {
   leadx_slice *values = read_row(change->table, row);
   if (!values) return leadx_err_nomem(err);
-  int rc = write_back_values(db, apply, change, values, err);
+  int rc = write_back_values(db, apply, change, values, written, err);
   sqlite3_free(values);
   return rc;
+}
+
+int leadx_apply_settled(leadx_db *db, const leadx_table *table, const char *key, leadx_err *err) {
+  int64_t unsent = 0;
+  if (!table->pending || has_unsent(db, table, key, &unsent, err) != SQLITE_OK || unsent) return err->rc;
+  sqlite3_str *sql = sqlite3_str_new(NULL);
+  sqlite3_str_appendf(sql, "UPDATE main.\"%w\" SET \"%w\" = 0 WHERE ", table->name, table->pending);
+  leadx_table_where_key(table, sql, 1);
+  sqlite3_stmt *stmt = leadx_db_get_str(db, sql, err);
+  if (!stmt) return err->rc;
+  int rc = leadx_table_bind_key(table, stmt, 1, key);
+  if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
+  leadx_db_put(db, stmt);
+  return rc == SQLITE_DONE || is_refusal(rc) ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "clear the pending column");
+}
+
+static int has_local(leadx_db *db, const leadx_change *change, int *yes, leadx_err *err) {
+  sqlite3_str *sql = sqlite3_str_new(NULL);
+  sqlite3_str_appendf(sql, "SELECT 1 FROM main.\"%w\" WHERE ", change->table->name);
+  leadx_table_where_key(change->table, sql, 1);
+  sqlite3_stmt *stmt = leadx_db_get_str(db, sql, err);
+  if (!stmt) return err->rc;
+  int rc = leadx_table_bind_key(change->table, stmt, 1, change->key);
+  if (rc == SQLITE_NOMEM) leadx_err_nomem(err);
+  *yes = rc == SQLITE_OK && leadx_db_next(db, stmt, err);
+  leadx_db_put(db, stmt);
+  return err->rc;
+}
+
+/* An application may queue what it did not write into its own table: the server's row is there and ours is not, or the
+** other way round. The next pull sees to it, unless a later change will. */
+static int leave_to_pull(leadx_db *db, const leadx_change *change, leadx_err *err) {
+  int is_here = 0, is_there = change->action != LEADX_DELETE;
+  int64_t unsent = 0;
+  if (change->table->mode == LEADX_MODE_PUSH || has_local(db, change, &is_here, err) != SQLITE_OK || is_here == is_there) return err->rc;
+  if (has_unsent(db, change->table, change->key, &unsent, err) != SQLITE_OK || unsent) return err->rc;
+  return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "sss", change->table->entity, change->key, "what was sent was not the local row");
 }
 
 static sqlite3_stmt *stamp_statement(leadx_db *db, leadx_apply *apply, leadx_table *table, leadx_err *err) {
@@ -201,9 +260,12 @@ static int stamp_synced(leadx_db *db, leadx_apply *apply, const leadx_change *ch
 }
 
 int leadx_apply_acked(leadx_db *db, leadx_apply *apply, const leadx_change *change, leadx_slice row, leadx_err *err) {
-  int rc = SQLITE_OK;
-  if (change->action == LEADX_DELETE || !change->newest_payload) return SQLITE_OK;
-  rc = write_back(db, apply, change, row, err);
+  int written = 1, rc = SQLITE_OK;
+  if (change->action == LEADX_DELETE) return leave_to_pull(db, change, err);
+  if (!change->newest_payload) return SQLITE_OK;
+  rc = write_back(db, apply, change, row, &written, err);
+  if (rc == SQLITE_OK && !written) rc = leadx_apply_settled(db, change->table, change->key, err);
+  if (rc == SQLITE_OK && !written && row.n) rc = leave_to_pull(db, change, err);
   if (rc == SQLITE_OK && change->table->synced_at) rc = stamp_synced(db, apply, change, err);
   return rc;
 }

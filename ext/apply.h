@@ -21,9 +21,12 @@ int leadx_apply_end(leadx_db *db, leadx_err *err);
 
 /* After an ack: writes what differs in the server's row (stamps, computed columns) to the local row,
 ** unless the row changed again since the change was queued; keeps the columns `pending` and
-** `synced_at`. An empty row (the server returned none, or there was nothing to send) only does the latter.
-** Between begin and end. */
+** `synced_at`. An empty row (the server returned none, or there was nothing to send) only does the latter. A row that
+** is only here, or only there, is left to the next pull. Between begin and end. */
 int leadx_apply_acked(leadx_db *db, leadx_apply *apply, const leadx_change *change, leadx_slice row, leadx_err *err);
+
+/* Clears the column `pending`, where the table has one, if nothing of the row is unsent any more. */
+int leadx_apply_settled(leadx_db *db, const leadx_table *table, const char *key, leadx_err *err);
 
 /* Removes a local row that the server does not show any more, with what hangs on it by the local foreign keys. *refused: why
 ** it stays, NULL when it is gone; a static text. It stays when other rows hold it, or when an

@@ -428,6 +428,25 @@ static void append_texts(sqlite3_str *sql, const leadx_table *table, const char 
   sqlite3_str_appendall(sql, " END");
 }
 
+char *leadx_capture_local(leadx_db *db, const leadx_table *table, const char *key, leadx_err *err) {
+  char *name = sqlite3_mprintf("\"%w\"", table->name), *copy = NULL;
+  sqlite3_str *sql = sqlite3_str_new(NULL);
+  if (!name) leadx_db_spoil(sql);
+  sqlite3_str_appendall(sql, "SELECT ");
+  leadx_capture_row(sql, table, name ? name : "NULL");
+  sqlite3_str_appendf(sql, " FROM main.%s WHERE ", name ? name : "NULL");
+  leadx_table_where_key(table, sql, 1);
+  sqlite3_free(name);
+  sqlite3_stmt *stmt = leadx_db_get_str(db, sql, err);
+  if (!stmt) return NULL;
+  int rc = leadx_table_bind_key(table, stmt, 1, key);
+  const char *text = rc == SQLITE_OK && leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
+  if (text && !(copy = sqlite3_mprintf("%s", text))) leadx_err_nomem(err);
+  if (rc != SQLITE_OK && rc != SQLITE_MISMATCH) leadx_err_db(err, db->handle, rc, "read the local row");
+  leadx_db_put(db, stmt);
+  return copy;
+}
+
 void leadx_capture_id(sqlite3_str *sql) { sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_ID]); }
 
 /* ---- whole triggers ---- */

@@ -11,6 +11,8 @@
 void leadx_capture_row(sqlite3_str *sql, const leadx_table *table, const char *row);
 /* Appends an expression that yields the row's entity_id. */
 void leadx_capture_key(sqlite3_str *sql, const leadx_table *table, const char *row);
+/* The local row of a key as a trigger would write it, in sqlite3_malloc memory; NULL without an error when it is not there. */
+char *leadx_capture_local(leadx_db *db, const leadx_table *table, const char *key, leadx_err *err);
 /* Appends an expression that yields a new queue id: a UUIDv7 whose text order follows time and, within
 ** a millisecond, the order of the queue. */
 void leadx_capture_id(sqlite3_str *sql);

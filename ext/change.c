@@ -200,27 +200,6 @@ static int read_members(leadx_db *db, leadx_change *change, leadx_err *err) {
 
 /* ---- the order ---- */
 
-/* The local row as a trigger would write it, in sqlite3_malloc memory; NULL (and no error) when there is none. */
-static char *read_local(leadx_db *db, const leadx_change *change, leadx_err *err) {
-  const leadx_table *table = change->table;
-  char *name = sqlite3_mprintf("\"%w\"", table->name), *copy = NULL;
-  sqlite3_str *sql = sqlite3_str_new(NULL);
-  if (!name) leadx_db_spoil(sql);
-  sqlite3_str_appendall(sql, "SELECT ");
-  leadx_capture_row(sql, table, name ? name : "NULL");
-  sqlite3_str_appendf(sql, " FROM main.%s WHERE ", name ? name : "NULL");
-  leadx_table_where_key(table, sql, 1);
-  sqlite3_free(name);
-  sqlite3_stmt *stmt = leadx_db_get_str(db, sql, err);
-  if (!stmt) return NULL;
-  int rc = leadx_table_bind_key(table, stmt, 1, change->key);
-  if (rc == SQLITE_NOMEM) leadx_err_nomem(err);
-  const char *text = rc == SQLITE_OK && leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
-  if (text && !(copy = sqlite3_mprintf("%s", text))) leadx_err_nomem(err);
-  leadx_db_put(db, stmt);
-  return copy;
-}
-
 /* *same: does that member say what the local row is? */
 static int says_local(leadx_db *db, const leadx_member *member, const char *local, int *same, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_QUEUE_READ, err, "s", member->id);
@@ -236,7 +215,7 @@ static int says_local(leadx_db *db, const leadx_member *member, const char *loca
 static int put_in_order(leadx_db *db, leadx_change *change, leadx_err *err) {
   int last = change->nmembers - 1, same = 0;
   if (last < 1) return SQLITE_OK;
-  char *local = read_local(db, change, err);
+  char *local = leadx_capture_local(db, change->table, change->key, err);
   for (int i = last; local && i >= 0 && err->rc == SQLITE_OK && !same; i--) {
     if (says_local(db, &change->members[i], local, &same, err) != SQLITE_OK || !same) continue;
     leadx_member newest = change->members[i];

@@ -321,7 +321,7 @@ int leadx_db_nest_close(leadx_db *db, int rc, leadx_err *err) {
 
 int leadx_db_guard(leadx_db *db, const char *who, leadx_err *err) {
   if (sqlite3_get_autocommit(db->handle) && sqlite3_txn_state(db->handle, NULL) == SQLITE_TXN_NONE) return SQLITE_OK;
-  return leadx_err_set(err, SQLITE_MISUSE,
+  return leadx_err_set(err, SQLITE_ERROR,
                        "%s: cannot run inside a transaction or inside a statement that reads or writes tables; "
                        "COMMIT first, then run SELECT %s() by itself",
                        who, who);
@@ -330,7 +330,7 @@ int leadx_db_guard(leadx_db *db, const char *who, leadx_err *err) {
 int leadx_db_guard_write(leadx_db *db, const char *who, leadx_err *err) {
   for (sqlite3_stmt *stmt = sqlite3_next_stmt(db->handle, NULL); stmt; stmt = sqlite3_next_stmt(db->handle, stmt)) {
     if (!sqlite3_stmt_busy(stmt) || sqlite3_stmt_readonly(stmt)) continue;
-    return leadx_err_set(err, SQLITE_MISUSE, "%s: cannot run inside a statement that writes; run SELECT %s(…) by itself", who, who);
+    return leadx_err_set(err, SQLITE_ERROR, "%s: cannot run inside a statement that writes; run SELECT %s(…) by itself", who, who);
   }
   return SQLITE_OK;
 }

@@ -87,7 +87,7 @@ void leadx_db_rollback(leadx_db *db);
 int leadx_db_nest_open(leadx_db *db, leadx_err *err);
 int leadx_db_nest_close(leadx_db *db, int rc, leadx_err *err);
 
-/* Refuses (SQLITE_MISUSE, a text that advises COMMIT) when the connection is inside a
+/* Refuses (with a text that advises COMMIT) when the connection is inside a
 ** transaction or inside another statement that reads. */
 int leadx_db_guard(leadx_db *db, const char *who, leadx_err *err);
 

@@ -226,26 +226,6 @@ static int write_local(leadx_db *db, const leadx_question *question, const char 
   return SQLITE_OK;
 }
 
-/* The local row in wire form; NULL without an error when it is gone. */
-static char *read_local(leadx_db *db, const leadx_question *question, leadx_err *err) {
-  const leadx_table *table = question->table;
-  sqlite3_str *sql = sqlite3_str_new(NULL);
-  char *name = sqlite3_mprintf("\"%w\"", table->name), *text = NULL;
-  if (!name) leadx_db_spoil(sql);
-  sqlite3_str_appendall(sql, "SELECT ");
-  leadx_capture_row(sql, table, name ? name : "NULL");
-  sqlite3_str_appendf(sql, " FROM main.%s WHERE ", name ? name : "NULL");
-  leadx_table_where_key(table, sql, 1);
-  sqlite3_free(name);
-  sqlite3_stmt *stmt = leadx_db_prepare_str(db, sql, err);
-  int rc = stmt ? leadx_table_bind_key(table, stmt, 1, question->key) : err->rc;
-  const char *row = rc == SQLITE_OK && leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
-  if (row && !(text = sqlite3_mprintf("%s", row))) leadx_err_nomem(err);
-  if (rc != SQLITE_OK && rc != SQLITE_MISMATCH) leadx_err_db(err, db->handle, rc, "read the local row");
-  sqlite3_finalize(stmt);
-  return text;
-}
-
 /* The server's values of the columns in which the local row differs from it; NULL when there are none. */
 static char *difference(const leadx_question *question, const char *choice, leadx_slice local, leadx_err *err) {
   const leadx_table *table = question->table;
@@ -270,7 +250,7 @@ static char *difference(const leadx_question *question, const char *choice, lead
 /* Queues what the server does not have yet, on the version that was shown. *left: there is something. */
 static int queue_rest(leadx_db *db, const leadx_question *question, const char *choice, int *left, leadx_err *err) {
   leadx_slice local;
-  char *row = read_local(db, question, err);
+  char *row = leadx_capture_local(db, question->table, question->key, err);
   int rc = err->rc;
   *left = 0;
   if (row && is_json(row, &local, LEADX_JSON_OBJECT)) {
@@ -325,6 +305,7 @@ static int settle_row(leadx_db *db, leadx_question *question, const char *choice
   if (rc == SQLITE_OK) rc = write_decision(db, question, choice, err);
   if (rc == SQLITE_OK) rc = queue_rest(db, question, choice, &left, err);
   if (rc == SQLITE_OK && !left) rc = write_local(db, question, choice, 1, NULL, err);
+  if (rc == SQLITE_OK && !left) rc = leadx_apply_settled(db, question->table, question->key, err);
   return rc == SQLITE_OK ? leadx_apply_end(db, err) : rc;
 }
 
@@ -336,6 +317,36 @@ static int carry_out(leadx_db *db, leadx_question *question, const char *id, con
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_CONFLICT_CLOSE, err, "ttt", id, choice, "by hand");
   return rc;
 }
+
+/* ---- discarded changes ---- */
+
+/* The table of a queue row if it has a column `pending`; NULL without an error when there is nothing to keep. *key is
+** the row's; the caller frees both. */
+static leadx_table *find_pending(leadx_db *db, const char *id, char **key, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_DECIDE_PENDING_TABLE, err, "s", id);
+  if (!stmt) return NULL;
+  leadx_table *table = NULL;
+  leadx_err unusable = {0};
+  if (leadx_db_next(db, stmt, err)) {
+    const char *name = leadx_db_text(stmt, 0, err), *options = leadx_db_text(stmt, 1, err), *found = leadx_db_text(stmt, 2, err);
+    if (name && options && found && !(*key = sqlite3_mprintf("%s", found))) leadx_err_nomem(err);
+    if (*key) table = leadx_table_describe(db, "leadx_discard", name, options, &unusable);
+  }
+  leadx_db_put(db, stmt);
+  return table;
+}
+
+int leadx_decide_discard(leadx_db *db, const char *id, leadx_err *err) {
+  char *key = NULL;
+  leadx_table *table = find_pending(db, id, &key, err);
+  int rc = err->rc == SQLITE_OK ? leadx_queue_discard(db, id, err) : err->rc;
+  if (rc == SQLITE_OK && table) rc = leadx_apply_settled(db, table, key, err);
+  leadx_table_free(table);
+  sqlite3_free(key);
+  return rc;
+}
+
+/* ---- decisions ---- */
 
 int leadx_decide_conflict(leadx_db *db, const leadx_tables *tables, const char *id, const char *choice, const char *json, leadx_err *err) {
   leadx_question question;

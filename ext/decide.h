@@ -9,4 +9,7 @@
 ** the version it was shown with. Inside the caller's write transaction. */
 int leadx_decide_conflict(leadx_db *db, const leadx_tables *tables, const char *id, const char *choice, const char *json, leadx_err *err);
 
+/* leadx_discard() of one queue row; the local row's column `pending` is kept right. Inside the caller's write transaction. */
+int leadx_decide_discard(leadx_db *db, const char *id, leadx_err *err);
+
 #endif

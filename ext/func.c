@@ -310,20 +310,19 @@ static int check_payload(const leadx_call *call, const char *payload) {
   return leadx_err_set(&call->ctx->err, SQLITE_ERROR, "leadx_enqueue: the payload must be a JSON object with the row's columns");
 }
 
-/* Is the entity one that can be delivered? */
+/* Is the entity one that can be delivered? Where nothing is tracked yet, any may be. */
 static int check_entity(const leadx_call *call, const char *entity) {
   leadx_ctx *ctx = call->ctx;
-  int present = 0;
   leadx_tables tables = {NULL, 0, 0};
-  int rc = leadx_schema_open(&ctx->db, call->name, &present, &ctx->err);
-  if (rc == SQLITE_OK && present) rc = leadx_tables_load(&ctx->db, call->name, &tables, &ctx->err);
-  if (rc != SQLITE_OK) return rc;
+  int rc = leadx_schema_ensure(&ctx->db, call->name, &ctx->err);
+  if (rc == SQLITE_OK) rc = leadx_tables_load(&ctx->db, call->name, &tables, &ctx->err);
+  if (rc != SQLITE_OK || tables.n == 0) return rc;
   sqlite3_str *names = sqlite3_str_new(NULL);
   for (int i = 0; i < tables.n; i++) sqlite3_str_appendf(names, "%s%s", i ? ", " : "", tables.list[i]->entity);
   char *list = sqlite3_str_finish(names);
   if (!leadx_tables_by_entity(&tables, entity)) {
-    rc = leadx_err_set(&ctx->err, SQLITE_ERROR, "leadx_enqueue: unknown entity \"%.60s\"; %s%s; call leadx_track() for its table", entity,
-                       list ? "tracked are " : "nothing is tracked", list ? list : "");
+    rc = leadx_err_set(&ctx->err, SQLITE_ERROR, "leadx_enqueue: unknown entity \"%.60s\"; tracked are %s; call leadx_track() for its table", entity,
+                       list ? list : "");
   }
   sqlite3_free(list);
   leadx_tables_clear(&tables);
@@ -365,7 +364,7 @@ static char *do_retry(const leadx_call *call) {
 static char *do_discard(const leadx_call *call) {
   leadx_ctx *ctx = call->ctx;
   const char *id = need_text(call, 0, "a queue row's id");
-  if (!id || need_tables(call) != SQLITE_OK || leadx_queue_discard(&ctx->db, id, &ctx->err) != SQLITE_OK) return NULL;
+  if (!id || need_tables(call) != SQLITE_OK || leadx_decide_discard(&ctx->db, id, &ctx->err) != SQLITE_OK) return NULL;
   return sqlite3_mprintf("{\"discarded\":\"%w\"}", id);
 }
 

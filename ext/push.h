@@ -20,6 +20,7 @@ typedef struct leadx_tally {
   int more;               /* the request budget ran out before the work did */
   int64_t done, total;    /* changes settled and found, for progress */
   int lost_lease;
+  int strange;            /* changes whose answer was another row than theirs */
   const char *phase;      /* "push" or "pull": how far it came; static */
 } leadx_tally;
 

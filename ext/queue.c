@@ -134,23 +134,24 @@ int leadx_queue_check_mark(leadx_db *db, leadx_err *err) {
 int leadx_queue_recover(leadx_db *db, leadx_err *err) {
   int rc = leadx_queue_check_mark(db, err);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_QUEUE_NAME_NAMELESS, err, "");
+  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_QUEUE_NAME_STATUS, err, "");
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_QUEUE_RECOVER, err, "");
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_QUEUE_RECOVER_HELD, err, "");
   return rc;
 }
 
 /* The first row that is neither done nor held. *rowid 0 when there is none; *stays: it waits for
-** something, so it can be listed and passed. */
-static int first_open(leadx_db *db, int64_t above, int64_t *rowid, int *stays, char id[64], leadx_err *err) {
+** something, so it can be listed and passed. The caller frees *id. */
+static int first_open(leadx_db *db, int64_t above, int64_t *rowid, int *stays, char **id, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_QUEUE_FIRST_OPEN, err, "i", above);
   if (!stmt) return err->rc;
   *rowid = 0;
   if (leadx_db_next(db, stmt, err)) {
     *rowid = sqlite3_column_int64(stmt, 0);
-    const char *text = column_text(stmt, 1, err);
-    sqlite3_snprintf(64, id, "%s", text);
-    *stays = strlen(text) < 64 && (strcmp(column_text(stmt, 2, err), "FAILED") == 0 || sqlite3_column_type(stmt, 3) != SQLITE_NULL ||
-                                   sqlite3_column_type(stmt, 4) != SQLITE_NULL);
+    *id = sqlite3_mprintf("%s", column_text(stmt, 1, err));
+    if (!*id) leadx_err_nomem(err);
+    *stays = strcmp(column_text(stmt, 2, err), "FAILED") == 0 || sqlite3_column_type(stmt, 3) != SQLITE_NULL ||
+             sqlite3_column_type(stmt, 4) != SQLITE_NULL;
   }
   leadx_db_put(db, stmt);
   return err->rc;
@@ -159,13 +160,14 @@ static int first_open(leadx_db *db, int64_t above, int64_t *rowid, int *stays, c
 int leadx_queue_advance(leadx_db *db, leadx_err *err) {
   int64_t mark = 0, open = 0, below = 0;
   int stays = 0;
-  char id[64];
   int rc = leadx_db_int(db, LEADX_SQL_QUEUE_MARK_GET, err, &mark, "");
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_QUEUE_UNHOLD_DONE, err, "");
-  while (rc == SQLITE_OK) {
-    rc = first_open(db, open > 0 ? open : mark, &open, &stays, id, err);
-    if (rc != SQLITE_OK || open == 0 || !stays) break;
-    rc = leadx_db_run(db, LEADX_SQL_QUEUE_HOLD, err, "t", id);
+  for (int passed = 1; rc == SQLITE_OK && passed;) {
+    char *id = NULL;
+    rc = first_open(db, open > 0 ? open : mark, &open, &stays, &id, err);
+    passed = open != 0 && stays;
+    if (rc == SQLITE_OK && passed) rc = leadx_db_run(db, LEADX_SQL_QUEUE_HOLD, err, "t", id);
+    sqlite3_free(id);
   }
   if (rc == SQLITE_OK && open > 0) rc = leadx_db_int(db, LEADX_SQL_QUEUE_LAST_BELOW, err, &below, "i", open);
   if (rc == SQLITE_OK && open == 0) rc = leadx_db_int(db, LEADX_SQL_QUEUE_LAST, err, &below, "");
@@ -196,6 +198,30 @@ int leadx_queue_fail(leadx_db *db, const char *id, const char *code, const char 
 int leadx_queue_delay(leadx_db *db, const char *id, const char *code, const char *message, const char *next_try_at, int charge,
                       leadx_err *err) {
   return leadx_db_run(db, LEADX_SQL_QUEUE_DELAY, err, "tttti", id, code, message, next_try_at, (int64_t)charge);
+}
+
+/* ---- somebody else's queue ---- */
+
+/* Two rows that only their ids tell apart, and each status. No savepoint: to go back to one ends a SELECT around us. */
+static int try_rows(leadx_db *db, const char *entity, leadx_action action, leadx_err *err) {
+  static const char *const words[] = {"PENDING", "IN_PROGRESS", "FAILED", "SYNCED"};
+  char id[37];
+  leadx_uuid_make(0, id);
+  int rc = leadx_db_run(db, LEADX_SQL_QUEUE_PROBE, err, "sss", id, entity, action_names[action]);
+  for (size_t i = 0; i < sizeof words / sizeof words[0] && rc == SQLITE_OK; i++) rc = leadx_db_run(db, LEADX_SQL_QUEUE_PROBE_STATUS, err, "ss", id, words[i]);
+  return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_QUEUE_PROBE_END, err, "s", id) : rc;
+}
+
+int leadx_queue_probe(leadx_db *db, const char *who, const char *entity, leadx_err *err) {
+  leadx_err refusal = {0};
+  for (int a = LEADX_CREATE; a <= LEADX_DELETE && refusal.rc == SQLITE_OK; a++) try_rows(db, entity, (leadx_action)a, &refusal);
+  if (refusal.rc == SQLITE_OK) return SQLITE_OK;
+  int primary = refusal.rc & 0xff;
+  if (primary != SQLITE_CONSTRAINT && primary != SQLITE_MISMATCH) return leadx_err_set(err, refusal.rc, "%s", refusal.text);
+  return leadx_err_set(err, SQLITE_ERROR,
+                       "%s: the table sync_queue that is already here has rules that a write of the application would fail for (%s); rename that "
+                       "table, or give it the documented columns and no others that must be filled",
+                       who, refusal.text);
 }
 
 /* ---- by hand ---- */

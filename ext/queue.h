@@ -58,6 +58,10 @@ int leadx_queue_fail(leadx_db *db, const char *id, const char *code, const char 
 int leadx_queue_delay(leadx_db *db, const char *id, const char *code, const char *message, const char *next_try_at, int charge,
                       leadx_err *err);
 
+/* Does the queue take every row that the triggers of an entity would put into it, and every status? One that an application
+** made may have rules of its own, and a user's write would fail for them. Nothing stays, unless it fails: inside a write transaction that is undone then. */
+int leadx_queue_probe(leadx_db *db, const char *who, const char *entity, leadx_err *err);
+
 /* What people do to the queue; each takes part in the caller's transaction. */
 int leadx_queue_retry(leadx_db *db, const char *id, int64_t *changed, leadx_err *err); /* NULL id: all */
 int leadx_queue_discard(leadx_db *db, const char *id, leadx_err *err);

@@ -89,9 +89,11 @@ static int check_queue(leadx_db *db, const char *who, unsigned *have, leadx_err 
   sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_SCHEMA_QUEUE_COLUMNS, err);
   if (!stmt) return err->rc;
   unsigned seen = 0;
+  int without_rowid = 0;
   *have = 0;
   while (leadx_db_next(db, stmt, err)) {
     const char *name = leadx_db_text(stmt, 0, err);
+    without_rowid = sqlite3_column_int(stmt, 6);
     int is_generated = sqlite3_column_int(stmt, 5) != 0;
     for (int i = 0; name && i < SEED_COLUMNS; i++) {
       if (sqlite3_stricmp(name, seed_columns[i].name) == 0 && !is_generated) seen |= 1u << i;
@@ -102,6 +104,12 @@ static int check_queue(leadx_db *db, const char *who, unsigned *have, leadx_err 
   }
   leadx_db_put(db, stmt);
   int rc = err->rc;
+  if (rc == SQLITE_OK && without_rowid) {
+    rc = leadx_err_set(err, SQLITE_ERROR,
+                       "%s: the table sync_queue that is already here is WITHOUT ROWID, and the order of its rows is nowhere; rename that table, or "
+                       "make it an ordinary one",
+                       who);
+  }
   for (int i = 0; rc == SQLITE_OK && i < SEED_COLUMNS; i++) {
     if (seen & 1u << i) continue;
     rc = leadx_err_set(err, SQLITE_ERROR,

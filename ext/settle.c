@@ -18,6 +18,8 @@
 
 /* How often one change may go back and forth with the server before it waits for the next sync. */
 #define MAX_ROUNDS 6
+/* After so many changes that were answered with other rows it is the server, and not their keys. */
+#define MOST_STRANGE 8
 
 static leadx_db *db_of(leadx_push *push) { return &push->run->ctx->db; }
 
@@ -156,7 +158,7 @@ int leadx_settle_reject(leadx_push *push, const leadx_member *member, leadx_err 
   if (member->table) {
     sqlite3_snprintf(sizeof message, message, "unknown action; only CREATE, UPDATE and DELETE can be delivered");
   } else {
-    sqlite3_snprintf(sizeof message, message, "unknown entity \"%.60s\"; call leadx_track() for its table, then leadx_retry()", member->entity);
+    sqlite3_snprintf(sizeof message, message, "unknown entity \"%.60s\"; call leadx_track() for its table", member->entity);
   }
   push->run->tally.failed++;
   say(push, "%s%s%s", message, "", "");
@@ -259,6 +261,14 @@ static int match_rows(const leadx_job *job, leadx_slice array, leadx_slice *rows
 
 /* ---- a good answer ---- */
 
+/* Cuts a batch in two, so that the bad rows come to stand alone. */
+static int split(leadx_push *push, const leadx_job *job, leadx_err *err) {
+  int half = (job->n + 1) / 2;
+  int rc = leadx_jobs_add(&push->waiting, job->kind, job->changes, half, job->minimal);
+  if (rc == SQLITE_OK) rc = leadx_jobs_add(&push->waiting, job->kind, job->changes + half, job->n - half, job->minimal);
+  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+}
+
 static int take_step(leadx_push *push, leadx_change *change, leadx_slice row, leadx_step step, leadx_err *err) {
   if (step != LEADX_STEP_ASK && record_audit(push, change, err) != SQLITE_OK) return err->rc;
   switch (step) {
@@ -321,6 +331,29 @@ static int fetch_missing(leadx_push *push, const leadx_job *job, const leadx_sli
   return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
 }
 
+static int count_rows(leadx_slice array) {
+  leadx_json_walk walk;
+  leadx_slice row;
+  int n = 0;
+  leadx_json_walk_init(&walk, array);
+  while (leadx_json_walk_element(&walk, &row)) n++;
+  return n;
+}
+
+/* Rows that were not asked for acknowledge nothing. One in the place of another may be that row under a key that the
+** server spells otherwise (a uuid without its dashes): that change comes to stand alone, and the others go on. */
+static int settle_strange(leadx_push *push, leadx_job *job, leadx_slice array, leadx_err *err) {
+  leadx_change *change = job->changes[0];
+  int may_be_ours = count_rows(array) <= job->n;
+  if (may_be_ours && job->n > 1) return split(push, job, err);
+  say(push, "%s: the server answered rows that were not asked for; nothing was acknowledged%s%s", change->table->remote, "", "");
+  if (may_be_ours && ++push->run->tally.strange <= MOST_STRANGE) {
+    return delay(push, change, "key", "the server answered another row; does it spell this key otherwise?", NULL, 0, err);
+  }
+  push->run->tally.ended = LEADX_CLASS_PROTOCOL;
+  return SQLITE_OK;
+}
+
 static int settle_good(leadx_push *push, leadx_job *job, const leadx_verdict *verdict, leadx_class *class_, leadx_err *err) {
   leadx_slice *rows = sqlite3_malloc64(sizeof *rows * (size_t)job->n);
   if (!rows) return leadx_err_nomem(err);
@@ -328,8 +361,7 @@ static int settle_good(leadx_push *push, leadx_job *job, const leadx_verdict *ve
   int rc = SQLITE_OK;
   if (strange) {
     *class_ = LEADX_CLASS_PROTOCOL;
-    push->run->tally.ended = LEADX_CLASS_PROTOCOL;
-    say(push, "%s: the server answered rows that were not asked for; nothing was acknowledged%s%s", job->changes[0]->table->remote, "", "");
+    rc = settle_strange(push, job, verdict->rows, err);
   } else {
     rc = settle_rows(push, job, rows, err);
     if (rc == SQLITE_OK) rc = fetch_missing(push, job, rows, err);
@@ -339,14 +371,6 @@ static int settle_good(leadx_push *push, leadx_job *job, const leadx_verdict *ve
 }
 
 /* ---- a bad answer ---- */
-
-/* Cuts a batch in two, so that the bad rows come to stand alone. */
-static int split(leadx_push *push, const leadx_job *job, leadx_err *err) {
-  int half = (job->n + 1) / 2;
-  int rc = leadx_jobs_add(&push->waiting, job->kind, job->changes, half, job->minimal);
-  if (rc == SQLITE_OK) rc = leadx_jobs_add(&push->waiting, job->kind, job->changes + half, job->n - half, job->minimal);
-  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
-}
 
 static int pause_table(leadx_push *push, const leadx_job *job, const leadx_verdict *verdict, leadx_err *err) {
   leadx_table *table = job->changes[0]->table;

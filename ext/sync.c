@@ -30,6 +30,7 @@ static const char *state_of(const leadx_tally *tally) {
     default: break;
   }
   if (tally->lost_lease) return "busy";
+  if (tally->strange) return "offline";
   if (tally->failed || tally->paused || tally->ended == LEADX_CLASS_INTERRUPTED) return "partial";
   return "ok";
 }

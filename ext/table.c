@@ -366,6 +366,18 @@ static int read_key(leadx_table *table, const char *who, leadx_err *err) {
   return SQLITE_OK;
 }
 
+/* Two local columns for one of the server's: one of them would be lost on the way. */
+static int check_remote_names(const leadx_table *table, const char *who, leadx_err *err) {
+  for (int i = 0; i < table->ncolumns; i++) {
+    const char *remote = table->columns[i].remote;
+    int other = leadx_table_find_remote(table, remote, strlen(remote));
+    if (other == i) continue;
+    return leadx_err_set(err, SQLITE_ERROR, "%s: option \"columns\": \"%.60s\" and \"%.60s\" are both \"%.60s\" on the server", who,
+                         table->columns[other].name, table->columns[i].name, remote);
+  }
+  return SQLITE_OK;
+}
+
 /* Which columns the version and the soft delete are, locally and on the server. */
 static int resolve_roles(leadx_table *table, const char *who, leadx_err *err) {
   table->version_column = find_local(table, table->version);
@@ -478,6 +490,7 @@ static int describe(leadx_db *db, const char *who, const char *name, const leadx
   if (rc == SQLITE_OK) rc = take_options(table, options, who, err);
   if (rc == SQLITE_OK) rc = check_remote(table, who, err);
   if (rc == SQLITE_OK) rc = read_columns(db, table, options, who, err);
+  if (rc == SQLITE_OK && options && leadx_doc_get(options, "columns")) rc = check_remote_names(table, who, err);
   if (rc == SQLITE_OK) rc = read_key(table, who, err);
   if (rc == SQLITE_OK) rc = resolve_roles(table, who, err);
   if (rc == SQLITE_OK) rc = read_references(db, table, err);

@@ -35,10 +35,13 @@ static int check_entity_free(leadx_db *db, const leadx_table *table, leadx_err *
   return err->rc;
 }
 
-static int wants_backfill(const char *options) {
+/* *alone: the options ask for nothing else, and leave what the table was tracked with as it is. */
+static int wants_backfill(const char *options, int *alone) {
   leadx_err ignored = {0};
   leadx_doc *doc = options ? leadx_doc_parse("leadx_track", options, strlen(options), &ignored) : NULL;
-  int wants = doc && leadx_doc_true(leadx_doc_get(doc, "backfill"));
+  const leadx_doc *first = leadx_doc_is_object(doc) ? leadx_doc_first(doc) : NULL;
+  int wants = leadx_doc_true(leadx_doc_get(doc, "backfill"));
+  *alone = wants && first && !leadx_doc_next(first);
   leadx_doc_free(doc);
   return wants;
 }
@@ -55,12 +58,41 @@ static int store(leadx_db *db, const leadx_table *table, const char *options, le
   return rc;
 }
 
+/* Everything that is known of an entity and can be fetched again. */
+static int forget_known(leadx_db *db, const char *entity, leadx_err *err) {
+  static const int statements[] = {LEADX_SQL_SHADOW_FORGET_ENTITY, LEADX_SQL_CURSOR_FORGET, LEADX_SQL_PLACE_FORGET, LEADX_SQL_PARKED_FORGET};
+  for (size_t i = 0; i < sizeof statements / sizeof statements[0] && err->rc == SQLITE_OK; i++) leadx_db_run(db, statements[i], err, "t", entity);
+  return err->rc;
+}
+
+/* The table gets another entity: what is unsent, known and open goes with it. */
+static int rename_entity(leadx_db *db, const leadx_table *table, leadx_err *err) {
+  static const int statements[] = {LEADX_SQL_TABLE_RENAME_QUEUED, LEADX_SQL_TABLE_RENAME_KNOWN, LEADX_SQL_TABLE_RENAME_PARKED,
+                                   LEADX_SQL_TABLE_RENAME_CONFLICTS, LEADX_SQL_TABLE_RENAME};
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_ENTITY_BEFORE, err, "ss", table->name, table->entity);
+  if (!stmt) return err->rc;
+  const char *found = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
+  char *before = found ? sqlite3_mprintf("%s", found) : NULL;
+  if (found && !before) leadx_err_nomem(err);
+  leadx_db_put(db, stmt);
+  if (before) forget_known(db, table->entity, err);
+  for (size_t i = 0; before && i < sizeof statements / sizeof statements[0] && err->rc == SQLITE_OK; i++) {
+    leadx_db_run(db, statements[i], err, "tt", before, table->entity);
+  }
+  if (before && err->rc == SQLITE_OK) forget_known(db, before, err);
+  sqlite3_free(before);
+  return err->rc;
+}
+
 /* The checks have passed: write it down, note or queue the rows that are there, make the triggers. A table that
 ** was tracked before, perhaps under another name, first catches up with what no trigger saw. */
 static int track(leadx_db *db, leadx_table *table, const char *options, int backfill, leadx_err *err) {
   int64_t before = 0;
-  int rc = leadx_db_run(db, LEADX_SQL_TABLE_TAKE_OVER, err, "tt", table->name, table->entity);
+  int rc = leadx_queue_probe(db, "leadx_track", table->entity, err);
+  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_TABLE_TAKE_OVER, err, "tt", table->name, table->entity);
   if (rc == SQLITE_OK) rc = check_entity_free(db, table, err);
+  if (rc == SQLITE_OK) rc = rename_entity(db, table, err);
+  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_TABLE_REVIVE, err, "t", table->entity);
   if (rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_TABLE_TRACKED_AS, err, &before, "tt", table->name, table->entity);
   if (rc == SQLITE_OK && before) rc = leadx_diff_table(db, table, err);
   /* What the server said of its functions says nothing of a new table. */
@@ -94,10 +126,11 @@ static leadx_doc *track_one(leadx_ctx *ctx, const char *name, const char *option
   leadx_db *db = &ctx->db;
   char *stored = stored_options(db, name, err);
   if (err->rc != SQLITE_OK) return NULL;
-  const char *effective = options ? options : stored ? stored : "{}";
+  int alone = 0, backfill = wants_backfill(options, &alone);
+  const char *effective = options && !(alone && stored) ? options : stored ? stored : "{}";
   leadx_table *table = leadx_table_describe(db, "leadx_track", name, effective, err);
   leadx_doc *result = NULL;
-  if (table && track(db, table, effective, wants_backfill(options), err) == SQLITE_OK) {
+  if (table && track(db, table, effective, backfill, err) == SQLITE_OK) {
     result = describe(table);
     if (!result) leadx_err_nomem(err);
   }
@@ -159,11 +192,8 @@ char *leadx_track_table(leadx_ctx *ctx, const char *name, const char *options, l
 
 static int forget(leadx_db *db, const leadx_table *known, const char *name, leadx_err *err) {
   int rc = leadx_capture_remove(db, known ? known->name : name, err);
-  if (rc == SQLITE_OK && known) rc = leadx_db_run(db, LEADX_SQL_SHADOW_FORGET_ENTITY, err, "t", known->entity);
   /* Tracked again, the table is pulled from the beginning: nothing of what it holds is known any more. */
-  if (rc == SQLITE_OK && known) rc = leadx_db_run(db, LEADX_SQL_CURSOR_FORGET, err, "t", known->entity);
-  if (rc == SQLITE_OK && known) rc = leadx_db_run(db, LEADX_SQL_PLACE_FORGET, err, "t", known->entity);
-  if (rc == SQLITE_OK && known) rc = leadx_db_run(db, LEADX_SQL_PARKED_FORGET, err, "t", known->entity);
+  if (rc == SQLITE_OK && known) rc = forget_known(db, known->entity, err);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_TABLE_FORGET, err, "t", name);
   return rc;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "decide.h"
 #include "lease.h"
 #include "queue.h"
 #include "schema.h"
@@ -413,7 +414,7 @@ static int delete_row(leadx_db *db, sqlite3_stmt *row, leadx_err *err) {
   const char *text = leadx_db_text(row, QUEUE_ID, err);
   char *id = err->rc == SQLITE_OK ? sqlite3_mprintf("%s", text) : NULL;
   sqlite3_finalize(row);
-  int rc = id ? leadx_queue_discard(db, id, err) : leadx_err_nomem(err);
+  int rc = id ? leadx_decide_discard(db, id, err) : leadx_err_nomem(err);
   sqlite3_free(id);
   return rc;
 }

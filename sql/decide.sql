@@ -29,3 +29,8 @@ ORDER BY rowid
 
 -- name: decide_enqueue_delete
 INSERT INTO main.sync_queue(id, entity_type, entity_id, action, payload) VALUES (?1, ?2, ?3, 'DELETE', '{}')
+
+-- name: decide_pending_table
+-- The table that a queue row is about, if it has the option `pending`.
+SELECT t.table_name, t.options, q.entity_id FROM main.sync_queue q JOIN main.leadx_tables t ON t.entity = q.entity_type
+WHERE q.id = ?1 AND t.options LIKE '%"pending"%'

@@ -32,9 +32,18 @@ UPDATE main.sync_queue SET status = 'PENDING'
 WHERE rowid > (SELECT rowid_below FROM main.leadx_mark) AND status = 'IN_PROGRESS'
 
 -- name: queue_name_nameless
--- An application's row without an id could be neither claimed nor acknowledged.
+-- An application's row without an id, or with one that is no text to its end, could be neither claimed nor acknowledged.
 UPDATE main.sync_queue SET id = lower(hex(randomblob(16)))
-WHERE id IS NULL AND rowid > (SELECT rowid_below FROM main.leadx_mark)
+WHERE (typeof(id) <> 'text' OR instr(CAST(id AS BLOB), x'00')) AND rowid > (SELECT rowid_below FROM main.leadx_mark)
+
+-- name: queue_name_status
+-- An application's row whose status is none of the four words would never move, and keep the mark from moving. None is PENDING, as the column's DEFAULT says.
+UPDATE main.sync_queue SET
+  status = CASE WHEN status IS NULL THEN 'PENDING' WHEN upper(status) IN ('PENDING', 'IN_PROGRESS', 'SYNCED', 'FAILED') THEN upper(status) ELSE 'FAILED' END,
+  error_code = CASE WHEN upper(status) NOT IN ('PENDING', 'IN_PROGRESS', 'SYNCED', 'FAILED') THEN 'status' ELSE error_code END,
+  error_message = CASE WHEN upper(status) NOT IN ('PENDING', 'IN_PROGRESS', 'SYNCED', 'FAILED')
+    THEN 'unknown status "' || substr(CAST(status AS TEXT), 1, 20) || '"; it can be PENDING, IN_PROGRESS, SYNCED or FAILED' ELSE error_message END
+WHERE ifnull(status, '') NOT IN ('PENDING', 'IN_PROGRESS', 'SYNCED', 'FAILED') AND rowid > (SELECT rowid_below FROM main.leadx_mark)
 
 -- name: queue_has_unsent
 -- Is anything of that row unsent, be it FAILED or waiting?
@@ -128,6 +137,16 @@ DELETE FROM main.sync_queue WHERE id = ?1
 INSERT INTO main.leadx_parked(entity, key, reason) SELECT entity_type, entity_id, 'discarded' FROM main.sync_queue WHERE id = ?1
 ON CONFLICT(entity, key) DO UPDATE SET reason = excluded.reason
 
+-- name: queue_probe
+INSERT INTO main.sync_queue(id, entity_type, entity_id, action, payload, base) VALUES (?1, ?2, ?1, ?3, '{}', '{}'), (?1 || '+', ?2, ?1, ?3, '{}', '{}')
+
+-- name: queue_probe_status
+UPDATE main.sync_queue SET status = ?2, retry_count = 1, error_code = '', error_message = '', next_try_at = '', synced_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
+  sent_at = '', owner = '' WHERE id = ?1
+
+-- name: queue_probe_end
+DELETE FROM main.sync_queue WHERE id IN (?1, ?1 || '+')
+
 -- name: queue_enqueue
 INSERT INTO main.sync_queue(id, entity_type, entity_id, action, payload) VALUES (?1, ?2, ?3, ?4, ?5)
 
@@ -142,8 +161,9 @@ SELECT ifnull(sum(status IN ('PENDING', 'IN_PROGRESS')), 0), ifnull(sum(status =
   SELECT q.status FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id)
 
 -- name: queue_purge
+-- A queue that an application made may keep its times as numbers.
 DELETE FROM main.sync_queue WHERE rowid <= (SELECT rowid_below FROM main.leadx_mark) AND status = 'SYNCED'
-  AND julianday(ifnull(synced_at, created_at)) < julianday('now') - ?1
+  AND julianday(ifnull(synced_at, created_at), 'auto') < julianday('now') - ?1
 
 -- name: queue_unsent_of_table
 SELECT count(*) FROM (

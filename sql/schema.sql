@@ -179,7 +179,8 @@ SELECT type, name, tbl_name, sql FROM main.sqlite_schema
 WHERE lower(tbl_name) IN ('sync_queue', 'sync_conflicts') OR substr(lower(tbl_name), 1, 6) = 'leadx_' OR lower(name) = 'leadx_queue_revived'
 
 -- name: schema_queue_columns
-SELECT name, upper(type), "notnull", ifnull(dflt_value, ''), pk, hidden FROM pragma_table_xinfo('sync_queue', 'main') ORDER BY cid
+SELECT name, upper(type), "notnull", ifnull(dflt_value, ''), pk, hidden,
+  (SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = 'sync_queue' COLLATE NOCASE) FROM pragma_table_xinfo('sync_queue', 'main') ORDER BY cid
 
 -- name: settings_load
 SELECT key, value FROM main.leadx_settings

@@ -43,6 +43,29 @@ DELETE FROM main.leadx_tables WHERE table_name = ?1 COLLATE NOCASE
 -- name: table_tracked_as
 SELECT 1 FROM main.leadx_tables WHERE table_name = ?1 COLLATE NOCASE AND entity = ?2
 
+-- name: table_entity_before
+-- The entity that the table is tracked as, if it is another one.
+SELECT entity FROM main.leadx_tables WHERE table_name = ?1 COLLATE NOCASE AND entity <> ?2
+
+-- name: table_rename_queued
+UPDATE main.sync_queue SET entity_type = ?2 WHERE entity_type = ?1 AND status IS NOT 'SYNCED'
+
+-- name: table_rename_known
+UPDATE main.leadx_shadow SET entity = ?2 WHERE entity = ?1
+
+-- name: table_rename_parked
+UPDATE main.leadx_parked SET entity = ?2 WHERE entity = ?1
+
+-- name: table_rename_conflicts
+UPDATE main.sync_conflicts SET entity_type = ?2 WHERE entity_type = ?1 AND winner IS NULL
+
+-- name: table_rename
+UPDATE main.leadx_tables SET entity = ?2 WHERE entity = ?1
+
+-- name: table_revive
+-- What failed only because nobody knew the entity can go now.
+UPDATE main.sync_queue SET status = 'PENDING', error_code = NULL, error_message = NULL WHERE entity_type = ?1 AND status = 'FAILED' AND error_code = 'entity'
+
 -- name: table_take_over
 -- A table that is gone hands its entity, with what is queued and known of it, to the one that takes its place.
 UPDATE main.leadx_tables SET table_name = ?1

@@ -66,6 +66,7 @@ static const struct refusal {
     {"'notes', '{\"columns\":{\"v\":{\"kind\":1}}}'", "leadx_track: option \"columns\": unknown \"kind\" of \"v\"; allowed are remote, type"},
     {"'notes', '{\"columns\":{\"v\":{\"type\":\"float\"}}}'", "leadx_track: option \"columns\": the type of \"v\" must be one of text, integer, real,"},
     {"'notes', '{\"columns\":{\"v\":{\"remote\":\"\"}}}'", "leadx_track: option \"remote\" must be a text that is not empty"},
+    {"'notes', '{\"columns\":{\"v\":{\"remote\":\"w\"}}}'", "leadx_track: option \"columns\": \"v\" and \"w\" are both \"w\" on the server"},
     {"'notes', '{\"filter\":\"a=eq.1#\"}'", "leadx_track: option \"filter\" must be PostgREST conditions joined by &"},
     {"'notes', '{\"filter\":\"a=eq.1\\r\\nX: y\"}'", "leadx_track: option \"filter\" must be PostgREST conditions joined by &"},
     {"'notes', '{\"filter\":\"a = eq.1\"}'", "leadx_track: option \"filter\" must be PostgREST conditions joined by &"},
@@ -163,6 +164,22 @@ START_TEST(options_are_stored_and_a_refresh_without_them_keeps_them) {
 }
 END_TEST
 
+/* To queue what is there is something to do, and nothing that the table is. */
+START_TEST(a_backfill_alone_leaves_the_options_as_they_are) {
+  tracked_run(&file, "SELECT leadx_track('notes', '{\"entity\":\"note\",\"columns\":{\"w\":null}}'); SELECT leadx_track('notes', '{\"backfill\":true}')");
+  expect("SELECT entity || options FROM leadx_tables", "note{\"entity\":\"note\",\"columns\":{\"w\":null}}");
+}
+END_TEST
+
+START_TEST(what_is_unsent_goes_along_when_a_table_gets_another_entity) {
+  tracked_run(&file, "SELECT leadx_track('notes'); INSERT INTO notes(id) VALUES('a'), ('b'); UPDATE sync_queue SET status = 'SYNCED' WHERE entity_id = 'b';"
+                     "INSERT INTO leadx_shadow(entity, key, version) VALUES('notes', 'b', '1'); SELECT leadx_track('notes', '{\"entity\":\"note\"}'); INSERT INTO notes(id) VALUES('c')");
+  expect("SELECT group_concat(entity_type || entity_id) FROM (SELECT * FROM sync_queue ORDER BY rowid)", "notea,notesb,notec");
+  expect("SELECT group_concat(entity || key || version) FROM leadx_shadow", "noteb1");
+  expect("SELECT group_concat(entity) FROM leadx_tables", "note");
+}
+END_TEST
+
 START_TEST(a_star_tracks_every_table_that_has_a_key) {
   tracked_run(&file, "DROP TABLE long");
   expect("SELECT leadx_track('*')", "[{\"table\":\"notes\",\"entity\":\"notes\",\"columns\":4,\"primary_key\":[\"id\"]},"
@@ -256,6 +273,8 @@ Suite *test_table_suite(void) {
   tcase_add_test(tc, the_answer_names_table_entity_columns_and_key);
   tcase_add_loop_test(tc, the_four_known_tables_have_their_entity_and_priority, 0, 5);
   tcase_add_test(tc, options_are_stored_and_a_refresh_without_them_keeps_them);
+  tcase_add_test(tc, a_backfill_alone_leaves_the_options_as_they_are);
+  tcase_add_test(tc, what_is_unsent_goes_along_when_a_table_gets_another_entity);
   tcase_add_test(tc, a_star_tracks_every_table_that_has_a_key);
   tcase_add_test(tc, a_star_is_all_or_nothing);
   tcase_add_test(tc, backfill_queues_the_rows_that_are_there_once);
