@@ -333,6 +333,7 @@ static leadx_table *find_pending(leadx_db *db, const char *id, char **key, leadx
     if (*key) table = leadx_table_describe(db, "leadx_discard", name, options, &unusable);
   }
   leadx_db_put(db, stmt);
+  if (unusable.rc == SQLITE_NOMEM) leadx_err_nomem(err);
   return table;
 }
 
