@@ -17,11 +17,7 @@ int leadx_apply_end(leadx_db *db, leadx_err *err) { return leadx_db_run(db, LEAD
 
 /* ---- after an ack ---- */
 
-/* Is name (raw, with quotes) the column's remote name? Names that begin with another letter are told apart first. */
-static int is_column(const leadx_column *column, leadx_slice name) {
-  if (name.z[1] != column->remote[0] && name.z[1] != '\\') return 0;
-  return leadx_json_string_is(name, column->remote, strlen(column->remote));
-}
+static int is_column(const leadx_column *column, leadx_slice name) { return leadx_json_string_is(name, column->remote, strlen(column->remote)); }
 
 /* The server's values in the order of the table's columns, empty where it has none. One walk over the row, which
 ** nearly always lists the columns in the table's order. The caller frees. */
@@ -130,8 +126,7 @@ static sqlite3_stmt *write_back_statement(leadx_db *db, leadx_apply *apply, lead
 static int bind_queued(sqlite3_stmt *stmt, int parameter, leadx_type type, leadx_slice value) {
   int is_string = leadx_json_kind_of(value) == LEADX_JSON_STRING;
   if (is_string && type == LEADX_BLOB) return leadx_wire_bind(stmt, parameter, type, value);
-  if (is_string && !memchr(value.z, '\\', value.n)) return sqlite3_bind_text(stmt, parameter, value.z + 1, (int)value.n - 2, SQLITE_STATIC);
-  return leadx_wire_bind(stmt, parameter, is_string ? LEADX_TEXT : LEADX_INTEGER, value);
+  return leadx_wire_lend(stmt, parameter, is_string ? LEADX_TEXT : LEADX_INTEGER, value);
 }
 
 static int bind_all_queued(sqlite3_stmt *stmt, const leadx_change *change) {
@@ -152,7 +147,7 @@ static int has_unsent(leadx_db *db, const leadx_table *table, const char *key, i
 static int bind_columns(sqlite3_stmt *stmt, const leadx_table *table, const char *mask, const leadx_slice *values) {
   int parameter = KEY_PARAMETER + table->nkey + table->ncolumns, rc = SQLITE_OK;
   for (int i = 0; i < table->ncolumns && rc == SQLITE_OK; i++) {
-    if (mask[i] == '1') rc = leadx_wire_bind(stmt, parameter++, table->columns[i].type, values[i]);
+    if (mask[i] == '1') rc = leadx_wire_lend(stmt, parameter++, table->columns[i].type, values[i]);
   }
   return rc;
 }

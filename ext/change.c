@@ -553,8 +553,7 @@ static void append_fields(const leadx_change *change, int base, sqlite3_str *out
 void leadx_change_append_client(const leadx_change *change, sqlite3_str *out) { append_fields(change, 0, out); }
 void leadx_change_append_base(const leadx_change *change, sqlite3_str *out) { append_fields(change, 1, out); }
 
-char *leadx_change_version_of(const leadx_table *table, leadx_slice row, leadx_err *err) {
-  leadx_slice version = leadx_json_member(row, table->version_remote);
+char *leadx_change_version_text(leadx_slice version, leadx_err *err) {
   char *text = NULL;
   switch (leadx_json_kind_of(version)) {
     case LEADX_JSON_STRING: text = leadx_json_text(version, NULL); break;
@@ -563,4 +562,8 @@ char *leadx_change_version_of(const leadx_table *table, leadx_slice row, leadx_e
   }
   if (!text) leadx_err_nomem(err);
   return text;
+}
+
+char *leadx_change_version_of(const leadx_table *table, leadx_slice row, leadx_err *err) {
+  return leadx_change_version_text(leadx_json_member(row, table->version_remote), err);
 }

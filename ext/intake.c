@@ -8,6 +8,14 @@
 #include "change.h"
 #include "fingerprint.h"
 
+/* One member of a row: what the rows of one answer have in common, and the value in the row that is taken just now. */
+typedef struct leadx_intake_member {
+  leadx_slice name;      /* raw, in the intake's names */
+  leadx_slice value;
+  int column;            /* -1: nobody's here */
+  int omitted;           /* the value is NULL where the local column has its DEFAULT instead */
+} leadx_intake_member;
+
 struct leadx_intake {
   leadx_db *db;
   leadx_table *table;
@@ -15,11 +23,12 @@ struct leadx_intake {
   int npending, capacity;
   int64_t seen_rowid;      /* the queue was read up to here */
   int held_read;
-  sqlite3_stmt *upsert;
+  leadx_intake_member *members;
+  int nmembers;
+  char *names;
+  int key_at[16], version_at, mark_at; /* which members are the key, the version, the mark of a soft delete; -1 for none */
+  sqlite3_stmt *upsert;    /* of rows with these members; made on first use */
   int *parameter_of;       /* of each column in the upsert: its parameter, 0 when it is not bound */
-  int *order;              /* the column that the i-th member of a row stands for, -1 for none: rows are uniform */
-  unsigned char *omitted;  /* the i-th member is NULL where the local column has its DEFAULT instead */
-  int norder;
   int together;            /* the caller judges the foreign keys of several rows */
   char reason[160];        /* why the local table refused the last row */
 };
@@ -36,22 +45,23 @@ leadx_intake *leadx_intake_open(leadx_db *db, leadx_table *table, leadx_err *err
   return intake;
 }
 
-static void drop_upsert(leadx_intake *intake) {
+static void forget_members(leadx_intake *intake) {
   leadx_db_put(intake->db, intake->upsert);
+  sqlite3_free(intake->members);
+  sqlite3_free(intake->names);
   sqlite3_free(intake->parameter_of);
-  sqlite3_free(intake->order);
-  sqlite3_free(intake->omitted);
   intake->upsert = NULL;
-  intake->parameter_of = intake->order = NULL;
-  intake->omitted = NULL;
-  intake->norder = 0;
+  intake->members = NULL;
+  intake->names = NULL;
+  intake->parameter_of = NULL;
+  intake->nmembers = 0;
 }
 
 void leadx_intake_close(leadx_intake *intake) {
   if (!intake) return;
   for (int i = 0; i < intake->npending; i++) sqlite3_free(intake->pending[i]);
   sqlite3_free(intake->pending);
-  drop_upsert(intake);
+  forget_members(intake);
   sqlite3_free(intake);
 }
 
@@ -115,21 +125,25 @@ int leadx_intake_begin(leadx_intake *intake, leadx_err *err) {
   return rc == SQLITE_OK ? leadx_apply_begin(intake->db, err) : rc;
 }
 
-int leadx_intake_end(leadx_intake *intake, leadx_err *err) { return leadx_apply_end(intake->db, err); }
+/* The upsert lets go of the rows' texts, which belong to the caller. */
+int leadx_intake_end(leadx_intake *intake, leadx_err *err) {
+  if (intake->upsert) sqlite3_clear_bindings(intake->upsert);
+  return leadx_apply_end(intake->db, err);
+}
 
 /* ---- the key ---- */
 
-char *leadx_intake_key(const leadx_table *table, leadx_slice row, leadx_err *err) {
+/* values are the key's columns, in key order. */
+static char *make_key(const leadx_table *table, const leadx_slice *values, leadx_err *err) {
   sqlite3_str *key = sqlite3_str_new(NULL);
   int complete = 1;
   if (table->nkey > 1) sqlite3_str_appendall(key, "[");
   for (int i = 0; i < table->nkey; i++) {
-    leadx_slice value = leadx_json_member(row, table->columns[table->key[i]].remote);
-    leadx_json_kind kind = leadx_json_kind_of(value);
+    leadx_json_kind kind = leadx_json_kind_of(values[i]);
     if (kind == LEADX_JSON_NONE || kind == LEADX_JSON_NULL) complete = 0;
     if (table->nkey > 1 && i > 0) sqlite3_str_appendall(key, ",");
-    if (table->nkey == 1 && kind == LEADX_JSON_STRING) leadx_json_unescape(value, key);
-    else sqlite3_str_append(key, value.z ? value.z : "", (int)value.n);
+    if (table->nkey == 1 && kind == LEADX_JSON_STRING) leadx_json_unescape(values[i], key);
+    else sqlite3_str_append(key, values[i].z ? values[i].z : "", (int)values[i].n);
   }
   if (table->nkey > 1) sqlite3_str_appendall(key, "]");
   char *text = leadx_db_finish(key, err);
@@ -138,12 +152,31 @@ char *leadx_intake_key(const leadx_table *table, leadx_slice row, leadx_err *err
   return NULL;
 }
 
-/* ---- the upsert ---- */
+int leadx_intake_identify(const leadx_table *table, leadx_slice row, char **key, char **version, leadx_err *err) {
+  const char *names[17];
+  leadx_slice values[17];
+  for (int i = 0; i < table->nkey; i++) names[i] = table->columns[table->key[i]].remote;
+  names[table->nkey] = table->version_remote;
+  leadx_json_members(row, names, table->nkey + 1, values);
+  *key = make_key(table, values, err);
+  *version = leadx_change_version_text(values[table->nkey], err);
+  return err->rc;
+}
+
+char *leadx_intake_key(const leadx_table *table, leadx_slice row, leadx_err *err) {
+  char *key = NULL, *version = NULL;
+  leadx_intake_identify(table, row, &key, &version, err);
+  sqlite3_free(version);
+  return key;
+}
+
+/* ---- the members of a row ---- */
 
 /* A NULL of the server for a local NOT NULL column that has a DEFAULT: SQLite itself puts the DEFAULT in when the
 ** column is left out. Evaluating its text here would run what a file says with our rights. */
-static int is_omitted(const leadx_column *column, leadx_slice value) {
-  return column->not_null && column->default_sql && leadx_json_kind_of(value) == LEADX_JSON_NULL;
+static int is_omitted(const leadx_table *table, int column, leadx_slice value) {
+  if (column < 0 || leadx_json_kind_of(value) != LEADX_JSON_NULL) return 0;
+  return table->columns[column].not_null && table->columns[column].default_sql;
 }
 
 static int find_column(const leadx_table *table, leadx_slice name) {
@@ -154,39 +187,94 @@ static int find_column(const leadx_table *table, leadx_slice name) {
   return -1;
 }
 
-/* Learns which member of a row is which column; rows of one answer all have the same members. */
-static int learn_order(leadx_intake *intake, leadx_slice row, leadx_err *err) {
-  const leadx_table *table = intake->table;
+/* Reads the row's values where it has the members of the last one, in that order. */
+static int read_alike(leadx_intake *intake, leadx_slice row) {
   leadx_json_walk walk;
   leadx_slice name, value;
-  size_t n = 1;
+  int i = 0;
   leadx_json_walk_init(&walk, row);
-  while (leadx_json_walk_member(&walk, &name, &value)) n++;
-  intake->order = sqlite3_malloc64(sizeof *intake->order * n);
-  intake->omitted = sqlite3_malloc64(n);
-  intake->parameter_of = sqlite3_malloc64(sizeof *intake->parameter_of * ((size_t)table->ncolumns + 1));
-  if (!intake->order || !intake->omitted || !intake->parameter_of) return leadx_err_nomem(err);
-  memset(intake->parameter_of, 0, sizeof *intake->parameter_of * ((size_t)table->ncolumns + 1));
+  for (; leadx_json_walk_member(&walk, &name, &value); i++) {
+    if (i == intake->nmembers) return 0;
+    leadx_intake_member *member = &intake->members[i];
+    if (name.n != member->name.n || memcmp(name.z, member->name.z, name.n) != 0) return 0;
+    if (member->omitted != is_omitted(intake->table, member->column, value)) return 0;
+    member->value = value;
+  }
+  return i > 0 && i == intake->nmembers;
+}
+
+static int make_room(leadx_intake *intake, leadx_slice row, leadx_err *err) {
+  leadx_json_walk walk;
+  leadx_slice name, value;
+  size_t n = 0, bytes = 0, places = sizeof *intake->parameter_of * ((size_t)intake->table->ncolumns + 1);
   leadx_json_walk_init(&walk, row);
-  for (; leadx_json_walk_member(&walk, &name, &value); intake->norder++) {
-    int column = find_column(table, name);
-    intake->order[intake->norder] = column;
-    intake->omitted[intake->norder] = column >= 0 && is_omitted(&table->columns[column], value);
+  for (; leadx_json_walk_member(&walk, &name, &value); n++) bytes += name.n;
+  intake->members = sqlite3_malloc64(sizeof *intake->members * n + 1);
+  intake->names = sqlite3_malloc64(bytes + 1);
+  intake->parameter_of = sqlite3_malloc64(places);
+  if (!intake->members || !intake->names || !intake->parameter_of) return leadx_err_nomem(err);
+  memset(intake->parameter_of, 0, places);
+  return SQLITE_OK;
+}
+
+static int is_name(leadx_slice name, const char *wanted) { return wanted && leadx_json_string_is(name, wanted, strlen(wanted)); }
+
+/* Notes what a member is besides a column's value. Of a name that stands twice the last one counts. */
+static void find_place(leadx_intake *intake, int i) {
+  const leadx_table *table = intake->table;
+  const leadx_intake_member *member = &intake->members[i];
+  for (int k = 0; k < table->nkey; k++) {
+    if (member->column == table->key[k]) intake->key_at[k] = i;
+  }
+  if (is_name(member->name, table->version_remote)) intake->version_at = i;
+  if (is_name(member->name, table->soft_delete_column)) intake->mark_at = i;
+}
+
+/* Learns the members of a row that is not like the last one, and reads its values. */
+static int learn(leadx_intake *intake, leadx_slice row, leadx_err *err) {
+  leadx_json_walk walk;
+  leadx_slice name, value;
+  forget_members(intake);
+  if (make_room(intake, row, err) != SQLITE_OK) return err->rc;
+  char *names = intake->names;
+  for (int k = 0; k < intake->table->nkey; k++) intake->key_at[k] = -1;
+  intake->version_at = intake->mark_at = -1;
+  leadx_json_walk_init(&walk, row);
+  while (leadx_json_walk_member(&walk, &name, &value)) {
+    int column = find_column(intake->table, name);
+    memcpy(names, name.z, name.n);
+    intake->members[intake->nmembers] = (leadx_intake_member){{names, name.n}, value, column, is_omitted(intake->table, column, value)};
+    names += name.n;
+    find_place(intake, intake->nmembers++);
   }
   return SQLITE_OK;
 }
+
+static leadx_slice value_at(const leadx_intake *intake, int i) { return i >= 0 ? intake->members[i].value : (leadx_slice){NULL, 0}; }
+
+/* Reads a row: its values, its key and its version. */
+static int read_row(leadx_intake *intake, leadx_slice row, char **key, char **version, leadx_err *err) {
+  leadx_slice parts[16];
+  if (!read_alike(intake, row) && learn(intake, row, err) != SQLITE_OK) return err->rc;
+  for (int k = 0; k < intake->table->nkey; k++) parts[k] = value_at(intake, intake->key_at[k]);
+  *key = make_key(intake->table, parts, err);
+  *version = leadx_change_version_text(value_at(intake, intake->version_at), err);
+  return err->rc;
+}
+
+/* ---- the upsert ---- */
 
 /* OR ABORT, because a UNIQUE of the local table may say ON CONFLICT REPLACE, and that would remove another row. */
 static int prepare_upsert(leadx_intake *intake, leadx_err *err) {
   const leadx_table *table = intake->table;
   sqlite3_str *sql = sqlite3_str_new(NULL), *values = sqlite3_str_new(NULL), *updates = sqlite3_str_new(NULL);
   int n = 0, nupdates = 0;
-  for (int i = 0; i < intake->norder; i++) {
-    int column = intake->order[i];
+  for (int i = 0; i < intake->nmembers; i++) {
+    int column = intake->members[i].column;
     if (column < 0 || intake->parameter_of[column]) continue;
     const char *name = table->columns[column].name;
     if (table->columns[column].key_position == 0) sqlite3_str_appendf(updates, "%s\"%w\"=excluded.\"%w\"", nupdates++ ? "," : "", name, name);
-    if (intake->omitted[i]) continue;
+    if (intake->members[i].omitted) continue;
     intake->parameter_of[column] = ++n;
     sqlite3_str_appendf(sql, "%s\"%w\"", n > 1 ? "," : "", name);
     sqlite3_str_appendf(values, "%s?%d", n > 1 ? "," : "", n);
@@ -203,33 +291,6 @@ static int prepare_upsert(leadx_intake *intake, leadx_err *err) {
   sqlite3_free(sets);
   intake->upsert = leadx_db_get_str(intake->db, whole, err);
   return intake->upsert ? SQLITE_OK : err->rc;
-}
-
-/* Does the row have the members that the upsert was made for, in that order? */
-static int fits_order(const leadx_intake *intake, leadx_slice row) {
-  leadx_json_walk walk;
-  leadx_slice name, value;
-  int i = 0;
-  leadx_json_walk_init(&walk, row);
-  for (; leadx_json_walk_member(&walk, &name, &value); i++) {
-    if (i >= intake->norder) return 0;
-    int index = intake->order[i];
-    if (index < 0) {
-      /* A member that was nobody's may have given way to one that is somebody's. */
-      if (find_column(intake->table, name) >= 0) return 0;
-      continue;
-    }
-    const leadx_column *column = &intake->table->columns[index];
-    if (!leadx_json_string_is(name, column->remote, strlen(column->remote)) || intake->omitted[i] != is_omitted(column, value)) return 0;
-  }
-  return i == intake->norder;
-}
-
-static int need_upsert(leadx_intake *intake, leadx_slice row, leadx_err *err) {
-  if (intake->upsert && fits_order(intake, row)) return SQLITE_OK;
-  drop_upsert(intake);
-  int rc = learn_order(intake, row, err);
-  return rc == SQLITE_OK ? prepare_upsert(intake, err) : rc;
 }
 
 /* A parent's key as the local table spells it: a device may write its uuids in capitals, the server never does. */
@@ -266,20 +327,17 @@ static int bind_member(leadx_intake *intake, int index, leadx_slice value, const
     return column->type == LEADX_TEXT ? sqlite3_bind_text(intake->upsert, parameter, "", 0, SQLITE_STATIC) : SQLITE_MISMATCH;
   }
   if (kind == LEADX_JSON_STRING && column->type == LEADX_UUID && intake->table->nkey == 1 && column->key_position) {
-    return sqlite3_bind_text(intake->upsert, parameter, key, -1, SQLITE_TRANSIENT);
+    return sqlite3_bind_text(intake->upsert, parameter, key, -1, SQLITE_STATIC);
   }
   const char *parent = kind == LEADX_JSON_STRING ? parent_of(intake->table, index) : NULL;
-  return parent ? bind_reference(intake, parameter, parent, value) : leadx_wire_bind(intake->upsert, parameter, column->type, value);
+  return parent ? bind_reference(intake, parameter, parent, value) : leadx_wire_lend(intake->upsert, parameter, column->type, value);
 }
 
-static int bind_row(leadx_intake *intake, leadx_slice row, const char *key) {
-  leadx_json_walk walk;
-  leadx_slice name, value;
+static int bind_row(leadx_intake *intake, const char *key) {
   int rc = SQLITE_OK;
-  leadx_json_walk_init(&walk, row);
-  for (int i = 0; rc == SQLITE_OK && leadx_json_walk_member(&walk, &name, &value); i++) {
-    int index = intake->order[i];
-    if (index >= 0 && !intake->omitted[i]) rc = bind_member(intake, index, value, key);
+  for (int i = 0; i < intake->nmembers && rc == SQLITE_OK; i++) {
+    const leadx_intake_member *member = &intake->members[i];
+    if (member->column >= 0 && !member->omitted) rc = bind_member(intake, member->column, member->value, key);
   }
   return rc;
 }
@@ -291,10 +349,10 @@ static int is_refusal(const leadx_intake *intake, int rc) {
   return refused && !sqlite3_get_autocommit(intake->db->handle);
 }
 
-static int upsert(leadx_intake *intake, leadx_slice row, const char *key, const char **refused, leadx_err *err) {
-  int rc = need_upsert(intake, row, err);
+static int upsert(leadx_intake *intake, const char *key, const char **refused, leadx_err *err) {
+  int rc = intake->upsert ? SQLITE_OK : prepare_upsert(intake, err);
   if (rc != SQLITE_OK) return rc;
-  rc = bind_row(intake, row, key);
+  rc = bind_row(intake, key);
   int unbound = rc != SQLITE_OK;
   if (rc == SQLITE_OK) rc = sqlite3_step(intake->upsert);
   sqlite3_reset(intake->upsert);
@@ -307,10 +365,10 @@ static int upsert(leadx_intake *intake, leadx_slice row, const char *key, const 
 }
 
 /* The same for a row that has to fit by itself. */
-static int upsert_alone(leadx_intake *intake, leadx_slice row, const char *key, const char **refused, leadx_err *err) {
-  if (intake->together || intake->table->nreferences == 0 || !leadx_intake_has_foreign_keys(intake)) return upsert(intake, row, key, refused, err);
+static int upsert_alone(leadx_intake *intake, const char *key, const char **refused, leadx_err *err) {
+  if (intake->together || intake->table->nreferences == 0 || !leadx_intake_has_foreign_keys(intake)) return upsert(intake, key, refused, err);
   int rc = leadx_db_exec(intake->db, "SAVEPOINT leadx_row", err);
-  if (rc == SQLITE_OK) rc = upsert(intake, row, key, refused, err);
+  if (rc == SQLITE_OK) rc = upsert(intake, key, refused, err);
   if (rc == SQLITE_OK && !*refused && !leadx_intake_is_whole(intake)) {
     rc = leadx_db_exec(intake->db, "ROLLBACK TO leadx_row", err);
     *refused = "it refers to a row that is not here";
@@ -358,9 +416,13 @@ int leadx_intake_spell(leadx_intake *intake, char *key, leadx_err *err) {
   return find_here(intake, key, NULL, &known, err);
 }
 
+static int says_deleted(leadx_slice mark) {
+  leadx_json_kind kind = leadx_json_kind_of(mark);
+  return kind != LEADX_JSON_NONE && kind != LEADX_JSON_NULL && kind != LEADX_JSON_FALSE;
+}
+
 int leadx_intake_is_deleted(const leadx_table *table, leadx_slice row) {
-  leadx_slice mark = table->soft_delete_column ? leadx_json_member(row, table->soft_delete_column) : (leadx_slice){NULL, 0};
-  return mark.n && leadx_json_kind_of(mark) != LEADX_JSON_NULL && leadx_json_kind_of(mark) != LEADX_JSON_FALSE;
+  return table->soft_delete_column && says_deleted(leadx_json_member(row, table->soft_delete_column));
 }
 
 int leadx_intake_drops_deleted(const leadx_table *table) {
@@ -369,15 +431,14 @@ int leadx_intake_drops_deleted(const leadx_table *table) {
 }
 
 /* A soft delete marks the local row where it has the column, and removes it where it has not. */
-static int take_row(leadx_intake *intake, leadx_slice row, char *key, const char *version, int anew, int *changed, int *parked,
-                    leadx_err *err) {
+static int take_row(leadx_intake *intake, char *key, const char *version, int anew, int *changed, int *parked, leadx_err *err) {
   const char *refused = NULL;
   int known = 0;
   int rc = find_here(intake, key, version, &known, err);
   if (rc != SQLITE_OK || (known && !anew)) return rc;
   if (leadx_intake_is_pending(intake, key)) return park(intake, key, "a local change is unsent", parked, err);
-  int removes = leadx_intake_is_deleted(intake->table, row) && leadx_intake_drops_deleted(intake->table);
-  rc = removes ? leadx_apply_remove(intake->db, intake->table, key, changed, &refused, err) : upsert_alone(intake, row, key, &refused, err);
+  int removes = says_deleted(value_at(intake, intake->mark_at)) && leadx_intake_drops_deleted(intake->table);
+  rc = removes ? leadx_apply_remove(intake->db, intake->table, key, changed, &refused, err) : upsert_alone(intake, key, &refused, err);
   if (rc != SQLITE_OK) return rc;
   if (refused) return park(intake, key, refused, parked, err);
   if (removes) return SQLITE_OK;
@@ -386,10 +447,10 @@ static int take_row(leadx_intake *intake, leadx_slice row, char *key, const char
 }
 
 int leadx_intake_row(leadx_intake *intake, leadx_slice row, int anew, int *changed, int *parked, leadx_err *err) {
-  char *key = leadx_intake_key(intake->table, row, err), *version = leadx_change_version_of(intake->table, row, err);
+  char *key = NULL, *version = NULL;
   *changed = *parked = 0;
-  int rc = err->rc != SQLITE_OK ? err->rc
-           : key                ? take_row(intake, row, key, version, anew, changed, parked, err)
+  int rc = read_row(intake, row, &key, &version, err);
+  if (rc == SQLITE_OK) rc = key ? take_row(intake, key, version, anew, changed, parked, err)
                                 : leadx_err_set(err, SQLITE_ERROR, "table \"%s\": the server's row has no \"%s\"", intake->table->name,
                                                 intake->table->columns[intake->table->key[0]].remote);
   sqlite3_free(key);

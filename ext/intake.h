@@ -38,6 +38,8 @@ int leadx_intake_is_whole(const leadx_intake *intake);
 /* The entity_id of a server's row, as the triggers would write it; sqlite3_malloc, NULL when a key column is missing;
 ** for want of memory NULL and an error. */
 char *leadx_intake_key(const leadx_table *table, leadx_slice row, leadx_err *err);
+/* The same, and the row's version, NULL where it has none. The caller frees both, also after an error. */
+int leadx_intake_identify(const leadx_table *table, leadx_slice row, char **key, char **version, leadx_err *err);
 
 /* Do two entity_ids name the same row? (uuids whatever their case) */
 int leadx_intake_same_key(const leadx_table *table, const char *a, const char *b);

@@ -324,13 +324,14 @@ leadx_json_kind leadx_json_kind_of(leadx_slice value) {
   }
 }
 
-/* From the opening quote to behind the closing one. */
+/* From the opening quote to behind the closing one: the first that an even number of backslashes stands before. */
 static const char *string_end(const char *z, const char *end) {
-  for (z++; *z != '"'; z++) {
-    z = skip_plain(z, end);
-    if (*z == '"') break;
-    if (*z == '\\') z++;
-  }
+  const char *run;
+  do {
+    z++;
+    z = memchr(z, '"', (size_t)(end - z));
+    for (run = z; run[-1] == '\\';) run--;
+  } while ((z - run) % 2 == 1);
   return z + 1;
 }
 
@@ -393,16 +394,23 @@ int leadx_json_walk_member(leadx_json_walk *walk, leadx_slice *key, leadx_slice 
   return 1;
 }
 
-leadx_slice leadx_json_member(leadx_slice object, const char *name) {
-  leadx_slice key, value, found = {NULL, 0};
+void leadx_json_members(leadx_slice object, const char *const *names, int n, leadx_slice *values) {
+  leadx_slice key, value;
   leadx_json_walk walk;
-  if (leadx_json_kind_of(object) != LEADX_JSON_OBJECT) return found;
-  size_t n = strlen(name);
+  memset(values, 0, sizeof *values * (size_t)n);
+  if (leadx_json_kind_of(object) != LEADX_JSON_OBJECT) return;
   leadx_json_walk_init(&walk, object);
   while (leadx_json_walk_member(&walk, &key, &value)) {
-    if (leadx_json_string_is(key, name, n)) found = value;
+    for (int i = 0; i < n; i++) {
+      if (leadx_json_string_is(key, names[i], strlen(names[i]))) values[i] = value;
+    }
   }
-  return found;
+}
+
+leadx_slice leadx_json_member(leadx_slice object, const char *name) {
+  leadx_slice value;
+  leadx_json_members(object, &name, 1, &value);
+  return value;
 }
 
 /* ---- strings ---- */
@@ -456,7 +464,9 @@ static leadx_slice next_piece(pieces *p) {
   return (leadx_slice){start, (size_t)(p->at - start)};
 }
 
+/* No escape is shorter than what it stands for, so most strings are told apart by their length or first byte. */
 int leadx_json_string_is(leadx_slice raw, const char *text, size_t n) {
+  if (raw.n < n + 2 || (n > 0 && raw.z[1] != *text && raw.z[1] != '\\')) return 0;
   pieces p = pieces_of(raw);
   leadx_slice piece;
   while ((piece = next_piece(&p)).n > 0) {

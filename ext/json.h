@@ -50,6 +50,8 @@ int leadx_json_walk_member(leadx_json_walk *walk, leadx_slice *key, leadx_slice 
 /* The member of that (unescaped, exact) name; the last one wins where a name stands twice,
 ** as PostgreSQL's jsonb does. An empty slice when absent or when object is no object. */
 leadx_slice leadx_json_member(leadx_slice object, const char *name);
+/* The same for n names in one walk; values has room for n. */
+void leadx_json_members(leadx_slice object, const char *const *names, int n, leadx_slice *values);
 
 /* Does the raw string (with quotes) say exactly these bytes once unescaped? */
 int leadx_json_string_is(leadx_slice raw, const char *text, size_t n);

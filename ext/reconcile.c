@@ -46,11 +46,11 @@ static int see_rows(leadx_reconciling *job, leadx_slice rows, int *n, int *fresh
   int rc = leadx_intake_look(job->intake, err);
   leadx_json_walk_init(&walk, rows);
   for (*n = *fresh = 0; rc == SQLITE_OK && leadx_json_walk_element(&walk, &row); ++*n) {
-    char *key = leadx_intake_key(job->table, row, err), *version = leadx_change_version_of(job->table, row, err);
+    char *key = NULL, *version = NULL;
+    rc = leadx_intake_identify(job->table, row, &key, &version, err);
     int deleted = leadx_intake_drops_deleted(job->table) && leadx_intake_is_deleted(job->table, row);
     sqlite3_free(*last);
     *last = key;
-    rc = err->rc;
     if (rc == SQLITE_OK && key) rc = see_key(job, key, version, deleted, fresh, err);
     sqlite3_free(version);
     if (!key) {

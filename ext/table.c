@@ -624,7 +624,7 @@ static int bind_simple_key(const leadx_table *table, sqlite3_stmt *stmt, int par
   if (type == LEADX_INTEGER && leadx_json_kind_of(number) == LEADX_JSON_NUMBER && leadx_json_int64(number, &n) == 0) {
     return sqlite3_bind_int64(stmt, parameter, n);
   }
-  if (type != LEADX_BLOB) return sqlite3_bind_text(stmt, parameter, key, -1, SQLITE_TRANSIENT);
+  if (type != LEADX_BLOB) return sqlite3_bind_text(stmt, parameter, key, -1, SQLITE_STATIC);
   sqlite3_str *quoted = sqlite3_str_new(NULL);
   leadx_json_append_string(quoted, key, strlen(key));
   leadx_slice raw = {sqlite3_str_value(quoted), (size_t)sqlite3_str_length(quoted)};
@@ -641,7 +641,7 @@ int leadx_table_bind_key(const leadx_table *table, sqlite3_stmt *stmt, int first
   leadx_json_walk_init(&walk, array);
   for (int i = 0; i < table->nkey; i++) {
     if (!leadx_json_walk_element(&walk, &member)) return SQLITE_MISMATCH;
-    int rc = leadx_wire_bind(stmt, first + i, table->columns[table->key[i]].type, member);
+    int rc = leadx_wire_lend(stmt, first + i, table->columns[table->key[i]].type, member);
     if (rc != SQLITE_OK) return rc;
   }
   return leadx_json_walk_element(&walk, &member) ? SQLITE_MISMATCH : SQLITE_OK;

@@ -84,7 +84,8 @@ int leadx_table_is_reference(const leadx_table *table, int column);
 /* Appends "\"key1\" = ?1 AND …" for the primary key; first is the number of the first parameter. */
 void leadx_table_where_key(const leadx_table *table, sqlite3_str *sql, int first);
 /* Binds an entity_id to the key's parameters beginning at first: the text itself for a simple key,
-** the members of the JSON array for a composite one. SQLITE_MISMATCH when it does not fit. */
+** the members of the JSON array for a composite one. The key stays where it is until the statement has run.
+** SQLITE_MISMATCH when it does not fit. */
 int leadx_table_bind_key(const leadx_table *table, sqlite3_stmt *stmt, int first, const char *key);
 
 /* The names of a user's tables that can be tracked, for '*': a JSON-free NULL-terminated array.

@@ -224,6 +224,23 @@ static int bind_text_value(sqlite3_stmt *stmt, int parameter, leadx_type type, l
   }
 }
 
+/* Is the text between the quotes what a column of that type keeps? */
+static int stands_as_it_is(leadx_type type, leadx_slice value) {
+  switch (type) {
+    case LEADX_JSON:
+    case LEADX_BLOB:
+    case LEADX_REAL:
+    case LEADX_TIMESTAMP_S:
+    case LEADX_TIMESTAMP_MS: return 0;
+    default: return leadx_json_kind_of(value) == LEADX_JSON_STRING && !memchr(value.z, '\\', value.n);
+  }
+}
+
+int leadx_wire_lend(sqlite3_stmt *stmt, int parameter, leadx_type type, leadx_slice value) {
+  if (!stands_as_it_is(type, value)) return leadx_wire_bind(stmt, parameter, type, value);
+  return sqlite3_bind_text(stmt, parameter, value.z + 1, (int)value.n - 2, SQLITE_STATIC);
+}
+
 int leadx_wire_bind(sqlite3_stmt *stmt, int parameter, leadx_type type, leadx_slice value) {
   switch (leadx_json_kind_of(value)) {
     case LEADX_JSON_NONE: return SQLITE_MISMATCH;

@@ -37,5 +37,7 @@ int leadx_wire_equal(leadx_type type, leadx_slice a, leadx_slice b);
 
 /* Binds a server's value to a local column of that type. SQLITE_MISMATCH when it cannot be kept exactly. */
 int leadx_wire_bind(sqlite3_stmt *stmt, int parameter, leadx_type type, leadx_slice value);
+/* The same, and a text that needs no decoding is not copied: it stays where it is until the statement has run. */
+int leadx_wire_lend(sqlite3_stmt *stmt, int parameter, leadx_type type, leadx_slice value);
 
 #endif

@@ -244,7 +244,7 @@ START_TEST(json_walk_of_nothing_ends_at_once) {
 END_TEST
 
 START_TEST(json_member_is_the_last_of_its_name) {
-  leadx_slice object = slice("{\"a\":1,\"b\":2,\"\\u0061\":3,\"A\":4,\"a\\u0000\":5}");
+  leadx_slice object = slice("{\"a\":1,\"e\":\"\\\\\",\"b\":2,\"\\u0061\":3,\"A\":4,\"a\\u0000\":5}");
   ck_assert_mem_eq(leadx_json_member(object, "a").z, "3", 1);
   ck_assert_mem_eq(leadx_json_member(object, "b").z, "2", 1);
   ck_assert_mem_eq(leadx_json_member(object, "A").z, "4", 1);
@@ -253,6 +253,18 @@ START_TEST(json_member_is_the_last_of_its_name) {
   ck_assert_uint_eq(leadx_json_member(slice("[\"a\"]"), "a").n, 0);
   ck_assert_int_eq(leadx_json_kind_of(leadx_json_member((leadx_slice){NULL, 0}, "a")),
                    LEADX_JSON_NONE);
+}
+END_TEST
+
+START_TEST(json_members_are_found_in_one_walk) {
+  static const char *const names[] = {"a", "c", "b"};
+  leadx_slice values[3];
+  leadx_json_members(slice("{\"a\":1,\"e\":\"\\\\\",\"b\":\"}\\\"\",\"\\u0061\":3}"), names, 3, values);
+  ck_assert_mem_eq(values[0].z, "3", 1);
+  ck_assert_uint_eq(values[1].n, 0);
+  ck_assert_uint_eq(values[2].n, 5);
+  leadx_json_members(slice("[1]"), names, 3, values);
+  for (int i = 0; i < 3; i++) ck_assert_uint_eq(values[i].n, 0);
 }
 END_TEST
 
@@ -266,6 +278,9 @@ typedef struct string_case {
 static const string_case strings[] = {
     {"\"\"", "", 0},
     {"\"abc\"", "abc", 3},
+    {"\"\\\"\"", "\"", 1},
+    {"\"\\\\\"", "\\", 1},
+    {"\"\\\\\\\"\"", "\\\"", 2},
     {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t", 8},
     {"\"\\u0041\\u00e9\\u20AC\"", "A\xC3\xA9\xE2\x82\xAC", 6},
     {"\"\\uD83D\\uDE00\"", "\xF0\x9F\x98\x80", 4},
@@ -637,6 +652,7 @@ Suite *test_json_suite(void) {
   tcase_add_test(tc, json_walk_yields_each_member);
   tcase_add_loop_test(tc, json_walk_of_nothing_ends_at_once, 0, COUNT(childless));
   tcase_add_test(tc, json_member_is_the_last_of_its_name);
+  tcase_add_test(tc, json_members_are_found_in_one_walk);
   tcase_add_loop_test(tc, json_strings_unescape_exactly, 0, COUNT(strings));
   tcase_add_loop_test(tc, json_append_writes_a_valid_string, 0, COUNT(appended));
   tcase_add_loop_test(tc, json_int64_reads_the_whole_range, 0, COUNT(integers));

@@ -180,10 +180,14 @@ START_TEST(a_value_of_the_server_is_kept_as_the_type_keeps_it) {
   sqlite3_stmt *stmt = NULL;
   ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
   ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT quote(?1)", -1, &stmt, NULL), SQLITE_OK);
-  ck_assert_int_eq(leadx_wire_bind(stmt, 1, bindings[_i].type, slice(bindings[_i].json)), SQLITE_OK);
-  ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
-  const char *got = (const char *)sqlite3_column_text(stmt, 0);
-  ck_assert_msg(strncmp(got, bindings[_i].kept, strlen(bindings[_i].kept)) == 0, "%s %s: %s", leadx_type_name(bindings[_i].type), bindings[_i].json, got);
+  for (int lent = 0; lent < 2; lent++) {
+    int (*bind)(sqlite3_stmt *, int, leadx_type, leadx_slice) = lent ? leadx_wire_lend : leadx_wire_bind;
+    ck_assert_int_eq(bind(stmt, 1, bindings[_i].type, slice(bindings[_i].json)), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
+    const char *got = (const char *)sqlite3_column_text(stmt, 0);
+    ck_assert_msg(strncmp(got, bindings[_i].kept, strlen(bindings[_i].kept)) == 0, "%s %s: %s", leadx_type_name(bindings[_i].type), bindings[_i].json, got);
+    sqlite3_reset(stmt);
+  }
   sqlite3_finalize(stmt);
   ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
 }
