@@ -9,6 +9,8 @@
 
 /* How often a connection looks whether another one's refresh is done. */
 #define LOOK_MS 20
+/* libcurl's code for a request that took too long. */
+#define CURL_TIMED_OUT 28
 
 void leadx_auth_init(leadx_auth *auth, leadx_ctx *ctx, leadx_transport *transport, leadx_credentials *credentials, leadx_target *target) {
   memset(auth, 0, sizeof *auth);
@@ -183,10 +185,66 @@ static leadx_request *sign(const leadx_auth *auth, leadx_request *request, leadx
   return NULL;
 }
 
-leadx_request *leadx_auth_exchange(leadx_auth *auth, leadx_request *request, int wants_array, leadx_verdict *verdict, leadx_err *err) {
+/* ---- ahead of the caller ---- */
+
+void leadx_auth_send_ahead(leadx_auth *auth, leadx_request *request) {
+  leadx_err ignored = {0};
+  leadx_auth_abandon(auth);
+  if (!request || leadx_auth_is_due(auth) || auth->transport->start(auth->transport, request, &ignored) != SQLITE_OK) leadx_request_free(request);
+  else auth->ahead = request;
+}
+
+void leadx_auth_listen(leadx_auth *auth) {
+  if (auth->ahead && !auth->ahead_is_answered) auth->ahead_is_answered = auth->transport->wait(auth->transport, 0) != NULL;
+}
+
+static leadx_request *receive_ahead(leadx_auth *auth) {
+  leadx_request *done = auth->ahead;
+  while (!auth->ahead_is_answered) auth->ahead_is_answered = auth->transport->wait(auth->transport, 1000) != NULL;
+  auth->ahead = NULL;
+  auth->ahead_is_answered = 0;
+  return done;
+}
+
+static void drop_ahead(leadx_auth *auth, leadx_request *done) {
+  count(auth, done);
+  leadx_request_free(done);
+}
+
+void leadx_auth_abandon(leadx_auth *auth) {
+  if (!auth->ahead) return;
+  if (!auth->ahead_is_answered) auth->transport->cancel(auth->transport);
+  drop_ahead(auth, receive_ahead(auth));
+}
+
+static int is_same_request(const leadx_request *a, const leadx_request *b) {
+  return strcmp(a->method, b->method) == 0 && strcmp(a->url, b->url) == 0 && a->body_bytes == b->body_bytes &&
+         (a->body_bytes == 0 || memcmp(a->body, b->body, a->body_bytes) == 0);
+}
+
+/* The answer to the request, if it was sent ahead. One that ran out of time while nobody listened says nothing. */
+static leadx_request *take_ahead(leadx_auth *auth, const leadx_request *request) {
+  if (!auth->ahead || !is_same_request(auth->ahead, request)) return NULL;
+  leadx_request *done = receive_ahead(auth);
+  if (done->net != LEADX_NET_OFFLINE || done->curl_code != CURL_TIMED_OUT) return done;
+  drop_ahead(auth, done);
+  return NULL;
+}
+
+/* Sends the request, unless it was sent ahead and its answer is there. */
+static leadx_request *ask_once(leadx_auth *auth, leadx_request *request, leadx_err *err) {
+  leadx_request *done = request ? take_ahead(auth, request) : NULL;
+  leadx_auth_abandon(auth);
+  if (done) {
+    leadx_request_free(request);
+    return done;
+  }
   if (request && leadx_auth_is_due(auth) && leadx_auth_refresh(auth)) request = sign(auth, request, err);
-  for (;;) {
-    leadx_request *done = carry(auth, request, err);
+  return carry(auth, request, err);
+}
+
+leadx_request *leadx_auth_exchange(leadx_auth *auth, leadx_request *request, int wants_array, leadx_verdict *verdict, leadx_err *err) {
+  for (leadx_request *done = ask_once(auth, request, err);; done = carry(auth, request, err)) {
     if (!done) return NULL;
     leadx_answer answer = {(int)done->net, done->status, done->content_type, done->answer, done->answer_bytes, wants_array};
     leadx_rest_classify(&answer, verdict);

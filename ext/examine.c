@@ -17,25 +17,19 @@ static int has_twins(char **keys, int n) {
 }
 
 /* Versions must not go back, nor before the place. What cannot be compared is let pass; *last_us is moved. */
-static int goes_back(leadx_slice row, const leadx_table *table, int64_t *last_us, leadx_err *err) {
-  char *version = leadx_change_version_of(table, row, err);
+static int goes_back(const char *version, int64_t *last_us) {
   int64_t us = 0;
-  int known = version && leadx_instant_parse(version, strlen(version), &us) == 0;
-  sqlite3_free(version);
-  if (!known) return 0;
+  if (!version || leadx_instant_parse(version, strlen(version), &us) != 0) return 0;
   int back = us < *last_us;
   *last_us = us;
   return back;
 }
 
 /* Is it the row that the page was to begin behind? A server that ignores the condition would send us in circles. */
-static int is_place(const leadx_pulling *pulling, leadx_slice row, const char *key, leadx_err *err) {
+static int is_place(const leadx_pulling *pulling, const char *key, const char *version) {
   const leadx_place *place = &pulling->place;
   if (pulling->phase == LEADX_PARKED || !place->key || strcmp(place->key, key) != 0) return 0;
-  char *version = leadx_change_version_of(pulling->table, row, err);
-  int same = place->version ? version && strcmp(place->version, version) == 0 : version == NULL;
-  sqlite3_free(version);
-  return same;
+  return place->version ? version && strcmp(place->version, version) == 0 : version == NULL;
 }
 
 static int was_asked_for(const leadx_pulling *pulling, const char *key, char *const *asked, int nasked) {
@@ -46,18 +40,27 @@ static int was_asked_for(const leadx_pulling *pulling, const char *key, char *co
   return 0;
 }
 
-/* What is strange about one row, or NULL. The key goes to the caller, who frees it. */
-static const char *examine_row(const leadx_pulling *pulling, leadx_slice row, char *const *asked, int nasked, int64_t *last_us, char **key,
-                               leadx_err *err) {
-  if (leadx_json_kind_of(row) != LEADX_JSON_OBJECT) return "an element that is no row";
-  *key = leadx_intake_key(pulling->table, row, err);
-  if (!*key) return "a row without its key";
-  if (!was_asked_for(pulling, *key, asked, nasked) || is_place(pulling, row, *key, err)) return "a row that was not asked for";
-  if ((pulling->phase == LEADX_BY_VERSION || pulling->phase == LEADX_BY_CALL) && goes_back(row, pulling->table, last_us, err)) return "rows in another order";
-  return NULL;
+/* What is strange about one row, or NULL. */
+static const char *judge_row(const leadx_pulling *pulling, const char *key, const char *version, char *const *asked, int nasked, int64_t *last_us) {
+  int by_version = pulling->phase == LEADX_BY_VERSION || pulling->phase == LEADX_BY_CALL;
+  if (!key) return "a row without its key";
+  if (!was_asked_for(pulling, key, asked, nasked) || is_place(pulling, key, version)) return "a row that was not asked for";
+  return by_version && goes_back(version, last_us) ? "rows in another order" : NULL;
 }
 
-const char *leadx_examine_rows(const leadx_pulling *pulling, leadx_slice rows, char *const *asked, int limit, int *n, leadx_err *err) {
+/* The same; the key goes to the caller, who frees it. */
+static const char *examine_row(const leadx_pulling *pulling, leadx_slice row, char *const *asked, int nasked, int64_t *last_us, char **key,
+                               leadx_err *err) {
+  char *version = NULL;
+  if (leadx_json_kind_of(row) != LEADX_JSON_OBJECT) return "an element that is no row";
+  leadx_intake_identify(pulling->table, row, key, &version, err);
+  const char *strange = judge_row(pulling, *key, version, asked, nasked, last_us);
+  sqlite3_free(version);
+  return strange;
+}
+
+const char *leadx_examine_rows(const leadx_pulling *pulling, leadx_slice rows, char *const *asked, int limit, int *n, leadx_slice *last,
+                               leadx_err *err) {
   leadx_json_walk walk;
   leadx_slice row;
   const char *strange = NULL;
@@ -72,6 +75,7 @@ const char *leadx_examine_rows(const leadx_pulling *pulling, leadx_slice rows, c
     char *key = NULL;
     strange = *n == limit ? "more rows than were asked for" : examine_row(pulling, row, asked, limit, &last_us, &key, err);
     if (key) keys[(*n)++] = key;
+    *last = row;
   }
   if (!strange && has_twins(keys, *n)) strange = "a row twice";
   for (int i = 0; i < *n; i++) sqlite3_free(keys[i]);

@@ -187,6 +187,15 @@ static int is_new(const leadx_pulling *pulling, leadx_slice cursor) {
   return strlen(pulling->cursor) != cursor.n || memcmp(pulling->cursor, cursor.z, cursor.n) != 0;
 }
 
+/* The next page begins where this one's cursor says. */
+static void send_ahead(leadx_pulling *pulling, const leadx_rpc_page *page, int limit) {
+  leadx_err ignored = {0};
+  char *cursor = sqlite3_mprintf("%.*s", (int)page->cursor.n, page->cursor.z);
+  leadx_request *request = cursor ? leadx_rpc_pull(&pulling->run->target, pulling->table, cursor, limit, &ignored) : NULL;
+  sqlite3_free(cursor);
+  leadx_auth_send_ahead(pulling->run->auth, request);
+}
+
 static int apply(leadx_pulling *pulling, const leadx_rpc_page *page, int count, leadx_err *err) {
   int moved = is_new(pulling, page->cursor), rc = SQLITE_OK;
   pulling->gone = page->ngone ? page->gone : (leadx_slice){NULL, 0};
@@ -207,12 +216,14 @@ static int end_strangely(leadx_pulling *pulling, const char *strange, leadx_err 
 
 static int take(leadx_pulling *pulling, const leadx_request *done, leadx_slice answer, int limit, int64_t took_ms, leadx_err *err) {
   leadx_rpc_page page;
+  leadx_slice last;
   int count = 0;
   const char *strange = leadx_rpc_read_pull(answer, pulling->cursor, limit, &page);
-  if (!strange) strange = leadx_examine_rows(pulling, page.rows, NULL, limit, &count, err);
+  if (!strange) strange = leadx_examine_rows(pulling, page.rows, NULL, limit, &count, &last, err);
   if (err->rc != SQLITE_OK) return err->rc;
   if (strange) return end_strangely(pulling, strange, err);
   leadx_pulling_note_time(pulling, done, took_ms);
+  if (page.has_more && leadx_pull_may_ask_ahead(pulling->run, done, count)) send_ahead(pulling, &page, limit);
   return apply(pulling, &page, count, err);
 }
 

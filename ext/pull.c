@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bulk.h"
 #include "change.h"
 #include "clock.h"
 #include "pulling.h"
@@ -23,8 +24,8 @@
 ** write waits no longer than that. */
 #define HANDFUL_ROWS 250
 #define STRETCH_MS 20
-/* Pages of the file kept in memory while rows come in, in KiB: every row is a random place in an index or two. */
-#define CACHE_KIB 8192
+/* An answer of more bytes is applied before the next one is asked for: there would be two in memory. */
+#define AHEAD_BYTES (4 << 20)
 /* Parked rows fetched by key at a time. */
 #define PARKED_KEYS 100
 /* How far ahead of the server's clock a row's version may lie and still move the cursor. */
@@ -65,6 +66,10 @@ leadx_request *leadx_pull_exchange(leadx_run *run, leadx_request *request, int w
   run->tally.bytes_in += done->bytes_in;
   run->tally.bytes_out += done->bytes_out;
   return done;
+}
+
+int leadx_pull_may_ask_ahead(const leadx_run *run, const leadx_request *done, int count) {
+  return run->request_budget < 0 && count >= HANDFUL_ROWS && done->answer_bytes <= AHEAD_BYTES;
 }
 
 leadx_request *leadx_pull_ask(leadx_run *run, leadx_request *request, int may_shrink, leadx_slice *rows, leadx_class *class_,
@@ -162,9 +167,8 @@ static int may_save(const leadx_pulling *pulling, const char *version) {
 
 static int set_place(leadx_place *place, const leadx_table *table, leadx_slice row, leadx_err *err) {
   leadx_place_clear(place);
-  place->version = leadx_change_version_of(table, row, err);
-  place->key = leadx_intake_key(table, row, err);
-  return place->key ? err->rc : leadx_err_nomem(err);
+  int rc = leadx_intake_identify(table, row, &place->key, &place->version, err);
+  return rc != SQLITE_OK || place->key ? rc : leadx_err_nomem(err);
 }
 
 /* Notes the place behind the last of some rows, and behind the last one that the cursor may stand on. */
@@ -301,8 +305,10 @@ int leadx_pulling_apply(leadx_pulling *pulling, leadx_slice rows, int count, lea
   leadx_stretch stretch = {.left = count};
   int rc;
   leadx_json_walk_init(&stretch.walk, rows);
-  do rc = apply_stretch(pulling, &stretch, err);
-  while (rc == SQLITE_OK && stretch.left > 0 && !pulling->run->tally.lost_lease);
+  do {
+    rc = apply_stretch(pulling, &stretch, err);
+    leadx_auth_listen(pulling->run->auth);
+  } while (rc == SQLITE_OK && stretch.left > 0 && !pulling->run->tally.lost_lease);
   return rc;
 }
 
@@ -369,17 +375,41 @@ static int end_page(leadx_pulling *pulling, int count, int complete, leadx_err *
   return pulling->place.key ? SQLITE_OK : leadx_err_nomem(err);
 }
 
+/* The next page begins behind the last row of this one. */
+static void send_ahead(leadx_pulling *pulling, leadx_slice last) {
+  leadx_err ignored = {0};
+  leadx_place next = {NULL, NULL};
+  leadx_request *request = NULL;
+  if (set_place(&next, pulling->table, last, &ignored) == SQLITE_OK) {
+    request = leadx_page_request(&pulling->run->target, pulling->table, &next, pulling->limit, 0, &ignored);
+  }
+  leadx_place_clear(&next);
+  leadx_auth_send_ahead(pulling->run->auth, request);
+}
+
+/* Applies the rows of a page that is as it should be, and goes on behind them. */
+static int take_page(leadx_pulling *pulling, const leadx_request *done, leadx_slice rows, int count, leadx_slice last, int counted, leadx_err *err) {
+  int rc = SQLITE_OK, complete = counted && is_complete(done, count);
+  if (!complete && leadx_pull_may_ask_ahead(pulling->run, done, count)) send_ahead(pulling, last);
+  if (count > 0) rc = leadx_pulling_apply(pulling, rows, count, err);
+  leadx_pulling_show_progress(pulling, count);
+  if (count > pulling->proven) pulling->proven = count;
+  if (rc == SQLITE_OK && !pulling->run->tally.lost_lease) rc = end_page(pulling, count, complete, err);
+  pulling->is_first = 0;
+  return rc;
+}
+
 static int pull_page(leadx_pulling *pulling, leadx_err *err) {
   leadx_run *run = pulling->run;
   int counted = pulling->is_first && !pulling->from_beginning, count = 0;
   int64_t began_ms = leadx_clock_mono_ms();
-  leadx_slice rows = {NULL, 0};
+  leadx_slice rows = {NULL, 0}, last = {NULL, 0};
   leadx_class class_;
   leadx_request *done =
       leadx_pull_ask(run, leadx_page_request(&run->target, pulling->table, &pulling->place, pulling->limit, counted, err), pulling->limit > 1, &rows,
                      &class_, pulling->table, err);
   if (!done) return err->rc;
-  const char *strange = class_ == LEADX_CLASS_OK ? leadx_examine_rows(pulling, rows, NULL, pulling->limit, &count, err) : NULL;
+  const char *strange = class_ == LEADX_CLASS_OK ? leadx_examine_rows(pulling, rows, NULL, pulling->limit, &count, &last, err) : NULL;
   int rc = err->rc;
   if (rc != SQLITE_OK) {
     pulling->failed = 1; /* no memory to look at the answer */
@@ -387,11 +417,7 @@ static int pull_page(leadx_pulling *pulling, leadx_err *err) {
     leadx_pulling_say_strange(pulling, strange);
   } else if (class_ == LEADX_CLASS_OK) {
     leadx_pulling_note_time(pulling, done, leadx_clock_mono_ms() - began_ms);
-    if (count > 0) rc = leadx_pulling_apply(pulling, rows, count, err);
-    leadx_pulling_show_progress(pulling, count);
-    if (count > pulling->proven) pulling->proven = count;
-    if (rc == SQLITE_OK && !run->tally.lost_lease) rc = end_page(pulling, count, counted && is_complete(done, count), err);
-    pulling->is_first = 0;
+    rc = take_page(pulling, done, rows, count, last, counted, err);
   } else if (class_ == LEADX_CLASS_SHRINK) {
     pulling->limit = (pulling->limit + 1) / 2;
   } else {
@@ -479,7 +505,8 @@ static int apply_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, i
 
 static int take_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n, int last, leadx_err *err) {
   int count = 0;
-  const char *strange = leadx_examine_rows(pulling, rows, keys, n, &count, err);
+  leadx_slice at;
+  const char *strange = leadx_examine_rows(pulling, rows, keys, n, &count, &at, err);
   if (err->rc != SQLITE_OK) return err->rc;
   if (strange) {
     leadx_pulling_say_strange(pulling, strange);
@@ -617,6 +644,7 @@ static int pull_table(leadx_run *run, leadx_table *table, int only_parked, leadx
   int rc = pulling.intake ? begin_table(&pulling, err) : err->rc;
   if (only_parked) begin_parked(&pulling);
   if (rc == SQLITE_OK) rc = pull_phases(&pulling, err);
+  leadx_auth_abandon(run->auth);
   leadx_place_clear(&pulling.place);
   leadx_place_clear(&pulling.saved);
   sqlite3_free(pulling.cursor);
@@ -684,20 +712,10 @@ static int pull_tables(leadx_run *run, const char *only_table, leadx_err *err) {
   return rc;
 }
 
-/* The host's own size comes back afterwards. A host that does not allow the pragma keeps what it has. */
-static void set_cache(leadx_run *run, int64_t size) {
-  char sql[64];
-  sqlite3_snprintf(sizeof sql, sql, "PRAGMA main.cache_size = %lld", (sqlite3_int64)size);
-  sqlite3_exec(run->ctx->db.handle, sql, NULL, NULL, NULL);
-}
-
 int leadx_pull_run(leadx_run *run, const char *only_table, leadx_err *err) {
-  leadx_err ignored = {0};
-  int64_t size = 0;
-  int is_known = leadx_db_int(&run->ctx->db, LEADX_SQL_PULL_CACHE, &ignored, &size, "") == SQLITE_OK && size != 0;
-  int is_small = is_known && (size < 0 ? size > -CACHE_KIB : size < CACHE_KIB / 4);
-  if (is_small) set_cache(run, -CACHE_KIB);
+  leadx_bulk before;
+  leadx_bulk_begin(&run->ctx->db, &before);
   int rc = pull_tables(run, only_table, err);
-  if (is_small) set_cache(run, size);
+  leadx_bulk_end(&run->ctx->db, &before);
   return rc;
 }

@@ -12,6 +12,11 @@ int leadx_pull_run(leadx_run *run, const char *only_table, leadx_err *err);
 ** an error. The caller frees what it answers; NULL and an error when it could not be started. *verdict judges it. */
 leadx_request *leadx_pull_exchange(leadx_run *run, leadx_request *request, int wants_array, leadx_verdict *verdict, leadx_err *err);
 
+/* Is it worth while to ask for the next page before this one of so many rows is applied? Not for a few rows, nor where
+** somebody counts the requests, nor when two such answers could be too much to hold. No transaction waits for what
+** leadx_auth_send_ahead() sends: it is between two of them that anybody listens. */
+int leadx_pull_may_ask_ahead(const leadx_run *run, const leadx_request *done, int count);
+
 /* The run ends because of that verdict (or, where it concerns one table, goes on without it). */
 void leadx_pull_stop(leadx_run *run, const leadx_verdict *verdict, const leadx_request *request, const leadx_table *table);
 

@@ -57,7 +57,8 @@ int leadx_follow_save(leadx_pulling *pulling, leadx_err *err);
 /* ---- examine.c: is it what was asked for? ---- */
 
 /* What is strange about some rows, or NULL. asked: n entity_ids of which they must be, or NULL: then at most limit rows
-** behind the place. *n gets the number of rows. Without the memory to look there is an error, and the rows say nothing. */
-const char *leadx_examine_rows(const leadx_pulling *pulling, leadx_slice rows, char *const *asked, int limit, int *n, leadx_err *err);
+** behind the place. *n gets the number of rows, *last the last one. Without the memory to look there is an error, and the rows say nothing. */
+const char *leadx_examine_rows(const leadx_pulling *pulling, leadx_slice rows, char *const *asked, int limit, int *n, leadx_slice *last,
+                               leadx_err *err);
 
 #endif

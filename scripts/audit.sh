@@ -15,7 +15,7 @@ failures=0
 # above it in this table, which are the lower ones.
 layers=(
   'sqlite err clock hash sql_text'
-  'db address exchange receive http json doc network'
+  'db bulk address exchange receive http json doc network'
   'rest conflict wire token schedule table ctx settings session schema queue lease owner'
   'capture change apply plan diff fingerprint request rpc page job intake grant auth'
   'push pull settle resolve decide reconcile track server inspect probe account cut call pulling follow examine discover'

@@ -14,9 +14,6 @@ UPDATE main.leadx_cursors SET midway = 0, anew = 0, began_us = ?4 WHERE origin =
 -- name: cursor_forget
 DELETE FROM main.leadx_cursors WHERE entity = ?1
 
--- name: pull_cache
-PRAGMA main.cache_size
-
 -- name: place_get
 SELECT place, fingerprint FROM main.leadx_places WHERE origin = ?1 AND user = ?2 AND entity = ?3
 
