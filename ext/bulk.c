@@ -34,13 +34,17 @@ static int is_wal(leadx_db *db) {
   return yes;
 }
 
-void leadx_bulk_begin(leadx_db *db, leadx_bulk *before) {
-  int64_t size = get_pragma(db, LEADX_SQL_BULK_CACHE_SIZE), synchronous = get_pragma(db, LEADX_SQL_BULK_SYNCHRONOUS);
-  *before = (leadx_bulk){is_small(size) ? size : 0, synchronous > SYNCHRONOUS_NORMAL && is_wal(db) ? synchronous : 0};
-  if (before->cache_size) set_pragma(db, "cache_size", -CACHE_KIB);
-  /* A power cut takes the newest pages with the cursor that says they are here, and they are fetched again. A commit of
-  ** the application's own, before or after, is as durable as ever: it brings the whole log to the disk. */
+void leadx_bulk_relax(leadx_db *db, leadx_bulk *before) {
+  int64_t synchronous = get_pragma(db, LEADX_SQL_BULK_SYNCHRONOUS);
+  *before = (leadx_bulk){0, synchronous > SYNCHRONOUS_NORMAL && is_wal(db) ? synchronous : 0};
   if (before->synchronous) set_pragma(db, "synchronous", SYNCHRONOUS_NORMAL);
+}
+
+void leadx_bulk_begin(leadx_db *db, leadx_bulk *before) {
+  int64_t size = get_pragma(db, LEADX_SQL_BULK_CACHE_SIZE);
+  leadx_bulk_relax(db, before);
+  before->cache_size = is_small(size) ? size : 0;
+  if (before->cache_size) set_pragma(db, "cache_size", -CACHE_KIB);
 }
 
 void leadx_bulk_end(leadx_db *db, const leadx_bulk *before) {

@@ -38,10 +38,16 @@ void leadx_change_fold(leadx_change *change) {
 
 /* ---- reading payloads ---- */
 
-static void cannot_send(leadx_change *change, const char *fmt, const char *detail) {
+int leadx_change_set_error(leadx_change *change, const char *fmt, const char *detail, leadx_err *err) {
+  sqlite3_free(change->error);
+  change->error = sqlite3_mprintf(fmt, detail);
+  return change->error ? SQLITE_OK : leadx_err_nomem(err);
+}
+
+static void cannot_send(leadx_change *change, const char *fmt, const char *detail, leadx_err *err) {
   if (change->problem) return;
   change->problem = 1;
-  sqlite3_snprintf(sizeof change->error, change->error, fmt, detail);
+  leadx_change_set_error(change, fmt, detail, err);
 }
 
 /* Keeps a document's text alive with the change. */
@@ -110,7 +116,7 @@ static leadx_slice open_object(leadx_change *change, const char *text, const cha
   }
   const char *wrong = leadx_json_check(copy, strlen(copy), LEADX_JSON_MAX_STRING * 4, &value, NULL);
   if (!wrong && leadx_json_kind_of(value) == LEADX_JSON_OBJECT) return value;
-  if (what) cannot_send(change, what, wrong ? wrong : "it is no object");
+  if (what) cannot_send(change, what, wrong ? wrong : "it is no object", err);
   return none;
 }
 
@@ -189,7 +195,7 @@ static int read_members(leadx_db *db, leadx_change *change, leadx_err *err) {
     if (leadx_db_next(db, stmt, err)) {
       const char *payload = leadx_db_text(stmt, 1, err), *base = leadx_db_text(stmt, 2, err);
       int whole = payload && strlen(payload) == (size_t)sqlite3_column_bytes(stmt, 1);
-      if (!whole && err->rc == SQLITE_OK) cannot_send(change, "the payload %s", "has a NUL byte or is NULL");
+      if (!whole && err->rc == SQLITE_OK) cannot_send(change, "the payload %s", "has a NUL byte or is NULL", err);
       if (err->rc == SQLITE_OK) take_member(change, &change->members[i], whole ? payload : NULL, base, err);
     }
     rc = err->rc;
@@ -265,7 +271,10 @@ static int build_key(leadx_change *change, leadx_err *err) {
     sqlite3_str_appendall(text, "]");
     change->key_text = sqlite3_str_finish(text);
   }
-  if (!change->key_text) return leadx_err_nomem(err);
+  size_t bytes = sizeof *change->key_values * ((size_t)table->nkey + 1);
+  change->key_values = change->key_text ? sqlite3_malloc64(bytes) : NULL;
+  if (!change->key_values) return leadx_err_nomem(err);
+  memset(change->key_values, 0, bytes);
   leadx_json_walk walk;
   int n = 0;
   if (!leadx_json_check(change->key_text, strlen(change->key_text), 0, &document, NULL) &&
@@ -277,13 +286,13 @@ static int build_key(leadx_change *change, leadx_err *err) {
     }
   }
   if (!change->key[0]) {
-    cannot_send(change, "the primary key is NULL or empty%s; give the row a key", "");
+    cannot_send(change, "the primary key is NULL or empty%s; give the row a key", "", err);
   } else if (n < table->nkey) {
-    cannot_send(change, "entity_id \"%.60s\" is not the key's JSON array", change->key);
+    cannot_send(change, "entity_id \"%.60s\" is not the key's JSON array", change->key, err);
   } else if (!payload_has_key(change)) {
-    cannot_send(change, "the payload's primary key is not its entity_id \"%.60s\"", change->key);
+    cannot_send(change, "the payload's primary key is not its entity_id \"%.60s\"", change->key, err);
   }
-  return SQLITE_OK;
+  return err->rc;
 }
 
 /* ---- what only the payloads tell ---- */
@@ -370,18 +379,19 @@ void leadx_change_unload(leadx_change *change) {
   sqlite3_free(change->texts);
   sqlite3_free(change->fields);
   sqlite3_free(change->sent_rows);
+  sqlite3_free(change->key_values);
   sqlite3_free(change->key_text);
   sqlite3_free(change->version);
+  sqlite3_free(change->error);
   sqlite3_free(change->audit_server);
   sqlite3_free(change->audit_contested);
   sqlite3_free(change->audit_base);
   change->texts = NULL;
   change->fields = NULL;
-  change->sent_rows = NULL;
-  change->key_text = change->version = change->audit_server = change->audit_contested = change->audit_base = NULL;
+  change->sent_rows = change->key_values = NULL;
+  change->key_text = change->version = change->error = change->audit_server = change->audit_contested = change->audit_base = NULL;
   change->audit_winner = change->newest_payload = NULL;
   change->ntexts = change->nfields = change->nsent_rows = change->undelete = change->known = change->problem = 0;
-  memset(change->key_values, 0, sizeof change->key_values);
 }
 
 /* ---- comparing with the server's row ---- */

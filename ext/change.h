@@ -34,14 +34,14 @@ typedef struct leadx_change {
   int nsent_rows;
   int undelete;                /* makes a row again that the server may keep as deleted */
   const char *newest_payload;  /* text of the newest member's payload, for comparing with the local row */
-  leadx_slice key_values[16];  /* the key as JSON values */
+  leadx_slice *key_values;     /* the key as JSON values */
   char *key_text;              /* the document key_values lie in */
   char *version;               /* the server's version as known, NULL when unknown */
   int known;                   /* the server is known to hold the row */
   int64_t client_us;           /* when the edit was made */
   int client_us_known;
   int problem;                 /* cannot be sent: error holds the reason */
-  char error[160];
+  char *error;                 /* NULL: none */
   int claimed;                 /* IN_PROGRESS by this sync, not settled yet */
   int deferred;                /* on a circle of CREATEs: goes out without its references; they follow as an UPDATE */
   int orphaned;                /* the server refused it (23503): it waits behind its parent */
@@ -63,6 +63,9 @@ void leadx_change_fold(leadx_change *change);
 int leadx_change_load(leadx_db *db, leadx_change *change, leadx_err *err);
 /* Frees what load() made; the change can be loaded again. */
 void leadx_change_unload(leadx_change *change);
+
+/* Notes why the change cannot go as it is. */
+int leadx_change_set_error(leadx_change *change, const char *fmt, const char *detail, leadx_err *err);
 
 /* The field of that column, or NULL. */
 leadx_field *leadx_change_field(const leadx_change *change, int column);

@@ -714,6 +714,7 @@ static int pull_tables(leadx_run *run, const char *only_table, leadx_err *err) {
 
 int leadx_pull_run(leadx_run *run, const char *only_table, leadx_err *err) {
   leadx_bulk before;
+  /* What is lost of a page goes together with the cursor that says it is here, and is fetched again. */
   leadx_bulk_begin(&run->ctx->db, &before);
   int rc = pull_tables(run, only_table, err);
   leadx_bulk_end(&run->ctx->db, &before);

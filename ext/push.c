@@ -8,6 +8,7 @@
 */
 #include "push.h"
 
+#include "bulk.h"
 #include "call.h"
 #include "clock.h"
 #include "cut.h"
@@ -22,7 +23,9 @@
 /* Single-row requests claimed together, and in flight together. */
 #define CHUNK_SINGLES 128
 #define IN_FLIGHT_SINGLES 32
-#define IN_FLIGHT_BATCHES 2
+/* Batches in flight together; while they grow, what one of them meets the next one should know. */
+#define IN_FLIGHT_GROWING 2
+#define IN_FLIGHT_GROWN 3
 /* Rows after which a settling transaction takes no further answer: the application's own writes wait meanwhile. */
 #define SETTLE_ROWS 1000
 /* The same, and of one request, for a sync that nobody waits for. */
@@ -123,10 +126,19 @@ static int may_send(const leadx_push *push) {
   return push->run->tally.ended == LEADX_CLASS_OK && push->run->request_budget != 0 && !push->run->tally.lost_lease;
 }
 
+/* Rows in one request at most. What is settled together holds the application's writes up together, so what nobody
+** waits for goes in smaller pieces. */
+static int most_rows(const leadx_push *push) {
+  int most = (int)leadx_settings_int(push->run->ctx->settings, LEADX_BATCH_MAX);
+  return push->run->in_background && most > BACKGROUND_ROWS ? BACKGROUND_ROWS : most;
+}
+
+static int most_batches(const leadx_push *push) { return push->batch < most_rows(push) ? IN_FLIGHT_GROWING : IN_FLIGHT_GROWN; }
+
 /* Has the transport room for that job beside what is in flight? */
 static int has_room(const leadx_push *push, const leadx_job *job) {
   if (job->kind == LEADX_JOB_CALL) return leadx_call_may_start(push, job);
-  return push->in_flight < (job->kind == LEADX_JOB_CREATE ? IN_FLIGHT_BATCHES : IN_FLIGHT_SINGLES);
+  return push->in_flight < (job->kind == LEADX_JOB_CREATE ? most_batches(push) : IN_FLIGHT_SINGLES);
 }
 
 /* Starts a job, or what is left of it. */
@@ -152,13 +164,6 @@ static int start_jobs(leadx_push *push, leadx_err *err) {
 }
 
 /* ---- settling ---- */
-
-/* Rows in one request at most. What is settled together holds the application's writes up together, so what nobody
-** waits for goes in smaller pieces. */
-static int most_rows(const leadx_push *push) {
-  int most = (int)leadx_settings_int(push->run->ctx->settings, LEADX_BATCH_MAX);
-  return push->run->in_background && most > BACKGROUND_ROWS ? BACKGROUND_ROWS : most;
-}
 
 /* Batches grow while the link keeps up, and shrink when the server or the link does not. */
 static void adapt_batch(leadx_push *push, const leadx_job *job, leadx_class class_, int64_t ms) {
@@ -188,7 +193,7 @@ static int collect(leadx_push *push, leadx_jobs *done) {
   return done->n;
 }
 
-static int settle_jobs(leadx_push *push, leadx_jobs *done, leadx_err *err) {
+static int settle_all(leadx_push *push, leadx_jobs *done, leadx_err *err) {
   leadx_db *db = &push->run->ctx->db;
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
@@ -202,6 +207,15 @@ static int settle_jobs(leadx_push *push, leadx_jobs *done, leadx_err *err) {
   if (rc == SQLITE_OK) rc = leadx_apply_end(db, err);
   if (rc == SQLITE_OK) return leadx_db_commit(db, err);
   leadx_db_rollback(db);
+  return rc;
+}
+
+/* What is lost with the power is found again by the next sync, as if the answers had not come. */
+static int settle_jobs(leadx_push *push, leadx_jobs *done, leadx_err *err) {
+  leadx_bulk before;
+  leadx_bulk_relax(&push->run->ctx->db, &before);
+  int rc = settle_all(push, done, err);
+  leadx_bulk_end(&push->run->ctx->db, &before);
   return rc;
 }
 
@@ -222,21 +236,6 @@ static void unload_settled(const leadx_jobs *done) {
   }
 }
 
-/* One turn of a stage: start what can be started, settle what is there. While a new token is needed nothing is
-** started, and once all answers are in, it is asked for. */
-static int turn(leadx_push *push, leadx_err *err) {
-  leadx_jobs done;
-  leadx_jobs_init(&done);
-  if (push->in_flight == 0) leadx_run_refresh(push->run);
-  push->stage_began_ms = leadx_clock_mono_ms();
-  int rc = start_jobs(push, err);
-  if (rc == SQLITE_OK && collect(push, &done) > 0) rc = settle_jobs(push, &done, err);
-  if (rc == SQLITE_OK) unload_settled(&done);
-  leadx_jobs_clear(&done);
-  show_progress(push);
-  return rc;
-}
-
 /* Waits for what is still in flight without settling it: its rows are sent again next time. */
 static void abandon(leadx_push *push) {
   leadx_jobs done;
@@ -246,35 +245,83 @@ static void abandon(leadx_push *push) {
   leadx_jobs_clear(&push->waiting);
 }
 
+/* ---- a stage ---- */
+
+/* Changes that may go together, of which those before `next` have had their turn. They are all served by the server's
+** function, or none is; where that changes on the way, the stage ends early. */
+typedef struct leadx_stage {
+  leadx_change *changes;
+  int n, next, served;
+} leadx_stage;
+
 static int goes_in_batches(const leadx_change *change) { return change->table->served || change->action == LEADX_CREATE; }
 
-static int chunk_size(const leadx_push *push, const leadx_change *first) { return goes_in_batches(first) ? push->batch : CHUNK_SINGLES; }
+static int has_next(const leadx_stage *stage) { return stage->next < stage->n && stage->changes[stage->next].table->served == stage->served; }
 
 /* Claims the next chunk and puts it on the wire. */
-static int claim_next(leadx_push *push, leadx_change *changes, int n, int *next, leadx_err *err) {
-  int take = chunk_size(push, &changes[*next]);
-  if (take > n - *next) take = n - *next;
-  int rc = claim_chunk(push, changes + *next, take, err);
-  *next += take;
+static int claim_next(leadx_push *push, leadx_stage *stage, leadx_err *err) {
+  leadx_change *changes = stage->changes + stage->next;
+  int take = goes_in_batches(changes) ? push->batch : CHUNK_SINGLES, left = stage->n - stage->next;
+  if (take > left) take = left;
+  int rc = claim_chunk(push, changes, take, err);
+  stage->next += take;
   return rc == SQLITE_OK ? start_jobs(push, err) : rc;
 }
 
-/* Runs a stage of changes that are all served by the server's function, or none is. When that changes on the way, it ends
-** early; *ran is how many have had their turn. */
-static int run_stage(leadx_push *push, leadx_change *changes, int n, int *ran, leadx_err *err) {
-  int rc = SQLITE_OK, next = 0, has_next = 1, served = changes[0].table->served;
-  int limit = goes_in_batches(&changes[0]) ? IN_FLIGHT_BATCHES : IN_FLIGHT_SINGLES;
-  while (rc == SQLITE_OK && (push->in_flight > 0 || (may_send(push) && (push->waiting.n > 0 || has_next)))) {
-    /* The first batch travels while the second is claimed. */
-    while (rc == SQLITE_OK && may_send(push) && push->waiting.n == 0 && has_next && push->in_flight < limit) {
-      rc = claim_next(push, changes, n, &next, err);
-      has_next = next < n;
-    }
-    if (rc == SQLITE_OK) rc = turn(push, err);
-    has_next = next < n && changes[next].table->served == served;
+/* Has the server as much to do as it may have: the first batch travels while the second is claimed. */
+static int keep_busy(leadx_push *push, leadx_stage *stage, leadx_err *err) {
+  int batches = goes_in_batches(&stage->changes[0]), rc = SQLITE_OK;
+  while (rc == SQLITE_OK && may_send(push) && push->waiting.n == 0 && has_next(stage) &&
+         push->in_flight < (batches ? most_batches(push) : IN_FLIGHT_SINGLES)) {
+    rc = claim_next(push, stage, err);
   }
-  if (has_next || push->waiting.n > 0) push->run->tally.more = 1;
-  *ran = next;
+  return rc;
+}
+
+/* Does every answer look as if the next ones will be like it? */
+static int are_good(const leadx_jobs *done) {
+  for (const leadx_job *job = done->first; job; job = job->next) {
+    if (job->request->net != LEADX_NET_ANSWER || job->request->status < 200 || job->request->status > 299) return 0;
+  }
+  return 1;
+}
+
+/* Settles what was answered. The server goes on with the next batch meanwhile, where the answers are no reason to stop. */
+static int settle_done(leadx_push *push, leadx_stage *stage, leadx_jobs *done, leadx_err *err) {
+  int rc = SQLITE_OK;
+  if (are_good(done)) {
+    for (leadx_job *job = done->first; job; job = job->next) adapt_batch(push, job, LEADX_CLASS_OK, leadx_clock_mono_ms() - push->stage_began_ms);
+    rc = keep_busy(push, stage, err);
+  }
+  if (rc == SQLITE_OK) rc = settle_jobs(push, done, err);
+  if (rc == SQLITE_OK) unload_settled(done);
+  return rc;
+}
+
+/* One turn of a stage: start what can be started, settle what is there. While a new token is needed nothing is
+** started, and once all answers are in, it is asked for. */
+static int turn(leadx_push *push, leadx_stage *stage, leadx_err *err) {
+  leadx_jobs done;
+  leadx_jobs_init(&done);
+  if (push->in_flight == 0) leadx_run_refresh(push->run);
+  push->stage_began_ms = leadx_clock_mono_ms();
+  int rc = start_jobs(push, err);
+  if (rc == SQLITE_OK && collect(push, &done) > 0) rc = settle_done(push, stage, &done, err);
+  leadx_jobs_clear(&done);
+  show_progress(push);
+  return rc;
+}
+
+/* *ran is how many changes have had their turn. */
+static int run_stage(leadx_push *push, leadx_change *changes, int n, int *ran, leadx_err *err) {
+  leadx_stage stage = {changes, n, 0, changes[0].table->served};
+  int rc = SQLITE_OK;
+  while (rc == SQLITE_OK && (push->in_flight > 0 || (may_send(push) && (push->waiting.n > 0 || has_next(&stage))))) {
+    rc = keep_busy(push, &stage, err);
+    if (rc == SQLITE_OK) rc = turn(push, &stage, err);
+  }
+  if (has_next(&stage) || push->waiting.n > 0) push->run->tally.more = 1;
+  *ran = stage.next;
   return rc;
 }
 

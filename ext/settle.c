@@ -287,7 +287,7 @@ int leadx_settle_fetched(leadx_push *push, leadx_change *change, leadx_slice row
   leadx_step step = LEADX_STEP_FORBID;
   if (++change->rounds > MAX_ROUNDS) return leadx_settle_release(push, change, err);
   /* A 23505 that is not about our own key: another unique column is taken. */
-  if (!row.n && change->error[0] && change->action == LEADX_CREATE) return leadx_settle_fail(push, change, "23505", change->error, err);
+  if (!row.n && change->error && change->action == LEADX_CREATE) return leadx_settle_fail(push, change, "23505", change->error, err);
   int rc = leadx_resolve_fetched(change, row, push->run->ctx->settings->text[LEADX_POLICY], &step, err);
   return rc == SQLITE_OK ? take_step(push, change, row, step, err) : rc;
 }
@@ -415,8 +415,8 @@ static int settle_duplicate(leadx_push *push, leadx_job *job, const leadx_verdic
   /* A table one may not read: its own key existing is our own replay, as far as anyone can tell. */
   if (job->minimal && names_own_key(change->table, verdict->message)) return leadx_settle_ack(push, change, (leadx_slice){NULL, 0}, err);
   if (job->kind != LEADX_JOB_CREATE || job->minimal) return leadx_settle_fail(push, change, verdict->code, verdict->message, err);
-  sqlite3_snprintf(sizeof change->error, change->error, "%s", verdict->message);
-  return add_fetch(push, change, err);
+  int rc = leadx_change_set_error(change, "%s", verdict->message, err);
+  return rc == SQLITE_OK ? add_fetch(push, change, err) : rc;
 }
 
 static int settle_alone(leadx_push *push, leadx_job *job, const leadx_verdict *verdict, leadx_err *err) {

@@ -91,7 +91,7 @@ SELECT EXISTS (SELECT 1 FROM main.sync_queue WHERE rowid > (SELECT rowid_below F
 
 -- name: queue_claim
 UPDATE main.sync_queue SET status = 'IN_PROGRESS', sent_at = ifnull(sent_at, ?2)
-WHERE id = ?1 AND status IN ('PENDING', 'FAILED', 'IN_PROGRESS')
+WHERE id = ?1 AND status IS NOT 'SYNCED'
 
 -- name: queue_read
 SELECT action, payload, base, created_at FROM main.sync_queue WHERE id = ?1
