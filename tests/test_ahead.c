@@ -1,4 +1,5 @@
-/* The next page travels while this one is applied: when it is asked for, when not, and what becomes of it. */
+/* What travels while something else is done: the next page while this one is applied, the next batch while the last one's
+** answer is settled. When it is sent, when not, and what becomes of it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +14,16 @@ static push_device device;
 /* ---- a transport that looks who uses it, and when ---- */
 
 static leadx_transport watch, *below;
-static int in_flight, commits_meanwhile, most_in_flight;
+static int in_flight, commits_meanwhile, most_in_flight, starts;
+static void (*before_start)(void);
 
 static void expect_no_transaction(void) { ck_assert_msg(sqlite3_get_autocommit(device.db), "the network is used inside a transaction"); }
 
 static int watch_start(leadx_transport *self, leadx_request *req, leadx_err *err) {
   (void)self;
   expect_no_transaction();
+  starts++;
+  if (before_start) before_start();
   int rc = below->start(below, req, err);
   if (rc == SQLITE_OK && ++in_flight > most_in_flight) most_in_flight = in_flight;
   return rc;
@@ -57,10 +61,11 @@ static int note_commit(void *arg) {
   return 0;
 }
 
-static const char *run(int64_t budget) {
+static const char *run_with(leadx_sync_options options) {
   static char result[1200];
-  leadx_sync_options options = {.who = "leadx_pull", .trigger = "test", .without_push = 1, .with_pull = 1, .request_budget = budget, .open_transport = open_watch};
-  in_flight = commits_meanwhile = most_in_flight = 0;
+  options.trigger = "test";
+  options.open_transport = open_watch;
+  in_flight = commits_meanwhile = most_in_flight = starts = 0;
   device_prepare(&device);
   leadx_err_clear(&device.ctx->err);
   char *text = leadx_sync_run(device.ctx, &options, &device.ctx->err);
@@ -69,6 +74,12 @@ static const char *run(int64_t budget) {
   sqlite3_free(text);
   return result;
 }
+
+static const char *run(int64_t budget) {
+  return run_with((leadx_sync_options){.who = "leadx_pull", .without_push = 1, .with_pull = 1, .request_budget = budget});
+}
+
+static const char *push(void) { return run_with((leadx_sync_options){.who = "leadx_push", .request_budget = -1}); }
 
 static void expect_state(const char *result, const char *state) {
   char wanted[60];
@@ -88,6 +99,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
+  before_start = NULL;
   sqlite3_commit_hook(device.db, NULL, NULL);
   device_close(&device);
   model_close(&model);
@@ -211,10 +223,89 @@ START_TEST(pages_need_not_reach_the_disk_one_by_one_and_the_setting_comes_back) 
 }
 END_TEST
 
+/* ---- batches ---- */
+
+/* Batches of ten rows, as large as they may get. */
+static void queue_rows(int n) {
+  device_text(&device, "SELECT leadx_config('batch_max', '10')");
+  char sql[200];
+  snprintf(sql, sizeof sql, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO notes SELECT printf('m%%05d', i), 'b', NULL FROM n", n);
+  device_run(&device, sql);
+}
+
+static int synced(void) { return device_int(&device, "SELECT count(*) FROM sync_queue WHERE status = 'SYNCED'"); }
+
+static int synced_at_start[20];
+
+static void note_synced(void) {
+  if (starts < 20) synced_at_start[starts] = synced();
+}
+
+START_TEST(the_next_batches_leave_before_the_answers_are_settled) {
+  queue_rows(60);
+  before_start = note_synced;
+  expect_state(push(), "ok");
+  ck_assert_int_eq(synced(), 60);
+  ck_assert_int_eq(most_in_flight, 3);
+  ck_assert_int_eq(starts, 6);
+  /* The first three were answered at once, and all of the rest had left when they were settled. */
+  for (int i = 4; i <= 6; i++) ck_assert_int_eq(synced_at_start[i], 0);
+}
+END_TEST
+
+static int refuse_for_now(leadx_request *req) {
+  fake_answer(req, 503, "{\"code\":\"PGRST001\",\"message\":\"no connection\"}");
+  return 1;
+}
+
+static int spoil(void *ctx, leadx_request *req) { return (void)ctx, refuse_for_now(req); }
+
+START_TEST(behind_a_bad_answer_no_batch_leaves) {
+  queue_rows(60);
+  model.before = spoil;
+  expect_state(push(), "throttled");
+  ck_assert_int_eq(starts, 3);
+  ck_assert_int_eq(synced(), 0);
+  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM sync_queue WHERE status = 'PENDING' AND retry_count = 0"), 60);
+  model.before = NULL;
+  expect_state(push(), "ok");
+  ck_assert_int_eq(model_count(&model, "notes"), 60);
+}
+END_TEST
+
+static int level, claims, acks;
+
+static int note_statement(unsigned what, void *arg, void *stmt, void *text) {
+  const char *sql = text;
+  (void)what, (void)arg, (void)stmt;
+  if (strncmp(sql, "PRAGMA main.synchronous = ", 26) == 0) level = atoi(sql + 26);
+  claims += level == 2 && strstr(sql, "SET status = 'IN_PROGRESS'") != NULL;
+  acks += level == 1 && strstr(sql, "SET status = 'SYNCED'") != NULL;
+  return 0;
+}
+
+/* What may have been sent must be known after a power cut; that an answer came need not be. */
+START_TEST(a_claim_reaches_the_disk_and_an_ack_may_come_later) {
+  device_run(&device, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+  queue_rows(30);
+  level = 2;
+  claims = acks = 0;
+  sqlite3_trace_v2(device.db, SQLITE_TRACE_STMT, note_statement, NULL);
+  expect_state(push(), "ok");
+  sqlite3_trace_v2(device.db, 0, NULL, NULL);
+  ck_assert_int_eq(claims, 30);
+  ck_assert_int_eq(acks, 30);
+  ck_assert_int_eq(level, 2);
+}
+END_TEST
+
 Suite *test_ahead_suite(void) {
   Suite *suite = suite_create("ahead");
   TCase *tc = tcase_create("ahead");
   tcase_add_checked_fixture(tc, set_up, tear_down);
+  tcase_add_test(tc, the_next_batches_leave_before_the_answers_are_settled);
+  tcase_add_test(tc, behind_a_bad_answer_no_batch_leaves);
+  tcase_add_test(tc, a_claim_reaches_the_disk_and_an_ack_may_come_later);
   tcase_add_test(tc, the_next_page_is_asked_for_before_this_one_is_applied);
   tcase_add_test(tc, a_step_sends_nothing_ahead);
   tcase_add_loop_test(tc, behind_a_page_of_many_bytes_or_few_rows_nothing_is_sent_before_it_is_applied, 0, 2);
