@@ -342,15 +342,11 @@ static void drop_unchanged(leadx_change *change) {
 /* The edit's own time: the version column when the application stamped it, else when the newest change was queued. */
 static void read_client_time(leadx_change *change) {
   leadx_field *field = change->table->version_column >= 0 ? leadx_change_field(change, change->table->version_column) : NULL;
-  const char *created = change->members[change->nmembers - 1].created_at;
-  change->client_us_known = 0;
-  if (field && field->value.n && (field->changed || change->action == LEADX_CREATE)) {
-    leadx_slice v = field->value;
-    int text = leadx_json_kind_of(v) == LEADX_JSON_STRING;
-    change->client_us_known = leadx_instant_parse(v.z + text, v.n - 2 * (size_t)text, &change->client_us) == 0;
-  } else {
-    change->client_us_known = leadx_instant_parse(created, strlen(created), &change->client_us) == 0;
-  }
+  leadx_slice v = field && (field->changed || change->action == LEADX_CREATE) ? field->value : (leadx_slice){NULL, 0};
+  int text = leadx_json_kind_of(v) == LEADX_JSON_STRING, failed;
+  if (v.n && leadx_json_kind_of(v) != LEADX_JSON_NULL) failed = leadx_instant_parse(v.z + text, v.n - 2 * (size_t)text, &change->client_us);
+  else failed = leadx_member_time(&change->members[change->nmembers - 1], &change->client_us);
+  change->client_us_known = !failed;
 }
 
 int leadx_change_load(leadx_db *db, leadx_change *change, leadx_err *err) {

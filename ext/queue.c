@@ -1,6 +1,7 @@
 /* The outbox. See queue.h. */
 #include "queue.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -25,6 +26,24 @@ void leadx_uuid_make(int64_t counter, char out[37]) {
   uint64_t n = (uint64_t)counter;
   sqlite3_snprintf(37, out, "%08x-%04x-7%03x-%04x-%012llx", (unsigned)(ms >> 16), (unsigned)(ms & 0xffff), (unsigned)(n >> 14 & 0xfff),
                    (unsigned)((n & 0x3fff) | 0x8000), (sqlite3_uint64)(random & 0xffffffffffffu));
+}
+
+/* The milliseconds in a UUIDv7; -1 when it is none. */
+static int64_t uuid_ms(const char *id) {
+  char digits[13] = "";
+  if (strlen(id) != 36 || id[8] != '-' || id[13] != '-' || id[14] != '7') return -1;
+  memcpy(digits, id, 8);
+  memcpy(digits + 8, id + 9, 4);
+  return digits[strspn(digits, "0123456789abcdef")] ? -1 : strtoll(digits, NULL, 16);
+}
+
+/* CURRENT_TIMESTAMP cuts the fraction off, which would make an edit up to a second older than what it came after. The
+** id's milliseconds may come out one lower than the clock's. */
+int leadx_member_time(const leadx_member *member, int64_t *us) {
+  int64_t made_us = uuid_ms(member->id) * 1000;
+  if (leadx_instant_parse(member->created_at, strlen(member->created_at), us) != 0) return 1;
+  if (made_us > *us && made_us < *us + 1000000) *us = made_us;
+  return 0;
 }
 
 /* ---- the window ---- */

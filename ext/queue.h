@@ -80,4 +80,7 @@ int leadx_queue_unsent(leadx_db *db, const char *entity, int64_t *n, leadx_err *
 /* A UUIDv7 of now; counter orders ids of one millisecond. */
 void leadx_uuid_make(int64_t counter, char out[37]);
 
+/* When a change was queued: created_at, to the millisecond that the id knows. Returns 0, or 1 when nobody can tell. */
+int leadx_member_time(const leadx_member *member, int64_t *us);
+
 #endif

@@ -229,6 +229,43 @@ START_TEST(keys_travel_in_the_type_they_have) {
 }
 END_TEST
 
+/* ---- the edit's own time ---- */
+
+/* What a change of a table with a version column says about when it was made. */
+static const struct moment {
+  const char *id, *created, *updated;
+  int64_t us; /* -1: nobody can tell */
+} moments[] = {
+    {"q1", "2026-11-25 10:00:00", "null", 1795600800000000},
+    {"q1", "2026-11-25 10:00:00", "\"2026-11-25T17:00:00.25+07:00\"", 1795600800250000},
+    {"q1", "2026-11-25 10:00:00", "\"yesterday\"", -1},
+    {"q1", "once", "null", -1},
+    /* The id knows the millisecond that CURRENT_TIMESTAMP cut off… */
+    {"01a21225-da39-7000-8000-5f3b0e8a1c2d", "2026-11-25 10:00:00", "null", 1795600800313000},
+    {"01a21225-da39-7000-8000-5f3b0e8a1c2d", "2026-11-25 10:00:00", "\"2026-11-25T10:00:00Z\"", 1795600800000000},
+    {"01a21225-da39-7000-8000-5f3b0e8a1c2d", "once", "null", -1},
+    /* …unless somebody says otherwise, or it is none of ours. */
+    {"01a21225-da39-7000-8000-5f3b0e8a1c2d", "2026-11-25 10:00:01", "null", 1795600801000000},
+    {"01a21225-da39-7000-8000-5f3b0e8a1c2d", "2026-11-25 09:59:59", "null", 1795600799000000},
+    {"01a21225-da39-7000-8000-5f3b0e8a1c2d", "2026-11-25 10:00:00.5", "null", 1795600800500000},
+    {"01a21225-da39-4000-8000-5f3b0e8a1c2d", "2026-11-25 10:00:00", "null", 1795600800000000},
+    {"01a21225-daXX-7000-8000-5f3b0e8a1c2d", "2026-11-25 10:00:00", "null", 1795600800000000},
+};
+
+START_TEST(an_edit_s_time_is_the_application_s_stamp_or_when_it_was_queued) {
+  const struct moment *m = &moments[_i];
+  char sql[600];
+  snprintf(sql, sizeof sql,
+           "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT); SELECT leadx_track('notes');"
+           "INSERT INTO sync_queue(id, entity_type, entity_id, action, payload, created_at) VALUES"
+           "('%s', 'notes', 'n', 'CREATE', '{\"id\":\"n\",\"updated_at\":%s}', '%s')",
+           m->id, m->updated, m->created);
+  load(sql);
+  ck_assert_int_eq(change.client_us_known, m->us >= 0);
+  if (m->us >= 0) ck_assert_int_eq(change.client_us, m->us);
+}
+END_TEST
+
 static const struct broken {
   const char *values, *error;
 } brokens[] = {
@@ -278,6 +315,7 @@ Suite *test_change_suite(void) {
   tcase_add_test(tcase, a_create_of_a_row_the_server_has_is_an_update);
   tcase_add_test(tcase, an_application_s_partial_payload_sends_what_it_has_and_gets_its_key);
   tcase_add_test(tcase, keys_travel_in_the_type_they_have);
+  tcase_add_loop_test(tcase, an_edit_s_time_is_the_application_s_stamp_or_when_it_was_queued, 0, (int)(sizeof moments / sizeof moments[0]));
   tcase_add_loop_test(tcase, a_row_that_cannot_be_sent_says_why, 0, (int)(sizeof brokens / sizeof brokens[0]));
   tcase_add_test(tcase, a_key_that_was_null_when_it_was_written_says_so);
   suite_add_tcase(suite, tcase);

@@ -138,6 +138,19 @@ START_TEST(two_who_edit_one_row_both_end_with_what_the_policy_says) {
 }
 END_TEST
 
+/* The queue's created_at has whole seconds; which of two edits of one second is the newer one is told all the same. */
+START_TEST(an_edit_that_no_application_stamps_is_as_new_as_its_moment) {
+  a_row_that_both_know("timestamp");
+  live_run(ani.db, "UPDATE lab SET a = 'ani'");
+  sync_one(&ani);
+  usleep(5000); /* the two clocks are one, but read to the millisecond */
+  live_run(budi.db, "UPDATE lab SET a = 'budi', b = 'kept'");
+  sync_one(&budi);
+  both_have("budi", "kept");
+  expect(&budi, "SELECT winner FROM sync_conflicts", "client");
+}
+END_TEST
+
 START_TEST(two_who_edit_two_columns_both_keep_their_edit_without_a_conflict) {
   a_row_that_both_know("manual");
   edit(&budi, "b = 'budi'");
@@ -349,6 +362,7 @@ static TCase *scenarios(const char *name) {
   tcase_set_timeout(tcase, 30);
   tcase_add_checked_fixture(tcase, set_up, tear_down);
   tcase_add_loop_test(tcase, two_who_edit_one_row_both_end_with_what_the_policy_says, 0, (int)(sizeof outcomes / sizeof outcomes[0]));
+  tcase_add_test(tcase, an_edit_that_no_application_stamps_is_as_new_as_its_moment);
   tcase_add_test(tcase, two_who_edit_two_columns_both_keep_their_edit_without_a_conflict);
   tcase_add_test(tcase, an_edit_of_a_row_that_the_other_deleted_is_kept_in_the_audit);
   tcase_add_test(tcase, a_delete_of_a_row_that_the_other_edited_wins_and_keeps_the_edit_in_the_audit);
