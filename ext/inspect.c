@@ -267,31 +267,49 @@ static const leadx_doc *definition_of(const leadx_checking *checking, const lead
   return leadx_doc_get(leadx_doc_get(checking->description, "definitions"), table->remote);
 }
 
-/* Columns that are sent and that the server has not: it refuses every row. */
+static void report_missing(leadx_checking *checking, const leadx_table *table, const leadx_column *column) {
+  find(checking, table, "columns", fix_for(checking, LEADX_SQL_SERVER_FIX_COLUMN, table, column->remote, leadx_server_type(column->type)),
+       "missing: the server has no column \"%s\"; give it one, or keep it local with {\"columns\":{\"%s\":null}}", column->remote, column->name);
+}
+
+static void report_whole(leadx_checking *checking, const leadx_table *table, const char *but) {
+  find(checking, table, "columns", NULL, "ok: the server has all %d%s", table->ncolumns, but);
+}
+
+/* Columns that are sent and that the server has not: it refuses every row. The version is a finding of its own. */
 static void check_sent_columns(leadx_checking *checking, const leadx_table *table, const leadx_doc *properties) {
   int missing = 0;
   for (int i = 0; i < table->ncolumns; i++) {
-    const leadx_column *column = &table->columns[i];
-    if (leadx_doc_get(properties, column->remote)) continue;
+    if (leadx_doc_get(properties, table->columns[i].remote)) continue;
     missing = 1;
-    const char *type = i == table->version_column ? "timestamptz" : leadx_server_type(column->type);
-    find(checking, table, "columns", fix_for(checking, LEADX_SQL_SERVER_FIX_COLUMN, table, column->remote, type),
-         "missing: the server has no column \"%s\"; give it one, or keep it local with {\"columns\":{\"%s\":null}}", column->remote, column->name);
+    if (i != table->version_column) report_missing(checking, table, &table->columns[i]);
   }
-  if (!missing) find(checking, table, "columns", NULL, "ok: the server has all %d", table->ncolumns);
+  if (!missing) report_whole(checking, table, "");
 }
 
-/* Columns that the server requires and that are not sent: it refuses every new row. */
-static void check_required_columns(leadx_checking *checking, const leadx_table *table, const leadx_doc *definition, const leadx_doc *properties) {
+/* Does the description say that the server fills the column, or not say it although it may? It tells no default of JSON
+** and arrays. */
+static int may_be_filled(const leadx_doc *property) {
+  const char *type = leadx_doc_text(property, "type");
+  return leadx_doc_get(property, "default") || !type || strcmp(type, "array") == 0;
+}
+
+/* Columns that the server requires and that are not sent: it refuses every new row. leadx_installed() knows them, the
+** description nearly. */
+static void check_required_columns(leadx_checking *checking, const leadx_table *table) {
+  const leadx_doc *definition = definition_of(checking, table), *properties = leadx_doc_get(definition, "properties");
+  const leadx_doc *known = leadx_doc_get(leadx_doc_get(checking->installed, table->remote), "required");
   if (table->mode == LEADX_MODE_PULL) return;
   int named = 0;
-  for (const leadx_doc *name = leadx_doc_first(leadx_doc_get(definition, "required")); name && named < NAMED_COLUMNS; name = leadx_doc_next(name)) {
+  for (const leadx_doc *name = leadx_doc_first(known ? known : leadx_doc_get(definition, "required")); name && named < NAMED_COLUMNS;
+       name = leadx_doc_next(name)) {
     const char *text = leadx_doc_string(name);
     if (!text || strlen(text) > NAME_BYTES || leadx_table_find_remote(table, text, strlen(text)) >= 0) continue;
-    if (leadx_doc_get(leadx_doc_get(properties, text), "default")) continue;
+    if (strcmp(text, table->version_remote) == 0 || (!known && may_be_filled(leadx_doc_get(properties, text)))) continue;
     named++;
     find(checking, table, "columns", fix_for(checking, LEADX_SQL_SERVER_FIX_DEFAULT, table, text, NULL),
-         "warning: the server requires \"%s\", which the local table has not; new rows are refused unless a trigger fills it", text);
+         "warning: the server requires \"%s\", which the local table has not; new rows are refused unless a trigger%s fills it", text,
+         known ? "" : " or a default");
   }
 }
 
@@ -321,35 +339,48 @@ static void check_types(leadx_checking *checking, const leadx_table *table, cons
   if (!odd) find(checking, table, "types", NULL, "ok: they fit");
 }
 
-/* Without a description: do the columns exist? The server names the first that does not. */
-static int check_columns_by_select(leadx_checking *checking, const leadx_table *table) {
-  leadx_verdict verdict;
+static leadx_request *columns_request(leadx_checking *checking, const leadx_table *table, int first, int n) {
   sqlite3_str *url = sqlite3_str_new(NULL);
   sqlite3_str_appendf(url, "%s/", checking->target.url);
   leadx_rest_escape(url, table->remote, strlen(table->remote));
-  for (int i = 0; i < table->ncolumns; i++) {
-    sqlite3_str_appendall(url, i ? "," : "?select=");
+  for (int i = first; i < first + n; i++) {
+    sqlite3_str_appendall(url, i > first ? "," : "?select=");
     leadx_rest_escape(url, table->columns[i].remote, strlen(table->columns[i].remote));
   }
   sqlite3_str_appendall(url, "&limit=0");
-  leadx_request *done = ask(checking, leadx_request_get(&checking->target, url, NULL, checking->err), 1, &verdict);
+  return leadx_request_get(&checking->target, url, NULL, checking->err);
+}
+
+/* Without a description: do n of the columns exist? The server names one that does not, so they are halved until each of
+** those stands alone. */
+static int check_columns_by_select(leadx_checking *checking, const leadx_table *table, int first, int n) {
+  leadx_verdict verdict;
+  leadx_request *done = ask(checking, columns_request(checking, table, first, n), 1, &verdict);
   if (!done) return checking->err->rc;
+  int is_missing = verdict.class_ == LEADX_CLASS_DRIFT, rc = SQLITE_OK;
   if (verdict.class_ == LEADX_CLASS_OK) {
-    find(checking, table, "columns", NULL, "ok: the server has all %d (their types it does not tell)", table->ncolumns);
-  } else {
-    find(checking, table, "columns", NULL, "%s: %s %s", verdict.class_ == LEADX_CLASS_DRIFT ? "missing" : "error", verdict.code, words_of(&verdict, done));
+    if (n == table->ncolumns) report_whole(checking, table, " (their types it does not tell)");
+  } else if (!is_missing) {
+    find(checking, table, "columns", NULL, "error: %s %s", verdict.code, words_of(&verdict, done));
+  } else if (n == 1 && first != table->version_column) {
+    report_missing(checking, table, &table->columns[first]);
   }
   leadx_request_free(done);
-  return SQLITE_OK;
+  if (is_missing && n > 1) {
+    rc = check_columns_by_select(checking, table, first, n / 2);
+    if (rc == SQLITE_OK) rc = check_columns_by_select(checking, table, first + n / 2, n - n / 2);
+  }
+  return rc;
 }
 
 static int check_columns(leadx_checking *checking, const leadx_table *table) {
-  const leadx_doc *definition = definition_of(checking, table), *properties = leadx_doc_get(definition, "properties");
-  if (!properties) return check_columns_by_select(checking, table);
-  check_sent_columns(checking, table, properties);
-  check_required_columns(checking, table, definition, properties);
-  check_types(checking, table, properties);
-  return checking->err->rc;
+  const leadx_doc *properties = leadx_doc_get(definition_of(checking, table), "properties");
+  int rc = SQLITE_OK;
+  if (properties) check_sent_columns(checking, table, properties);
+  else rc = check_columns_by_select(checking, table, 0, table->ncolumns);
+  if (rc == SQLITE_OK) check_required_columns(checking, table);
+  if (properties) check_types(checking, table, properties);
+  return rc == SQLITE_OK ? checking->err->rc : rc;
 }
 
 /* ---- a table ---- */
@@ -432,7 +463,19 @@ static int check_readable(leadx_checking *checking, const leadx_table *table, in
   return checking->err->rc;
 }
 
-/* What leadx_installed() said of the table; where it is silent, nobody outside the server can know. */
+/* Is the table registered on the server with the version and the key that it has here? */
+static int is_registered(const leadx_doc *known, const leadx_table *table) {
+  const char *version = leadx_doc_text(known, "version");
+  const leadx_doc *key = leadx_doc_first(leadx_doc_get(known, "keys"));
+  if (!version || strcmp(version, table->version_remote) != 0) return 0;
+  for (int i = 0; i < table->nkey; i++, key = leadx_doc_next(key)) {
+    if (!key || !leadx_doc_string(key) || strcmp(leadx_doc_string(key), table->columns[table->key[i]].remote) != 0) return 0;
+  }
+  return key == NULL;
+}
+
+/* What leadx_installed() said of the table; where it is silent, or speaks of another version or key, nobody outside the
+** server can know. */
 static void check_installed(leadx_checking *checking, const leadx_table *table) {
   static const struct {
     const char *name, *without;
@@ -442,6 +485,7 @@ static void check_installed(leadx_checking *checking, const leadx_table *table) 
       {"tombstones", "rows that are deleted for good are found by leadx_reconcile() alone"},
   };
   const leadx_doc *known = leadx_doc_get(checking->installed, table->remote);
+  if (!is_registered(known, table)) known = NULL;
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
     if (leadx_doc_true(leadx_doc_get(known, parts[i].name))) find(checking, table, parts[i].name, NULL, "ok: in force");
     else find(checking, table, parts[i].name, fix_install(checking, table), "%s: %s", known ? "missing" : "warning", parts[i].without);

@@ -144,6 +144,6 @@ char *leadx_server_create(const leadx_table *table, const char *schema, leadx_er
   if (table->version_column < 0) sqlite3_str_appendf(sql, "\"%w\" timestamptz not null default now(), ", table->version_remote);
   sqlite3_str_appendall(sql, "primary key (");
   for (int i = 0; i < table->nkey; i++) sqlite3_str_appendf(sql, "%s\"%w\"", i ? ", " : "", table->columns[table->key[i]].remote);
-  sqlite3_str_appendall(sql, "));");
+  sqlite3_str_appendall(sql, "));\nnotify pgrst, 'reload schema';");
   return leadx_db_finish(sql, err);
 }

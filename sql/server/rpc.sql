@@ -337,6 +337,8 @@ language sql stable security invoker set search_path = pg_catalog, pg_temp as $l
     'index', leadx.has_index(t.tbl, array[t.version] || t.keys),
     'version', t.version,
     'keys', to_json(t.keys),
+    'required', (select coalesce(json_agg(attname order by attnum), '[]') from pg_attribute a where a.attrelid = t.tbl and attnum > 0
+                 and not attisdropped and attnotnull and not atthasdef and attidentity = ''),
     'rls', c.relrowsecurity,
     'policies', (select count(*) from pg_policy p where p.polrelid = t.tbl),
     'select', has_table_privilege(t.tbl, 'select'),

@@ -33,12 +33,12 @@ grant select, insert, update, delete on {{table}} to authenticated;
 
 -- name: server_fix_version
 alter table {{table}} add column {{version}} timestamptz not null default now();
+notify pgrst, 'reload schema';
 
 -- name: server_fix_column
 alter table {{table}} add column {{column}} {{type}};
+notify pgrst, 'reload schema';
 
 -- name: server_fix_default
 alter table {{table}} alter column {{column}} drop not null; -- or give it a default
-
--- name: server_fix_reload
 notify pgrst, 'reload schema';
