@@ -198,6 +198,15 @@ static void forget_tokens(leadx_session *session) {
   session->serial++;
 }
 
+/* A token that names its project is for that project's server. */
+static int check_project(const char *who, const leadx_token *claims, const char *url, leadx_err *err) {
+  char project[LEADX_USER_BYTES] = "";
+  if (url) leadx_token_project_of_url(url, project);
+  if (!project[0] || !claims->project[0] || strcasecmp(project, claims->project) == 0) return SQLITE_OK;
+  return leadx_err_set(err, SQLITE_ERROR, "%s: this token is for the project %s, and the server is %s; sign in there, or leadx_configure() the other",
+                       who, claims->project, project);
+}
+
 static int check_key(const char *apikey, int allow_secret_key, leadx_err *err) {
   if (!apikey || !*apikey) {
     return leadx_err_set(err, SQLITE_ERROR,
@@ -213,6 +222,24 @@ static int check_key(const char *apikey, int allow_secret_key, leadx_err *err) {
                          "not belong on a user's device; pass the publishable key, or {\"allow_secret_key\":true} on a server");
   }
   return SQLITE_OK;
+}
+
+static void swap(char **a, char **b) {
+  char *kept = *a;
+  *a = *b;
+  *b = kept;
+}
+
+/* Under the mutex. What was there before is handed back. */
+static void put_server(leadx_session *session, char **url, char **apikey, char **ca_file, int allow_secret_key) {
+  if (session->url && !same_origin(session->url, *url)) forget_tokens(session);
+  swap(&session->url, url);
+  swap(&session->apikey, apikey);
+  swap(&session->ca_file, ca_file);
+  session->allow_secret_key = allow_secret_key;
+  session->auth_required = 0;
+  session->throttled_until_mono_ms = 0;
+  session->nconfigured++;
 }
 
 int leadx_session_configure(leadx_session *session, const char *url, const char *apikey, const char *ca_file, int allow_secret_key,
@@ -239,25 +266,18 @@ int leadx_session_configure(leadx_session *session, const char *url, const char 
   }
   enter();
   /* A token that was set before any server belongs to the first one. */
-  if (session->url && !same_origin(session->url, base)) forget_tokens(session);
-  free_secret(session->url);
-  free_secret(session->apikey);
-  sqlite3_free(session->ca_file);
-  session->url = base;
-  session->apikey = key;
-  session->ca_file = ca;
-  session->allow_secret_key = allow_secret_key;
-  session->auth_required = 0;
-  session->throttled_until_mono_ms = 0;
-  session->nconfigured++;
+  if (!session->url && session->token) rc = check_project("leadx_configure", &session->claims, base, err);
+  if (rc == SQLITE_OK) put_server(session, &base, &key, &ca, allow_secret_key);
   leave();
-  return SQLITE_OK;
+  free_secret(base);
+  free_secret(key);
+  sqlite3_free(ca);
+  return rc;
 }
 
 /* ---- tokens ---- */
 
 int leadx_session_check_token(leadx_session *session, const char *who, const char *access, leadx_token *claims, leadx_err *err) {
-  char project[LEADX_USER_BYTES] = "";
   if (!leadx_rest_header_safe(access)) {
     return leadx_err_set(err, SQLITE_ERROR, "%s: the token has a byte that no header may carry, or is empty", who);
   }
@@ -266,17 +286,10 @@ int leadx_session_check_token(leadx_session *session, const char *who, const cha
   }
   enter();
   int secret = !session->allow_secret_key && leadx_rest_key_is_secret(access);
-  if (session->url) leadx_token_project_of_url(session->url, project);
+  int rc = secret ? SQLITE_OK : check_project(who, claims, session->url, err);
   leave();
-  if (secret) {
-    return leadx_err_set(err, SQLITE_ERROR, "%s: this token has the role service_role, which bypasses row level security; pass a user's token",
-                         who);
-  }
-  if (project[0] && claims->project[0] && strcasecmp(project, claims->project) != 0) {
-    return leadx_err_set(err, SQLITE_ERROR, "%s: this token is for the project %s, and the server is %s; sign in there, or leadx_configure() the other",
-                         who, claims->project, project);
-  }
-  return SQLITE_OK;
+  if (!secret) return rc;
+  return leadx_err_set(err, SQLITE_ERROR, "%s: this token has the role service_role, which bypasses row level security; pass a user's token", who);
 }
 
 int64_t leadx_session_serial(leadx_session *session) {

@@ -155,6 +155,25 @@ START_TEST(another_origin_does_not_get_the_token) {
 }
 END_TEST
 
+/* {"sub":"1","iss":"https://abcdefgh.supabase.co/auth/v1"} */
+#define PROJECT_JWT "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIiwiaXNzIjoiaHR0cHM6Ly9hYmNkZWZnaC5zdXBhYmFzZS5jby9hdXRoL3YxIn0.c2ln"
+
+START_TEST(a_token_that_was_there_before_the_server_goes_to_the_first_one_if_it_is_meant_for_it) {
+  sqlite3 *configured = db;
+  ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_leadx_init(db, NULL, NULL), SQLITE_OK);
+  ck_assert_int_eq(text("SELECT leadx_set_token('" PROJECT_JWT "', 'refresh')")[0], '{');
+  ck_assert_ptr_nonnull(strstr(text("SELECT leadx_configure('https://zyxwvuts.supabase.co', 'key')"), "this token is for the project abcdefgh, and the server is zyxwvuts"));
+  ck_assert_str_eq(text("SELECT leadx_config('url')"), ""); /* nothing was set, and nothing forgotten */
+  ck_assert_int_eq(text("SELECT leadx_configure('https://abcdefgh.supabase.co', 'key')")[0], '{');
+  ck_assert_str_eq(text("SELECT leadx_config('token')"), "eyJhbG…");
+  ck_assert_int_eq(text("SELECT leadx_configure('https://zyxwvuts.supabase.co', 'key')")[0], '{');
+  ck_assert_str_eq(text("SELECT leadx_config('token')"), "");
+  ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+  db = configured;
+}
+END_TEST
+
 static const char *const injections[] = {
     "'k' || char(13, 10) || 'X-Evil: 1'", "'k' || char(10)", "'k' || char(13)", "'k' || char(0) || 'x'", "'k' || char(9)", "'k k'", "'k' || char(127)",
     "'k' || char(233)", "'k' || x'ff'", "char(27) || '[31m'", "''", "' '", "replace(hex(zeroblob(5000)), '0', 'k')", "x'6b'", "5", "NULL",
@@ -494,6 +513,7 @@ Suite *test_security_suite(void) {
   tcase_add_checked_fixture(keys, open_file, close_file);
   tcase_add_test(keys, a_secret_key_is_refused_unless_the_host_itself_allows_it);
   tcase_add_test(keys, another_origin_does_not_get_the_token);
+  tcase_add_test(keys, a_token_that_was_there_before_the_server_goes_to_the_first_one_if_it_is_meant_for_it);
   tcase_add_loop_test(keys, nothing_that_could_end_a_header_is_taken_for_one, 0, COUNT(injections));
   TCase *proxies = rig_case(suite, "proxies");
   tcase_add_test(proxies, a_proxy_sees_the_name_of_the_server_and_no_key);
