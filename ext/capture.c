@@ -628,13 +628,15 @@ int leadx_capture_hash(leadx_db *db, const leadx_table *table, uint64_t *hash, l
 /* The view that all tables' triggers hand their changes to, and its trigger. *renewed: were they not what they should be? */
 static int install_way_in(leadx_db *db, int *renewed, leadx_err *err) {
   static const char view[] = "leadx_change", trigger[] = "leadx_change_queue";
-  int view_ok = 0, trigger_ok = 0, exists = 0;
+  int view_ok = 0, trigger_ok = 0, view_exists = 0, trigger_exists = 0;
   sqlite3_str *text = sqlite3_str_new(NULL);
   append_template(text, leadx_sql_text[LEADX_SQL_CAPTURE_QUEUE], fill_queue, NULL);
   char *sql = leadx_db_finish(text, err);
   if (!sql) return err->rc;
-  int rc = trigger_stands(db, view, leadx_sql_text[LEADX_SQL_CAPTURE_VIEW], &view_ok, &exists, err);
-  if (rc == SQLITE_OK) rc = trigger_stands(db, trigger, sql, &trigger_ok, &exists, err);
+  int rc = trigger_stands(db, view, leadx_sql_text[LEADX_SQL_CAPTURE_VIEW], &view_ok, &view_exists, err);
+  if (rc == SQLITE_OK) rc = trigger_stands(db, trigger, sql, &trigger_ok, &trigger_exists, err);
+  /* Without them a write fails; with others it may be lost, of whatever table it is. */
+  if (rc == SQLITE_OK && ((view_exists && !view_ok) || (trigger_exists && !trigger_ok))) rc = leadx_db_run(db, LEADX_SQL_CAPTURE_CATCH_UP, err, "");
   if (rc == SQLITE_OK && !(view_ok && trigger_ok)) {
     *renewed = 1;
     rc = leadx_db_exec(db, "DROP VIEW IF EXISTS main.leadx_change", err);

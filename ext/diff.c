@@ -93,17 +93,20 @@ static int check_triggers(leadx_db *db, leadx_table *table, int *renewed, leadx_
 
 int leadx_diff_table(leadx_db *db, leadx_table *table, leadx_err *err) {
   int renewed = 0;
-  int64_t unsent = 0, is_muted = 0;
+  int64_t unsent = 0, is_due = 0;
   if (table->mode == LEADX_MODE_PULL) return SQLITE_OK;
   int rc = check_triggers(db, table, &renewed, err);
-  if (rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_APPLYING_IS_ON, err, &is_muted, "");
-  if (rc == SQLITE_OK && (renewed || is_muted)) return catch_up(db, table, err);
+  if (rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_DIFF_IS_DUE, err, &is_due, "");
+  if (rc == SQLITE_OK && (renewed || is_due)) return catch_up(db, table, err);
   /* REPLACE removes another row only over a second unique constraint, and only with a write that was captured. */
   if (rc == SQLITE_OK && table->has_unique) rc = leadx_db_int(db, LEADX_SQL_QUEUE_UNSENT_OF_ENTITY, err, &unsent, "t", table->entity);
   if (rc == SQLITE_OK && unsent) rc = run_template(db, table, LEADX_SQL_DIFF_DELETED, "", err);
   return rc;
 }
 
-int leadx_diff_unmute(leadx_db *db, leadx_err *err) { return leadx_db_run(db, LEADX_SQL_APPLYING_OFF, err, ""); }
+int leadx_diff_end(leadx_db *db, leadx_err *err) {
+  int rc = leadx_db_run(db, LEADX_SQL_APPLYING_OFF, err, "");
+  return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_DIFF_IS_DONE, err, "") : rc;
+}
 
 int leadx_diff_missing(leadx_db *db, leadx_err *err) { return leadx_db_run(db, LEADX_SQL_TABLE_NOTE_GONE, err, ""); }

@@ -9,9 +9,10 @@
 ** Inside a write transaction. */
 int leadx_diff_table(leadx_db *db, leadx_table *table, leadx_err *err);
 
-/* Takes away what a file may have that keeps the triggers silent. leadx itself never leaves it behind; leadx_diff_table()
-** compares the rows while it is there, so this comes after the last table. Inside a write transaction. */
-int leadx_diff_unmute(leadx_db *db, leadx_err *err);
+/* Takes away what a file may have that keeps the triggers silent (leadx itself never leaves it behind), and the note that
+** what they share had to be renewed. leadx_diff_table() compares the rows while either is there, so this comes after
+** the last table. Inside a write transaction. */
+int leadx_diff_end(leadx_db *db, leadx_err *err);
 
 /* Says in leadx_status which tracked tables are not there any more. Inside a write transaction. */
 int leadx_diff_missing(leadx_db *db, leadx_err *err);

@@ -64,7 +64,7 @@ static int prepare_file(leadx_ctx *ctx, const leadx_tables *tables, const char *
   rc = leadx_queue_recover(db, err);
   if (rc == SQLITE_OK && user[0]) rc = leadx_owner_adopt(db, user, err);
   for (int i = 0; i < tables->n && rc == SQLITE_OK; i++) rc = leadx_diff_table(db, tables->list[i], err);
-  if (rc == SQLITE_OK) rc = leadx_diff_unmute(db, err);
+  if (rc == SQLITE_OK) rc = leadx_diff_end(db, err);
   if (rc == SQLITE_OK) rc = leadx_diff_missing(db, err);
   if (rc == SQLITE_OK) return leadx_db_commit(db, err);
   leadx_db_rollback(db);

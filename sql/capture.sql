@@ -110,3 +110,7 @@ s GLOB char(42, 91, 1, 45, 31, 34, 92, 93, 42) OR instr(s, x'00')
     )
     SELECT '{{open}}' || group_concat(name || CAST(s AS TEXT)) || '{{close}}'
     FROM (SELECT name, s FROM leadx_text WHERE n = 33 OR (n = 32 AND instr(s, x'00') = 0) ORDER BY place))
+
+-- name: capture_catch_up
+-- Every table is compared at the next sync (diff.c): the one at which this is found may not be the only one that lost changes.
+INSERT INTO main.leadx_settings(key, value) VALUES ('catch_up', 'all') ON CONFLICT DO NOTHING

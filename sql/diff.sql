@@ -1,5 +1,12 @@
 -- Statements of diff.c: rows that no trigger saw. {{holes}} are filled per table.
 
+-- name: diff_is_due
+-- Was what all tables' triggers share silenced, or not what it should be? Then no table's own triggers tell what they missed.
+SELECT EXISTS (SELECT 1 FROM main.leadx_applying) OR EXISTS (SELECT 1 FROM main.leadx_settings WHERE key = 'catch_up')
+
+-- name: diff_is_done
+DELETE FROM main.leadx_settings WHERE key = 'catch_up'
+
 -- name: diff_note_rows
 -- Every row that is there when tracking begins is known, though the server has not confirmed it.
 INSERT INTO main.leadx_shadow(entity, key) SELECT {{entity}}, {{key}} FROM main.{{table}} WHERE true ON CONFLICT DO NOTHING

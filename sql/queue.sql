@@ -200,9 +200,6 @@ DELETE FROM main.leadx_shadow WHERE entity = ?1 AND key = ?2
 -- name: shadow_forget_entity
 DELETE FROM main.leadx_shadow WHERE entity = ?1
 
--- name: applying_is_on
-SELECT EXISTS (SELECT 1 FROM main.leadx_applying)
-
 -- name: applying_on
 INSERT INTO main.leadx_applying(reason) VALUES ('leadx')
 

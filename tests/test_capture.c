@@ -366,6 +366,25 @@ START_TEST(a_trigger_that_was_dropped_or_doctored_is_made_anew) {
 }
 END_TEST
 
+/* All tables' triggers hand their changes to one: whoever silences that silences all of them, and whoever looks first at one of
+** them makes it anew for all. */
+START_TEST(what_the_shared_trigger_missed_is_found_in_every_table) {
+  static const char *const firsts[] = {NULL, "SELECT leadx_track('notes')", "SELECT leadx_track('more')"};
+  track_notes();
+  tracked_run(&file, "CREATE TABLE more(id TEXT PRIMARY KEY NOT NULL, v TEXT); INSERT INTO more VALUES('m', '1'); SELECT leadx_track('more')");
+  tracked_run(&file, "DROP TRIGGER leadx_change_queue; CREATE TRIGGER leadx_change_queue INSTEAD OF INSERT ON leadx_change BEGIN SELECT 1; END;"
+                     "UPDATE notes SET v = 'unseen' WHERE id = 'a'; UPDATE more SET v = 'unseen'; INSERT INTO more VALUES('n', '2')");
+  expect_queue("");
+  if (firsts[_i]) tracked_run(&file, "%s", firsts[_i]);
+  tracked_look(&file, "notes");
+  tracked_look(&file, "more");
+  expect("SELECT group_concat(c, ', ') FROM (SELECT action || ' ' || entity_id AS c FROM sync_queue ORDER BY 1)", "CREATE n, UPDATE a, UPDATE m");
+  ck_assert_int_eq(leadx_diff_end(&file.db, &file.err), SQLITE_OK);
+  leadx_db_release(&file.db);
+  expect("SELECT count(*) FROM leadx_settings WHERE key = 'catch_up'", "0");
+}
+END_TEST
+
 /* A queue that was there before, in the shape that is taken over, may have constraints of its owner's: a row that needs
 ** escaping is whole from the first moment as well. */
 START_TEST(a_queue_that_checks_its_rows_never_sees_half_a_one) {
@@ -414,6 +433,7 @@ Suite *test_capture_suite(void) {
   tcase_add_test(shape, a_renamed_table_is_said_and_its_entity_taken_over);
   tcase_add_test(tc, a_queue_that_checks_its_rows_never_sees_half_a_one);
   tcase_add_loop_test(shape, a_trigger_that_was_dropped_or_doctored_is_made_anew, 0, DAMAGES);
+  tcase_add_loop_test(shape, what_the_shared_trigger_missed_is_found_in_every_table, 0, 3);
   suite_add_tcase(suite, shape);
   return suite;
 }
