@@ -109,4 +109,8 @@ int leadx_diff_end(leadx_db *db, leadx_err *err) {
   return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_DIFF_IS_DONE, err, "") : rc;
 }
 
+int leadx_diff_forget_absent(leadx_db *db, const leadx_table *table, leadx_err *err) {
+  return run_template(db, table, LEADX_SQL_DIFF_FORGET_ABSENT, "", err);
+}
+
 int leadx_diff_missing(leadx_db *db, leadx_err *err) { return leadx_db_run(db, LEADX_SQL_TABLE_NOTE_GONE, err, ""); }

@@ -14,6 +14,10 @@ int leadx_diff_table(leadx_db *db, leadx_table *table, leadx_err *err);
 ** the last table. Inside a write transaction. */
 int leadx_diff_end(leadx_db *db, leadx_err *err);
 
+/* Forgets the rows of a table that only pulls and that are not here any more: no trigger tells that a foreign key took them
+** along, and while they count as known nothing fetches them. Inside a write transaction. */
+int leadx_diff_forget_absent(leadx_db *db, const leadx_table *table, leadx_err *err);
+
 /* Says in leadx_status which tracked tables are not there any more. Inside a write transaction. */
 int leadx_diff_missing(leadx_db *db, leadx_err *err);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "change.h"
+#include "diff.h"
 #include "intake.h"
 #include "page.h"
 #include "pull.h"
@@ -229,12 +230,24 @@ static int is_believable(leadx_reconciling *job, int *believable, leadx_err *err
   return rc;
 }
 
+static int forget_absent(leadx_reconciling *job, leadx_err *err) {
+  leadx_db *db = &job->run->ctx->db;
+  if (job->table->mode != LEADX_MODE_PULL) return SQLITE_OK;
+  int rc = leadx_db_begin(db, err);
+  if (rc != SQLITE_OK) return rc;
+  rc = leadx_diff_forget_absent(db, job->table, err);
+  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
+  leadx_db_rollback(db);
+  return rc;
+}
+
 static int reconcile_table(leadx_run *run, leadx_table *table, leadx_err *err) {
   leadx_reconciling job = {run, table, leadx_intake_open(&run->ctx->db, table, err), 0};
   leadx_db *db = &run->ctx->db;
   int complete = 0, believable = 0;
   int rc = job.intake ? leadx_db_exec(db, leadx_sql_text[LEADX_SQL_RECONCILE_BEGIN], err) : err->rc;
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_RECONCILE_CLEAR, err, "");
+  if (rc == SQLITE_OK) rc = forget_absent(&job, err);
   if (rc == SQLITE_OK) rc = collect(&job, &complete, err);
   if (rc == SQLITE_OK && complete) rc = repair(&job, LEADX_SQL_RECONCILE_DIFFERING, err);
   if (rc == SQLITE_OK && complete) rc = is_believable(&job, &believable, err);

@@ -15,10 +15,11 @@ DELETE FROM main.leadx_shadow
 WHERE (entity, key) IN (SELECT entity_type, entity_id FROM main.sync_queue WHERE rowid > ?1 AND action = 'DELETE')
 
 -- name: removal_refetch
--- A row that a trigger of the application made is its own affair.
+-- A row that a trigger of the application made is its own affair, and nothing is fetched of a table that only pushes.
 INSERT INTO main.leadx_parked(entity, key, reason)
 SELECT DISTINCT entity_type, entity_id, 'a row that it refers to was removed' FROM main.sync_queue
 WHERE rowid > ?1 AND action <> 'CREATE' AND (entity_type, entity_id) IS NOT (?2, ?3)
+  AND entity_type NOT IN (SELECT entity FROM main.leadx_tables WHERE options ->> 'mode' = 'push')
 ON CONFLICT(entity, key) DO UPDATE SET reason = excluded.reason
 
 -- name: removal_unqueue

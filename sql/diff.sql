@@ -31,3 +31,6 @@ WHERE k.key NOT IN (SELECT {{key}} FROM main.{{table}})
               WHERE q.entity_type = {{entity}} AND q.entity_id = k.key AND q.status IS NOT 'SYNCED'
                 AND q.rowid > (SELECT rowid_below FROM main.leadx_mark)
               ORDER BY q.rowid DESC LIMIT 1), '') <> 'DELETE'
+
+-- name: diff_forget_absent
+DELETE FROM main.leadx_shadow WHERE entity = {{entity}} AND gone IS NULL AND key NOT IN (SELECT {{key}} FROM main.{{table}})

@@ -158,6 +158,32 @@ START_TEST(a_delete_that_the_push_meets_takes_no_unsent_edit_along) {
 }
 END_TEST
 
+/* A table that is only read has no triggers, so nothing tells what a foreign key took along; comparing does. */
+START_TEST(what_was_taken_along_of_a_table_that_only_pulls_comes_back_with_a_reconcile) {
+  family("CASCADE", 1);
+  device_run(&device, "SELECT leadx_track('lines', '{\"mode\":\"pull\"}')");
+  model_remove(&model, "customers", "c");
+  device_reconcile(&device);
+  expect("SELECT (SELECT count(*) FROM orders) || (SELECT count(*) FROM lines)", "00");
+  model_put(&model, "customers", "c", "{\"id\":\"c\",\"name\":\"Ani again\"}");
+  for (int i = 0; i < 2; i++) ck_assert_str_eq(device_both(&device), "ok");
+  ck_assert_str_eq(device_reconcile(&device), "ok");
+  expect("SELECT name || note || n FROM customers JOIN orders ON customer_id = customers.id JOIN lines ON order_id = orders.id", "Ani againold1");
+  is_quiet();
+}
+END_TEST
+
+/* What would fetch it again never runs for such a table. */
+START_TEST(nothing_of_a_table_that_only_pushes_waits_to_be_fetched) {
+  family(actions[_i], 1);
+  device_run(&device, "SELECT leadx_track('lines', '{\"mode\":\"push\"}')");
+  model_remove(&model, "orders", "o");
+  for (int i = 0; i < 2; i++) device_reconcile(&device);
+  expect("SELECT count(*) FROM leadx_parked WHERE entity = 'lines'", "0");
+  expect("SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'", "0");
+}
+END_TEST
+
 START_TEST(without_foreign_keys_a_removal_touches_no_other_row) {
   family(actions[_i], 0);
   model.references = NULL; /* the customer is hidden, not gone */
@@ -179,6 +205,8 @@ Suite *test_cascade_suite(void) {
   tcase_add_loop_test(tcase, an_unsent_new_row_below_a_deleted_one_stays_and_is_said, CASCADE, NO_ACTION + 1);
   tcase_add_loop_test(tcase, what_a_removal_takes_along_is_not_deleted_on_the_server, CASCADE, NO_ACTION + 1);
   tcase_add_loop_test(tcase, an_edit_of_a_row_that_is_pulled_leaves_what_refers_to_it, CASCADE, NO_ACTION + 1);
+  tcase_add_test(tcase, what_was_taken_along_of_a_table_that_only_pulls_comes_back_with_a_reconcile);
+  tcase_add_loop_test(tcase, nothing_of_a_table_that_only_pushes_waits_to_be_fetched, CASCADE, SET_DEFAULT + 1);
   tcase_add_test(tcase, a_delete_that_the_push_meets_takes_no_unsent_edit_along);
   tcase_add_loop_test(tcase, without_foreign_keys_a_removal_touches_no_other_row, CASCADE, NO_ACTION + 1);
   suite_add_tcase(suite, tcase);
