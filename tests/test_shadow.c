@@ -40,6 +40,11 @@ START_TEST(the_status_tells_when_a_table_was_pushed) {
   device_run(&device, "INSERT INTO customers(id, code) VALUES ('a', 'A')");
   ck_assert_str_eq(device_sync(&device), "ok");
   ck_assert_int_eq(device_int(&device, "SELECT last_push_at >= '2020' FROM leadx_status"), 1);
+  /* A connection keeps what it knows of its tables from one sync to the next, but not that this was said. */
+  device_run(&device, "CREATE TEMP TABLE first AS SELECT last_push_at AS at FROM leadx_status; INSERT INTO customers(id, code) VALUES ('b', 'B')");
+  sqlite3_sleep(5);
+  ck_assert_str_eq(device_sync(&device), "ok");
+  ck_assert_int_eq(device_int(&device, "SELECT last_push_at > at FROM leadx_status, first"), 1);
 }
 END_TEST
 
