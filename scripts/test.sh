@@ -15,6 +15,8 @@ set -euo pipefail
 
 # A locale that the machine names but does not have makes Debian's psql warn in the middle of what tests read.
 export LC_ALL=C.UTF-8
+# Nobody is there to be asked, and a standard input that is closed would be the number of the next file.
+exec </dev/null
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 dir=$here/../build/test/server

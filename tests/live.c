@@ -125,6 +125,13 @@ void live_serve(const live_device *device) {
   live_is_served = 1;
 }
 
+void live_serve_all(void) {
+  live_device installer;
+  live_open(&installer, 1, NULL);
+  live_serve(&installer);
+  live_close(&installer);
+}
+
 void live_unserve(void) {
   live_is_served = 0;
   supabase_uninstall();

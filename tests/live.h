@@ -5,20 +5,14 @@
 #include <sqlite3.h>
 
 #include "fault_server.h"
-
-/* A sanitizer has to see the code of leadx's threads, which is linked in; elsewhere the file that hosts load is tried. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define LIVE_IS_SANITIZED 1
-#else
-#define LIVE_IS_SANITIZED 0
-#endif
+#include "sanitized.h"
 
 enum { LIVE_URL_BYTES = 120 };
 
 typedef struct live_device {
   char path[64], url[LIVE_URL_BYTES];
   sqlite3 *db;
-  int linked; /* leadx is linked in; else the .so of LEADX_SO was loaded */
+  int linked; /* leadx is linked in; else the .so of LEADX_SO, as hosts have it. A sanitizer sees threads of the first alone */
 } live_device;
 
 /* An environment variable that must be there: a test against the real server never passes without one. */
@@ -39,6 +33,8 @@ extern int live_is_served;
 /* Installs the functions for what the device tracks; and takes them away again. */
 void live_serve(const live_device *device);
 void live_unserve(void);
+/* As an unchecked fixture, together with live_unserve(): for the four tables. */
+void live_serve_all(void);
 /* The device knows what the server has, as if it had asked, when it has something. live_open() calls it. */
 void live_learn(const live_device *device);
 

@@ -10,18 +10,11 @@
 
 #include "live.h"
 #include "phone.h"
+#include "sanitized.h"
 #include "suites.h"
 
 /* A device that has lived this long is replaced by a new one. */
 #define KILLS_A_DEVICE 60
-
-#if defined(__SANITIZE_ADDRESS__)
-#define IS_SANITIZED 1
-#elif defined(__has_feature)
-#define IS_SANITIZED __has_feature(address_sanitizer)
-#else
-#define IS_SANITIZED 0
-#endif
 
 static unsigned seed = 1;
 

@@ -8,17 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sanitized.h"
 #include "shim_vfs.h"
 #include "story.h"
 #include "suites.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define IS_SANITIZED 1
-#elif defined(__has_feature)
-#define IS_SANITIZED __has_feature(address_sanitizer)
-#else
-#define IS_SANITIZED 0
-#endif
 
 enum { MAX_STEPS = 64, TEXT_BYTES = 32768 };
 

@@ -26,7 +26,7 @@ static void set_up(void) {
   char url[LIVE_URL_BYTES];
   live_wipe();
   road = live_road(url);
-  live_open(&device, LIVE_IS_SANITIZED, url);
+  live_open(&device, IS_SANITIZED, url);
 }
 
 static void tear_down(void) {

@@ -8,15 +8,11 @@
 
 #include "fake_transport.h"
 #include "pages.h"
+#include "sanitized.h"
 #include "suites.h"
 
 /* A sanitizer keeps what was freed, so that only what leadx and SQLite themselves hold can be measured there. */
-#ifdef __SANITIZE_ADDRESS__
-enum { ROWS = 30000, IS_SANITIZED = 1 };
-#else
-enum { ROWS = 200000, IS_SANITIZED = 0 };
-#endif
-enum { PAGE = 1000, MOST_KB = 25 * 1024 };
+enum { ROWS = IS_SANITIZED ? 30000 : 200000, PAGE = 1000, MOST_KB = 25 * 1024 };
 
 /* A server that makes its rows up as they are asked for. */
 static void answer(void *arg, leadx_request *req) {

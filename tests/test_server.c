@@ -273,14 +273,6 @@ END_TEST
 
 /* ---- the functions of the server ---- */
 
-/* Once for all tests of the case: the server's half is installed and taken away. */
-static void serve(void) {
-  live_device installer;
-  live_open(&installer, 1, NULL);
-  live_serve(&installer);
-  live_close(&installer);
-}
-
 static TCase *scenarios(const char *name) {
   TCase *tcase = tcase_create(name);
   tcase_add_checked_fixture(tcase, set_up, tear_down);
@@ -306,7 +298,7 @@ Suite *test_server_suite(void) {
   TCase *plain = scenarios("plain"), *called = scenarios("called");
   tcase_add_test(plain, the_gateway_sees_the_seed_s_priorities);
   suite_add_tcase(suite, plain);
-  tcase_add_unchecked_fixture(called, serve, live_unserve);
+  tcase_add_unchecked_fixture(called, live_serve_all, live_unserve);
   suite_add_tcase(suite, called);
   return suite;
 }

@@ -235,13 +235,6 @@ START_TEST(several_at_once_never_send_a_row_twice) {
 }
 END_TEST
 
-static void serve(void) {
-  live_device installer;
-  live_open(&installer, 1, NULL);
-  live_serve(&installer);
-  live_close(&installer);
-}
-
 /* Both ways. */
 static TCase *losing_answers(const char *name) {
   TCase *tcase = tcase_create(name);
@@ -263,7 +256,7 @@ Suite *test_server_faults_suite(void) {
   tcase_add_test(tcase, a_second_sync_of_the_same_file_is_told_that_one_is_running);
   tcase_add_test(tcase, several_at_once_never_send_a_row_twice);
   suite_add_tcase(suite, tcase);
-  tcase_add_unchecked_fixture(called, serve, live_unserve);
+  tcase_add_unchecked_fixture(called, live_serve_all, live_unserve);
   suite_add_tcase(suite, called);
   return suite;
 }

@@ -421,17 +421,10 @@ START_TEST(password_and_tokens_are_in_no_file_table_or_text) {
 }
 END_TEST
 
-static void install_functions(void) {
-  live_device installer;
-  live_open(&installer, 0, NULL);
-  live_serve(&installer);
-  live_close(&installer);
-}
-
 static void add_served(Suite *suite) {
   TCase *tcase = tcase_create("functions");
   suite_add_tcase(suite, tcase);
-  tcase_add_unchecked_fixture(tcase, install_functions, live_unserve);
+  tcase_add_unchecked_fixture(tcase, live_serve_all, live_unserve);
   tcase_add_checked_fixture(tcase, set_up, tear_down);
   tcase_add_loop_test(tcase, a_call_of_the_servers_functions_goes_once_more_with_the_new_token, 0, 3);
 }

@@ -14,7 +14,7 @@
 #include "live.h"
 #include "suites.h"
 
-#if LIVE_IS_SANITIZED
+#if IS_SANITIZED
 #define WEEK_SECONDS 7 /* the application runs in a shell, which no sanitizer watches */
 #else
 #define WEEK_SECONDS 20

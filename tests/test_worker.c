@@ -19,7 +19,7 @@ static void set_up(void) {
   live_wipe();
   row = 0;
   road = live_road(url);
-  live_open(&device, LIVE_IS_SANITIZED, url);
+  live_open(&device, IS_SANITIZED, url);
 }
 
 static void tear_down(void) {
@@ -131,7 +131,7 @@ START_TEST(a_server_that_is_back_gets_everything_within_five_seconds) {
   ck_assert_int_eq(live_int(device.db, "SELECT count(*) FROM leadx_log WHERE state = 'offline'"), 1); /* probes write nothing */
   ck_assert_int_eq(fault_server_refuse(road, 0), 0);
   int ms = 20 * live_wait(device.db, UNSENT, "0"); /* counted in naps, which a busy machine makes longer */
-  ck_assert_msg(ms < (LIVE_IS_SANITIZED ? 10000 : 5000), "%d ms", ms);
+  ck_assert_msg(ms < (IS_SANITIZED ? 10000 : 5000), "%d ms", ms);
   expect_logged("online");
   ck_assert_int_eq(live_int(device.db, "SELECT online FROM leadx_state"), 1);
   ck_assert_int_eq(live_int(device.db, "SELECT max(retry_count) FROM sync_queue"), 0);

@@ -14,7 +14,7 @@
 #include "live.h"
 #include "suites.h"
 
-#if LIVE_IS_SANITIZED
+#if IS_SANITIZED
 #define SHARE 5 /* a sanitizer makes everything slower, and sees with fewer what others see with many */
 #else
 #define SHARE 1
@@ -36,7 +36,7 @@ static void set_up(void) {
   fprintf(stderr, "LEADX_TEST_SEED=%u\n", seed);
   live_wipe();
   road = live_road(url);
-  live_open(&device, LIVE_IS_SANITIZED, url);
+  live_open(&device, IS_SANITIZED, url);
 }
 
 static void tear_down(void) {
