@@ -177,7 +177,7 @@ start_and_wait() {
   local attempt
   for attempt in 1 2 3; do
     start_missing
-    if wait_until 30 is_ready_or_crashed answers && answers; then return 0; fi
+    if wait_until 120 is_ready_or_crashed answers && answers; then return 0; fi
     if [ "$is_new" = no ] || ! grep -qis 'address already in use\|resource busy' "$live"/log/{nginx,postgrest}.log; then
       break
     fi

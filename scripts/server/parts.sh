@@ -109,7 +109,7 @@ start_postgres() {
   stop_part postgres
   rm -f "$live/pg/postmaster.pid" "$live"/sock/.s.PGSQL.5432*
   start_daemon postgres "$postgres_bin/postgres" -D "$live/pg"
-  if ! wait_until 30 is_ready_or_crashed psql_answers || ! psql_answers; then
+  if ! wait_until 120 is_ready_or_crashed psql_answers || ! psql_answers; then
     fail_start "PostgreSQL does not answer"
   fi
 }
