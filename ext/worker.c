@@ -65,6 +65,8 @@ struct worker {
   int has_ended;
   int is_abandoned;         /* nobody waits any more */
   int has_fixed_interval;   /* the number of seconds was given and is not the setting's */
+  sqlite3_mutex *connection;/* what SQLite holds while the thread uses its connection; NULL when that is closed */
+  int is_held;              /* by before_fork() */
   leadx_schedule schedule;
   /* told from outside, asked by the thread at any time */
   _Atomic int stop;
@@ -143,7 +145,8 @@ static sqlite3 *open_handle(sqlite3 *host, leadx_err *err) {
   sqlite3_file_control(host, "main", SQLITE_FCNTL_VFS_POINTER, &vfs);
   char *uri = uri_of(host, err);
   if (!uri) return NULL;
-  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOMUTEX;
+  /* One thread uses it, and so that another can wait for that (see before_fork()) it has a lock of its own all the same. */
+  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_FULLMUTEX;
   int rc = sqlite3_open_v2(uri, &handle, flags, vfs ? vfs->zName : NULL);
   sqlite3_free(uri);
   if (rc == SQLITE_OK) rc = sqlite3_busy_timeout(handle, OPEN_WAIT_MS);
@@ -169,6 +172,7 @@ static int open_connection(worker *w, sqlite3 *host, leadx_err *err) {
   }
   w->ctx->db.stopping = wants_stop;
   w->ctx->db.stopping_arg = w;
+  w->connection = sqlite3_db_mutex(handle);
   sqlite3_busy_handler(handle, on_busy, w);
   sqlite3_progress_handler(handle, STEPS_BETWEEN_QUESTIONS, wants_stop, w);
   return SQLITE_OK;
@@ -412,6 +416,9 @@ static void *run_thread(void *arg) {
   w->generation = leadx_session_generation(w->ctx->session);
   work_until_stopped(w);
   leadx_network_close(w->network);
+  pthread_mutex_lock(&lock);
+  w->connection = NULL;
+  pthread_mutex_unlock(&lock);
   close_connection(w);
   pthread_mutex_lock(&lock);
   int is_abandoned = w->is_abandoned;
@@ -526,27 +533,38 @@ static void on_exit_of_process(void) {
 }
 
 /* A child made by fork() has a copy of every lock, held by threads that it does not have. So that what a child calls
-** answers (that it may not), fork() happens while this thread has the locks that are taken for moments: ours, and
-** those of SQLite that its memory, its files and our sessions are behind. A lock that is not to be had soon is left
-** out, for the parent must never wait for long. The order is the one in which SQLite takes them. */
+** answers (that it may not), fork() happens while this thread has the locks that are taken for moments: ours, those of
+** the workers' connections, since SQLite has more behind them, one for each file, and those that its memory, its files
+** and our sessions are behind. A lock that is not to be had soon is left out, for the parent must never wait for long.
+** The order is the one in which SQLite takes them. */
 static const int static_mutexes[] = {SQLITE_MUTEX_STATIC_APP1, SQLITE_MUTEX_STATIC_APP3, SQLITE_MUTEX_STATIC_VFS1, SQLITE_MUTEX_STATIC_PRNG,
                                      SQLITE_MUTEX_STATIC_LRU,  SQLITE_MUTEX_STATIC_PMEM, SQLITE_MUTEX_STATIC_MAIN, SQLITE_MUTEX_STATIC_MEM};
 #define STATIC_MUTEXES ((int)(sizeof static_mutexes / sizeof static_mutexes[0]))
 static int is_held[STATIC_MUTEXES];
 
+static int hold(sqlite3_mutex *mutex, int64_t give_up_at) {
+  while (sqlite3_mutex_try(mutex) != SQLITE_OK) {
+    if (real_ms() >= give_up_at) return 0;
+    sched_yield();
+  }
+  return 1;
+}
+
 static void before_fork(void) {
   int64_t give_up_at = real_ms() + LOOK_MS;
   pthread_mutex_lock(&lock);
-  for (int i = 0; i < STATIC_MUTEXES && all_workers; i++) {
-    sqlite3_mutex *mutex = sqlite3_mutex_alloc(static_mutexes[i]);
-    while (!(is_held[i] = sqlite3_mutex_try(mutex) == SQLITE_OK) && real_ms() < give_up_at) sched_yield();
-  }
+  for (worker *w = all_workers; w; w = w->next) w->is_held = w->connection && hold(w->connection, give_up_at);
+  for (int i = 0; i < STATIC_MUTEXES && all_workers; i++) is_held[i] = hold(sqlite3_mutex_alloc(static_mutexes[i]), give_up_at);
 }
 
 static void after_fork(void) {
   for (int i = STATIC_MUTEXES - 1; i >= 0; i--) {
     if (is_held[i]) sqlite3_mutex_leave(sqlite3_mutex_alloc(static_mutexes[i]));
     is_held[i] = 0;
+  }
+  for (worker *w = all_workers; w; w = w->next) {
+    if (w->is_held) sqlite3_mutex_leave(w->connection);
+    w->is_held = 0;
   }
   pthread_mutex_unlock(&lock);
 }
