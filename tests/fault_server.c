@@ -46,6 +46,7 @@ struct fault_server {
   int is_stopping;
   int generation; /* connections of an older one end: the port was closed */
   int nreleased;  /* how often held answers were let go */
+  int nheld;
   int naccepted;
   char url[40];
   rule_entry *rules;
@@ -75,13 +76,17 @@ int fault_is_ending(fault_connection *c) {
   return ending;
 }
 
+static int is_held(fault_connection *c, int counts) {
+  pthread_mutex_lock(&c->server->mutex);
+  int held = c->nreleased == c->server->nreleased;
+  c->server->nheld += counts;
+  pthread_mutex_unlock(&c->server->mutex);
+  return held;
+}
+
 void fault_hold(fault_connection *c) {
-  for (int is_held = 1; is_held && !fault_is_ending(c);) {
-    fault_sleep_ms(FAULT_SLICE_MS);
-    pthread_mutex_lock(&c->server->mutex);
-    is_held = c->nreleased == c->server->nreleased;
-    pthread_mutex_unlock(&c->server->mutex);
-  }
+  for (is_held(c, 1); is_held(c, 0) && !fault_is_ending(c);) fault_sleep_ms(FAULT_SLICE_MS);
+  is_held(c, -1);
 }
 
 void fault_pause_ms(fault_connection *c, long ms) {
@@ -344,6 +349,13 @@ void fault_server_set(fault_server *server, fault_kind kind, int status) {
   fault_rule rule = {.kind = kind, .status = status};
   fault_server_clear(server);
   fault_server_add(server, &rule);
+}
+
+int fault_server_held(fault_server *server) {
+  pthread_mutex_lock(&server->mutex);
+  int n = server->nheld;
+  pthread_mutex_unlock(&server->mutex);
+  return n;
 }
 
 int fault_upstream_port(fault_server *server) {

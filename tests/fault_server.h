@@ -118,6 +118,8 @@ void fault_server_add(fault_server *server, const fault_rule *rule);
 void fault_server_clear(fault_server *server);
 /* Answers that are held now go; later ones are held again. clear() lets them go, too. */
 void fault_server_release(fault_server *server);
+/* How many are held just now. */
+int fault_server_held(fault_server *server);
 /* Only this rule from now on, for every request: {.kind = kind, .status = status}. */
 void fault_server_set(fault_server *server, fault_kind kind, int status);
 
