@@ -93,7 +93,7 @@ static int collect(leadx_reconciling *job, int *complete, leadx_err *err) {
     /* Every row of a page lies behind the one before; a server that ignores that would send us in circles. */
     else if (rc == SQLITE_OK && (n > limit || fresh != n)) say_strange(job);
     if (n <= limit && n > job->proven) job->proven = n;
-    *complete = rc == SQLITE_OK && class_ == LEADX_CLASS_OK && n == 0;
+    *complete = rc == SQLITE_OK && class_ == LEADX_CLASS_OK && n == 0 && fresh == 0;
   }
   sqlite3_free(last);
   return rc;
@@ -251,7 +251,8 @@ static int reconcile_table(leadx_run *run, leadx_table *table, leadx_err *err) {
   if (rc == SQLITE_OK) rc = collect(&job, &complete, err);
   if (rc == SQLITE_OK && complete) rc = repair(&job, LEADX_SQL_RECONCILE_DIFFERING, err);
   if (rc == SQLITE_OK && complete) rc = is_believable(&job, &believable, err);
-  if (rc == SQLITE_OK && complete && believable) rc = repair(&job, LEADX_SQL_RECONCILE_VANISHED, err);
+  /* A server that answered strangely meanwhile is not believed in what it left out either. */
+  if (rc == SQLITE_OK && complete && believable && leadx_pull_may_ask(run)) rc = repair(&job, LEADX_SQL_RECONCILE_VANISHED, err);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_RECONCILE_CLEAR, err, "");
   leadx_intake_close(job.intake);
   return rc;

@@ -402,68 +402,6 @@ START_TEST(what_another_connection_does_to_the_schema_is_seen_by_the_next_sync) 
 }
 END_TEST
 
-/* ---- reconcile ---- */
-
-START_TEST(reconcile_finds_what_a_cursor_cannot_see) {
-  static const int caps[] = {0, 1, 7};
-  model.max_rows = caps[_i];
-  notes();
-  for (int i = 0; i < 30; i++) {
-    char doc[60];
-    snprintf(doc, sizeof doc, "{\"id\":\"r%02d\",\"body\":\"one\"}", i);
-    put("notes", doc);
-  }
-  pull();
-  device_run(&device, "INSERT INTO notes VALUES ('unsent', 'mine', NULL, NULL)");
-  model_remove(&model, "notes", "r03"); /* C12 */
-  pages_put(&model, "notes", "{\"id\":\"revealed\",\"body\":\"old\",\"updated_at\":\"2001-01-01T00:00:00Z\"}"); /* C11 */
-  pages_put(&model, "notes", "{\"id\":\"blank\",\"body\":\"none\",\"updated_at\":null}");
-  for (int i = 10; i < 20; i++) { /* C16: restored from a backup */
-    char doc[100];
-    snprintf(doc, sizeof doc, "{\"id\":\"r%02d\",\"body\":\"restored\",\"updated_at\":\"2002-01-01T00:00:00Z\"}", i);
-    pages_put(&model, "notes", doc);
-  }
-  pull();
-  expect("SELECT count(*) FROM notes WHERE body = 'restored'", "0");
-  ck_assert_str_eq(device_reconcile(&device), "ok");
-  ck_assert_int_eq(device_result(&device, "pulled"), 13);
-  expect("SELECT count(*) FROM notes WHERE id = 'r03'", "0");
-  expect("SELECT group_concat(body) FROM (SELECT body FROM notes WHERE id IN ('revealed', 'blank', 'unsent') ORDER BY id)", "none,old,mine");
-  expect("SELECT count(*) FROM notes WHERE body = 'restored'", "10");
-  ck_assert_int_eq(queued(), 1);
-  ck_assert_str_eq(device_reconcile(&device), "ok");
-  ck_assert_int_eq(device_result(&device, "pulled"), 0);
-}
-END_TEST
-
-static int show_nothing(leadx_request *req) {
-  fake_answer(req, 200, "[]");
-  return 1;
-}
-
-static int repeat_a_page(leadx_request *req) {
-  fake_answer(req, 200, "[{\"id\":\"r00\",\"updated_at\":null}]");
-  return 1;
-}
-
-START_TEST(reconcile_does_not_believe_an_empty_or_a_strange_answer) {
-  notes();
-  for (int i = 0; i < 30; i++) {
-    char doc[60];
-    snprintf(doc, sizeof doc, "{\"id\":\"r%02d\",\"body\":\"one\"}", i);
-    put("notes", doc);
-  }
-  pull();
-  pages_before = show_nothing;
-  ck_assert_str_eq(device_reconcile(&device), "partial");
-  ck_assert_ptr_nonnull(strstr(device.result, "shows none of 30 known rows"));
-  pages_before = repeat_a_page;
-  ck_assert_str_eq(device_reconcile(&device), "offline");
-  ck_assert_ptr_nonnull(strstr(device.result, "not asked for"));
-  expect("SELECT count(*) FROM notes", "30");
-}
-END_TEST
-
 Suite *test_intake_suite(void) {
   Suite *suite = suite_create("intake");
   TCase *tcase = tcase_create("rows");
@@ -485,8 +423,6 @@ Suite *test_intake_suite(void) {
   tcase_add_test(tcase, keys_of_several_columns_and_integer_keys_meet_their_rows);
   tcase_add_test(tcase, a_uuid_in_capitals_is_the_same_row);
   tcase_add_test(tcase, what_another_connection_does_to_the_schema_is_seen_by_the_next_sync);
-  tcase_add_loop_test(tcase, reconcile_finds_what_a_cursor_cannot_see, 0, 3);
-  tcase_add_test(tcase, reconcile_does_not_believe_an_empty_or_a_strange_answer);
   suite_add_tcase(suite, tcase);
   return suite;
 }
