@@ -18,6 +18,7 @@ static const struct { const char *url, *expected; } base_urls[] = {
   {"https://abcd.supabase.net", "https://abcd.supabase.net/rest/v1"},
   {"HTTPS://ABCD.Supabase.CO", "https://abcd.supabase.co/rest/v1"},
   {"https://supabase.co", "https://supabase.co"},
+  {"https://.supabase.co", "https://.supabase.co"},
   {"https://evilsupabase.co", "https://evilsupabase.co"},
   {"https://abcd.supabase.co.evil.com", "https://abcd.supabase.co.evil.com"},
   {"https://db.example.com", "https://db.example.com"},
@@ -152,6 +153,51 @@ START_TEST(a_base_url_has_a_limit) {
 }
 END_TEST
 
+/* ---- what the module itself refuses, whatever the parser behind it would say ---- */
+
+static const struct { const char *url, *fault; } text_faults[] = {
+  {"https://example.com/x", NULL},
+  {"", "it is empty"},
+  {"https://exa mple.com", "it contains a blank or a control byte"},
+  {"https://example.com/\x1f", "it contains a blank or a control byte"},
+  {"https://example.com/\x7f", "it contains a blank or a control byte"},
+  {"https://example.com/a\\b", "it contains a backslash"},
+  {"https://example.com?x", "it contains a query"},
+  {"https://example.com#x", "it contains a fragment"},
+  {"example.com", "it lacks https://"},
+  {"https:///x", "it has no host"},
+  {"https://a%2eb/x", "its host contains %"},
+};
+
+START_TEST(a_text_that_is_no_address_is_refused_before_it_is_parsed) {
+  const char *fault = leadx_address_text_fault(text_faults[_i].url);
+  if (text_faults[_i].fault) ck_assert_pstr_eq(fault, text_faults[_i].fault);
+  else ck_assert_ptr_null(fault);
+}
+END_TEST
+
+START_TEST(each_part_that_may_not_be_there_is_refused_by_itself) {
+  char https[] = "https", http[] = "http", ftp[] = "ftp", host[] = "localhost", part[] = "x", zero[] = "0";
+  leadx_address whole = {.scheme = http, .host = host}, one = whole;
+  ck_assert_ptr_null(leadx_address_fault(&one));
+  one.user = part;
+  ck_assert_str_eq(leadx_address_fault(&one), "it contains a user name");
+  one = whole, one.password = part;
+  ck_assert_str_eq(leadx_address_fault(&one), "it contains a user name");
+  one = whole, one.zone = part;
+  ck_assert_str_eq(leadx_address_fault(&one), "it contains a zone id");
+  ck_assert_int_eq(leadx_address_is_loopback(&one), 0);
+  one = whole, one.port = zero;
+  ck_assert_str_eq(leadx_address_fault(&one), "port 0 does not exist");
+  one = whole, one.scheme = ftp;
+  ck_assert_str_eq(leadx_address_fault(&one), "only https is spoken here");
+  one = whole, one.host = part;
+  ck_assert_str_eq(leadx_address_fault(&one), "http would send the keys in clear");
+  one.scheme = https;
+  ck_assert_ptr_null(leadx_address_fault(&one));
+}
+END_TEST
+
 /* ---- URLs of requests ---- */
 
 static const char *const bad_urls[] = {
@@ -186,6 +232,8 @@ Suite *test_address_suite(void) {
   TCase *base_case = tcase_create("base");
   tcase_add_loop_test(base_case, a_base_url_is_normalised_or_refused, 0, COUNT(base_urls));
   tcase_add_test(base_case, a_base_url_has_a_limit);
+  tcase_add_loop_test(base_case, a_text_that_is_no_address_is_refused_before_it_is_parsed, 0, COUNT(text_faults));
+  tcase_add_test(base_case, each_part_that_may_not_be_there_is_refused_by_itself);
   suite_add_tcase(suite, base_case);
   TCase *request_case = rig_case(suite, "request");
   tcase_add_loop_test(request_case, a_url_that_is_not_ours_is_never_fetched, 0, COUNT(bad_urls));
