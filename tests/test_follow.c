@@ -164,6 +164,32 @@ START_TEST(the_function_goes_on_where_the_plain_way_was) {
 }
 END_TEST
 
+static int third_page_is_lost(leadx_request *req) {
+  if (model.n < 3) return 0;
+  fake_fail(req, LEADX_NET_OFFLINE, 56, "reset");
+  return 1;
+}
+
+/* A plain pull that was cut off stands behind a row, not at an instant: nothing before it comes again, and nothing is
+** passed over, though all rows are of one instant. */
+START_TEST(the_function_goes_on_behind_the_very_row_where_the_plain_way_was_cut_off) {
+  track_notes("{}");
+  device_run(&device, "UPDATE leadx_servers SET installed = NULL; SELECT leadx_config('page_size', '10')");
+  put_notes(1, 30);
+  run_on(model.db, "UPDATE rows SET doc = json_set(doc, '$.updated_at', '2024-01-01T00:00:00.000001+00:00')");
+  pages_before = third_page_is_lost;
+  ck_assert_str_eq(device_pull(&device, NULL), "offline");
+  expect("SELECT count(*) FROM notes", "20");
+  pages_before = NULL;
+  functions_know(&device);
+  model_forget_log(&model);
+  ck_assert_str_eq(device_pull(&device, NULL), "ok");
+  ck_assert(strstr(model.log[0].body, "\"version\":\"2024-01-01T00:00:00.000001+00:00\",\"key\":[\"n020\"]") != NULL);
+  expect("SELECT count(*) FROM notes", "30");
+  ck_assert_int_eq(device_result(&device, "pulled"), 10);
+}
+END_TEST
+
 static const struct refusal {
   long status;
   const char *body;
@@ -515,6 +541,7 @@ Suite *test_follow_suite(void) {
   tcase_add_test(tcase, a_new_column_fetches_the_rows_again_and_keeps_the_place_among_the_deleted);
   tcase_add_test(tcase, a_table_with_a_filter_is_read_plainly);
   tcase_add_test(tcase, the_function_goes_on_where_the_plain_way_was);
+  tcase_add_test(tcase, the_function_goes_on_behind_the_very_row_where_the_plain_way_was_cut_off);
   tcase_add_loop_test(tcase, what_the_function_cannot_read_is_read_plainly_in_the_same_pull, 0, COUNT(refusals));
   tcase_add_test(tcase, a_page_that_is_too_big_or_too_slow_is_asked_for_again_with_fewer_rows);
   tcase_add_test(tcase, deleted_children_and_parents_go_in_one_pull);

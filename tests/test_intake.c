@@ -144,6 +144,39 @@ START_TEST(parked_rows_that_a_capped_answer_leaves_out_are_not_taken_for_deleted
 }
 END_TEST
 
+static int most_keys;
+
+static int has_too_many_keys(leadx_request *req) {
+  int keys = 1;
+  const char *list = strstr(req->url, "=in.(");
+  for (const char *at = list ? list : ""; *at; at++) keys += *at == ',';
+  if (!list || keys <= most_keys) return 0;
+  fake_answer(req, most_keys ? 500 : 403, most_keys ? "{\"code\":\"57014\",\"message\":\"timeout\"}" : "{\"code\":\"42501\",\"message\":\"denied\"}");
+  return 1;
+}
+
+/* 0: the server lets nobody read them by key. */
+START_TEST(parked_rows_that_are_too_many_at_once_come_in_smaller_parts_and_stay_while_they_cannot_be_read) {
+  most_keys = _i;
+  notes();
+  for (int i = 0; i < 20; i++) {
+    char doc[60];
+    snprintf(doc, sizeof doc, "{\"id\":\"r%02d\",\"body\":\"server\"}", i);
+    put("notes", doc);
+  }
+  pull();
+  device_run(&device, "UPDATE notes SET body = 'mine'; SELECT leadx_discard(id) FROM (SELECT id FROM sync_queue ORDER BY rowid)");
+  pages_before = has_too_many_keys;
+  ck_assert_str_eq(device_pull(&device, NULL), most_keys ? "ok" : "partial");
+  expect("SELECT count(*) FROM leadx_parked", most_keys ? "0" : "20");
+  expect("SELECT count(*) FROM notes WHERE body = 'server'", most_keys ? "20" : "0");
+  expect("SELECT count(*) FROM notes", "20");
+  pages_before = NULL;
+  pull();
+  expect("SELECT count(*) FROM notes WHERE body = 'server'", "20");
+}
+END_TEST
+
 /* ---- foreign keys ---- */
 
 static void families(void) {
@@ -410,6 +443,7 @@ Suite *test_intake_suite(void) {
   tcase_add_test(tcase, a_delete_of_the_server_does_not_take_an_unsent_edit);
   tcase_add_test(tcase, an_application_that_writes_meanwhile_is_captured_and_kept);
   tcase_add_test(tcase, a_discarded_change_gives_way_to_the_servers_state);
+  tcase_add_loop_test(tcase, parked_rows_that_are_too_many_at_once_come_in_smaller_parts_and_stay_while_they_cannot_be_read, 0, 4);
   tcase_add_test(tcase, parked_rows_that_a_capped_answer_leaves_out_are_not_taken_for_deleted);
   tcase_add_test(tcase, parents_come_before_children_and_rows_of_one_table_in_any_order);
   tcase_add_test(tcase, an_orphan_is_parked_without_stopping_others_and_comes_back_by_itself);

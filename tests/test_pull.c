@@ -311,6 +311,26 @@ START_TEST(an_interrupted_pull_goes_on_where_it_stopped) {
 }
 END_TEST
 
+static void lose_lease(leadx_request *req) {
+  (void)req;
+  if (model.n != 2) return;
+  sqlite3 *other = device_second(&device);
+  run_on(other, "UPDATE leadx_lease SET owner = 'another'");
+  sqlite3_close(other);
+}
+
+/* Another sync has taken over while a page was on its way: what that one does is not undone with older rows. */
+START_TEST(a_pull_whose_lease_is_gone_applies_nothing_more) {
+  setting("page_size", "10");
+  server_rows(1, 30, 1);
+  pages_after = lose_lease;
+  ck_assert_str_eq(device_pull(&device, NULL), "busy");
+  ck_assert_int_eq(local("1"), 10);
+  ck_assert_int_eq(model.n, 2);
+  ck_assert_ptr_nonnull(strstr(device_text(&device, "SELECT key FROM leadx_cursors"), "n00010"));
+}
+END_TEST
+
 /* C17 */
 START_TEST(another_user_and_another_server_have_cursors_of_their_own) {
   server_rows(1, 20, 1);
@@ -533,6 +553,7 @@ Suite *test_pull_suite(void) {
   tcase_add_loop_test(cursors, a_version_in_the_future_does_not_carry_the_cursor_away, 0, 2);
   tcase_add_test(cursors, a_page_that_could_not_be_committed_comes_again);
   tcase_add_test(cursors, an_interrupted_pull_goes_on_where_it_stopped);
+  tcase_add_test(cursors, a_pull_whose_lease_is_gone_applies_nothing_more);
   tcase_add_test(cursors, another_user_and_another_server_have_cursors_of_their_own);
   tcase_add_test(cursors, a_new_local_column_is_fetched_for_rows_that_were_known);
   tcase_add_test(cursors, a_table_that_is_tracked_again_is_pulled_from_the_beginning);

@@ -390,6 +390,21 @@ START_TEST(an_edit_of_a_row_deleted_on_the_server_does_not_raise_it_from_the_dea
 }
 END_TEST
 
+/* A row that was deleted here and made again is wanted, whoever deleted it on the server. */
+START_TEST(a_row_made_again_is_inserted_when_the_server_has_none) {
+  synced_customer();
+  model_remove(&model, "customers", "c1");
+  device_run(&device, "DELETE FROM customers; INSERT INTO customers VALUES ('c1', 'Citra', 'Bogor', NULL)");
+  ck_assert_str_eq(device_sync(&device), "ok");
+  ck_assert_str_eq(on_server("name"), "Citra");
+  ck_assert_str_eq(on_server("city"), "Bogor");
+  ck_assert_str_eq(at_home("name"), "Citra");
+  ck_assert_int_eq(queue_count("status <> 'SYNCED'"), 0);
+  ck_assert_str_eq(device_sync(&device), "ok");
+  ck_assert_int_eq(conflicts(), 0);
+}
+END_TEST
+
 /* B15, the other order: our delete, their edit. The delete wins, what it lost is kept. */
 START_TEST(a_delete_wins_over_an_edit_that_came_first_and_keeps_it_in_the_audit) {
   synced_customer();
@@ -672,6 +687,7 @@ static TCase *scenarios(const char *name, void (*begin)(void)) {
   tcase_add_test(tcase, a_row_with_an_open_question_waits_and_is_asked_about_once);
   tcase_add_test(tcase, a_row_that_changes_at_every_try_is_left_for_later_and_not_forced);
   tcase_add_test(tcase, an_edit_of_a_row_deleted_on_the_server_does_not_raise_it_from_the_dead);
+  tcase_add_test(tcase, a_row_made_again_is_inserted_when_the_server_has_none);
   tcase_add_test(tcase, a_delete_wins_over_an_edit_that_came_first_and_keeps_it_in_the_audit);
   tcase_add_test(tcase, an_update_of_a_row_the_server_never_showed_fails_as_forbidden);
   tcase_add_test(tcase, a_fetch_that_was_cut_short_deletes_nothing);

@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "clock.h"
+#include "fake_transport.h"
 #include "pages.h"
 #include "suites.h"
 
 static model_server model;
 static push_device device;
-static int64_t skew_us;
+static int64_t skew_us, waited_ms;
 
 #define YEAR_US (INT64_C(365) * 86400 * 1000000)
 #define COUNT(table) (int)(sizeof(table) / sizeof((table)[0]))
@@ -22,12 +23,12 @@ static int64_t wall_us(void *self) {
 static int64_t mono_ms(void *self) {
   static int64_t ms;
   (void)self;
-  return ++ms;
+  return ++ms + waited_ms;
 }
 
 static void set_up(void) {
   static const leadx_clock_source source = {wall_us, mono_ms, NULL};
-  skew_us = 0;
+  skew_us = waited_ms = 0;
   leadx_clock_use(&source);
   model_open(&model);
   pages_open(&model);
@@ -127,12 +128,43 @@ START_TEST(edits_are_compared_as_instants_and_what_cannot_be_read_is_asked) {
 }
 END_TEST
 
+static int64_t patience_s;
+
+static int ask_for_patience(void *ctx, leadx_request *req) {
+  (void)ctx;
+  fake_answer(req, 429, "{\"message\":\"slow down\"}");
+  req->retry_after_s = patience_s;
+  return 1;
+}
+
+/* What the server asks for is kept to, by the clock that nobody sets; an hour is the most. */
+START_TEST(a_server_that_asks_for_patience_is_left_alone_for_that_long) {
+  static const int64_t asked_s[] = {30, 3600, 86400};
+  begin("TEXT");
+  device_run(&device, "UPDATE notes SET body = 'new'");
+  patience_s = asked_s[_i];
+  model.before = ask_for_patience;
+  ck_assert_str_eq(device_sync(&device), "throttled");
+  model_forget_log(&model);
+  waited_ms += (patience_s > 3600 ? 3600 : patience_s) * 1000 - 1000;
+  skew_us = YEAR_US;
+  ck_assert_str_eq(device_sync(&device), "throttled");
+  ck_assert_ptr_nonnull(strstr(device.result, "asked to wait another 1 s"));
+  ck_assert_int_eq(model.n, 0);
+  pages_open(&model); /* it is itself again */
+  waited_ms += 1000;
+  ck_assert_str_eq(device_sync(&device), "ok");
+  ck_assert_str_eq(model_value(&model, "notes", "n", "body"), "new");
+}
+END_TEST
+
 Suite *test_time_suite(void) {
   Suite *suite = suite_create("time");
   TCase *tcase = tcase_create("time");
   tcase_add_checked_fixture(tcase, set_up, tear_down);
   tcase_add_loop_test(tcase, a_clock_that_jumped_parks_no_row, 0, COUNT(waits));
   tcase_add_test(tcase, a_clock_ten_years_off_delivers_and_fetches);
+  tcase_add_loop_test(tcase, a_server_that_asks_for_patience_is_left_alone_for_that_long, 0, 3);
   tcase_add_loop_test(tcase, edits_are_compared_as_instants_and_what_cannot_be_read_is_asked, 0, COUNT(spellings));
   suite_add_tcase(suite, tcase);
   return suite;
