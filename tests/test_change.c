@@ -154,6 +154,8 @@ END_TEST
 
 #define KNOWN "INSERT INTO customers VALUES ('c1', 'Ani', 'Solo'); UPDATE sync_queue SET status = 'SYNCED';"
 
+#define KNOWN_BY_SERVER KNOWN "INSERT INTO leadx_shadow(entity, key, version) VALUES ('customer', 'c1', '2024-01-01T00:00:00+00:00');"
+
 START_TEST(a_create_and_its_updates_are_one_row_with_the_newest_values) {
   load("INSERT INTO customers VALUES ('c1', 'Ani', 'Solo'); UPDATE customers SET name = 'Budi'; UPDATE customers SET city = 'Bogor'");
   ck_assert_int_eq(change.action, LEADX_CREATE);
@@ -194,6 +196,32 @@ START_TEST(a_row_deleted_and_made_again_starts_from_the_deleted_one) {
   ck_assert_int_eq(change.action, LEADX_UPDATE);
   ck_assert_int_eq(change.recreate, 1);
   assert_base("{\"id\":\"c1\",\"name\":\"Ani\",\"city\":\"Solo\"}");
+}
+END_TEST
+
+/* REPLACE tells no trigger of the row that it removes. */
+START_TEST(a_row_that_was_replaced_and_then_deleted_goes_from_the_server) {
+  load(KNOWN_BY_SERVER "INSERT OR REPLACE INTO customers VALUES ('c1', 'Citra', 'Solo'); DELETE FROM customers");
+  ck_assert_int_eq(change.action, LEADX_DELETE);
+  ck_assert_str_eq(change.version, "2024-01-01T00:00:00+00:00");
+}
+END_TEST
+
+static leadx_slice slice(const char *json) {
+  leadx_slice value = {NULL, 0};
+  ck_assert_ptr_null(leadx_json_check(json, strlen(json), 0, &value, NULL));
+  return value;
+}
+
+/* A key that is a text here may be a number or a uuid there. */
+START_TEST(a_row_is_recognised_however_the_server_writes_its_key) {
+  load("INSERT INTO customers VALUES ('17', 'Ani', 'Solo')");
+  ck_assert_int_eq(leadx_change_is_row(&change, slice("{\"id\":\"17\"}")), 1);
+  ck_assert_int_eq(leadx_change_is_row(&change, slice("{\"id\":17}")), 1);
+  ck_assert_int_eq(leadx_change_is_row(&change, slice("{\"id\":18}")), 0);
+  ck_assert_int_eq(leadx_change_is_row(&change, slice("{\"id\":170}")), 0);
+  ck_assert_int_eq(leadx_change_is_row(&change, slice("{\"id\":null}")), 0);
+  ck_assert_int_eq(leadx_change_is_row(&change, slice("{\"name\":\"17\"}")), 0);
 }
 END_TEST
 
@@ -312,6 +340,8 @@ Suite *test_change_suite(void) {
   tcase_add_test(tcase, an_edit_back_to_the_old_value_is_nothing);
   tcase_add_test(tcase, an_edit_back_to_the_old_value_is_sent_when_the_other_may_have_arrived);
   tcase_add_test(tcase, a_row_deleted_and_made_again_starts_from_the_deleted_one);
+  tcase_add_test(tcase, a_row_that_was_replaced_and_then_deleted_goes_from_the_server);
+  tcase_add_test(tcase, a_row_is_recognised_however_the_server_writes_its_key);
   tcase_add_test(tcase, a_create_of_a_row_the_server_has_is_an_update);
   tcase_add_test(tcase, an_application_s_partial_payload_sends_what_it_has_and_gets_its_key);
   tcase_add_test(tcase, keys_travel_in_the_type_they_have);

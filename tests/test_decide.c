@@ -221,6 +221,19 @@ START_TEST(a_conflict_of_a_table_that_is_not_tracked_any_more_cannot_be_decided)
 }
 END_TEST
 
+static const char *const damages[] = {"client_payload = '{'", "server_payload = '[]'", "contested = '{}'"};
+
+START_TEST(a_conflict_whose_record_is_damaged_is_left_open_and_says_so) {
+  char sql[100];
+  snprintf(sql, sizeof sql, "UPDATE sync_conflicts SET %s", damages[_i]);
+  device_run(&device, sql);
+  ck_assert_ptr_nonnull(strstr(device_error(&device, "SELECT leadx_resolve(id, 'client') FROM sync_conflicts"), "is damaged; leadx_discard() the change instead"));
+  expect("SELECT count(*) FROM sync_conflicts WHERE winner IS NULL", "1");
+  expect("SELECT count(*) FROM sync_queue WHERE error_code = 'conflict'", "1");
+  expect("SELECT a || b || c || d FROM notes", "a1b1c0d1");
+}
+END_TEST
+
 START_TEST(a_decision_is_undone_with_the_callers_transaction) {
   const char *before = device_text(&device, "SELECT group_concat(status || ifnull(error_code, '')) FROM sync_queue");
   device_run(&device, "BEGIN");
@@ -250,6 +263,7 @@ Suite *test_decide_suite(void) {
   tcase_add_loop_test(tcase, a_wrong_call_says_so_and_changes_nothing, 0, (int)(sizeof wrongs / sizeof wrongs[0]));
   tcase_add_test(tcase, a_conflict_is_decided_once);
   tcase_add_test(tcase, a_conflict_of_a_table_that_is_not_tracked_any_more_cannot_be_decided);
+  tcase_add_loop_test(tcase, a_conflict_whose_record_is_damaged_is_left_open_and_says_so, 0, 3);
   tcase_add_test(tcase, a_decision_is_undone_with_the_callers_transaction);
   suite_add_tcase(suite, tcase);
   return suite;

@@ -190,6 +190,30 @@ START_TEST(a_project_is_told_by_a_hosted_address_alone) {
 }
 END_TEST
 
+/* {"sub":"a>?~b","exp":1767258000}, whose base64url has both odd letters; and what is no token. */
+static const struct token_case {
+  const char *jwt, *user; /* NULL: it cannot be read */
+  int64_t expires_s;
+} token_cases[] = {
+    {"h.eyJzdWIiOiJhPj9-YiIsImV4cCI6MTc2NzI1ODAwMH0.s", "a>?~b", 1767258000},
+    {"h.eyJzdWIiOiI_Pz8_IiwiZXhwIjoxZTMwfQ.s", "????", 0}, /* "exp":1e30 is no time */
+    {"h.eyJzdWIiOiJhPj9+YiIsImV4cCI6MTc2NzI1ODAwMH0.s", NULL, 0},
+    {"h.eyJzdWIiOiJhPj9-YiIsImV4cCI6MTc2NzI1ODAwMH0=.s", NULL, 0},
+    {"h.WyJzdWIiXQ.s", NULL, 0}, /* ["sub"] */
+    {"h.e30", NULL, 0},
+    {"none", NULL, 0},
+};
+enum { N_TOKENS = sizeof token_cases / sizeof token_cases[0] };
+
+START_TEST(a_token_says_whose_it_is_and_until_when) {
+  const struct token_case *c = &token_cases[_i];
+  leadx_token token;
+  ck_assert_int_eq(leadx_token_read(c->jwt, &token), c->user == NULL);
+  ck_assert_str_eq(token.user, c->user ? c->user : "");
+  ck_assert_int_eq(token.expires_s, c->expires_s);
+}
+END_TEST
+
 Suite *test_grant_suite(void) {
   Suite *suite = suite_create("grant");
   TCase *tcase = tcase_create("dialect");
@@ -203,5 +227,6 @@ Suite *test_grant_suite(void) {
   tcase_add_test(tcase, no_answer_is_offline_and_keeps_its_reason);
   tcase_add_test(tcase, a_server_that_repeats_the_password_is_not_quoted);
   tcase_add_loop_test(tcase, a_project_is_told_by_a_hosted_address_alone, 0, N_PROJECTS);
+  tcase_add_loop_test(tcase, a_token_says_whose_it_is_and_until_when, 0, N_TOKENS);
   return suite;
 }

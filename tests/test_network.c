@@ -1,4 +1,4 @@
-/* The network coming up, as the kernel tells it. Each test runs in a child with a network of its own (a namespace, in which
+/* The network coming up, as the kernel tells it. Tests of the real one run in a child with a network of its own (a namespace, in which
 ** the loopback interface is all there is, and down), so nothing of the machine's is touched. */
 #define _GNU_SOURCE
 #include <net/if.h>
@@ -12,6 +12,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 
 #include "fault_server.h"
 #include "network.h"
@@ -95,6 +98,80 @@ static int hear_it_come_up(void) {
 START_TEST(an_interface_that_comes_up_is_heard_and_one_that_goes_down_is_not) { in_own_network(hear_it_come_up); }
 END_TEST
 
+/* ---- its messages; a pair of sockets stands for the kernel ---- */
+
+static int ends[2];
+
+static void open_ends(void) { ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0); }
+
+static void close_ends(void) {
+  close(ends[0]);
+  leadx_network_close(ends[1]);
+}
+
+/* One datagram of some messages. A length other than 0 is a lie about the last one's. */
+typedef struct datagram {
+  _Alignas(struct nlmsghdr) char bytes[512];
+  size_t n;
+} datagram;
+
+static void add(datagram *d, int type, unsigned flags, unsigned length) {
+  struct nlmsghdr *message = (struct nlmsghdr *)(void *)(d->bytes + d->n);
+  struct ifinfomsg *link = NLMSG_DATA(message);
+  message->nlmsg_type = (unsigned short)type;
+  message->nlmsg_len = length ? length : NLMSG_LENGTH(sizeof *link);
+  link->ifi_flags = flags;
+  d->n += NLMSG_SPACE(sizeof *link);
+}
+
+static void say(const datagram *d) { ck_assert_int_eq(send(ends[0], d->bytes, d->n, 0), (ssize_t)d->n); }
+
+static const struct news {
+  int type;
+  unsigned flags, length;
+  int is_good;
+} news[] = {
+    {RTM_NEWADDR, 0, 0, 1},
+    {RTM_NEWLINK, IFF_UP | IFF_RUNNING, 0, 1},
+    {RTM_NEWLINK, IFF_UP, 0, 0}, /* up, but the cable is out */
+    {RTM_DELADDR, 0, 0, 0},
+    {RTM_DELLINK, IFF_RUNNING, 0, 0},
+    {RTM_NEWLINK, IFF_RUNNING, NLMSG_LENGTH(0), 0}, /* no room for what it should say */
+    {RTM_NEWADDR, 0, 1, 0},                         /* shorter than a message can be */
+    {RTM_NEWADDR, 0, 4096, 0},                      /* longer than what came */
+};
+
+START_TEST(an_address_or_a_running_interface_is_good_news_and_the_rest_is_not) {
+  datagram d = {.n = 0};
+  add(&d, news[_i].type, news[_i].flags, news[_i].length);
+  say(&d);
+  ck_assert_int_eq(leadx_network_came_up(ends[1]), news[_i].is_good);
+  ck_assert_int_eq(leadx_network_came_up(ends[1]), 0); /* it was told once */
+}
+END_TEST
+
+START_TEST(good_news_is_found_behind_any_other) {
+  datagram bad = {.n = 0}, mixed = {.n = 0};
+  add(&bad, RTM_DELADDR, 0, 0);
+  add(&mixed, RTM_NEWLINK, 0, 0);
+  add(&mixed, RTM_NEWADDR, 0, 0);
+  ck_assert_int_eq(leadx_network_came_up(ends[1]), 0);
+  say(&bad);
+  say(&mixed);
+  say(&bad);
+  ck_assert_int_eq(leadx_network_came_up(ends[1]), 1);
+}
+END_TEST
+
+START_TEST(where_there_is_nothing_to_listen_to_nothing_is_told) {
+  int fd = leadx_network_open();
+  ck_assert_int_ge(fd, -1);
+  leadx_network_close(fd);
+  ck_assert_int_eq(leadx_network_came_up(-1), 0);
+  leadx_network_close(-1);
+}
+END_TEST
+
 /* ---- the worker ---- */
 
 static const char *text(sqlite3 *db, const char *sql) {
@@ -163,5 +240,11 @@ Suite *test_network_suite(void) {
   tcase_add_test(tcase, an_interface_that_comes_up_is_heard_and_one_that_goes_down_is_not);
   tcase_add_test(tcase, the_worker_wakes_when_an_interface_comes_up);
   suite_add_tcase(suite, tcase);
+  TCase *messages = tcase_create("messages");
+  tcase_add_checked_fixture(messages, open_ends, close_ends);
+  tcase_add_loop_test(messages, an_address_or_a_running_interface_is_good_news_and_the_rest_is_not, 0, sizeof news / sizeof news[0]);
+  tcase_add_test(messages, good_news_is_found_behind_any_other);
+  tcase_add_test(messages, where_there_is_nothing_to_listen_to_nothing_is_told);
+  suite_add_tcase(suite, messages);
   return suite;
 }

@@ -85,6 +85,9 @@ static const struct pair {
     {LEADX_TIMESTAMP, "\"soon\"", "\"2024-05-01T08:00:00Z\"", 0},
     {LEADX_TIMESTAMP_S, "\"2024-05-01T08:00:00Z\"", "\"2024-05-01T08:00:00+00:00\"", 1},
     {LEADX_TIMESTAMP_MS, "\"2024-05-01T08:00:00.123Z\"", "\"2024-05-01T08:00:00.123+00:00\"", 1},
+    {LEADX_TIMESTAMP_S, "\"2024-05-01T08:00:00Z\"", "1714550400", 1}, /* the server's column counts seconds as well */
+    {LEADX_TIMESTAMP_MS, "\"2024-05-01T08:00:00.123Z\"", "1714550400123", 1},
+    {LEADX_TIMESTAMP_MS, "\"2024-05-01T08:00:00.124Z\"", "1714550400123", 0},
     {LEADX_DATE, "\"2024-05-01\"", "\"2024-05-01\"", 1},
     {LEADX_DATE, "\"2024-05-01\"", "\"2024-05-02\"", 0},
 };

@@ -356,6 +356,38 @@ START_TEST(a_file_that_no_thread_could_sync_is_refused) {
 }
 END_TEST
 
+/* A file system of the host's, which looks at what the file's name says behind the "?". */
+static sqlite3_vfs watching;
+static int (*open_really)(sqlite3_vfs *vfs, const char *name, sqlite3_file *opened, int flags, int *out);
+static int opened_with_tag, opened_without;
+
+static int open_watched(sqlite3_vfs *vfs, const char *name, sqlite3_file *opened, int flags, int *out) {
+  const char *tag = flags & SQLITE_OPEN_MAIN_DB ? sqlite3_uri_parameter(name, "tag") : "";
+  opened_with_tag += tag && strcmp(tag, "50% & more") == 0;
+  opened_without += !tag;
+  return open_really(vfs, name, opened, flags, out);
+}
+
+/* An encryption's key, for one, may stand there. */
+START_TEST(the_worker_opens_the_file_through_the_host_s_file_system_with_all_that_its_name_says) {
+  char name[200];
+  watching = *sqlite3_vfs_find(NULL);
+  open_really = watching.xOpen;
+  watching.zName = "watching";
+  watching.xOpen = open_watched;
+  ck_assert_int_eq(sqlite3_vfs_register(&watching, 0), SQLITE_OK);
+  snprintf(name, sizeof name, "file:%s?vfs=watching&mode=rw&tag=50%%25%%20%%26%%20more&empty", device.path);
+  sqlite3 *db = open_other(name, SQLITE_OPEN_READWRITE);
+  live_run(db, "SELECT count(*) FROM customers");
+  ck_assert_int_eq(opened_with_tag, 1);
+  live_run(db, "SELECT leadx_start()");
+  ck_assert_int_eq(opened_with_tag, 2);
+  ck_assert_int_eq(opened_without, 0);
+  ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+  sqlite3_vfs_unregister(&watching);
+}
+END_TEST
+
 START_TEST(a_file_that_is_locked_for_one_connection_is_refused) {
   live_run(device.db, "PRAGMA journal_mode = DELETE; PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; COMMIT");
   insert(device.db);
@@ -451,6 +483,7 @@ Suite *test_worker_suite(void) {
   tcase_add_test(life, the_worker_lives_as_long_as_one_of_those_who_started_it);
   tcase_add_test(life, a_connection_that_did_not_start_the_worker_may_close);
   tcase_add_test(life, a_file_that_no_thread_could_sync_is_refused);
+  tcase_add_test(life, the_worker_opens_the_file_through_the_host_s_file_system_with_all_that_its_name_says);
   tcase_add_test(life, a_file_that_is_locked_for_one_connection_is_refused);
   tcase_add_test(life, a_worker_that_could_do_nothing_is_not_started);
   tcase_add_test(life, without_a_worker_a_word_syncs_here_or_is_noted);
