@@ -234,6 +234,20 @@ START_TEST(what_the_function_cannot_do_goes_the_plain_way_in_the_same_sync) {
 }
 END_TEST
 
+/* A call carries rows of all tables; a plain request those of one, though another table may look the same. */
+START_TEST(the_plain_way_mixes_no_two_tables) {
+  device_run(&device, "CREATE TABLE leads(id TEXT PRIMARY KEY NOT NULL, name TEXT, city TEXT, updated_at TEXT); SELECT leadx_track('leads');");
+  functions_know(&device);
+  device_run(&device, "INSERT INTO customers VALUES ('c1', 'Ani', 'Solo', NULL); INSERT INTO leads VALUES ('l1', 'Ani', 'Solo', NULL), ('l2', 'Ani', 'Solo', NULL)");
+  model.before = refuse_calls;
+  model.ctx = (void *)(uintptr_t)&refusals[0];
+  ck_assert_str_eq(device_sync(&device), "ok");
+  ck_assert_int_eq(calls(), 1);
+  ck_assert_int_eq(model_count(&model, "customers"), 1);
+  ck_assert_int_eq(model_count(&model, "leads"), 2);
+}
+END_TEST
+
 /* B19, B21 */
 static int refuse_many(void *ctx, leadx_request *req) {
   int items = 0;
@@ -353,6 +367,7 @@ Suite *test_call_suite(void) {
 #define COUNT(table) (int)(sizeof(table) / sizeof((table)[0]))
   tcase_add_loop_test(tcase, every_answer_means_for_every_change_what_the_plain_way_would, 0, COUNT(outcomes));
   tcase_add_loop_test(tcase, an_answer_that_is_not_the_function_s_acknowledges_nothing_and_the_next_sync_does_without_it, 0, COUNT(strange_answers));
+  tcase_add_test(tcase, the_plain_way_mixes_no_two_tables);
   tcase_add_loop_test(tcase, what_the_function_cannot_do_goes_the_plain_way_in_the_same_sync, 0, COUNT(refusals));
   tcase_add_loop_test(tcase, a_call_that_is_too_slow_or_too_large_is_halved_in_the_plan_s_order, 0, 2);
   tcase_add_test(tcase, one_call_carries_a_mixed_batch_parents_first);

@@ -213,6 +213,16 @@ static leadx_slice slice(const char *json) {
   return value;
 }
 
+/* Ours is there when every column that changed has our value; a row that does not say so has not. */
+START_TEST(a_row_without_a_changed_column_does_not_prove_that_the_change_arrived) {
+  load(KNOWN "UPDATE customers SET name = 'Budi', city = 'Bogor'");
+  ck_assert_int_eq(leadx_change_satisfied(&change, slice("{\"id\":\"c1\",\"name\":\"Budi\",\"city\":\"Bogor\",\"other\":1}")), 1);
+  ck_assert_int_eq(leadx_change_satisfied(&change, slice("{\"id\":\"c1\",\"name\":\"Budi\",\"city\":\"Solo\"}")), 0);
+  ck_assert_int_eq(leadx_change_satisfied(&change, slice("{\"id\":\"c1\",\"name\":\"Budi\"}")), 0);
+  ck_assert_int_eq(leadx_change_satisfied(&change, slice("{\"id\":\"c1\"}")), 0);
+}
+END_TEST
+
 /* A key that is a text here may be a number or a uuid there. */
 START_TEST(a_row_is_recognised_however_the_server_writes_its_key) {
   load("INSERT INTO customers VALUES ('17', 'Ani', 'Solo')");
@@ -342,6 +352,7 @@ Suite *test_change_suite(void) {
   tcase_add_test(tcase, a_row_deleted_and_made_again_starts_from_the_deleted_one);
   tcase_add_test(tcase, a_row_that_was_replaced_and_then_deleted_goes_from_the_server);
   tcase_add_test(tcase, a_row_is_recognised_however_the_server_writes_its_key);
+  tcase_add_test(tcase, a_row_without_a_changed_column_does_not_prove_that_the_change_arrived);
   tcase_add_test(tcase, a_create_of_a_row_the_server_has_is_an_update);
   tcase_add_test(tcase, an_application_s_partial_payload_sends_what_it_has_and_gets_its_key);
   tcase_add_test(tcase, keys_travel_in_the_type_they_have);

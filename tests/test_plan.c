@@ -43,13 +43,13 @@ static void tear_down(void) {
 }
 
 /* Plans the queue and answers the order as "CREATE c1 | UPDATE a1". */
-static const char *planned(const char *sql) {
+static const char *planned_behind(const char *sql, int64_t behind) {
   leadx_plan_clear(&plan);
   leadx_window_clear(&window);
   leadx_tables_clear(&tables);
   run_on(handle, sql);
   ck_assert_msg(leadx_tables_load(&db, "test", &tables, &err) == SQLITE_OK, "%s", err.text);
-  ck_assert_msg(leadx_window_load(&db, &tables, "", 0, 10000, &window, &err) == SQLITE_OK, "%s", err.text);
+  ck_assert_msg(leadx_window_load(&db, &tables, "", behind, 10000, &window, &err) == SQLITE_OK, "%s", err.text);
   ck_assert_msg(leadx_plan_make(&db, &tables, &window, &plan, &err) == SQLITE_OK, "%s", err.text);
   order[0] = 0;
   for (int i = 0; i < plan.n && strlen(order) < sizeof order - 100; i++) {
@@ -57,6 +57,8 @@ static const char *planned(const char *sql) {
   }
   return order;
 }
+
+static const char *planned(const char *sql) { return planned_behind(sql, 0); }
 
 static const struct plan_case {
   const char *sql, *order;
@@ -166,6 +168,25 @@ START_TEST(a_new_edit_takes_a_failed_row_along) {
 }
 END_TEST
 
+/* What another user changed waits for that user, and so does what was built on it; what came before does not. */
+START_TEST(rows_of_another_user_and_what_is_built_on_them_stay_behind) {
+  planned("INSERT INTO customers VALUES ('c1', 1), ('c2', 1); UPDATE customers SET name = 'theirs' WHERE id = 'c1';"
+          "UPDATE sync_queue SET owner = 'somebody' WHERE action = 'UPDATE'; UPDATE customers SET name = 'mine' WHERE id = 'c1'");
+  ck_assert_str_eq(order, "CREATE c1 | CREATE c2");
+  ck_assert_int_eq(plan.changes[0].nmembers, 1);
+  ck_assert_int_eq(plan.nbehind, 2);
+  ck_assert_int_eq(plan.waiting, 1);
+}
+END_TEST
+
+/* A long queue is planned window by window: an edit whose row still waits in an earlier one does not overtake it. */
+START_TEST(an_edit_does_not_overtake_a_change_of_its_row_in_an_earlier_window) {
+  planned_behind("INSERT INTO customers VALUES ('c1', 1), ('c2', 1); UPDATE customers SET name = 'b' WHERE id = 'c1'; INSERT INTO customers VALUES ('c3', 1)", 2);
+  ck_assert_str_eq(order, "CREATE c3");
+  ck_assert_int_gt(plan.waiting, 0);
+}
+END_TEST
+
 START_TEST(rows_that_nobody_can_deliver_are_put_aside_alone) {
   planned("INSERT INTO customers VALUES ('c1', 1); INSERT INTO sync_queue(id, entity_type, entity_id, action, payload) VALUES"
           " ('x1', 'martian', 'm', 'CREATE', '{}'), ('x2', 'customer', 'c1', 'create', '{}'), ('x3', 'customer', 'c9', '', '{}');"
@@ -186,6 +207,8 @@ Suite *test_plan_suite(void) {
   tcase_add_test(tcase, a_stage_is_one_table_one_action_and_one_level);
   tcase_add_loop_test(tcase, rows_that_wait_stay_behind_and_hold_nobody, 0, (int)(sizeof waits / sizeof waits[0]));
   tcase_add_test(tcase, a_new_edit_takes_a_failed_row_along);
+  tcase_add_test(tcase, rows_of_another_user_and_what_is_built_on_them_stay_behind);
+  tcase_add_test(tcase, an_edit_does_not_overtake_a_change_of_its_row_in_an_earlier_window);
   tcase_add_test(tcase, rows_that_nobody_can_deliver_are_put_aside_alone);
   suite_add_tcase(suite, tcase);
   return suite;
