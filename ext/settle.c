@@ -494,9 +494,6 @@ int leadx_settle_job(leadx_push *push, leadx_job *job, leadx_class *class_, lead
   leadx_rest_classify(&answer, &verdict);
   *class_ = verdict.class_;
   leadx_auth_note(push->run->auth, request, &verdict);
-  if (verdict.class_ == LEADX_CLASS_OFFLINE && !verdict.message[0]) {
-    sqlite3_snprintf(sizeof verdict.message, verdict.message, "%s", request->error);
-  }
   note_unseen(job);
   if (job->kind == LEADX_JOB_CALL) {
     return verdict.class_ == LEADX_CLASS_OK ? leadx_call_settle(push, job, verdict.rows, class_, err) : leadx_call_refused(push, job, &verdict, err);

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "fake_transport.h"
 #include "functions.h"
+#include "pages.h"
 #include "suites.h"
 
 static model_server model;
@@ -548,6 +549,50 @@ START_TEST(a_hundred_tries_that_nobody_evaluated_cost_nothing) {
 }
 END_TEST
 
+static int start_that_fails;
+
+static leadx_transport *open_failing(void *arg, const leadx_http_limits *limits, leadx_err *err) {
+  (void)arg, (void)limits, (void)err;
+  leadx_transport *transport = fake_transport_open(model_respond, &model);
+  fake_transport_fail_start(transport, start_that_fails, SQLITE_NOMEM);
+  return transport;
+}
+
+/* One whole sync (or, 1, a reconcile) whose n-th request never gets on its way. */
+static int sync_that_fails_at(int n, int reconcile) {
+  leadx_sync_options options = {.who = "leadx_sync", .trigger = "test", .open_transport = open_failing, .without_push = reconcile,
+                                .with_pull = !reconcile, .with_reconcile = reconcile, .request_budget = -1};
+  start_that_fails = n;
+  device_prepare(&device);
+  leadx_err_clear(&device.ctx->err);
+  char *result = leadx_sync_run(device.ctx, &options, &device.ctx->err);
+  leadx_db_release(&device.ctx->db);
+  sqlite3_free(result);
+  return result == NULL;
+}
+
+/* No memory for a request, be it the first or the last: the error is said, nothing is lost, and the next sync does it all. */
+START_TEST(a_request_that_cannot_be_started_loses_nothing) {
+  int failed = 1, n = 0;
+  pages_open(&model);
+  for (n = 1; failed && n < 60; n++) {
+    char sql[300];
+    snprintf(sql, sizeof sql, "INSERT INTO customers SELECT 'r%d-' || value, 'Ani', 'Solo', NULL FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]');"
+                              "UPDATE customers SET city = 'Bogor' WHERE id LIKE 'r%d-_'", n, n - 1);
+    device_run(&device, sql);
+    failed = sync_that_fails_at(n, _i);
+    if (failed) ck_assert_int_eq(device.ctx->err.rc, SQLITE_NOMEM);
+    ck_assert_str_eq(device_both(&device), "ok");
+    ck_assert_int_eq(queue_count("status <> 'SYNCED'"), 0);
+    ck_assert_int_eq(model_count(&model, "customers"), 12 * n);
+    ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM customers"), 12 * n);
+    ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM customers WHERE city = 'Bogor'"), 9 * (n - 1));
+  }
+  ck_assert_int_gt(n, 2);
+  ck_assert_int_eq(conflicts(), 0);
+}
+END_TEST
+
 static int fails_for_now(void *ctx, leadx_request *req) {
   (void)ctx;
   if (!req->body || !strstr(req->body, "c1")) return 0;
@@ -693,6 +738,7 @@ static TCase *scenarios(const char *name, void (*begin)(void)) {
   tcase_add_test(tcase, a_fetch_that_was_cut_short_deletes_nothing);
   tcase_add_test(tcase, an_update_without_a_known_version_looks_first);
   tcase_add_loop_test(tcase, an_answer_that_is_not_the_rows_asked_for_acknowledges_nothing, 0, COUNT(bad_answers));
+  tcase_add_loop_test(tcase, a_request_that_cannot_be_started_loses_nothing, 0, 2);
   tcase_add_loop_test(tcase, a_hundred_tries_that_nobody_evaluated_cost_nothing, 0, COUNT(free_faults));
   tcase_add_test(tcase, a_row_the_server_fails_on_four_times_is_failed_and_the_others_land);
   tcase_add_loop_test(tcase, a_failed_row_is_brought_back_by_an_edit_a_retry_or_an_update, 0, COUNT(revivals));
