@@ -359,6 +359,20 @@ END_TEST
 
 /* ---- keys ---- */
 
+/* The server keeps the row, marked; here it is gone, and stays so. */
+START_TEST(a_row_that_was_softly_deleted_here_does_not_come_back) {
+  device_run(&device, "CREATE TABLE kept(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT, deleted_at TEXT);"
+                      "SELECT leadx_track('kept', '{\"delete\":\"soft\"}'); INSERT INTO kept(id) VALUES ('r'), ('stays')");
+  ck_assert_str_eq(device_both(&device), "ok");
+  device_run(&device, "DELETE FROM kept WHERE id = 'r'");
+  for (int i = 0; i < 3; i++) {
+    ck_assert_str_eq(i < 2 ? device_both(&device) : device_reconcile(&device), "ok");
+    ck_assert_int_eq(model_count(&model, "kept"), 2);
+    expect("SELECT group_concat(id) FROM kept", "stays");
+  }
+}
+END_TEST
+
 START_TEST(keys_of_several_columns_and_integer_keys_meet_their_rows) {
   device_run(&device,
              "CREATE TABLE two(a TEXT NOT NULL, b INTEGER NOT NULL, v TEXT, updated_at TEXT, PRIMARY KEY(b, a)) WITHOUT ROWID;"
@@ -454,6 +468,7 @@ Suite *test_intake_suite(void) {
   tcase_add_test(tcase, columns_that_only_one_side_has_are_left_alone);
   tcase_add_test(tcase, values_arrive_exactly);
   tcase_add_test(tcase, a_soft_delete_marks_the_local_row_or_removes_it);
+  tcase_add_test(tcase, a_row_that_was_softly_deleted_here_does_not_come_back);
   tcase_add_test(tcase, keys_of_several_columns_and_integer_keys_meet_their_rows);
   tcase_add_test(tcase, a_uuid_in_capitals_is_the_same_row);
   tcase_add_test(tcase, what_another_connection_does_to_the_schema_is_seen_by_the_next_sync);

@@ -1,9 +1,12 @@
 /* The outbox: the mark and what is held beside it, what people do by hand, what a long history costs. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "fake_transport.h"
+#include "lease.h"
 #include "push_device.h"
 #include "suites.h"
 
@@ -93,6 +96,27 @@ START_TEST(what_was_in_flight_when_a_process_died_is_sent_again) {
 }
 END_TEST
 
+/* One that may not go yet either, because a conflict or a time holds it back, is PENDING again and not for ever IN_PROGRESS. */
+START_TEST(what_was_in_flight_when_a_process_died_and_has_to_wait_now_is_pending_again) {
+  twenty();
+  device_run(&device, "UPDATE sync_queue SET status = 'IN_PROGRESS', sent_at = '2024-01-01T00:00:00Z' WHERE rowid = 15;"
+                      "UPDATE sync_queue SET next_try_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+1 hour') WHERE rowid = 15");
+  ck_assert_str_eq(device_sync(&device), "ok");
+  ck_assert_int_eq(model_count(&model, "customers"), 19);
+  ck_assert_str_eq(device_text(&device, "SELECT status FROM sync_queue WHERE rowid = 15"), "PENDING");
+}
+END_TEST
+
+/* Its request is under way, and what the server makes of it is not known. */
+START_TEST(a_change_that_is_being_sent_cannot_be_discarded) {
+  twenty();
+  device_run(&device, "UPDATE sync_queue SET status = 'IN_PROGRESS' WHERE entity_id = 'c15'");
+  ck_assert_ptr_nonnull(strstr(device_error(&device, "SELECT leadx_discard(id) FROM sync_queue WHERE entity_id = 'c15'"), "being sent just now"));
+  ck_assert_ptr_nonnull(strstr(device_error(&device, "DELETE FROM leadx_queue WHERE entity_id = 'c15'"), "being sent just now"));
+  ck_assert_int_eq(count("sync_queue WHERE entity_id = 'c15'"), 1);
+}
+END_TEST
+
 START_TEST(enqueue_takes_part_in_the_caller_s_transaction) {
   device_run(&device, "BEGIN; SELECT leadx_enqueue('customer', 'x1', 'CREATE', '{\"name\":\"a\"}'); ROLLBACK");
   ck_assert_int_eq(count("sync_queue"), 0);
@@ -126,6 +150,7 @@ START_TEST(purge_drops_what_is_done_and_old_and_nothing_unsent) {
   device_run(&device, "UPDATE sync_queue SET synced_at = '2020-01-01T00:00:00Z', created_at = '2020-01-01 00:00:00' WHERE rowid <> 3");
   device_run(&device, "UPDATE sync_queue SET status = 'FAILED' WHERE rowid = 13");
   ck_assert_str_eq(device_text(&device, "SELECT leadx_purge()"), "{\"purged\":9}");
+  ck_assert_int_eq(device_int(&device, "SELECT rowid_below FROM leadx_mark"), 3); /* it stands on a row that is there */
   ck_assert_int_eq(count("sync_queue"), 11);
   ck_assert_str_eq(device_sync(&device), "ok");
   ck_assert_int_eq(model_count(&model, "customers"), 19);
@@ -228,6 +253,29 @@ START_TEST(a_lease_holds_while_its_holder_may_live) {
 }
 END_TEST
 
+static const char *sync_under(const char *machine, int length, int pid) {
+  char sql[300];
+  snprintf(sql, sizeof sql, "UPDATE leadx_lease SET owner = '%.*s %d x', taken_us = unixepoch() * 1000000, expires_us = unixepoch() * 1000000 + 30000000",
+           length, machine, pid);
+  device_run(&device, sql);
+  return device_sync(&device);
+}
+
+/* A process that crashed leaves its lease, and nobody waits for it to run out; of another machine's nothing is known. */
+START_TEST(a_lease_of_a_process_that_has_ended_holds_nobody_up) {
+  char machine[LEADX_OWNER_BYTES];
+  leadx_lease_owner(machine);
+  int length = (int)strcspn(machine, " ");
+  pid_t ended = fork();
+  if (ended == 0) _exit(0);
+  ck_assert_int_eq(waitpid(ended, NULL, 0), ended);
+  ck_assert_str_eq(sync_under(machine, length, (int)getpid()), "busy");
+  ck_assert_str_eq(sync_under(machine, length, (int)ended), "ok");
+  machine[0] = machine[0] == 'x' ? 'y' : 'x';
+  ck_assert_str_eq(sync_under(machine, length, (int)ended), "busy");
+}
+END_TEST
+
 Suite *test_queue_suite(void) {
   Suite *suite = suite_create("queue");
   TCase *tcase = tcase_create("queue");
@@ -237,6 +285,9 @@ Suite *test_queue_suite(void) {
   tcase_add_test(tcase, failed_rows_stay_below_the_mark_and_are_found_when_revived);
   tcase_add_test(tcase, a_synced_row_set_back_by_plain_sql_is_sent_again);
   tcase_add_test(tcase, what_was_in_flight_when_a_process_died_is_sent_again);
+  tcase_add_test(tcase, what_was_in_flight_when_a_process_died_and_has_to_wait_now_is_pending_again);
+  tcase_add_test(tcase, a_change_that_is_being_sent_cannot_be_discarded);
+  tcase_add_test(tcase, a_lease_of_a_process_that_has_ended_holds_nobody_up);
   tcase_add_test(tcase, enqueue_takes_part_in_the_caller_s_transaction);
   tcase_add_test(tcase, a_discarded_change_is_gone_and_a_synced_one_stays);
   tcase_add_test(tcase, retry_says_what_it_did_and_refuses_what_is_done);
