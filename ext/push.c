@@ -210,13 +210,27 @@ static int settle_all(leadx_push *push, leadx_jobs *done, leadx_err *err) {
   return rc;
 }
 
-/* What is lost with the power is found again by the next sync, as if the answers had not come. */
+/* A commit that brings the ones before it to the disk. */
+static int reach_disk(leadx_push *push, leadx_err *err) {
+  leadx_db *db = &push->run->ctx->db;
+  int rc = leadx_db_begin(db, err);
+  if (rc != SQLITE_OK) return rc;
+  rc = leadx_run_renew(push->run, err);
+  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
+  leadx_db_rollback(db);
+  return rc;
+}
+
+/* What is lost with the power is found again by the next sync, as if the answers had not come; but a decision that is
+** carried out next would leave no trace. */
 static int settle_jobs(leadx_push *push, leadx_jobs *done, leadx_err *err) {
   leadx_bulk before;
+  int64_t conflicts = push->run->tally.conflicts;
   leadx_bulk_relax(&push->run->ctx->db, &before);
   int rc = settle_all(push, done, err);
   leadx_bulk_end(&push->run->ctx->db, &before);
-  return rc;
+  int is_decided = before.synchronous && push->run->tally.conflicts != conflicts && push->waiting.n > 0;
+  return rc == SQLITE_OK && is_decided ? reach_disk(push, err) : rc;
 }
 
 static void show_progress(leadx_push *push) {

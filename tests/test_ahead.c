@@ -299,6 +299,36 @@ START_TEST(a_claim_reaches_the_disk_and_an_ack_may_come_later) {
 }
 END_TEST
 
+static int decided, undurable;
+
+static int note_decision(unsigned what, void *arg, void *stmt, void *text) {
+  const char *sql = text;
+  note_statement(what, arg, stmt, text);
+  if (strstr(sql, "INSERT INTO main.sync_conflicts")) decided = undurable = 1;
+  if (strcmp(sql, "COMMIT") == 0 && level == 2) undurable = 0;
+  return 0;
+}
+
+static void expect_durable(void) { ck_assert_msg(!undurable, "a decision is carried out that a power cut may take"); }
+
+START_TEST(a_decision_reaches_the_disk_before_it_is_carried_out) {
+  device_run(&device, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+  device_text(&device, "SELECT leadx_track('notes', '{\"policy\":\"client\"}')");
+  server_rows(1, 2);
+  expect_state(run(-1), "ok");
+  device_run(&device, "UPDATE notes SET body = 'mine'");
+  model_put(&model, "notes", "n00001", "{\"id\":\"n00001\",\"body\":\"theirs\"}");
+  level = 2;
+  decided = undurable = 0;
+  before_start = expect_durable;
+  sqlite3_trace_v2(device.db, SQLITE_TRACE_STMT, note_decision, NULL);
+  expect_state(push(), "ok");
+  sqlite3_trace_v2(device.db, 0, NULL, NULL);
+  ck_assert_int_eq(decided, 1);
+  ck_assert_str_eq(model_value(&model, "notes", "n00001", "body"), "mine");
+}
+END_TEST
+
 Suite *test_ahead_suite(void) {
   Suite *suite = suite_create("ahead");
   TCase *tc = tcase_create("ahead");
@@ -306,6 +336,7 @@ Suite *test_ahead_suite(void) {
   tcase_add_test(tc, the_next_batches_leave_before_the_answers_are_settled);
   tcase_add_test(tc, behind_a_bad_answer_no_batch_leaves);
   tcase_add_test(tc, a_claim_reaches_the_disk_and_an_ack_may_come_later);
+  tcase_add_test(tc, a_decision_reaches_the_disk_before_it_is_carried_out);
   tcase_add_test(tc, the_next_page_is_asked_for_before_this_one_is_applied);
   tcase_add_test(tc, a_step_sends_nothing_ahead);
   tcase_add_loop_test(tc, behind_a_page_of_many_bytes_or_few_rows_nothing_is_sent_before_it_is_applied, 0, 2);
