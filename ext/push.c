@@ -282,13 +282,18 @@ static int claim_next(leadx_push *push, leadx_stage *stage, leadx_err *err) {
   return rc == SQLITE_OK ? start_jobs(push, err) : rc;
 }
 
-/* Has the server as much to do as it may have: the first batch travels while the second is claimed. */
+/* May another chunk be claimed? While batches grow, one goes at a time, because the next one may be twice as large; the last
+** one need not wait for that. */
+static int may_claim(const leadx_push *push, const leadx_stage *stage) {
+  if (!goes_in_batches(&stage->changes[0])) return push->in_flight < IN_FLIGHT_SINGLES;
+  int grows = push->batch < most_rows(push) && stage->n - stage->next > push->batch;
+  return push->in_flight < (grows ? 1 : most_batches(push));
+}
+
+/* Sees to it that the server has as much to do as it may have: a batch travels while the next one is claimed. */
 static int keep_busy(leadx_push *push, leadx_stage *stage, leadx_err *err) {
-  int batches = goes_in_batches(&stage->changes[0]), rc = SQLITE_OK;
-  while (rc == SQLITE_OK && may_send(push) && push->waiting.n == 0 && has_next(stage) &&
-         push->in_flight < (batches ? most_batches(push) : IN_FLIGHT_SINGLES)) {
-    rc = claim_next(push, stage, err);
-  }
+  int rc = SQLITE_OK;
+  while (rc == SQLITE_OK && may_send(push) && push->waiting.n == 0 && has_next(stage) && may_claim(push, stage)) rc = claim_next(push, stage, err);
   return rc;
 }
 
