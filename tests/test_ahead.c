@@ -225,10 +225,11 @@ END_TEST
 
 /* ---- batches ---- */
 
-/* Batches of ten rows, as large as they may get. */
-static void queue_rows(int n) {
-  device_text(&device, "SELECT leadx_config('batch_max', '10')");
+/* Batches of ten rows, which may get as large as that. */
+static void queue_rows(int n, const char *batch_max) {
   char sql[200];
+  snprintf(sql, sizeof sql, "SELECT leadx_config('batch_max', '%s')", batch_max);
+  device_text(&device, sql);
   snprintf(sql, sizeof sql, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO notes SELECT printf('m%%05d', i), 'b', NULL FROM n", n);
   device_run(&device, sql);
 }
@@ -242,7 +243,7 @@ static void note_synced(void) {
 }
 
 START_TEST(the_next_batches_leave_before_the_answers_are_settled) {
-  queue_rows(60);
+  queue_rows(60, "10");
   before_start = note_synced;
   expect_state(push(), "ok");
   ck_assert_int_eq(synced(), 60);
@@ -250,6 +251,23 @@ START_TEST(the_next_batches_leave_before_the_answers_are_settled) {
   ck_assert_int_eq(starts, 6);
   /* The first three were answered at once, and all of the rest had left when they were settled. */
   for (int i = 4; i <= 6; i++) ck_assert_int_eq(synced_at_start[i], 0);
+}
+END_TEST
+
+static int in_flight_at_start[20];
+
+static void note_in_flight(void) {
+  if (starts < 20) in_flight_at_start[starts] = in_flight;
+}
+
+/* 10, 20, 40 and what is left. */
+START_TEST(while_batches_grow_one_goes_at_a_time_and_the_last_one_does_not_wait) {
+  queue_rows(100, "1000");
+  before_start = note_in_flight;
+  expect_state(push(), "ok");
+  ck_assert_int_eq(synced(), 100);
+  ck_assert_int_eq(starts, 4);
+  for (int i = 1; i <= 4; i++) ck_assert_int_eq(in_flight_at_start[i], i == 4);
 }
 END_TEST
 
@@ -261,7 +279,7 @@ static int refuse_for_now(leadx_request *req) {
 static int spoil(void *ctx, leadx_request *req) { return (void)ctx, refuse_for_now(req); }
 
 START_TEST(behind_a_bad_answer_no_batch_leaves) {
-  queue_rows(60);
+  queue_rows(60, "10");
   model.before = spoil;
   expect_state(push(), "throttled");
   ck_assert_int_eq(starts, 3);
@@ -287,7 +305,7 @@ static int note_statement(unsigned what, void *arg, void *stmt, void *text) {
 /* What may have been sent must be known after a power cut; that an answer came need not be. */
 START_TEST(a_claim_reaches_the_disk_and_an_ack_may_come_later) {
   device_run(&device, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-  queue_rows(30);
+  queue_rows(30, "10");
   level = 2;
   claims = acks = 0;
   sqlite3_trace_v2(device.db, SQLITE_TRACE_STMT, note_statement, NULL);
@@ -334,6 +352,7 @@ Suite *test_ahead_suite(void) {
   TCase *tc = tcase_create("ahead");
   tcase_add_checked_fixture(tc, set_up, tear_down);
   tcase_add_test(tc, the_next_batches_leave_before_the_answers_are_settled);
+  tcase_add_test(tc, while_batches_grow_one_goes_at_a_time_and_the_last_one_does_not_wait);
   tcase_add_test(tc, behind_a_bad_answer_no_batch_leaves);
   tcase_add_test(tc, a_claim_reaches_the_disk_and_an_ack_may_come_later);
   tcase_add_test(tc, a_decision_reaches_the_disk_before_it_is_carried_out);
