@@ -283,10 +283,10 @@ static int claim_next(leadx_push *push, leadx_stage *stage, leadx_err *err) {
 }
 
 /* May another chunk be claimed? While batches grow, one goes at a time, because the next one may be twice as large; the last
-** one need not wait for that. */
+** one need not wait for that. A call costs the server more than its way there and back, so it is never alone. */
 static int may_claim(const leadx_push *push, const leadx_stage *stage) {
   if (!goes_in_batches(&stage->changes[0])) return push->in_flight < IN_FLIGHT_SINGLES;
-  int grows = push->batch < most_rows(push) && stage->n - stage->next > push->batch;
+  int grows = !stage->served && push->batch < most_rows(push) && stage->n - stage->next > push->batch;
   return push->in_flight < (grows ? 1 : most_batches(push));
 }
 
