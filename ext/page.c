@@ -96,7 +96,7 @@ static void append_filter(sqlite3_str *url, const leadx_table *table) {
   if (table->filter) sqlite3_str_appendf(url, "&%s", table->filter);
 }
 
-leadx_request *leadx_page_request(const leadx_target *target, const leadx_table *table, const leadx_place *after, int limit, int count,
+leadx_request *leadx_page_request(const leadx_target *target, const leadx_table *table, const leadx_place *after, int limit, const char *count,
                                   leadx_err *err) {
   sqlite3_str *url = begin_url(target, table, NULL);
   if (after->version) {
@@ -113,7 +113,9 @@ leadx_request *leadx_page_request(const leadx_target *target, const leadx_table 
   append_filter(url, table);
   append_order(url, table, 1);
   sqlite3_str_appendf(url, "&limit=%d", limit);
-  return leadx_request_get(target, url, count ? "count=exact" : NULL, err);
+  char prefer[32];
+  sqlite3_snprintf(sizeof prefer, prefer, "count=%s", count ? count : "");
+  return leadx_request_get(target, url, count ? prefer : NULL, err);
 }
 
 leadx_request *leadx_page_keys_request(const leadx_target *target, const leadx_table *table, const char *after_key, int with_mark, int limit,

@@ -10,8 +10,9 @@ typedef struct leadx_place {
   char *key;          /* entity_id; NULL: at the beginning of that version; "" without a version: before all rows without one */
 } leadx_place;
 
-/* The page after a place, in the order (version, key). */
-leadx_request *leadx_page_request(const leadx_target *target, const leadx_table *table, const leadx_place *after, int limit, int count,
+/* The page after a place, in the order (version, key). count: how the server shall count the rows behind the place ("exact",
+** "estimated"), or NULL: not at all. */
+leadx_request *leadx_page_request(const leadx_target *target, const leadx_table *table, const leadx_place *after, int limit, const char *count,
                                   leadx_err *err);
 /* Keys and versions alone, in the order of the keys; with_mark: and the mark of a soft delete. */
 leadx_request *leadx_page_keys_request(const leadx_target *target, const leadx_table *table, const char *after_key, int with_mark, int limit,

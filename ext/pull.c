@@ -26,8 +26,8 @@
 #define STRETCH_MS 20
 /* An answer of more bytes is applied before the next one is asked for: there would be two in memory. */
 #define AHEAD_BYTES (4 << 20)
-/* Parked rows fetched by key at a time. */
-#define PARKED_KEYS 100
+/* What a server says of more rows is no number of rows. */
+#define MOST_ROWS ((int64_t)1 << 50)
 /* How far ahead of the server's clock a row's version may lie and still move the cursor. */
 #define FUTURE_SLACK_US (300 * (int64_t)1000000)
 
@@ -321,20 +321,34 @@ void leadx_pulling_say_strange(leadx_pulling *pulling, const char *strange) {
                    pulling->table->remote, strange);
 }
 
-void leadx_pulling_show_progress(leadx_pulling *pulling, int count) {
+static void show_tally(const leadx_run *run) {
   leadx_progress progress;
-  leadx_session_get_progress(pulling->run->ctx->session, &progress);
-  progress.done += count;
-  if (progress.total < progress.done) progress.total = progress.done;
-  leadx_session_set_progress(pulling->run->ctx->session, &progress);
-  pulling->run->tally.done += count;
-  if (pulling->run->tally.total < pulling->run->tally.done) pulling->run->tally.total = pulling->run->tally.done;
+  leadx_session_get_progress(run->ctx->session, &progress);
+  progress.done = run->tally.done;
+  progress.total = run->tally.total;
+  leadx_session_set_progress(run->ctx->session, &progress);
 }
 
-/* Did the answer say that these were all? ("0-4/5"; a server that caps rows silently says no such thing.) */
-static int is_complete(const leadx_request *request, int count) {
+void leadx_pulling_show_progress(leadx_pulling *pulling, int count) {
+  leadx_turn *turn = pulling->turn;
+  int64_t expected = turn->left < 0 ? 0 : count < turn->left ? count : turn->left;
+  turn->left -= expected;
+  turn->done += count;
+  pulling->run->tally.done += count;
+  pulling->run->tally.total += count - expected;
+  show_tally(pulling->run);
+}
+
+/* How many rows there were behind the place, as the server counted or guessed; -1 when it did not say ("0-4/5"). */
+static int64_t total_of(const leadx_request *request) {
   const char *slash = strchr(request->content_range, '/');
-  return slash && slash[1] >= '0' && slash[1] <= '9' && strtol(slash + 1, NULL, 10) == count;
+  return slash && slash[1] >= '0' && slash[1] <= '9' ? strtoll(slash + 1, NULL, 10) : -1;
+}
+
+static void expect_rows(leadx_pulling *pulling, int64_t rows) {
+  if (rows < 0 || rows > MOST_ROWS) return;
+  pulling->turn->left = rows;
+  pulling->run->tally.total += rows;
 }
 
 /* The server's clock when a request was sent: its Date is a whole second, of the answer. */
@@ -345,7 +359,7 @@ void leadx_pulling_note_time(leadx_pulling *pulling, const leadx_request *done, 
 
 static void begin_parked(leadx_pulling *pulling) {
   pulling->phase = LEADX_PARKED;
-  pulling->limit = PARKED_KEYS;
+  pulling->limit = LEADX_PARKED_KEYS;
 }
 
 /* The last page was reached: the next pull starts before this one began. */
@@ -381,16 +395,22 @@ static void send_ahead(leadx_pulling *pulling, leadx_slice last) {
   leadx_place next = {NULL, NULL};
   leadx_request *request = NULL;
   if (set_place(&next, pulling->table, last, &ignored) == SQLITE_OK) {
-    request = leadx_page_request(&pulling->run->target, pulling->table, &next, pulling->limit, 0, &ignored);
+    request = leadx_page_request(&pulling->run->target, pulling->table, &next, pulling->limit, NULL, &ignored);
   }
   leadx_place_clear(&next);
   leadx_auth_send_ahead(pulling->run->auth, request);
 }
 
+/* The first page of a pull that goes on where the last one ended, or of a table that nothing is here of. */
+static int is_continued(const leadx_pulling *pulling) { return pulling->is_first && !pulling->from_beginning; }
+static int is_news(const leadx_pulling *pulling) { return pulling->is_first && pulling->from_beginning && !pulling->turn->is_begun; }
+
 /* Applies the rows of a page that is as it should be, and goes on behind them. */
-static int take_page(leadx_pulling *pulling, const leadx_request *done, leadx_slice rows, int count, leadx_slice last, int counted, leadx_err *err) {
-  int rc = SQLITE_OK, complete = counted && is_complete(done, count);
-  if (!complete && leadx_pull_may_ask_ahead(pulling->run, done, count)) send_ahead(pulling, last);
+static int take_page(leadx_pulling *pulling, const leadx_request *done, leadx_slice rows, int count, leadx_slice last, leadx_err *err) {
+  /* Only a count that was exact tells that these were all: a server may cap rows silently. */
+  int rc = SQLITE_OK, complete = is_continued(pulling) && total_of(done) == count;
+  if (is_news(pulling)) expect_rows(pulling, total_of(done));
+  if (!complete && !pulling->may_wait && leadx_pull_may_ask_ahead(pulling->run, done, count)) send_ahead(pulling, last);
   if (count > 0) rc = leadx_pulling_apply(pulling, rows, count, err);
   leadx_pulling_show_progress(pulling, count);
   if (count > pulling->proven) pulling->proven = count;
@@ -401,12 +421,13 @@ static int take_page(leadx_pulling *pulling, const leadx_request *done, leadx_sl
 
 static int pull_page(leadx_pulling *pulling, leadx_err *err) {
   leadx_run *run = pulling->run;
-  int counted = pulling->is_first && !pulling->from_beginning, count = 0;
+  const char *count_how = is_continued(pulling) ? "exact" : is_news(pulling) ? "estimated" : NULL;
+  int count = 0;
   int64_t began_ms = leadx_clock_mono_ms();
   leadx_slice rows = {NULL, 0}, last = {NULL, 0};
   leadx_class class_;
   leadx_request *done =
-      leadx_pull_ask(run, leadx_page_request(&run->target, pulling->table, &pulling->place, pulling->limit, counted, err), pulling->limit > 1, &rows,
+      leadx_pull_ask(run, leadx_page_request(&run->target, pulling->table, &pulling->place, pulling->limit, count_how, err), pulling->limit > 1, &rows,
                      &class_, pulling->table, err);
   if (!done) return err->rc;
   const char *strange = class_ == LEADX_CLASS_OK ? leadx_examine_rows(pulling, rows, NULL, pulling->limit, &count, &last, err) : NULL;
@@ -417,7 +438,7 @@ static int pull_page(leadx_pulling *pulling, leadx_err *err) {
     leadx_pulling_say_strange(pulling, strange);
   } else if (class_ == LEADX_CLASS_OK) {
     leadx_pulling_note_time(pulling, done, leadx_clock_mono_ms() - began_ms);
-    rc = take_page(pulling, done, rows, count, last, counted, err);
+    rc = take_page(pulling, done, rows, count, last, err);
   } else if (class_ == LEADX_CLASS_SHRINK) {
     pulling->limit = (pulling->limit + 1) / 2;
   } else {
@@ -476,7 +497,7 @@ static leadx_slice find_row(const leadx_table *table, leadx_slice rows, const ch
 
 /* Rows that came are taken, those that did not are removed. Every key is unparked first: what cannot go in parks itself again. */
 static int settle_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n, leadx_err *err) {
-  leadx_slice come[PARKED_KEYS];
+  leadx_slice come[LEADX_PARKED_KEYS];
   int ncome = 0, rc = SQLITE_OK;
   for (int i = 0; i < n && rc == SQLITE_OK; i++) {
     int changed = 0, refused = 0;
@@ -539,64 +560,13 @@ static int fetch_parked(leadx_pulling *pulling, char **keys, int n, int last, le
 }
 
 static int pull_parked(leadx_pulling *pulling, leadx_err *err) {
-  char *keys[PARKED_KEYS];
+  char *keys[LEADX_PARKED_KEYS];
   int n = 0, last = 0;
   int rc = read_parked(pulling, keys, &n, &last, err);
   if (rc == SQLITE_OK && n == 0) pulling->phase = LEADX_PULLED;
   else if (rc == SQLITE_OK && leadx_pull_may_ask(pulling->run)) rc = fetch_parked(pulling, keys, n, last, err);
   for (int i = 0; i < n; i++) sqlite3_free(keys[i]);
   return rc;
-}
-
-/* ---- single steps ---- */
-
-static int is_stepping(const leadx_run *run) { return run->request_budget >= 0; }
-
-/* Steps note where they are in a temporary table. A pull that takes no steps makes none: a change of the schema, be it the
-** temporary one, costs every statement of the connection. */
-static int begin_steps(const leadx_run *run, leadx_err *err) {
-  if (!is_stepping(run)) return SQLITE_OK;
-  return leadx_db_exec(&run->ctx->db, leadx_sql_text[LEADX_SQL_STEPPING_BEGIN], err);
-}
-
-/* All tables have arrived: the next step begins another round. */
-static int end_steps(const leadx_run *run, leadx_err *err) {
-  leadx_db *db = &run->ctx->db;
-  if (sqlite3_table_column_metadata(db->handle, "temp", "leadx_stepping", NULL, NULL, NULL, NULL, NULL, NULL) != SQLITE_OK) return SQLITE_OK;
-  return leadx_db_run(db, LEADX_SQL_STEPPING_CLEAR, err, "");
-}
-
-/* Goes on where the last step of this table stopped. */
-static int take_step(leadx_pulling *pulling, leadx_phase phase, const char *version, const char *after, int limit, leadx_err *err) {
-  pulling->phase = phase;
-  pulling->limit = limit;
-  if (phase == LEADX_PARKED && limit < PARKED_KEYS) pulling->proven = limit;
-  if (!after) return SQLITE_OK;
-  if (phase != LEADX_PARKED) leadx_place_clear(&pulling->place);
-  char **to = phase == LEADX_PARKED ? &pulling->after : &pulling->place.key;
-  *to = sqlite3_mprintf("%s", after);
-  if (version) pulling->place.version = sqlite3_mprintf("%s", version);
-  return *to && (!version || pulling->place.version) ? SQLITE_OK : leadx_err_nomem(err);
-}
-
-static int load_step(leadx_pulling *pulling, leadx_err *err) {
-  leadx_db *db = &pulling->run->ctx->db;
-  if (!is_stepping(pulling->run)) return SQLITE_OK;
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_STEPPING_GET, err, "s", pulling->table->entity);
-  if (!stmt) return err->rc;
-  if (leadx_db_next(db, stmt, err)) {
-    const char *version = leadx_db_text(stmt, 1, err), *after = leadx_db_text(stmt, 2, err);
-    take_step(pulling, (leadx_phase)sqlite3_column_int(stmt, 0), version, after, sqlite3_column_int(stmt, 3), err);
-  }
-  leadx_db_put(db, stmt);
-  return err->rc;
-}
-
-static int save_step(leadx_pulling *pulling, leadx_err *err) {
-  int parked = pulling->phase == LEADX_PARKED;
-  if (!is_stepping(pulling->run)) return SQLITE_OK;
-  return leadx_db_run(&pulling->run->ctx->db, LEADX_SQL_STEPPING_SET, err, "titti", pulling->table->entity, (int64_t)pulling->phase,
-                      parked ? NULL : pulling->place.version, parked ? pulling->after : pulling->place.key, (int64_t)pulling->limit);
 }
 
 /* ---- tables ---- */
@@ -609,6 +579,20 @@ static int pull_on(leadx_pulling *pulling, leadx_err *err) {
   }
 }
 
+/* Have other tables their turn now? The first page of a first pull is here, and there are more to come. */
+static int has_to_wait(const leadx_pulling *pulling) {
+  const leadx_tally *tally = &pulling->run->tally;
+  int is_well = !pulling->failed && tally->ended == LEADX_CLASS_OK && !tally->lost_lease;
+  return pulling->may_wait && is_well && pulling->from_beginning && !pulling->is_first && pulling->phase == LEADX_BY_VERSION && pulling->turn->left != 0;
+}
+
+/* The server's guess was too high. */
+static void forget_expected(leadx_pulling *pulling) {
+  if (pulling->turn->left > 0) pulling->run->tally.total -= pulling->turn->left;
+  pulling->turn->left = 0;
+  show_tally(pulling->run);
+}
+
 static int pull_phases(leadx_pulling *pulling, leadx_err *err) {
   int rc = SQLITE_OK;
   pulling->is_first = pulling->phase == LEADX_BY_VERSION || pulling->phase == LEADX_BY_CALL;
@@ -618,11 +602,15 @@ static int pull_phases(leadx_pulling *pulling, leadx_err *err) {
     int parked = pulling->phase == LEADX_PARKED;
     rc = pull_on(pulling, err);
     if (parked && pulling->phase == LEADX_PARKED && !leadx_pull_may_ask(pulling->run)) break;
+    if (rc == SQLITE_OK && has_to_wait(pulling)) break;
   }
   /* A table that cannot be read must not keep the steps from ending. */
   if (pulling->failed && pulling->run->tally.ended == LEADX_CLASS_OK) pulling->phase = LEADX_PULLED;
-  if (pulling->phase != LEADX_PULLED) pulling->run->tally.more = 1;
-  return rc == SQLITE_OK ? save_step(pulling, err) : rc;
+  pulling->turn->is_begun = has_to_wait(pulling);
+  pulling->turn->is_done = !pulling->turn->is_begun;
+  if (pulling->phase != LEADX_PULLED && !pulling->turn->is_begun) pulling->run->tally.more = 1;
+  if (pulling->phase == LEADX_PULLED) forget_expected(pulling);
+  return rc == SQLITE_OK ? leadx_step_save(pulling, err) : rc;
 }
 
 /* Finds where the table's pull begins, or goes on. */
@@ -631,16 +619,17 @@ static int begin_table(leadx_pulling *pulling, leadx_err *err) {
   int rc = pulling->fingerprint ? load_cursor(pulling, err) : leadx_err_nomem(err);
   if (rc == SQLITE_OK) rc = start_place(pulling, err);
   if (rc == SQLITE_OK) rc = leadx_follow_begin(pulling, err);
-  if (rc == SQLITE_OK) rc = load_step(pulling, err);
+  if (rc == SQLITE_OK) rc = leadx_step_load(pulling, err);
   /* The last step went by the server's function, which has gone since. */
   if (pulling->phase == LEADX_BY_CALL && !pulling->cursor) pulling->phase = LEADX_BY_VERSION;
   return rc;
 }
 
-/* only_parked: nothing but the rows that could not be applied, or not be removed, before. */
-static int pull_table(leadx_run *run, leadx_table *table, int only_parked, leadx_err *err) {
-  leadx_pulling pulling = {.run = run, .table = table, .limit = (int)leadx_settings_int(run->ctx->settings, LEADX_PAGE_SIZE)};
-  pulling.intake = leadx_intake_open(&run->ctx->db, table, err);
+static int run_table(leadx_pulling *given, int only_parked, leadx_err *err) {
+  leadx_run *run = given->run;
+  leadx_pulling pulling = *given;
+  pulling.limit = (int)leadx_settings_int(run->ctx->settings, LEADX_PAGE_SIZE);
+  pulling.intake = leadx_intake_open(&run->ctx->db, pulling.table, err);
   int rc = pulling.intake ? begin_table(&pulling, err) : err->rc;
   if (only_parked) begin_parked(&pulling);
   if (rc == SQLITE_OK) rc = pull_phases(&pulling, err);
@@ -654,26 +643,17 @@ static int pull_table(leadx_run *run, leadx_table *table, int only_parked, leadx
   return rc;
 }
 
-/* Are all the tables this one refers to done? */
-static int parents_done(const leadx_tables *tables, const unsigned char *done, const leadx_table *table) {
-  for (int r = 0; r < table->nreferences; r++) {
-    for (int i = 0; i < tables->n; i++) {
-      int parent = sqlite3_stricmp(tables->list[i]->name, table->references[r].parent_table) == 0;
-      if (parent && tables->list[i] != table && !done[i]) return 0;
-    }
-  }
-  return 1;
+/* Pulls a table to its end, or (may_wait) until others have their turn. */
+static int pull_table(leadx_run *run, leadx_table *table, leadx_turn *turn, int may_wait, leadx_err *err) {
+  leadx_pulling pulling = {.run = run, .table = table, .turn = turn, .may_wait = may_wait};
+  return run_table(&pulling, 0, err);
 }
 
-/* The next table: one whose parents are done, or (a circle) any. -1 at the end. */
-static int next_table(const leadx_tables *tables, const unsigned char *done) {
-  int any = -1;
-  for (int i = 0; i < tables->n; i++) {
-    if (done[i]) continue;
-    if (parents_done(tables, done, tables->list[i])) return i;
-    if (any < 0) any = i;
-  }
-  return any;
+/* Nothing but the rows that could not be applied, or not be removed, before. */
+static int pull_parked_again(leadx_run *run, leadx_table *table, leadx_err *err) {
+  leadx_turn turn = {0};
+  leadx_pulling pulling = {.run = run, .table = table, .turn = &turn};
+  return run_table(&pulling, 1, err);
 }
 
 static int is_wanted(const leadx_table *table, const char *only_table) {
@@ -686,29 +666,45 @@ static int pull_held_back(leadx_run *run, const int *order, int n, leadx_err *er
   int rc = SQLITE_OK;
   for (int i = n - 1; i >= 0 && rc == SQLITE_OK && leadx_pull_may_ask(run); i--) {
     leadx_table *table = run->tables->list[order[i]];
-    if (table->held_back) rc = pull_table(run, table, 1, err);
+    if (table->held_back) rc = pull_parked_again(run, table, err);
     table->held_back = 0;
   }
   return rc;
 }
 
-static int pull_tables(leadx_run *run, const char *only_table, leadx_err *err) {
-  int n = 0;
-  size_t ntables = (size_t)run->tables->n;
-  int *order = sqlite3_malloc64((sizeof *order + 1) * ntables + 1);
-  if (!order) return leadx_err_nomem(err);
-  unsigned char *done = (unsigned char *)(order + ntables);
-  memset(done, 0, ntables);
-  int rc = begin_steps(run, err);
-  for (int i; rc == SQLITE_OK && run->tally.ended == LEADX_CLASS_OK && !run->tally.more && (i = next_table(run->tables, done)) >= 0;) {
-    done[i] = 1;
-    if (!is_wanted(run->tables->list[i], only_table)) continue;
-    order[n++] = i;
-    rc = pull_table(run, run->tables->list[i], 0, err);
+/* What each table's turn begins with; those that are not wanted have had theirs. */
+static int begin_turns(leadx_run *run, const char *only_table, leadx_turn *turns, leadx_err *err) {
+  memset(turns, 0, sizeof *turns * (size_t)run->tables->n);
+  int rc = leadx_step_begin(run, err);
+  for (int i = 0; i < run->tables->n && rc == SQLITE_OK; i++) {
+    turns[i].left = -1;
+    turns[i].is_done = !is_wanted(run->tables->list[i], only_table);
+    if (!turns[i].is_done) rc = leadx_step_load_turn(run, run->tables->list[i], &turns[i], err);
   }
-  if (rc == SQLITE_OK && run->tally.ended == LEADX_CLASS_OK && !run->tally.more) rc = pull_held_back(run, order, n, err);
-  if (rc == SQLITE_OK && run->tally.ended == LEADX_CLASS_OK && !run->tally.more) rc = end_steps(run, err);
-  sqlite3_free(order);
+  if (rc == SQLITE_OK) show_tally(run);
+  return rc;
+}
+
+static int is_going_on(const leadx_run *run) { return run->tally.ended == LEADX_CLASS_OK && !run->tally.more; }
+
+/* order has room for all tables. */
+static int take_turns(leadx_run *run, const char *only_table, leadx_turn *turns, int *order, leadx_err *err) {
+  int n = 0, rc = begin_turns(run, only_table, turns, err);
+  for (int i; rc == SQLITE_OK && is_going_on(run) && (i = leadx_turns_next(run->tables, turns)) >= 0;) {
+    int may_wait = !turns[i].is_begun && leadx_turns_has_other(run->tables, turns, i);
+    rc = pull_table(run, run->tables->list[i], &turns[i], may_wait, err);
+    if (turns[i].is_done) order[n++] = i;
+  }
+  if (rc == SQLITE_OK && is_going_on(run)) rc = pull_held_back(run, order, n, err);
+  return rc == SQLITE_OK && is_going_on(run) ? leadx_step_end(run, err) : rc;
+}
+
+static int pull_tables(leadx_run *run, const char *only_table, leadx_err *err) {
+  size_t n = (size_t)run->tables->n;
+  leadx_turn *turns = sqlite3_malloc64((sizeof *turns + sizeof(int)) * n + 1);
+  if (!turns) return leadx_err_nomem(err);
+  int rc = take_turns(run, only_table, turns, (int *)(turns + n), err);
+  sqlite3_free(turns);
   return rc;
 }
 

@@ -5,9 +5,13 @@
 #include "intake.h"
 #include "page.h"
 #include "pull.h"
+#include "turns.h"
 
 /* BY_CALL reads the pages of the server's function (follow.c), the others plain PostgREST (pull.c). */
 typedef enum leadx_phase { LEADX_BY_VERSION, LEADX_WITHOUT_VERSION, LEADX_PARKED, LEADX_PULLED, LEADX_BY_CALL } leadx_phase;
+
+/* Parked rows fetched by key at a time. */
+#define LEADX_PARKED_KEYS 100
 
 typedef struct leadx_pulling {
   leadx_run *run;
@@ -30,6 +34,8 @@ typedef struct leadx_pulling {
   int midway;              /* the last pull stopped between two pages */
   int anew;                /* take rows whose version is known, too: the columns have changed */
   int failed;              /* the table cannot be read */
+  leadx_turn *turn;        /* how far this table has come among the others */
+  int may_wait;            /* other tables may go before the rest of this one */
 } leadx_pulling;
 
 /* ---- pull.c ---- */
@@ -53,6 +59,17 @@ int leadx_follow_page(leadx_pulling *pulling, leadx_err *err);
 /* Inside the transaction of a stretch: what a page brings beside its rows. */
 int leadx_follow_remove(leadx_pulling *pulling, leadx_err *err);
 int leadx_follow_save(leadx_pulling *pulling, leadx_err *err);
+
+/* ---- step.c: where a pull in single steps goes on; nothing for one that takes no steps ---- */
+
+int leadx_step_begin(const leadx_run *run, leadx_err *err);
+/* How far the steps so far have brought a table. */
+int leadx_step_load_turn(leadx_run *run, const leadx_table *table, leadx_turn *turn, leadx_err *err);
+/* Goes on where the last step of this table stopped; notes where this one did. */
+int leadx_step_load(leadx_pulling *pulling, leadx_err *err);
+int leadx_step_save(leadx_pulling *pulling, leadx_err *err);
+/* All tables have arrived: the next step begins another round. */
+int leadx_step_end(const leadx_run *run, leadx_err *err);
 
 /* ---- examine.c: is it what was asked for? ---- */
 

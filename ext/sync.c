@@ -170,6 +170,7 @@ static int run_halves(leadx_ctx *ctx, const leadx_sync_options *options, leadx_r
     return rc;
   }
   run->tally.phase = "pull";
+  run->tally.done = run->tally.total = 0;
   begin_progress(ctx, run->tally.phase);
   return leadx_pull_run(run, options->only_table, err);
 }

@@ -59,14 +59,16 @@ SELECT key FROM main.leadx_parked WHERE entity = ?1 AND key > ?2 ORDER BY key
 
 -- name: stepping_begin
 -- How far a pull in single steps has come. It is the connection's own: a new one begins with the cursors.
-CREATE TEMP TABLE IF NOT EXISTS leadx_stepping(entity TEXT PRIMARY KEY, phase INTEGER, version TEXT, after TEXT, page_limit INTEGER) WITHOUT ROWID
+CREATE TEMP TABLE IF NOT EXISTS leadx_stepping(entity TEXT PRIMARY KEY, phase INTEGER, version TEXT, after TEXT, page_limit INTEGER,
+  rows_done INTEGER, rows_left INTEGER) WITHOUT ROWID
 
 -- name: stepping_get
-SELECT phase, version, after, page_limit FROM temp.leadx_stepping WHERE entity = ?1
+SELECT phase, version, after, page_limit, rows_done, rows_left FROM temp.leadx_stepping WHERE entity = ?1
 
 -- name: stepping_set
-INSERT INTO temp.leadx_stepping(entity, phase, version, after, page_limit) VALUES (?1, ?2, ?3, ?4, ?5)
-ON CONFLICT(entity) DO UPDATE SET phase = excluded.phase, version = excluded.version, after = excluded.after, page_limit = excluded.page_limit
+INSERT INTO temp.leadx_stepping(entity, phase, version, after, page_limit, rows_done, rows_left) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+ON CONFLICT(entity) DO UPDATE SET phase = excluded.phase, version = excluded.version, after = excluded.after, page_limit = excluded.page_limit,
+  rows_done = excluded.rows_done, rows_left = excluded.rows_left
 
 -- name: stepping_clear
 DELETE FROM temp.leadx_stepping

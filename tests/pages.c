@@ -11,7 +11,7 @@
 
 int (*pages_before)(leadx_request *req);
 void (*pages_after)(leadx_request *req);
-int64_t pages_skew_s;
+int64_t pages_skew_s, pages_guess;
 
 /* ---- values ---- */
 
@@ -216,8 +216,8 @@ static void answer(model_server *model, leadx_request *req, question *q, const c
   char *text = sqlite3_str_finish(body);
   fake_answer(req, 200, text);
   const char *prefer = fake_header(req, "Prefer");
-  if (prefer && strstr(prefer, "count=exact")) {
-    long long total = ask_int(model->db, count);
+  if (prefer && strstr(prefer, "count=")) {
+    long long total = ask_int(model->db, count) + (strstr(prefer, "estimated") ? pages_guess : 0);
     if (n > 0) snprintf(req->content_range, sizeof req->content_range, "0-%d/%lld", n - 1, total);
     else snprintf(req->content_range, sizeof req->content_range, "*/%lld", total);
   }
@@ -251,7 +251,7 @@ void pages_open(model_server *model) {
   model->ctx = model;
   pages_before = NULL;
   pages_after = NULL;
-  pages_skew_s = 0;
+  pages_skew_s = pages_guess = 0;
   ck_assert_int_eq(sqlite3_create_function(model->db, "ord", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, ord, NULL, NULL), SQLITE_OK);
 }
 

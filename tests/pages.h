@@ -14,6 +14,8 @@ extern int (*pages_before)(leadx_request *req);
 extern void (*pages_after)(leadx_request *req);
 /* Seconds that the server's Date is from the clock of its rows. */
 extern int64_t pages_skew_s;
+/* How far off the server is when it estimates a count; 0 with every pages_open(). */
+extern int64_t pages_guess;
 
 /* Puts a row as it stands in doc, version and all; its key is its "id" (or the model's key columns). */
 void pages_put(model_server *model, const char *table, const char *doc);
