@@ -40,7 +40,24 @@ int leadx_err_nomem(leadx_err *err) {
   return leadx_err_set(err, SQLITE_NOMEM, "out of memory");
 }
 
+/* What the user can do, where SQLite's own words do not say it. */
+static const struct advice {
+  int primary;
+  const char *text;
+} advices[] = {
+    {SQLITE_READONLY, "; open the file for writing"},
+    {SQLITE_FULL, "; nothing was changed, make room and try again"},
+    {SQLITE_BUSY, "; another connection is writing, try again"},
+};
+
+static const char *advice_for(int rc) {
+  for (size_t i = 0; i < sizeof advices / sizeof advices[0]; i++) {
+    if (advices[i].primary == (rc & 0xff)) return advices[i].text;
+  }
+  return "";
+}
+
 int leadx_err_db(leadx_err *err, sqlite3 *db, int rc, const char *doing) {
   if (rc == SQLITE_NOMEM) return leadx_err_nomem(err);
-  return leadx_err_set(err, rc, "%s: %s", doing, sqlite3_errmsg(db));
+  return leadx_err_set(err, rc, "%s: %s%s", doing, sqlite3_errmsg(db), advice_for(rc));
 }

@@ -70,6 +70,17 @@ START_TEST(err_records_lost_memory_of_a_connection_as_such) {
 }
 END_TEST
 
+START_TEST(err_says_what_to_do_where_sqlite_does_not) {
+  leadx_err err;
+  leadx_err_clear(&err);
+  ck_assert_int_eq(leadx_err_db(&err, NULL, SQLITE_READONLY_DBMOVED, "writing"), SQLITE_READONLY_DBMOVED);
+  ck_assert_ptr_nonnull(strstr(err.text, "; open the file for writing"));
+  leadx_err_clear(&err);
+  leadx_err_db(&err, NULL, SQLITE_FULL, "writing");
+  ck_assert_ptr_nonnull(strstr(err.text, "make room and try again"));
+}
+END_TEST
+
 /* One to four bytes per character, and every offset at which the buffer can cut one. */
 static const char *const characters[] = {"a", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80"};
 
@@ -102,6 +113,7 @@ Suite *test_err_suite(void) {
   tcase_add_test(tc, err_says_out_of_memory_without_memory);
   tcase_add_test(tc, err_repeats_what_the_connection_says);
   tcase_add_test(tc, err_records_lost_memory_of_a_connection_as_such);
+  tcase_add_test(tc, err_says_what_to_do_where_sqlite_does_not);
   tcase_add_loop_test(tc, err_never_cuts_a_character, 0, 16);
   suite_add_tcase(suite, tc);
   return suite;

@@ -151,7 +151,8 @@ START_TEST(a_read_only_file_can_be_read_and_refuses_the_rest_with_the_reason) {
   ck_assert_str_eq(ask("SELECT pending FROM leadx_status"), "2");
   run("SELECT leadx_configure('http://127.0.0.1:9', 'key')");
   ck_assert_ptr_nonnull(strstr(ask("SELECT leadx_sync()"), "read-only"));
-  ck_assert_ptr_nonnull(strstr(ask("SELECT leadx_track('other')"), "read"));
+  ck_assert_ptr_nonnull(strstr(ask("SELECT leadx_track('other')"), "open the file for writing"));
+  ck_assert_ptr_nonnull(strstr(ask("SELECT leadx_config('batch_size', '20')"), "open the file for writing"));
   close_db();
 }
 END_TEST
