@@ -245,6 +245,8 @@ static void restore_allocation(void) {
 
 /* Every allocation of the pair fails once: the text is then whole or absent, never short. */
 START_TEST(doc_survives_every_failed_allocation) {
+  sqlite3_shutdown(); /* which gives back what other tests left to it, like a list of automatic extensions */
+  sqlite3_initialize();
   sqlite3_int64 before = sqlite3_memory_used();
   fail_allocation(_i);
   leadx_doc *doc = build();
