@@ -75,7 +75,7 @@ int live_wait(sqlite3 *db, const char *sql, const char *value) {
   return naps;
 }
 
-static void load(sqlite3 *db, int linked) {
+void live_load(sqlite3 *db, int linked) {
   char *error = NULL;
   sqlite3_busy_timeout(db, 5000);
   if (linked) {
@@ -96,7 +96,7 @@ void live_open(live_device *device, int linked, const char *url) {
   snprintf(device->url, sizeof device->url, "%s", url ? url : live_env("LEADX_URL"));
   ck_assert_int_eq(sqlite3_open(device->path, &device->db), SQLITE_OK);
   live_run(device->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
-  load(device->db, linked);
+  live_load(device->db, linked);
   char *sql = sqlite3_mprintf("SELECT leadx_configure(%Q, %Q, '{\"backoff\":0}'), leadx_set_token(%Q)", device->url,
                               live_env("LEADX_APIKEY"), live_env("LEADX_TOKEN"));
   live_run(device->db, sql);
@@ -167,7 +167,7 @@ void live_close(live_device *device) {
 sqlite3 *live_second(const live_device *device) {
   sqlite3 *db = NULL;
   ck_assert_int_eq(sqlite3_open(device->path, &db), SQLITE_OK);
-  load(db, device->linked);
+  live_load(db, device->linked);
   return db;
 }
 

@@ -23,6 +23,8 @@ void live_open(live_device *device, int linked, const char *url);
 void live_close(live_device *device);
 /* A fault server on the way to the real one, and the URL for devices that shall take it. The caller stops it. */
 fault_server *live_road(char url[LIVE_URL_BYTES]);
+/* Puts leadx on a connection: the one that is linked in, or the .so. What one of the two was told the other does not know. */
+void live_load(sqlite3 *db, int linked);
 /* Another connection to the same file with leadx on it. */
 sqlite3 *live_second(const live_device *device);
 

@@ -377,7 +377,9 @@ START_TEST(the_worker_opens_the_file_through_the_host_s_file_system_with_all_tha
   watching.xOpen = open_watched;
   ck_assert_int_eq(sqlite3_vfs_register(&watching, 0), SQLITE_OK);
   snprintf(name, sizeof name, "file:%s?vfs=watching&mode=rw&tag=50%%25%%20%%26%%20more&empty", device.path);
-  sqlite3 *db = open_other(name, SQLITE_OPEN_READWRITE);
+  sqlite3 *db = NULL;
+  ck_assert_int_eq(sqlite3_open_v2(name, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI, NULL), SQLITE_OK);
+  live_load(db, device.linked);
   live_run(db, "SELECT count(*) FROM customers");
   ck_assert_int_eq(opened_with_tag, 1);
   live_run(db, "SELECT leadx_start()");
