@@ -150,22 +150,22 @@ START_TEST(a_token_that_expires_mid_batch_is_renewed_once_and_the_push_goes_on) 
   snprintf(gate.good, sizeof gate.good, ANI "old");
   gate.spoil_after = _i;
   if (_i == 0) snprintf(gate.good, sizeof gate.good, "(none)");
-  add_customers(1, 300);
+  add_customers(1, 700);
   device_run(&device, "UPDATE customers SET name = name || '!' WHERE id <= 'c0040'");
   ck_assert_str_eq(device_sync(&device), "ok");
   ck_assert_int_eq(gate.refreshes, 1);
   ck_assert_int_ge(gate.refused, 1);
   ck_assert_str_eq(gate.refresh_token, "r0");
-  ck_assert_int_eq(model_count(&model, "customers"), 300);
-  ck_assert_int_eq(queue_count("status = 'SYNCED' AND retry_count = 0 AND error_code IS NULL"), 340);
-  ck_assert_int_eq(device_result(&device, "pushed"), 340);
+  ck_assert_int_eq(model_count(&model, "customers"), 700);
+  ck_assert_int_eq(queue_count("status = 'SYNCED' AND retry_count = 0 AND error_code IS NULL"), 740);
+  ck_assert_int_eq(device_result(&device, "pushed"), 740);
   /* Singles now, many in flight at once. */
   gate.spoil_after = _i + 1;
   device_run(&device, "UPDATE customers SET name = name || '?' WHERE id <= 'c0100'");
   ck_assert_str_eq(device_sync(&device), "ok");
   ck_assert_int_eq(gate.refreshes, 2);
   ck_assert_str_eq(gate.refresh_token, "r1");
-  ck_assert_int_eq(queue_count("status = 'SYNCED' AND retry_count = 0"), 440);
+  ck_assert_int_eq(queue_count("status = 'SYNCED' AND retry_count = 0"), 840);
   ck_assert_str_eq(model_value(&model, "customers", "c0100", "name"), "name 100?");
   ck_assert_str_eq(auth(), "signed_in");
 }
