@@ -652,6 +652,11 @@ START_TEST(a_sign_out_waits_for_unsent_rows_and_a_forced_one_keeps_them_for_thei
   gate.offline = 0;
   ck_assert_ptr_nonnull(strstr(log_out(0), "\"unsent\":0,\"revoked\":true"));
   switch_to(ANI "2");
+  snprintf(gate.good, sizeof gate.good, "(none)");
+  ck_assert_str_eq(device_sync(&device), "auth_required");
+  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_queue WHERE error_code = 'owner'"), 0); /* they wait for nobody any more */
+  gate.good[0] = 0;
+  switch_to(ANI "3");
   ck_assert_str_eq(device_sync(&device), "ok");
   ck_assert_int_eq(model_count(&model, "customers"), 3);
   ck_assert_int_eq(queue_count("status = 'SYNCED'"), 3);

@@ -7,6 +7,7 @@
 
 #include "fake_transport.h"
 #include "functions.h"
+#include "pages.h"
 #include "suites.h"
 
 static model_server model;
@@ -303,6 +304,34 @@ START_TEST(no_body_is_longer_than_a_mebibyte) {
 }
 END_TEST
 
+/* Answers come in any order, here the last one first: what has to go before has been answered when the rest leaves. */
+static leadx_transport *open_contrary(void *arg, const leadx_http_limits *limits, leadx_err *err) {
+  (void)arg, (void)limits, (void)err;
+  leadx_transport *transport = fake_transport_open(model_respond, &model);
+  fake_transport_order(transport, FAKE_LAST_IN_FIRST_OUT, 0);
+  return transport;
+}
+
+START_TEST(children_leave_when_their_parents_call_has_been_answered) {
+  leadx_sync_options options = {.who = "leadx_push", .trigger = "test", .open_transport = open_contrary, .request_budget = -1};
+  device_run(&device, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)"
+                      " INSERT INTO customers SELECT 'c' || i, 'Ani', 'Solo', NULL FROM n;"
+                      "INSERT INTO activities SELECT 'a' || substr(id, 2), id, 's', NULL FROM customers");
+  device_prepare(&device);
+  sqlite3_free(leadx_sync_run(device.ctx, &options, &device.ctx->err));
+  leadx_db_release(&device.ctx->db);
+  ck_assert_int_eq(device.ctx->err.rc, SQLITE_OK);
+  ck_assert_int_eq(queue_count("status = 'SYNCED' AND retry_count = 0"), 200);
+  int last_parent = 0, first_child = model.n;
+  for (int i = model.n - 1; i >= 0; i--) {
+    if (!strstr(model.log[i].url, "/rpc/leadx_push")) continue;
+    if (last_parent == 0 && strstr(model.log[i].body, "\"table\":\"customers\"")) last_parent = i;
+    if (strstr(model.log[i].body, "\"table\":\"activities\"")) first_child = i;
+  }
+  ck_assert_int_le(last_parent, first_child);
+}
+END_TEST
+
 /* Parents, children, edits and deletes in one round trip, in the order in which they have to happen. */
 START_TEST(one_call_carries_a_mixed_batch_parents_first) {
   device_run(&device, "INSERT INTO customers VALUES ('old', 'Ani', 'Solo', NULL), ('gone', 'Ani', 'Solo', NULL);"
@@ -403,6 +432,7 @@ Suite *test_call_suite(void) {
   tcase_add_loop_test(tcase, what_the_function_cannot_do_goes_the_plain_way_in_the_same_sync, 0, COUNT(refusals));
   tcase_add_loop_test(tcase, a_call_that_is_too_slow_or_too_large_is_halved_in_the_plan_s_order, 0, 2);
   tcase_add_loop_test(tcase, no_body_is_longer_than_a_mebibyte, 0, 2);
+  tcase_add_test(tcase, children_leave_when_their_parents_call_has_been_answered);
   tcase_add_test(tcase, one_call_carries_a_mixed_batch_parents_first);
   tcase_add_test(tcase, what_is_sent_again_bears_the_same_op_and_what_joined_it_another);
   tcase_add_test(tcase, ids_that_two_devices_chose_alike_are_no_replay);

@@ -247,6 +247,25 @@ END_TEST
 
 /* ---- tables that change their shape ---- */
 
+static const char *const odd_names[] = {"100%", "%s", "%", "it's", "say \"x\"", "{{row}}", "{{texts}}", "a\\b", "\xc3\xa9", "two words", "NEW", "a,b"};
+
+START_TEST(a_column_of_any_name_is_captured_under_it) {
+  const char *name = odd_names[_i];
+  tracked_run(&file, "CREATE TABLE odd(id TEXT PRIMARY KEY NOT NULL, \"%w\" TEXT, n INT); SELECT leadx_track('odd');"
+                     "INSERT INTO odd VALUES('o', 'one', 1); UPDATE odd SET \"%w\" = 'quo\"ted', n = 2", name, name);
+  ck_assert_str_eq(tracked_text(&file, "SELECT group_concat(value, ' ') FROM sync_queue, json_each(payload) WHERE json_each.key = %Q", name), "one quo\"ted");
+  ck_assert_str_eq(tracked_text(&file, "SELECT value FROM sync_queue, json_each(base) WHERE json_each.key = %Q", name), "one");
+  ck_assert_int_eq(tracked_int(&file, "SELECT count(*) FROM sync_queue, json_each(payload)"), 6);
+}
+END_TEST
+
+/* A uuid that is not given is NULL to PostgreSQL, also where the column may not be NULL here. */
+START_TEST(an_empty_uuid_is_null_whatever_the_column_says) {
+  tracked_run(&file, "CREATE TABLE odd(id TEXT PRIMARY KEY NOT NULL, u UUID TEXT NOT NULL); SELECT leadx_track('odd'); INSERT INTO odd VALUES('o', ''), ('p', 'x')");
+  ck_assert_str_eq(tracked_text(&file, "SELECT group_concat(payload) FROM sync_queue"), "{\"id\":\"o\",\"u\":null},{\"id\":\"p\",\"u\":\"x\"}");
+}
+END_TEST
+
 static void track_notes(void) {
   tracked_run(&file, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, v TEXT, w TEXT); SELECT leadx_track('notes');"
                      "INSERT INTO notes VALUES('a', '1', 'x'), ('b', '2', 'y'), ('c', '3', 'z')");
@@ -316,6 +335,33 @@ START_TEST(edits_made_while_the_triggers_were_missing_are_found) {
   tracked_run(&file, "DROP TRIGGER leadx_notes_update");
   tracked_look(&file, "notes");
   ck_assert_int_eq(tracked_int(&file, "SELECT count(*) FROM sync_queue"), queued);
+}
+END_TEST
+
+/* No value at all, no text, no bytes and the number that a text spells are four things. */
+START_TEST(an_edit_that_changes_nothing_but_the_kind_of_a_value_is_found) {
+  static const char *const values[] = {"NULL", "''", "x''", "5", "'5'", "5.5", "'5.5'"};
+  enum { N = sizeof values / sizeof values[0] };
+  track_notes();
+  for (int i = 0; i < N * N; i++) {
+    if (i / N == i % N) continue;
+    tracked_run(&file, "DROP TABLE IF EXISTS kinds; DELETE FROM sync_queue; CREATE TABLE kinds(id TEXT PRIMARY KEY NOT NULL, v); SELECT leadx_track('kinds');"
+                       "INSERT INTO kinds VALUES('k', %s)", values[i / N]);
+    tracked_sent(&file, "kinds");
+    tracked_run(&file, "DROP TRIGGER leadx_kinds_update; UPDATE kinds SET v = %s", values[i % N]);
+    tracked_look(&file, "kinds");
+    expect_queue("UPDATE k");
+  }
+}
+END_TEST
+
+/* What was noted of other columns says nothing about these, so nothing is invented. */
+START_TEST(a_note_about_other_columns_invents_no_edit) {
+  track_notes();
+  tracked_run(&file, "UPDATE leadx_shadow SET fingerprint = x'00000000' || substr(fingerprint, 5) WHERE key = 'a';"
+                     "DROP TRIGGER leadx_notes_update; UPDATE notes SET v = 'edited'");
+  tracked_look(&file, "notes");
+  expect_queue("UPDATE b, UPDATE c");
 }
 END_TEST
 
@@ -429,6 +475,10 @@ Suite *test_capture_suite(void) {
   tcase_add_test(shape, a_column_is_dropped_between_untrack_and_track);
   tcase_add_test(shape, rows_written_after_a_rebuild_that_dropped_the_triggers_are_found);
   tcase_add_loop_test(shape, edits_made_while_the_triggers_were_missing_are_found, 0, 3);
+  tcase_add_test(shape, an_edit_that_changes_nothing_but_the_kind_of_a_value_is_found);
+  tcase_add_loop_test(shape, a_column_of_any_name_is_captured_under_it, 0, sizeof odd_names / sizeof odd_names[0]);
+  tcase_add_test(shape, an_empty_uuid_is_null_whatever_the_column_says);
+  tcase_add_test(shape, a_note_about_other_columns_invents_no_edit);
   tcase_add_loop_test(shape, a_column_that_a_rebuild_dropped_or_filled_does_not_hide_an_edit, 0, 2);
   tcase_add_test(shape, a_renamed_table_is_said_and_its_entity_taken_over);
   tcase_add_test(tc, a_queue_that_checks_its_rows_never_sees_half_a_one);

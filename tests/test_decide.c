@@ -83,6 +83,21 @@ START_TEST(a_decision_settles_the_contested_columns_and_keeps_the_others_edits) 
 }
 END_TEST
 
+/* What was shown is what was decided on: the decision goes out on that version at once, and the row has the server's stamp
+** only when the server has the row. */
+START_TEST(a_decision_for_the_client_is_one_request_on_the_version_that_was_shown) {
+  char before[40];
+  snprintf(before, sizeof before, "%s", device_text(&device, "SELECT ifnull(updated_at, '') FROM notes"));
+  resolve("'client'");
+  expect("SELECT ifnull(updated_at, '') FROM notes", before);
+  model_forget_log(&model);
+  ck_assert_str_eq(device_sync(&device), "ok");
+  ck_assert_int_eq(model.n, 1);
+  ck_assert_int_eq(model_seen(&model, "PATCH", "updated_at=eq."), 1);
+  expect("SELECT updated_at FROM notes", model_value(&model, "notes", "n", "updated_at"));
+}
+END_TEST
+
 START_TEST(edits_made_while_the_question_is_open_are_kept) {
   const struct choice *choice = &choices[_i];
   device_run(&device, "UPDATE notes SET e = 'e5', d = 'd5'");
@@ -253,6 +268,7 @@ Suite *test_decide_suite(void) {
   int nchoices = (int)(sizeof choices / sizeof choices[0]);
   tcase_add_checked_fixture(tcase, set_up, tear_down);
   tcase_add_loop_test(tcase, a_decision_settles_the_contested_columns_and_keeps_the_others_edits, 0, nchoices);
+  tcase_add_test(tcase, a_decision_for_the_client_is_one_request_on_the_version_that_was_shown);
   tcase_add_loop_test(tcase, edits_made_while_the_question_is_open_are_kept, 0, nchoices);
   tcase_add_test(tcase, an_edit_of_the_contested_column_itself_is_what_the_client_has);
   tcase_add_loop_test(tcase, a_row_deleted_while_the_question_is_open_ends_as_decided, 0, nchoices);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "fake_transport.h"
 #include "functions.h"
 #include "pages.h"
@@ -164,6 +165,24 @@ START_TEST(the_function_goes_on_where_the_plain_way_was) {
 }
 END_TEST
 
+/* The plain way begins at an instant, the function behind a row: what was committed late with that very stamp is not passed over. */
+START_TEST(a_row_of_the_very_instant_at_which_the_plain_way_would_begin_is_found) {
+  char from[LEADX_INSTANT_BYTES], doc[100];
+  track_notes("{}");
+  device_run(&device, "UPDATE leadx_servers SET installed = NULL");
+  put_notes(1, 3);
+  ck_assert_str_eq(device_pull(&device, NULL), "ok");
+  sqlite3_int64 began_us = atoll(device_text(&device, "SELECT began_us FROM leadx_cursors"));
+  ck_assert_int_gt(began_us, 0);
+  leadx_instant_format(began_us - INT64_C(150000000), from);
+  snprintf(doc, sizeof doc, "{\"id\":\"late\",\"body\":\"late\",\"updated_at\":\"%s\"}", from);
+  pages_put(&model, "notes", doc);
+  functions_know(&device);
+  ck_assert_str_eq(device_pull(&device, NULL), "ok");
+  expect("SELECT count(*) FROM notes WHERE id = 'late'", "1");
+}
+END_TEST
+
 static int third_page_is_lost(leadx_request *req) {
   if (model.n < 3) return 0;
   fake_fail(req, LEADX_NET_OFFLINE, 56, "reset");
@@ -185,8 +204,76 @@ START_TEST(the_function_goes_on_behind_the_very_row_where_the_plain_way_was_cut_
   model_forget_log(&model);
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
   ck_assert(strstr(model.log[0].body, "\"version\":\"2024-01-01T00:00:00.000001+00:00\",\"key\":[\"n020\"]") != NULL);
+  ck_assert(strstr(model.log[0].body, "\"gone_at\":\"2023-12-31T23:57:30.000001Z\"") != NULL); /* the overlap before the oldest row known here */
   expect("SELECT count(*) FROM notes", "30");
   ck_assert_int_eq(device_result(&device, "pulled"), 10);
+}
+END_TEST
+
+START_TEST(the_place_among_keys_of_several_columns_is_taken_over_as_well) {
+  char key[20], doc[100];
+  model.key = "a,b";
+  device_run(&device, "CREATE TABLE pairs(a TEXT NOT NULL, b TEXT NOT NULL, updated_at TEXT, PRIMARY KEY(a, b)); SELECT leadx_track('pairs');"
+                      "SELECT leadx_config('page_size', '10')");
+  for (int i = 1; i <= 30; i++) {
+    snprintf(key, sizeof key, "a|%02d", i);
+    snprintf(doc, sizeof doc, "{\"a\":\"a\",\"b\":\"%02d\"}", i);
+    model_put(&model, "pairs", key, doc);
+  }
+  run_on(model.db, "UPDATE rows SET doc = json_set(doc, '$.updated_at', '2024-01-01T00:00:00.000001+00:00')");
+  pages_before = third_page_is_lost;
+  ck_assert_str_eq(device_pull(&device, NULL), "offline");
+  pages_before = NULL;
+  functions_know(&device);
+  model_forget_log(&model);
+  ck_assert_str_eq(device_pull(&device, NULL), "ok");
+  ck_assert(strstr(model.log[0].body, "\"key\":[\"a\",\"20\"]") != NULL);
+  expect("SELECT count(*) FROM pairs", "30");
+  ck_assert_int_eq(device_result(&device, "pulled"), 10);
+}
+END_TEST
+
+/* Long pages are asked for while the one before is applied: nothing comes twice, and a cut-off passes nothing over. */
+START_TEST(a_page_that_travels_ahead_is_the_one_behind_the_cursor) {
+  track_notes("{}");
+  put_notes(1, 900);
+  device_run(&device, "SELECT leadx_config('page_size', '300')");
+  instead = stop_midway;
+  pages_left = 2;
+  ck_assert_str_eq(device_pull(&device, NULL), "offline");
+  expect("SELECT count(*) FROM notes", "600");
+  instead = NULL;
+  model_forget_log(&model);
+  ck_assert_str_eq(device_pull(&device, NULL), "ok");
+  expect("SELECT count(*) FROM notes", "900");
+  ck_assert_int_eq(device_result(&device, "pulled"), 300);
+  ck_assert_int_le(calls(), 2);
+}
+END_TEST
+
+/* A clock on which everything takes 25 ms: a page is applied in several transactions. */
+static int64_t slow_wall_us(void *self) { (void)self; return INT64_C(1767258000000000); }
+static int64_t slow_mono_ms(void *self) {
+  static int64_t ms;
+  (void)self;
+  return ms += 25;
+}
+
+/* C10: the cursor of a page is saved with its last rows, not with its first. */
+START_TEST(a_page_that_breaks_off_between_two_transactions_comes_again) {
+  static const leadx_clock_source slow = {slow_wall_us, slow_mono_ms, NULL};
+  leadx_sync_options options = {.who = "leadx_pull", .without_push = 1, .with_pull = 1, .request_budget = -1};
+  track_notes("{}");
+  put_notes(1, 600);
+  device_run(&device, "CREATE TRIGGER breaks BEFORE INSERT ON notes WHEN NEW.id = 'n400' BEGIN SELECT RAISE(ROLLBACK, 'no'); END");
+  leadx_clock_use(&slow);
+  const char *state = device_sync_with(&device, options);
+  leadx_clock_use(NULL);
+  ck_assert_ptr_null(state);
+  expect("SELECT count(*) FROM notes", "250");
+  device_run(&device, "DROP TRIGGER breaks");
+  ck_assert_str_eq(device_pull(&device, NULL), "ok");
+  expect("SELECT count(*) FROM notes", "600");
 }
 END_TEST
 
@@ -541,6 +628,10 @@ Suite *test_follow_suite(void) {
   tcase_add_test(tcase, a_new_column_fetches_the_rows_again_and_keeps_the_place_among_the_deleted);
   tcase_add_test(tcase, a_table_with_a_filter_is_read_plainly);
   tcase_add_test(tcase, the_function_goes_on_where_the_plain_way_was);
+  tcase_add_test(tcase, a_row_of_the_very_instant_at_which_the_plain_way_would_begin_is_found);
+  tcase_add_test(tcase, a_page_that_breaks_off_between_two_transactions_comes_again);
+  tcase_add_test(tcase, the_place_among_keys_of_several_columns_is_taken_over_as_well);
+  tcase_add_test(tcase, a_page_that_travels_ahead_is_the_one_behind_the_cursor);
   tcase_add_test(tcase, the_function_goes_on_behind_the_very_row_where_the_plain_way_was_cut_off);
   tcase_add_loop_test(tcase, what_the_function_cannot_read_is_read_plainly_in_the_same_pull, 0, COUNT(refusals));
   tcase_add_test(tcase, a_page_that_is_too_big_or_too_slow_is_asked_for_again_with_fewer_rows);

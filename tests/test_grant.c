@@ -118,6 +118,7 @@ static const struct answer_case {
     {P, 200, "json", "{\"access_token\":\"e30.e30.x", LEADX_CLASS_PROTOCOL, 0, "not what Supabase Auth says"},
     {P, 200, "text", "{\"access_token\":\"" ANI "x\"}", LEADX_CLASS_PROTOCOL, 0, "not what Supabase Auth says"},
     {P, 200, "json", "{\"access_token\":\"" ANI "x\"}", LEADX_CLASS_OK, 0, ""},
+    {P, 200, "json", "{\"access_token\":\"" ANI "x\\u000a\"}", LEADX_CLASS_PROTOCOL, 0, "no access token"}, /* no token has an escape */
     {R, 400, "json", "{\"code\":\"refresh_token_not_found\",\"message\":\"Invalid Refresh Token: Refresh Token Not Found\"}", LEADX_CLASS_AUTH, 1,
      "leadx_login()"},
     {R, 400, "json", "{\"code\":\"refresh_token_already_used\",\"message\":\"Invalid Refresh Token: Already Used\"}", LEADX_CLASS_AUTH, 1,
@@ -180,6 +181,7 @@ static const struct project_case {
     {"https://abc.supabase.co/auth/v1", "abc"}, {"https://ABC.supabase.in", "ABC"},   {"https://abc.supabase.co:443/x", "abc"},
     {"https://supabase.co", ""},                {"https://a.b.supabase.co", ""},      {"https://abc.supabase.co.evil.com", ""},
     {"http://127.0.0.1:54321/auth/v1", ""},     {"supabase", ""},
+    {"https://localhost/auth/v1", ""},          {"https://abc.supabase.c", ""},
 };
 enum { N_PROJECTS = sizeof projects / sizeof projects[0] };
 

@@ -354,6 +354,7 @@ static const struct hostile {
      NULL, ANY},
     {"two tables of one entity", "UPDATE leadx_tables SET entity = 'notes' || char(0) WHERE table_name = 'tasks'", NULL, ANY},
     {"a newer format", "UPDATE leadx_settings SET value = '99' WHERE key = 'format'", NULL, REFUSED "this file was written by a newer leadx"},
+    {"the next format", "UPDATE leadx_settings SET value = value + 1 WHERE key = 'format'", NULL, REFUSED "this file was written by a newer leadx"},
     {"a format that is no number", "UPDATE leadx_settings SET value = x'ff' WHERE key = 'format'", NULL, REFUSED},
 };
 

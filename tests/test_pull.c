@@ -311,6 +311,32 @@ START_TEST(an_interrupted_pull_goes_on_where_it_stopped) {
 }
 END_TEST
 
+static int second_page_is_lost(leadx_request *req) {
+  if (model.n < 2) return 0;
+  fake_fail(req, LEADX_NET_OFFLINE, 56, "reset");
+  return 1;
+}
+
+/* A pull that was cut off goes on behind a row of the present, not behind one whose version lies ahead of the server's clock. */
+START_TEST(a_version_in_the_future_is_no_place_to_go_on_from) {
+  static const char *const futures[] = {"2999-01-01T00:00:00+00:00", "infinity"};
+  char doc[120];
+  setting("page_size", "2");
+  write_now("a", 200);
+  for (int i = 0; i < 3; i++) {
+    snprintf(doc, sizeof doc, "{\"id\":\"z%d\",\"body\":\"f\",\"updated_at\":\"%s\"}", i, futures[_i]);
+    pages_put(&model, "notes", doc);
+  }
+  pages_before = second_page_is_lost;
+  ck_assert_str_eq(device_pull(&device, NULL), "offline");
+  ck_assert_int_eq(local("1"), 2);
+  pages_before = NULL;
+  write_now("b", 0);
+  ck_assert_str_eq(device_pull(&device, NULL), "ok");
+  same_as_server();
+}
+END_TEST
+
 static void lose_lease(leadx_request *req) {
   (void)req;
   if (model.n != 2) return;
@@ -328,6 +354,26 @@ START_TEST(a_pull_whose_lease_is_gone_applies_nothing_more) {
   ck_assert_int_eq(local("1"), 10);
   ck_assert_int_eq(model.n, 2);
   ck_assert_ptr_nonnull(strstr(device_text(&device, "SELECT key FROM leadx_cursors"), "n00010"));
+}
+END_TEST
+
+/* A version may be a number that counts changes: 10 comes behind 9. */
+START_TEST(a_version_that_counts_is_a_place_like_any_other) {
+  char doc[60];
+  device_run(&device, "CREATE TABLE counts(id TEXT PRIMARY KEY NOT NULL, rev INTEGER); SELECT leadx_untrack('notes'), leadx_track('counts', '{\"version\":\"rev\"}')");
+  model.version = "rev";
+  setting("page_size", "4");
+  for (int i = 1; i <= 25; i++) {
+    snprintf(doc, sizeof doc, "{\"id\":\"c%d\",\"rev\":%d}", i, i);
+    pages_put(&model, "counts", doc);
+  }
+  ck_assert_str_eq(device_pull(&device, NULL), "ok");
+  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM counts WHERE id = 'c' || rev"), 25);
+  ck_assert_str_eq(device_text(&device, "SELECT version FROM leadx_cursors"), "25");
+  pages_put(&model, "counts", "{\"id\":\"c7\",\"rev\":26}");
+  ck_assert_str_eq(device_pull(&device, NULL), "ok");
+  ck_assert_int_eq(device_int(&device, "SELECT rev FROM counts WHERE id = 'c7'"), 26);
+  ck_assert_int_eq(device_result(&device, "pulled"), 1);
 }
 END_TEST
 
@@ -553,6 +599,8 @@ Suite *test_pull_suite(void) {
   tcase_add_loop_test(cursors, a_version_in_the_future_does_not_carry_the_cursor_away, 0, 2);
   tcase_add_test(cursors, a_page_that_could_not_be_committed_comes_again);
   tcase_add_test(cursors, an_interrupted_pull_goes_on_where_it_stopped);
+  tcase_add_loop_test(cursors, a_version_in_the_future_is_no_place_to_go_on_from, 0, 2);
+  tcase_add_test(cursors, a_version_that_counts_is_a_place_like_any_other);
   tcase_add_test(cursors, a_pull_whose_lease_is_gone_applies_nothing_more);
   tcase_add_test(cursors, another_user_and_another_server_have_cursors_of_their_own);
   tcase_add_test(cursors, a_new_local_column_is_fetched_for_rows_that_were_known);

@@ -193,6 +193,82 @@ START_TEST(what_an_answer_could_not_write_back_comes_with_the_next_pull) {
 }
 END_TEST
 
+/* Stands before the writes; the model's own hook before the rest. */
+static int (*read_pages)(void *ctx, leadx_request *req);
+static int writes;
+
+static int write_between(void *ctx, leadx_request *req) {
+  if (strcmp(req->method, "PATCH") == 0 && ++writes == 2) model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a2\",\"b\":\"b9\",\"deleted_at\":null}");
+  return read_pages(ctx, req);
+}
+
+/* What was decided is not decided anew, and not written down twice, because the row changed elsewhere meanwhile. */
+START_TEST(a_column_that_was_decided_is_not_contested_again_when_another_one_changes) {
+  begin("{\"policy\":\"client\"}");
+  device_run(&device, "UPDATE notes SET a = 'a1'");
+  model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a2\",\"b\":\"b0\",\"deleted_at\":null}");
+  read_pages = model.before;
+  model.before = write_between;
+  writes = 0;
+  ck_assert_str_eq(device_both(&device), "ok");
+  ck_assert_int_eq(writes, 3);
+  expect_server("a", "a1");
+  expect_server("b", "b9");
+  expect("SELECT a || b FROM notes", "a1b9");
+  expect("SELECT count(*) || min(contested) FROM sync_conflicts", "1[\"a\"]");
+}
+END_TEST
+
+static int lose_the_answer(void *ctx, leadx_request *req) {
+  if (strcmp(req->method, "POST") != 0) return read_pages(ctx, req);
+  model_deliver(&model, req);
+  fake_fail(req, LEADX_NET_OFFLINE, 52, "the answer was lost");
+  return 1;
+}
+
+/* The mark came after our CREATE, which had arrived: it is a delete and not a row to be made again. */
+START_TEST(a_row_deleted_by_others_after_our_create_arrived_unheard_stays_deleted) {
+  begin("{\"delete\":\"soft\",\"soft_delete\":\"deleted_at\"}");
+  device_run(&device, "INSERT INTO notes(id, a) VALUES ('m', 'mine')");
+  read_pages = model.before;
+  model.before = lose_the_answer;
+  ck_assert_str_eq(device_sync(&device), "offline");
+  model.before = read_pages;
+  model_put(&model, "notes", "m", "{\"id\":\"m\",\"a\":\"mine\",\"b\":null,\"deleted_at\":\"2026-01-01T00:00:00+00:00\"}");
+  ck_assert_str_eq(device_both(&device), "ok");
+  ck_assert_str_eq(model_value(&model, "notes", "m", "deleted_at"), "2026-01-01T00:00:00+00:00");
+  expect("SELECT group_concat(id) FROM notes", "n");
+  expect("SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'", "0");
+}
+END_TEST
+
+static int take_lease_over(void *ctx, leadx_request *req) {
+  if (strcmp(req->method, "POST") == 0 && ++writes == 1) {
+    sqlite3 *other = device_second(&device);
+    run_on(other, "UPDATE leadx_lease SET owner = 'another'");
+    sqlite3_close(other);
+  }
+  return read_pages(ctx, req);
+}
+
+/* Another sync believes this one dead: what it sends from now on, this one does not send as well. */
+START_TEST(a_push_whose_lease_is_gone_sends_nothing_more) {
+  begin("{}");
+  device_run(&device, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) INSERT INTO notes(id, a) SELECT 'r' || i, 'x' FROM n");
+  read_pages = model.before;
+  model.before = take_lease_over;
+  writes = 0;
+  ck_assert_str_eq(device_sync(&device), "busy");
+  ck_assert_int_le(writes, 3); /* what was on its way already */
+  ck_assert_int_lt(model_count(&model, "notes"), 201);
+  model.before = read_pages;
+  device_run(&device, "UPDATE leadx_lease SET owner = NULL");
+  ck_assert_str_eq(device_both(&device), "ok");
+  ck_assert_int_eq(model_count(&model, "notes"), 201);
+  expect("SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'", "0");
+}
+END_TEST
+
 Suite *test_settle_suite(void);
 Suite *test_settle_suite(void) {
   Suite *suite = suite_create("settle");
@@ -204,6 +280,9 @@ Suite *test_settle_suite(void) {
   tcase_add_test(meeting, a_decision_is_written_down_once_though_its_answer_was_lost);
   tcase_add_test(meeting, what_others_changed_after_our_create_whose_answer_was_lost_stays);
   tcase_add_test(meeting, a_row_that_has_nothing_of_our_create_is_not_taken_for_ours);
+  tcase_add_test(meeting, a_column_that_was_decided_is_not_contested_again_when_another_one_changes);
+  tcase_add_test(meeting, a_row_deleted_by_others_after_our_create_arrived_unheard_stays_deleted);
+  tcase_add_test(meeting, a_push_whose_lease_is_gone_sends_nothing_more);
   tcase_add_test(meeting, a_row_that_others_refer_to_here_is_removed_when_they_are_gone);
   tcase_add_test(meeting, what_an_answer_could_not_write_back_comes_with_the_next_pull);
   tcase_add_loop_test(meeting, a_row_made_again_over_a_deleted_one_meets_no_conflict, 0, 3);

@@ -216,6 +216,20 @@ START_TEST(untracking_drops_the_triggers_and_says_what_is_unsent) {
 }
 END_TEST
 
+/* The order of the push cannot follow it; the server's own check remains. */
+START_TEST(a_reference_over_more_columns_than_can_be_followed_is_left_to_the_server) {
+  tracked_run(&file, "CREATE TABLE wide(a,b,c,d,e,f,g,h,i, PRIMARY KEY(a,b,c,d,e,f,g,h,i));"
+                     "CREATE TABLE child(id TEXT PRIMARY KEY NOT NULL, a,b,c,d,e,f,g,h,i, w TEXT REFERENCES single,"
+                     " FOREIGN KEY(a,b,c,d,e,f,g,h,i) REFERENCES wide(a,b,c,d,e,f,g,h,i));"
+                     "CREATE TABLE single(id TEXT PRIMARY KEY NOT NULL); SELECT leadx_track('child'), leadx_track('single')");
+  leadx_table *table = leadx_table_describe(&file.db, "test", "child", NULL, &file.err);
+  ck_assert_ptr_nonnull(table);
+  ck_assert_int_eq(table->nreferences, 1);
+  ck_assert_str_eq(table->references[0].parent_table, "single");
+  leadx_table_free(table);
+}
+END_TEST
+
 START_TEST(a_table_of_mode_pull_has_no_triggers) {
   tracked_run(&file, "SELECT leadx_track('notes'); SELECT leadx_track('notes', '{\"mode\":\"pull\"}'); INSERT INTO notes(id) VALUES('a')");
   expect("SELECT count(*) FROM sync_queue", "0");
@@ -254,6 +268,13 @@ START_TEST(a_queue_of_the_documented_shape_is_taken_over_with_its_rows) {
 }
 END_TEST
 
+START_TEST(a_queue_that_has_some_of_our_columns_gets_the_others) {
+  tracked_run(&file, SEED_QUEUE "; ALTER TABLE sync_queue ADD COLUMN error_code TEXT; ALTER TABLE sync_queue ADD COLUMN mine TEXT");
+  tracked_run(&file, "SELECT leadx_track('notes'); INSERT INTO notes(id) VALUES('b')");
+  expect("SELECT count(DISTINCT name) || count(*) FROM pragma_table_info('sync_queue')", "1616");
+}
+END_TEST
+
 START_TEST(a_queue_of_another_shape_is_refused_and_left_alone) {
   tracked_run(&file, "CREATE TABLE sync_queue(id TEXT PRIMARY KEY, what TEXT)");
   ck_assert_str_eq(tracked_error(&file, "SELECT leadx_track('notes')"),
@@ -280,9 +301,11 @@ Suite *test_table_suite(void) {
   tcase_add_test(tc, backfill_queues_the_rows_that_are_there_once);
   tcase_add_test(tc, tracking_takes_part_in_the_callers_transaction);
   tcase_add_test(tc, untracking_drops_the_triggers_and_says_what_is_unsent);
+  tcase_add_test(tc, a_reference_over_more_columns_than_can_be_followed_is_left_to_the_server);
   tcase_add_test(tc, a_table_of_mode_pull_has_no_triggers);
   tcase_add_loop_test(tc, risky_types_are_tracked_with_a_warning, 0, 3);
   tcase_add_test(tc, a_queue_of_the_documented_shape_is_taken_over_with_its_rows);
+  tcase_add_test(tc, a_queue_that_has_some_of_our_columns_gets_the_others);
   tcase_add_test(tc, a_queue_of_another_shape_is_refused_and_left_alone);
   suite_add_tcase(suite, tc);
   return suite;

@@ -166,6 +166,7 @@ static const struct binding {
     {LEADX_BLOB, "\"\\\\x00ff\"", "X'00FF'"},
     {LEADX_BLOB, "\"\\\\x\"", "X''"},
     {LEADX_BLOB, "\"\\\\x0g\"", "'\\x0g'"},
+    {LEADX_BLOB, "\"\\\\x012\"", "'\\x012'"},
     {LEADX_BLOB, "\"text\"", "'text'"},
     {LEADX_UUID, "\"0190\"", "'0190'"},
     {LEADX_DATE, "\"2024-05-01\"", "'2024-05-01'"},
