@@ -31,7 +31,7 @@ endif
 HASH  := \#
 GOALS := $(or $(MAKECMDGOALS),all)
 BUILD_GOALS  := all static install lint audit
-SERVER_GOALS := test tsan demo bench soak hosts fuzz server-up
+SERVER_GOALS := test tsan demo bench soak hosts fuzz coverage mutants server-up
 
 ifneq ($(filter $(SERVER_GOALS),$(GOALS)),)
 FOR_TESTS  := $(if $(filter test hosts,$(GOALS)),--tests)
@@ -176,12 +176,12 @@ version: ## prints the version
 	@echo $(VERSION)
 
 clean: ## removes what was built; running test servers are stopped first
-	@for dir in '$(BUILD)/server' '$(BUILD)/test/server' '$(BUILD)/test/server.2'; do \
+	@for dir in '$(BUILD)/server' '$(BUILD)/test/server' '$(BUILD)/test/server.2' '$(BUILD)/coverage/server' '$(BUILD)'/mutants/server.?; do \
 	  if [ -e "$$dir" ]; then scripts/server.sh down --dir "$$dir" || exit 1; fi; done
 	rm -rf '$(BUILD)' '$(DIST)'
 
 help: ## lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(filter-out %.d,$(MAKEFILE_LIST))
 
 # Products ----------------------------------------------------------------------------
 
@@ -257,6 +257,9 @@ endef
 $(eval $(call test_object,core,FLAGS_CORE))
 $(eval $(call test_object,asan,FLAGS_ASAN))
 $(eval $(call test_object,tsan,FLAGS_TSAN))
+
+include tests/coverage/coverage.mk
+include tests/mutants.mk
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/ext/*.d $(BUILD)/*/tests/*.d $(BUILD)/*/tests/tools/*.d $(BUILD)/*/tests/fuzz/*.d)
 

@@ -2,13 +2,14 @@
 # Runs test programs side by side, each with a real server of its own, and stops
 # those servers whatever happens. `make test` calls it.
 #
-#   scripts/test.sh [--dir DIR] [--suite NAME] PROGRAM...
+#   scripts/test.sh [--dir DIR] [--suite NAME] [--programs] PROGRAM...
 #
 # DIR is the first server's folder (build/test/server), DIR.2 the second one's. The programs find theirs
 # through the variables that `scripts/server.sh env` prints, and the loadable
 # file through LEADX_SO. Check's own variables (CK_RUN_CASE, CK_FORK,
 # CK_VERBOSITY) pass through. LEADX_TEST_SECONDS (3600) is how long one program
-# may take: some ten minutes on two idle cores, and several times that on a busy machine. Beside all but the first run the suites "audit" (scripts/audit.sh on the loadable file), "hosts" (scripts/hosts.sh, those that
+# may take: some ten minutes on two idle cores, and several times that on a busy machine. Unless --programs says not to,
+# beside all but the first run the suites "audit" (scripts/audit.sh on the loadable file), "hosts" (scripts/hosts.sh, those that
 # Debian packages), "map" (the tests that tests/COVERAGE.md names),
 # "sim" (the simulation against that server; LEADX_SIM is the program) and, last, "readme": README.md.
 set -euo pipefail
@@ -21,6 +22,7 @@ exec </dev/null
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 dir=$here/../build/test/server
 suite=
+scripts=yes
 programs=()
 verdicts=()
 failed=0
@@ -40,6 +42,7 @@ parse() {
       if [ "$1" = --dir ]; then dir=$2; else suite=$2; fi
       shift
       ;;
+    --programs) scripts= ;;
     -*) usage ;;
     *) programs+=("$1") ;;
     esac
@@ -155,6 +158,15 @@ run_readme() {
   verdicts+=("$line")
 }
 
+# What is no test program, or the one of them that --suite names.
+run_scripts() {
+  case $suite in '' | audit) run_script audit "$here/audit.sh" "${LEADX_SO:-$here/../dist/leadx.so}" ;; esac
+  case $suite in '' | hosts) run_script hosts "$here/hosts.sh" --apt ;; esac
+  case $suite in '' | sim) [ -z "${LEADX_SIM-}" ] || run_simulation ;; esac
+  case $suite in '' | map) run_script map "$here/coverage_map.sh" ;; esac
+  case $suite in '' | readme) run_readme ;; esac
+}
+
 main() {
   parse "$@"
   trap clean_up EXIT
@@ -172,11 +184,7 @@ main() {
     follow_program 0
     ;;
   esac
-  case $suite in '' | audit) run_script audit "$here/audit.sh" "${LEADX_SO:-$here/../dist/leadx.so}" ;; esac
-  case $suite in '' | hosts) run_script hosts "$here/hosts.sh" --apt ;; esac
-  case $suite in '' | sim) [ -z "${LEADX_SIM-}" ] || run_simulation ;; esac
-  case $suite in '' | map) run_script map "$here/coverage_map.sh" ;; esac
-  case $suite in '' | readme) run_readme ;; esac
+  [ -z "$scripts" ] || run_scripts
   for i in "${!running[@]}"; do follow_program "$i"; done
   printf '\n'
   printf '%s\n' "${verdicts[@]}"

@@ -1,6 +1,7 @@
 /* What the SQL functions refuse: the text says who, what and what to do instead, and nothing is changed. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "suites.h"
 #include "tracked.h"
@@ -69,11 +70,33 @@ START_TEST(what_is_enqueued_by_hand_is_queued_under_the_id_that_is_answered) {
 }
 END_TEST
 
+int sqlite3_leadx_init(sqlite3 *handle, char **error, const void *api);
+
+START_TEST(a_file_that_cannot_be_written_is_not_tracked_and_the_advice_is_to_open_it_for_writing) {
+  sqlite3 *reader = NULL;
+  char *error = NULL;
+  tracked_run(&file, "VACUUM INTO '%s.bare'", file.path);
+  char *path = sqlite3_mprintf("%s.bare", file.path);
+  ck_assert_int_eq(sqlite3_open(path, &reader), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_exec(reader, "DROP TABLE leadx_settings; DROP TABLE leadx_tables", NULL, NULL, NULL), SQLITE_OK);
+  sqlite3_close(reader);
+  ck_assert_int_eq(sqlite3_open_v2(path, &reader, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_leadx_init(reader, NULL, NULL), SQLITE_OK);
+  ck_assert_int_ne(sqlite3_exec(reader, "SELECT leadx_track('notes')", NULL, NULL, &error), SQLITE_OK);
+  ck_assert_str_eq(error, "leadx_track: the database is read-only; open it for writing");
+  sqlite3_free(error);
+  ck_assert_int_eq(sqlite3_close(reader), SQLITE_OK);
+  unlink(path);
+  sqlite3_free(path);
+}
+END_TEST
+
 Suite *test_func_suite(void) {
   Suite *suite = suite_create("func");
   TCase *tcase = tcase_create("arguments");
   tcase_add_checked_fixture(tcase, set_up, tear_down);
   tcase_add_loop_test(tcase, what_cannot_be_done_is_refused_whole_with_the_reason, 0, COUNT(refusals));
+  tcase_add_test(tcase, a_file_that_cannot_be_written_is_not_tracked_and_the_advice_is_to_open_it_for_writing);
   tcase_add_test(tcase, what_is_enqueued_by_hand_is_queued_under_the_id_that_is_answered);
   suite_add_tcase(suite, tcase);
   return suite;
