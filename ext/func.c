@@ -549,7 +549,9 @@ const leadx_function leadx_functions[] = {
      "compares keys and versions with the server and repairs what a cursor cannot see: deleted, hidden and revealed rows, a restored server"},
     {"leadx_resolve", 2, 3, "conflict, choice [, json]",
      "decides an open conflict: `'client'`, `'server'` or `'merge'` with the final values of the contested columns"},
-    {"leadx_step", 0, 1, "[options]", "one request of a sync; call it while `more` is true, e.g. for a progress bar"},
+    {"leadx_step", 0, 1, "[options]",
+     "one request of a sync; call it while `more` is true, e.g. for a progress bar: `done` of `total` rows of this phase. The total of a first pull "
+     "is the server's estimate and is put right as pages come"},
     {"leadx_enqueue", 4, 4, "entity_type, entity_id, action, payload", "queues a change by hand; returns the queue id"},
     {"leadx_retry", 0, 1, "[id]", "FAILED and waiting rows (all, or one) are tried again at the next sync"},
     {"leadx_discard", 1, 1, "id", "drops one unsent change"},
