@@ -355,6 +355,34 @@ START_TEST(an_edit_that_changes_nothing_but_the_kind_of_a_value_is_found) {
 }
 END_TEST
 
+/* What a column that came later holds is known once it was sent, and found again only when it is edited. */
+START_TEST(a_column_that_came_later_is_known_once_its_value_was_sent) {
+  track_notes();
+  tracked_run(&file, "ALTER TABLE notes ADD COLUMN extra TEXT; UPDATE notes SET extra = 'e' WHERE id = 'a'");
+  tracked_look(&file, "notes");
+  expect_queue("UPDATE a");
+  tracked_sent(&file, "notes");
+  tracked_run(&file, "DROP TRIGGER leadx_notes_update");
+  tracked_look(&file, "notes");
+  expect_queue("");
+  tracked_run(&file, "DROP TRIGGER leadx_notes_update; UPDATE notes SET extra = 'f' WHERE id = 'b'");
+  tracked_look(&file, "notes");
+  expect_queue("UPDATE b");
+}
+END_TEST
+
+/* Without recursive triggers no trigger sees the row that REPLACE removes over another unique column. */
+START_TEST(a_row_that_was_replaced_over_another_unique_column_is_missed_by_the_next_look) {
+  tracked_run(&file, "CREATE TABLE codes(id TEXT PRIMARY KEY NOT NULL, code TEXT UNIQUE); SELECT leadx_track('codes'); INSERT INTO codes VALUES('a', '1'), ('b', '2')");
+  tracked_sent(&file, "codes");
+  tracked_run(&file, "INSERT OR REPLACE INTO codes VALUES('c', '1')");
+  tracked_look(&file, "codes");
+  expect_queue("CREATE c, DELETE a");
+  tracked_look(&file, "codes");
+  expect_queue("CREATE c, DELETE a");
+}
+END_TEST
+
 /* What was noted of other columns says nothing about these, so nothing is invented. */
 START_TEST(a_note_about_other_columns_invents_no_edit) {
   track_notes();
@@ -478,6 +506,8 @@ Suite *test_capture_suite(void) {
   tcase_add_test(shape, an_edit_that_changes_nothing_but_the_kind_of_a_value_is_found);
   tcase_add_loop_test(shape, a_column_of_any_name_is_captured_under_it, 0, sizeof odd_names / sizeof odd_names[0]);
   tcase_add_test(shape, an_empty_uuid_is_null_whatever_the_column_says);
+  tcase_add_test(shape, a_column_that_came_later_is_known_once_its_value_was_sent);
+  tcase_add_test(shape, a_row_that_was_replaced_over_another_unique_column_is_missed_by_the_next_look);
   tcase_add_test(shape, a_note_about_other_columns_invents_no_edit);
   tcase_add_loop_test(shape, a_column_that_a_rebuild_dropped_or_filled_does_not_hide_an_edit, 0, 2);
   tcase_add_test(shape, a_renamed_table_is_said_and_its_entity_taken_over);

@@ -376,6 +376,47 @@ START_TEST(what_the_server_made_of_a_pushed_row_waits_until_it_fits) {
 }
 END_TEST
 
+static void answer_null(void *ctx, leadx_request *req) {
+  (void)ctx;
+  char *at = req->answer ? strstr(req->answer, "\"one\"") : NULL;
+  if (at && strcmp(req->method, "POST") == 0) memcpy(at, "null ", 5);
+}
+
+/* The server has nothing where the local column must have something: that column keeps what it has, the others get the server's. */
+START_TEST(a_null_in_the_answer_to_a_push_keeps_no_other_column_from_its_value) {
+  device_run(&device, "CREATE TABLE filled(id TEXT PRIMARY KEY NOT NULL, body TEXT NOT NULL, updated_at TEXT); SELECT leadx_track('filled');"
+                      "INSERT INTO filled(id, body) VALUES ('f', 'one')");
+  model.after = answer_null;
+  ck_assert_str_eq(device_sync(&device), "ok");
+  expect("SELECT body || (updated_at IS NOT NULL) FROM filled", "one1");
+  expect("SELECT count(*) FROM leadx_parked", "0");
+}
+END_TEST
+
+/* An application's trigger that rolls everything back takes what came before along. What comes behind it must not go into
+** the file as if the application had written it. 1: foreign keys are off. */
+START_TEST(a_trigger_that_rolls_back_a_removal_ends_the_pull_and_nothing_is_captured) {
+  leadx_sync_options options = {.who = "leadx_pull", .without_push = 1, .with_pull = 1, .request_budget = -1};
+  if (_i) device_run(&device, "PRAGMA foreign_keys = OFF");
+  device_run(&device, "CREATE TABLE gone(id TEXT PRIMARY KEY NOT NULL, v TEXT, updated_at TEXT); SELECT leadx_track('gone', '{\"soft_delete\":\"deleted\"}');"
+                      "CREATE TRIGGER keeps BEFORE DELETE ON gone BEGIN SELECT RAISE(ROLLBACK, 'never'); END");
+  for (int deleted = 0; deleted < 2; deleted++) {
+    put("gone", "{\"id\":\"a\",\"v\":\"1\",\"deleted\":false}");
+    put("gone", deleted ? "{\"id\":\"b\",\"v\":\"1\",\"deleted\":true}" : "{\"id\":\"b\",\"v\":\"1\",\"deleted\":false}");
+    put("gone", deleted ? "{\"id\":\"c\",\"v\":\"2\",\"deleted\":false}" : "{\"id\":\"c\",\"v\":\"1\",\"deleted\":false}");
+    if (deleted) ck_assert_ptr_null(device_sync_with(&device, options));
+    else pull();
+  }
+  expect("SELECT group_concat(id || v) FROM (SELECT * FROM gone ORDER BY id)", "a1,b1,c1");
+  ck_assert_int_eq(queued(), 0);
+  expect("SELECT count(*) FROM leadx_applying", "0");
+  device_run(&device, "DROP TRIGGER keeps");
+  pull();
+  expect("SELECT group_concat(id || v) FROM (SELECT * FROM gone ORDER BY id)", "a1,c2");
+  ck_assert_int_eq(queued(), 0);
+}
+END_TEST
+
 START_TEST(values_arrive_exactly) {
   device_run(&device,
              "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, i INTEGER, r REAL, d DECIMAL, b BLOB, j JSON, o BOOLEAN, s TEXT, e INTEGER, updated_at TEXT);"
@@ -552,6 +593,8 @@ Suite *test_intake_suite(void) {
   tcase_add_test(tcase, a_soft_delete_marks_the_local_row_or_removes_it);
   tcase_add_test(tcase, rows_of_one_answer_may_have_other_members_in_another_order);
   tcase_add_test(tcase, what_the_server_made_of_a_pushed_row_waits_until_it_fits);
+  tcase_add_test(tcase, a_null_in_the_answer_to_a_push_keeps_no_other_column_from_its_value);
+  tcase_add_loop_test(tcase, a_trigger_that_rolls_back_a_removal_ends_the_pull_and_nothing_is_captured, 0, 2);
   tcase_add_test(tcase, a_mark_that_is_false_is_none);
   tcase_add_test(tcase, a_row_that_was_softly_deleted_here_does_not_come_back);
   tcase_add_test(tcase, keys_of_several_columns_and_integer_keys_meet_their_rows);
