@@ -49,9 +49,8 @@ static int is_whole(const leadx_change *change) {
 
 /* Which columns of the server's row the local row does not have yet, as text of '0' and '1'. What the local row has is
 ** known only if all of it was queued. */
-static char *differing_columns(const leadx_change *change, const leadx_slice *values, int *count) {
+static char *differing_columns(const leadx_change *change, int whole, const leadx_slice *values, int *count) {
   const leadx_table *table = change->table;
-  int whole = is_whole(change);
   char *mask = sqlite3_malloc64((size_t)table->ncolumns + 1);
   if (!mask) return NULL;
   *count = 0;
@@ -129,9 +128,9 @@ static int bind_queued(sqlite3_stmt *stmt, int parameter, leadx_type type, leadx
   return leadx_wire_lend(stmt, parameter, is_string ? LEADX_TEXT : LEADX_INTEGER, value);
 }
 
-static int bind_all_queued(sqlite3_stmt *stmt, const leadx_change *change) {
+static int bind_all_queued(sqlite3_stmt *stmt, const leadx_change *change, int whole) {
   const leadx_table *table = change->table;
-  int rc = sqlite3_bind_int(stmt, IS_WHOLE_PARAMETER, is_whole(change));
+  int rc = sqlite3_bind_int(stmt, IS_WHOLE_PARAMETER, whole);
   for (int i = 0; i < table->ncolumns && rc == SQLITE_OK; i++) {
     const leadx_field *field = leadx_change_field(change, i);
     if (field && field->value.n) rc = bind_queued(stmt, KEY_PARAMETER + table->nkey + i, table->columns[i].type, field->value);
@@ -161,20 +160,20 @@ static int write_back_values(leadx_db *db, leadx_apply *apply, const leadx_chang
                              leadx_err *err) {
   leadx_table *table = change->table;
   int64_t later = 1;
-  int count = 0;
+  int count = 0, whole = is_whole(change);
   *written = 1;
-  char *mask = differing_columns(change, values, &count);
+  char *mask = differing_columns(change, whole, values, &count);
   if (!mask) return leadx_err_nomem(err);
   if (count == 0 && !table->pending) {
     sqlite3_free(mask);
     return SQLITE_OK;
   }
   sqlite3_stmt *stmt = write_back_statement(db, apply, table, mask, err);
-  if (!stmt || (!is_whole(change) && has_unsent(db, table, change->key, &later, err) != SQLITE_OK)) return err->rc;
+  if (!stmt || (!whole && has_unsent(db, table, change->key, &later, err) != SQLITE_OK)) return err->rc;
   int rc = sqlite3_bind_text(stmt, PAYLOAD_PARAMETER, change->newest_payload, -1, SQLITE_STATIC);
   if (rc == SQLITE_OK) rc = sqlite3_bind_int(stmt, ANYWAY_PARAMETER, !later);
   if (rc == SQLITE_OK) rc = leadx_table_bind_key(table, stmt, KEY_PARAMETER, change->key);
-  if (rc == SQLITE_OK) rc = bind_all_queued(stmt, change);
+  if (rc == SQLITE_OK) rc = bind_all_queued(stmt, change, whole);
   if (rc == SQLITE_OK) rc = bind_columns(stmt, table, apply->columns, values);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
   *written = sqlite3_changes(db->handle) > 0;

@@ -9,8 +9,6 @@
 
 /* How often a connection looks whether another one's refresh is done. */
 #define LOOK_MS 20
-/* libcurl's code for a request that took too long. */
-#define CURL_TIMED_OUT 28
 
 void leadx_auth_init(leadx_auth *auth, leadx_ctx *ctx, leadx_transport *transport, leadx_credentials *credentials, leadx_target *target) {
   memset(auth, 0, sizeof *auth);
@@ -226,7 +224,7 @@ static int is_same_request(const leadx_request *a, const leadx_request *b) {
 static leadx_request *take_ahead(leadx_auth *auth, const leadx_request *request) {
   if (!auth->ahead || !is_same_request(auth->ahead, request)) return NULL;
   leadx_request *done = receive_ahead(auth);
-  if (done->net != LEADX_NET_OFFLINE || done->curl_code != CURL_TIMED_OUT) return done;
+  if (!leadx_request_timed_out(done)) return done;
   drop_ahead(auth, done);
   return NULL;
 }

@@ -17,6 +17,11 @@ leadx_request *leadx_request_new(const char *method) {
   return req;
 }
 
+/* libcurl's code for it. */
+#define TIMED_OUT 28
+
+int leadx_request_timed_out(const leadx_request *req) { return req->net == LEADX_NET_OFFLINE && req->curl_code == TIMED_OUT; }
+
 static int is_token(const char *name) {
   const char *z = name;
   for (; *z; z++) {

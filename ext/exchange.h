@@ -47,6 +47,9 @@ leadx_request *leadx_request_new(const char *method);   /* NULL when out of memo
 int leadx_request_header(leadx_request *req, const char *name, const char *value);
 void leadx_request_free(leadx_request *req);            /* accepts NULL; wipes headers before freeing */
 
+/* Was there no answer because it took too long? */
+int leadx_request_timed_out(const leadx_request *req);
+
 /* Copies text of the network: what is not printable ASCII becomes '?', what is too long is cut. */
 void leadx_exchange_copy(char *out, size_t nout, const char *text, size_t n);
 

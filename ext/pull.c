@@ -55,7 +55,7 @@ void leadx_pull_stop(leadx_run *run, const leadx_verdict *verdict, const leadx_r
 
 int leadx_pull_is_too_much(const leadx_request *done, leadx_class class_) {
   return class_ == LEADX_CLASS_SHRINK || done->net == LEADX_NET_TOO_LARGE ||
-         (done->net == LEADX_NET_OFFLINE && done->curl_code == 28 && done->bytes_in > 0);
+         (leadx_request_timed_out(done) && done->bytes_in > 0);
 }
 
 leadx_request *leadx_pull_exchange(leadx_run *run, leadx_request *request, int wants_array, leadx_verdict *verdict, leadx_err *err) {

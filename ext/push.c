@@ -170,7 +170,7 @@ static void adapt_batch(leadx_push *push, const leadx_job *job, leadx_class clas
   int most = most_rows(push);
   if (job->kind != LEADX_JOB_CREATE && job->kind != LEADX_JOB_CALL) return;
   if (class_ == LEADX_CLASS_OK && job->n >= push->batch && ms < QUICK_MS) push->batch *= 2;
-  if (class_ == LEADX_CLASS_SHRINK || (class_ == LEADX_CLASS_OFFLINE && job->request->curl_code == 28)) push->batch /= 2;
+  if (class_ == LEADX_CLASS_SHRINK || leadx_request_timed_out(job->request)) push->batch /= 2;
   if (push->batch > most) push->batch = most;
   if (push->batch < 1) push->batch = 1;
   leadx_session_set_batch(push->run->ctx->session, push->batch);
