@@ -80,13 +80,14 @@ FLAGS_ASAN := $(DIALECT) -O1 -g $(SANITIZE) $(WARN) $(INCLUDES) -DSQLITE_CORE
 THREADS    := -fsanitize=thread -fno-omit-frame-pointer
 FLAGS_TSAN := $(DIALECT) -O1 -g $(THREADS) $(WARN) $(INCLUDES) -DSQLITE_CORE
 # Check's own macros convert between signed and unsigned.
-FLAGS_TEST := -Itests $(TEST_CFLAGS) -Wno-conversion -Wno-sign-conversion
+FLAGS_TEST := -Itests/rig -Itests $(TEST_CFLAGS) -Wno-conversion -Wno-sign-conversion
 
 # Files ---------------------------------------------------------------------------
 
-SOURCES  := $(wildcard ext/*.c)
-TESTS    := $(wildcard tests/*.c tests/fuzz/fuzz_*.c)
-SQL      := $(wildcard sql/*.sql sql/server/*.sql)
+SOURCES  := $(wildcard ext/*.c ext/*/*.c)
+TEST_FILES := $(wildcard tests/*/test_*.c tests/unit/*/test_*.c)
+TESTS    := $(wildcard tests/rig/*.c tests/fuzz/fuzz_*.c) $(filter-out tests/rig/%,$(TEST_FILES))
+SQL      := $(wildcard sql/*/*.sql)
 OBJ_PIC  := $(SOURCES:%.c=$(BUILD)/pic/%.o) $(BUILD)/pic/sql_text.o
 OBJ_CORE := $(SOURCES:%.c=$(BUILD)/core/%.o) $(BUILD)/core/sql_text.o
 OBJ_ASAN := $(SOURCES:%.c=$(BUILD)/asan/%.o) $(BUILD)/asan/sql_text.o
@@ -110,9 +111,9 @@ TEST_THREADS := $(BUILD)/test/leadx_test_tsan
 INSTALLED := $(DESTDIR)$(PREFIX)/lib/sqlite3/leadx.so
 
 # Suites run bottom layer first, so that the first failure is nearest to its cause.
-# One that is not named here runs last; tests/test_NAME.c is all that a new one needs.
+# One that is not named here runs last; a file test_NAME.c in a folder of tests/ is all that a new one needs.
 SUITE_ORDER   := harness err clock json doc conflict address http http_faults rest db settings session schema capture queue plan push sync func load server
-SUITES_FOUND  := $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
+SUITES_FOUND  := $(patsubst test_%.c,%,$(notdir $(TEST_FILES)))
 SUITES        := $(filter $(SUITES_FOUND),$(SUITE_ORDER)) $(filter-out $(SUITE_ORDER),$(SUITES_FOUND))
 
 include tests/sim/sim.mk
@@ -160,7 +161,7 @@ fuzz: $(FUZZERS) ## feeds random answers, texts and files to the parsers; ARGS='
 lint: $(BUILD)/gen/sql_text.h ## cppcheck, clang-tidy and shellcheck
 	@scripts/lint.sh $(FLAGS_PIC)
 
-audit: $(SO) ## checks what the built file exports, calls and is hardened with, and the layers of ext/
+audit: $(SO) ## checks what the built file exports, calls and is hardened with, and the rooms of ext/
 	@scripts/audit.sh $(SO)
 
 deps: ## installs what building and testing needs
@@ -212,12 +213,12 @@ $(TEST_THREADS): $(OBJ_TSAN) $(TEST_TSAN)
 	$(Q)$(CC) $(THREADS) $(LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS) -pthread
 
 # A tool puts its own send() and recv() before those that libcurl would find.
-$(TOOLS): $(BUILD)/test/%: $(BUILD)/core/tests/tools/%.o $(BUILD)/core/tests/shim_vfs.o
+$(TOOLS): $(BUILD)/test/%: $(BUILD)/core/tests/tools/%.o $(BUILD)/core/tests/rig/shim_vfs.o
 	@mkdir -p $(@D)
 	@echo '  LD  $@'
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -rdynamic -o $@ $^ $(TEST_LIBS) -ldl -pthread
 
-$(TOOLS_SAN): $(BUILD)/test/%_asan: $(BUILD)/asan/tests/tools/%.o $(BUILD)/asan/tests/shim_vfs.o $(OBJ_ASAN)
+$(TOOLS_SAN): $(BUILD)/test/%_asan: $(BUILD)/asan/tests/tools/%.o $(BUILD)/asan/tests/rig/shim_vfs.o $(OBJ_ASAN)
 	@mkdir -p $(@D)
 	@echo '  LD  $@'
 	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) -rdynamic -o $@ $^ $(LIBS) $(TEST_LIBS) -ldl -pthread
@@ -258,10 +259,10 @@ $(eval $(call test_object,core,FLAGS_CORE))
 $(eval $(call test_object,asan,FLAGS_ASAN))
 $(eval $(call test_object,tsan,FLAGS_TSAN))
 
-include tests/coverage/coverage.mk
-include tests/mutants.mk
+include tests/quality/coverage.mk
+include tests/quality/mutants.mk
 
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/ext/*.d $(BUILD)/*/tests/*.d $(BUILD)/*/tests/tools/*.d $(BUILD)/*/tests/fuzz/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/ext/*.d $(BUILD)/*/ext/*/*.d $(BUILD)/*/tests/*/*.d $(BUILD)/*/tests/unit/*/*.d)
 
 # Generated -----------------------------------------------------------------------------
 
@@ -270,7 +271,7 @@ include tests/mutants.mk
 replace = if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
 
 # The folder is a prerequisite because a file that was removed changes nothing else.
-$(BUILD)/gen/sql_text.%: scripts/embed_sql.awk sql sql/server $(SQL)
+$(BUILD)/gen/sql_text.%: scripts/embed_sql.awk $(wildcard sql sql/*) $(SQL)
 	@mkdir -p $(@D)
 	@awk -v part=$* -f scripts/embed_sql.awk $(SQL) >$@.new
 	@$(replace)

@@ -2,9 +2,9 @@
 ** functions and tables. Loading creates nothing in the file and sends nothing. */
 #include <string.h>
 
-#include "ctx.h"
-#include "func.h"
-#include "vtab.h"
+#include "session/ctx.h"
+#include "api/func.h"
+#include "api/vtab.h"
 
 #ifndef SQLITE_CORE
 SQLITE_EXTENSION_INIT1

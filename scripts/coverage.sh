@@ -5,7 +5,7 @@
 #   scripts/coverage.sh PROGRAM [SUITE]
 #
 # Prints a table. Beside PROGRAM's folder, in build/coverage, are uncovered.txt, the lines that nothing ran, each with its
-# function, and index.html, the sources with their branches. tests/UNCOVERED.md says why nothing runs them, and what is
+# function, and index.html, the sources with their branches. tests/quality/UNCOVERED.md says why nothing runs them, and what is
 # missing there is named. Exit 1 when a test failed or the whole of ext/ misses a goal; of one suite nothing but its tests is asked.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -67,7 +67,7 @@ uncovered() {
 # Functions with a line that nothing ran and no reason for it.
 unexplained() {
   awk '{ sub(/:.*/, "", $1); sub(/:$/, "", $2); print $1, $2 }' "$out/uncovered.txt" | sort -u | while read -r file name; do
-    grep -qF "\`$name\`" tests/UNCOVERED.md || printf '%s: %s has lines that nothing ran, and tests/UNCOVERED.md does not say why\n' "$file" "$name"
+    grep -qF "\`$name\`" tests/quality/UNCOVERED.md || printf '%s: %s has lines that nothing ran, and tests/quality/UNCOVERED.md does not say why\n' "$file" "$name"
   done
 }
 

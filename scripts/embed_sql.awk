@@ -1,7 +1,7 @@
 # Turns SQL files into C: one enum member and one string literal per named entry.
 #
-#   awk -v part=h -f scripts/embed_sql.awk sql/*.sql sql/server/*.sql >build/gen/sql_text.h
-#   awk -v part=c -f scripts/embed_sql.awk sql/*.sql sql/server/*.sql >build/gen/sql_text.c
+#   awk -v part=h -f scripts/embed_sql.awk sql/*/*.sql >build/gen/sql_text.h
+#   awk -v part=c -f scripts/embed_sql.awk sql/*/*.sql >build/gen/sql_text.c
 #
 # An entry begins with a line "-- name: queue_claim" and ends before the next
 # such line or with the file. Blank lines and comment lines at its beginning

@@ -37,7 +37,7 @@ reading_flags() {
 for tool in cppcheck clang-tidy shellcheck; do need "$tool"; done
 mapfile -t flags < <(reading_flags "$@")
 shopt -s nullglob
-sources=(ext/*.c)
+sources=(ext/*.c ext/*/*.c)
 shell_files=(scripts/*.sh scripts/*/*.sh .ci/run)
 
 # Macros named on the command line make cppcheck look at that one configuration,

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Do the tests notice when the code is wrong? Builds the test program once for each mutant of tests/mutants.txt and runs
+# Do the tests notice when the code is wrong? Builds the test program once for each mutant of tests/quality/mutants.txt and runs
 # the suites that have to fail. `make mutants` builds what is needed and calls this.
 #
 #   scripts/mutants.sh FOLDER [WORD...]
@@ -25,7 +25,7 @@ export CK_DEFAULT_TIMEOUT=${CK_DEFAULT_TIMEOUT:-60} LC_ALL=C.UTF-8
 make_sources() {
   rm -rf "$folder"/[0-9]*
   awk -v folder="$folder" -v words="${words[*]}" '
-    function wrong(message) { printf "tests/mutants.txt:%d: %s\n", FNR, message >"/dev/stderr"; failed = 1 }
+    function wrong(message) { printf "tests/quality/mutants.txt:%d: %s\n", FNR, message >"/dev/stderr"; failed = 1 }
     function read_file(name,  line, text) {
       if (name in texts) return texts[name]
       while ((getline line <name) > 0) text = text line "\n"
@@ -59,7 +59,7 @@ make_sources() {
     /^- / { text = substr($0, 3); next }
     /^\+/ { if (file == "" || text == "") wrong("a file, suites and a text come first"); else make(substr($0, 3)); text = ""; next }
     { wrong("neither a file, nor - text, nor + text") }
-    END { exit failed }' tests/mutants.txt
+    END { exit failed }' tests/quality/mutants.txt
 }
 
 # link PLACE [MUTANT]: the program, which is linked with leadx, and the loadable file that some suites load instead.

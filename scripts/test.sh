@@ -10,7 +10,7 @@
 # CK_VERBOSITY) pass through. LEADX_TEST_SECONDS (3600) is how long one program
 # may take: some ten minutes on two idle cores, and several times that on a busy machine. Unless --programs says not to,
 # beside all but the first run the suites "audit" (scripts/audit.sh on the loadable file), "hosts" (scripts/hosts.sh, those that
-# Debian packages), "map" (the tests that tests/COVERAGE.md names),
+# Debian packages), "map" (the tests that tests/quality/COVERAGE.md names),
 # "sim" (the simulation against that server; LEADX_SIM is the program) and, last, "readme": README.md.
 set -euo pipefail
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "func.h"
-#include "settings.h"
+#include "api/func.h"
+#include "store/settings.h"
 
 int sqlite3_leadx_init(sqlite3 *handle, char **error, const void *api);
 

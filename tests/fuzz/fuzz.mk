@@ -4,7 +4,7 @@
 FUZZ_CC      ?= clang
 FUZZ_TARGETS := $(filter-out db,$(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
 FUZZERS      := $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
-FUZZ_SOURCES := $(SOURCES) $(BUILD)/gen/sql_text.c tests/fake_transport.c $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_SOURCES := $(SOURCES) $(BUILD)/gen/sql_text.c tests/rig/fake_transport.c $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_OBJ     := $(FUZZ_SOURCES:$(BUILD)/gen/%=gen/%)
 FUZZ_OBJ     := $(FUZZ_OBJ:%.c=$(BUILD)/fuzz/o/%.o)
 FLAGS_FUZZ   := $(DIALECT) -O1 -g $(SANITIZE) -fsanitize=fuzzer-no-link -Wall -Wextra $(INCLUDES) -DSQLITE_CORE
@@ -18,7 +18,7 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(FUZZ_OBJ) tests/fuzz/driver.c
 $(BUILD)/fuzz/o/%.o: %.c $(BUILD)/flags | $(GENERATED)
 	@mkdir -p $(@D)
 	@echo '  CC  $@'
-	$(Q)$(FUZZ_CC) $(FLAGS_FUZZ) -Itests -MMD -MP -c -o $@ $<
+	$(Q)$(FUZZ_CC) $(FLAGS_FUZZ) -Itests/rig -MMD -MP -c -o $@ $<
 $(BUILD)/fuzz/o/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/flags | $(GENERATED)
 	@mkdir -p $(@D)
 	@echo '  CC  $@'

@@ -7,10 +7,10 @@
 
 #include <string.h>
 
-#include "http.h"
-#include "rest.h"
-#include "session.h"
-#include "settings.h"
+#include "http/http.h"
+#include "rest/rest.h"
+#include "session/session.h"
+#include "store/settings.h"
 
 static int starts(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
 
@@ -40,14 +40,14 @@ static void check_url(const char *url) {
 }
 
 static void check_header(const char *value) {
-  leadx_request *req = leadx_request_new("GET");
-  if (leadx_request_header(req, "apikey", value) == SQLITE_OK) {
+  leadx_request *req = leadx_spell_new("GET");
+  if (leadx_spell_header(req, "apikey", value) == SQLITE_OK) {
     FUZZ_CHECK(req->nheaders == 1 && !strpbrk(req->headers[0], "\r\n"), "%s", req->headers[0]);
   } else {
     FUZZ_CHECK(!leadx_rest_header_safe(value), "a safe value is refused: %s", value);
   }
   if (leadx_rest_header_safe(value)) check_bytes(value);
-  leadx_request_free(req);
+  leadx_spell_free(req);
 }
 
 /* Configures a session of no file and looks at what it would send. */

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "../fake_transport.h"
-#include "sync.h"
+#include "fake_transport.h"
+#include "sync/sync.h"
 
 #define ROOT "https://fuzz.example/rest/v1/"
 #define MAX_SQL 4000

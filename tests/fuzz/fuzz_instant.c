@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "clock.h"
+#include "base/clock.h"
 
 #define DATE "^([0-9]{4,6})-([0-9]{2})-([0-9]{2})"
 #define TIME "([Tt ]([0-9]{2}):([0-9]{2})(:([0-9]{2})([.]([0-9]{1,9}))?)?( ?([Zz]|([+-])([0-9]{2})(:?([0-9]{2}))?))?)?$"

@@ -7,9 +7,9 @@
 
 #include <string.h>
 
-#include "plan.h"
-#include "request.h"
-#include "rest.h"
+#include "push/plan.h"
+#include "push/spell.h"
+#include "rest/rest.h"
 
 #define ROOT "https://fuzz.example/rest/v1"
 
@@ -28,19 +28,19 @@ static void check_request(leadx_request *req, const leadx_table *table) {
     FUZZ_CHECK(!fault, "%s: %s", fault, req->body);
   }
   sqlite3_free(own);
-  leadx_request_free(req);
+  leadx_spell_free(req);
 }
 
 static void build(leadx_change *change) {
   leadx_err err = {0};
   leadx_change *one[] = {change};
-  check_request(leadx_request_fetch(&target, one, 1, &err), change->table);
+  check_request(leadx_spell_fetch(&target, one, 1, &err), change->table);
   if (change->action == LEADX_CREATE) {
-    check_request(leadx_request_create(&target, one, 1, 0, &err), change->table);
+    check_request(leadx_spell_create(&target, one, 1, 0, &err), change->table);
   } else if (change->action == LEADX_UPDATE || (change->action == LEADX_DELETE && change->table->soft_delete)) {
-    check_request(leadx_request_update(&target, change, &err), change->table);
+    check_request(leadx_spell_update(&target, change, &err), change->table);
   } else if (change->action == LEADX_DELETE) {
-    check_request(leadx_request_delete(&target, change, &err), change->table);
+    check_request(leadx_spell_delete(&target, change, &err), change->table);
   }
 }
 

@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-#include "json.h"
-#include "session.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "session/session.h"
 #include "sim.h"
 
 int sqlite3_leadx_init(sqlite3 *db, char **error, const sqlite3_api_routines *api);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json.h"
+#include "base/json.h"
 #include "sim.h"
 
 enum { MAX_CONDITIONS = 128, MAX_BODY_ROWS = 64 };

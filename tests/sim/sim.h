@@ -18,10 +18,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "ctx.h"
-#include "http.h"
-#include "session.h"
-#include "sync.h"
+#include "session/ctx.h"
+#include "http/http.h"
+#include "session/session.h"
+#include "sync/sync.h"
 
 enum { CUSTOMERS, PIPELINES, NTABLES };
 enum { MAX_DEVICES = 8, MAX_ROWS = 400, MAX_COLUMNS = 4, MAX_QUEUE = 4096, KEPT_STATEMENTS = 128, VALUE_BYTES = 40, ID_BYTES = 37 };

@@ -24,7 +24,7 @@ $(BUILD)/test/sim/$(1): $(OBJ_CORE) $(SIM_OBJ) $(filter tests/sim/mutants/$(1).%
 	@mkdir -p $$@.d
 	@echo '  MUT $$@'
 	@for s in $(call sim_sources,$(1)); do \
-	  from=ext/$$$$s.c; [ -f $$$$from ] || from=$(BUILD)/gen/$$$$s.c; \
+	  from=$$$$(echo ext/*/$$$$s.c); [ -f $$$$from ] || from=$(BUILD)/gen/$$$$s.c; \
 	  sed -E -f tests/sim/mutants/$(1).$$$$s.sed $$$$from >$$@.d/$$$$s.c || exit 1; \
 	  if cmp -s $$$$from $$@.d/$$$$s.c; then echo "mutant $(1) does not apply to $$$$from" >&2; exit 1; fi; \
 	  $(CC) $(FLAGS_CORE) -w -c -o $$@.d/$$$$s.o $$@.d/$$$$s.c || exit 1; done

@@ -1,0 +1,270 @@
+/* Pages of the server's function leadx_pull(). See pulling.h.
+**
+** The server ends a page before the oldest stamp that a transaction still open can give, so the next pull goes on exactly
+** where the last one ended. Its cursor is kept to the letter, and saved with the last rows of its page; a crash in between
+** fetches that page again. The plain place moves along, for a pull that has to do without the function.
+**
+** Deleted rows come as tombstones behind a place of their own inside the same cursor. What was never pulled this way
+** begins with the tombstones since the oldest version known here: only a row that is known here can be missed here.
+*/
+#include <string.h>
+
+#include "push/change.h"
+#include "base/clock.h"
+#include "run/discover.h"
+#include "pull/pulling.h"
+#include "push/rpc.h"
+#include "store/settings.h"
+
+/* ---- where to begin ---- */
+
+static const char *user_of(const leadx_run *run) { return run->user ? run->user : ""; }
+
+static void append_member(sqlite3_str *out, const char *name, leadx_slice value) {
+  sqlite3_str_appendf(out, "%s\"%s\":%.*s", sqlite3_str_length(out) > 1 ? "," : "", name, (int)value.n, value.z);
+}
+
+/* The place among the deleted rows alone, out of a stored cursor. */
+static char *keep_gone(leadx_slice cursor, leadx_err *err) {
+  leadx_slice at = leadx_json_member(cursor, "gone_at"), id = leadx_json_member(cursor, "gone_id");
+  sqlite3_str *out = sqlite3_str_new(NULL);
+  sqlite3_str_appendall(out, "{");
+  if (at.n) append_member(out, "gone_at", at);
+  if (at.n && id.n) append_member(out, "gone_id", id);
+  sqlite3_str_appendall(out, "}");
+  return leadx_db_finish(out, err);
+}
+
+/* Takes a stored cursor: as it is, or, when the columns have changed and the rows are fetched again, without their place.
+** What is no cursor counts as none. */
+static int take_stored(leadx_pulling *pulling, const char *stored, const char *fingerprint, leadx_err *err) {
+  leadx_slice cursor = {NULL, 0};
+  if (leadx_json_check(stored, strlen(stored), 0, &cursor, NULL) || leadx_json_kind_of(cursor) != LEADX_JSON_OBJECT) return SQLITE_OK;
+  int is_current = strcmp(fingerprint, pulling->fingerprint) == 0;
+  if (!is_current) pulling->anew = 1;
+  pulling->cursor = is_current ? sqlite3_mprintf("%.*s", (int)cursor.n, cursor.z) : keep_gone(cursor, err);
+  return pulling->cursor ? SQLITE_OK : leadx_err_nomem(err);
+}
+
+static int read_stored(leadx_pulling *pulling, leadx_err *err) {
+  leadx_run *run = pulling->run;
+  leadx_db *db = &run->ctx->db;
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_PLACE_GET, err, "sss", run->target.url, user_of(run), pulling->table->entity);
+  if (!stmt) return err->rc;
+  int found = leadx_db_next(db, stmt, err);
+  const char *stored = found ? leadx_db_text(stmt, 0, err) : NULL, *fingerprint = found ? leadx_db_text(stmt, 1, err) : NULL;
+  if (stored && fingerprint) take_stored(pulling, stored, fingerprint, err);
+  leadx_db_put(db, stmt);
+  return err->rc;
+}
+
+/* The oldest version known here, in µs; 0 when nothing is known. One that cannot be read is older than anything. */
+static int find_oldest(leadx_pulling *pulling, int64_t *us, leadx_err *err) {
+  leadx_db *db = &pulling->run->ctx->db;
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_PLACE_OLDEST, err, "s", pulling->table->entity);
+  if (!stmt) return err->rc;
+  const char *oldest = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
+  *us = 0;
+  if (oldest && (leadx_instant_parse(oldest, strlen(oldest), us) != 0 || *us < 1)) *us = 1;
+  leadx_db_put(db, stmt);
+  return err->rc;
+}
+
+static void append_instant(sqlite3_str *out, const char *name, int64_t us) {
+  char text[LEADX_INSTANT_BYTES];
+  leadx_instant_format(us, text);
+  sqlite3_str_appendf(out, "%s\"%s\":\"%s\"", sqlite3_str_length(out) > 1 ? "," : "", name, text);
+}
+
+/* The key of the plain place as the function's cursor has it: an array. */
+static void append_key(sqlite3_str *out, const leadx_table *table, const char *key) {
+  sqlite3_str_appendall(out, ",\"key\":");
+  if (table->nkey > 1) {
+    sqlite3_str_appendall(out, key);
+    return;
+  }
+  sqlite3_str_appendall(out, "[");
+  leadx_json_append_string(out, key, strlen(key));
+  sqlite3_str_appendall(out, "]");
+}
+
+/* A cursor that takes over from the plain place. Without a key the place is the beginning of an instant, and the
+** function reads what lies behind its cursor: it is the instant before. */
+static char *take_over(const leadx_pulling *pulling, int64_t oldest_us, leadx_err *err) {
+  const leadx_place *place = &pulling->place;
+  int64_t overlap_us = leadx_settings_ms(pulling->run->ctx->settings, LEADX_OVERLAP) * 1000, us = 0;
+  sqlite3_str *out = sqlite3_str_new(NULL);
+  sqlite3_str_appendall(out, "{");
+  if (place->version && place->key) {
+    sqlite3_str_appendall(out, "\"version\":");
+    leadx_json_append_string(out, place->version, strlen(place->version));
+    append_key(out, pulling->table, place->key);
+  } else if (place->version && leadx_instant_parse(place->version, strlen(place->version), &us) == 0) {
+    append_instant(out, "version", us - 1);
+  }
+  if (oldest_us > 0) append_instant(out, "gone_at", oldest_us > overlap_us ? oldest_us - overlap_us : 0);
+  sqlite3_str_appendall(out, "}");
+  return leadx_db_finish(out, err);
+}
+
+/* PostgREST's filters cannot be given to a function, so a table that has one is read plainly. */
+int leadx_by_call_begin(leadx_pulling *pulling, leadx_err *err) {
+  int64_t oldest_us = 0;
+  if (!pulling->table->served || pulling->table->filter) return SQLITE_OK;
+  pulling->phase = LEADX_BY_CALL;
+  int rc = read_stored(pulling, err);
+  if (rc != SQLITE_OK || pulling->cursor) return rc;
+  rc = find_oldest(pulling, &oldest_us, err);
+  if (rc != SQLITE_OK) return rc;
+  pulling->cursor = take_over(pulling, oldest_us, err);
+  return err->rc;
+}
+
+/* ---- deleted rows ---- */
+
+/* The entity_id of a tombstone's key: a text, or, for several columns, an array as PostgreSQL writes it, with blanks. It is
+** empty when it is no such key. The caller frees; NULL when out of memory. */
+static char *read_key(const leadx_pulling *pulling, leadx_slice raw, leadx_err *err) {
+  leadx_slice array, value;
+  leadx_json_walk walk;
+  char *text = leadx_json_text(raw, NULL);
+  if (!text) leadx_err_nomem(err);
+  if (!text || pulling->table->nkey == 1) return text;
+  sqlite3_str *out = sqlite3_str_new(NULL);
+  if (!leadx_json_check(text, strlen(text), 0, &array, NULL) && leadx_json_kind_of(array) == LEADX_JSON_ARRAY) {
+    leadx_json_walk_init(&walk, array);
+    for (int i = 0; leadx_json_walk_element(&walk, &value); i++) sqlite3_str_appendf(out, "%s%.*s", i ? "," : "[", (int)value.n, value.z);
+    sqlite3_str_appendall(out, "]");
+  }
+  sqlite3_free(text);
+  return leadx_db_finish(out, err);
+}
+
+/* Removes one row. What cannot go yet, because something of it is unsent or others refer to it, is parked: later pulls ask
+** for it by its key, so nothing depends on this tombstone any more. */
+static int remove_row(leadx_pulling *pulling, char *key, leadx_err *err) {
+  leadx_run *run = pulling->run;
+  int changed = 0, refused = 0;
+  int rc = leadx_intake_spell(pulling->intake, key, err);
+  if (rc == SQLITE_OK) rc = leadx_intake_remove(pulling->intake, key, &changed, &refused, err);
+  run->tally.pulled += changed;
+  if (rc != SQLITE_OK || !refused) return rc;
+  int pending = leadx_intake_is_pending(pulling->intake, key);
+  if (!pending) pulling->table->held_back = 1;
+  return leadx_db_run(&run->ctx->db, LEADX_SQL_PARKED_ADD, err, "ttt", pulling->table->entity, key,
+                      pending ? "deleted on the server while a local change is unsent" : "deleted on the server, still referred to here");
+}
+
+int leadx_by_call_remove(leadx_pulling *pulling, leadx_err *err) {
+  leadx_json_walk walk;
+  leadx_slice raw;
+  int rc = SQLITE_OK;
+  if (!pulling->gone.n) return SQLITE_OK;
+  leadx_json_walk_init(&walk, pulling->gone);
+  while (rc == SQLITE_OK && leadx_json_walk_element(&walk, &raw)) {
+    char *key = read_key(pulling, raw, err);
+    rc = key && *key ? remove_row(pulling, key, err) : err->rc;
+    sqlite3_free(key);
+  }
+  pulling->gone = (leadx_slice){NULL, 0};
+  return rc;
+}
+
+/* ---- pages ---- */
+
+int leadx_by_call_save(leadx_pulling *pulling, leadx_err *err) {
+  leadx_run *run = pulling->run;
+  if (!pulling->next_cursor.n) return SQLITE_OK;
+  char *text = sqlite3_mprintf("%.*s", (int)pulling->next_cursor.n, pulling->next_cursor.z);
+  if (!text) return leadx_err_nomem(err);
+  sqlite3_free(pulling->cursor);
+  pulling->cursor = text;
+  return leadx_db_run(&run->ctx->db, LEADX_SQL_PLACE_SET, err, "ttttt", run->target.url, user_of(run), pulling->table->entity,
+                      pulling->fingerprint, text);
+}
+
+static int is_new(const leadx_pulling *pulling, leadx_slice cursor) {
+  return strlen(pulling->cursor) != cursor.n || memcmp(pulling->cursor, cursor.z, cursor.n) != 0;
+}
+
+/* The next page begins where this one's cursor says. */
+static void send_ahead(leadx_pulling *pulling, const leadx_rpc_page *page, int limit) {
+  leadx_err ignored = {0};
+  char *cursor = sqlite3_mprintf("%.*s", (int)page->cursor.n, page->cursor.z);
+  leadx_request *request = cursor ? leadx_rpc_pull(&pulling->run->target, pulling->table, cursor, limit, &ignored) : NULL;
+  sqlite3_free(cursor);
+  leadx_auth_send_ahead(pulling->run->auth, request);
+}
+
+static int apply(leadx_pulling *pulling, const leadx_rpc_page *page, int count, leadx_err *err) {
+  int moved = is_new(pulling, page->cursor), rc = SQLITE_OK;
+  pulling->gone = page->ngone ? page->gone : (leadx_slice){NULL, 0};
+  pulling->next_cursor = moved ? page->cursor : (leadx_slice){NULL, 0};
+  if (moved || count + page->ngone > 0) rc = leadx_pulling_apply(pulling, page->rows, count, err);
+  pulling->gone = pulling->next_cursor = (leadx_slice){NULL, 0};
+  leadx_pulling_show_progress(pulling, count);
+  if (count > pulling->proven) pulling->proven = count;
+  pulling->is_first = 0;
+  return rc == SQLITE_OK && !page->has_more && !pulling->run->tally.lost_lease ? leadx_pulling_arrive(pulling, err) : rc;
+}
+
+/* The function answers otherwise than it does: nothing is applied, and the next sync does without it. */
+static int end_strangely(leadx_pulling *pulling, const char *strange, leadx_err *err) {
+  leadx_pulling_say_strange(pulling, strange);
+  return leadx_discover_forget(pulling->run, err);
+}
+
+static int take(leadx_pulling *pulling, const leadx_request *done, leadx_slice answer, int limit, int64_t took_ms, leadx_err *err) {
+  leadx_rpc_page page;
+  leadx_slice last;
+  int count = 0;
+  const char *strange = leadx_rpc_read_pull(answer, pulling->cursor, limit, &page);
+  if (!strange) strange = leadx_examine_rows(pulling, page.rows, NULL, limit, &count, &last, err);
+  if (err->rc != SQLITE_OK) return err->rc;
+  if (strange) return end_strangely(pulling, strange, err);
+  leadx_pulling_note_time(pulling, done, took_ms);
+  if (page.has_more && leadx_pull_may_ask_ahead(pulling->run, done, count)) send_ahead(pulling, &page, limit);
+  return apply(pulling, &page, count, err);
+}
+
+/* Plain PostgREST from here on: for this table, or, when the function itself is the matter, for all. */
+static int do_without(leadx_pulling *pulling, const leadx_verdict *verdict, leadx_err *err) {
+  pulling->phase = LEADX_BY_VERSION;
+  pulling->table->served = 0;
+  int of_table = strcmp(verdict->code, "42P01") == 0;
+  int of_function = !of_table && (verdict->class_ == LEADX_CLASS_DRIFT || strcmp(verdict->code, "42501") == 0);
+  return of_function ? leadx_discover_forget(pulling->run, err) : SQLITE_OK;
+}
+
+static int refuse(leadx_pulling *pulling, const leadx_request *done, const leadx_verdict *verdict, leadx_err *err) {
+  if (leadx_pull_is_too_much(done, verdict->class_) && pulling->limit > 1) {
+    pulling->limit = (pulling->limit + 1) / 2;
+    return SQLITE_OK;
+  }
+  switch (verdict->class_) {
+    case LEADX_CLASS_DRIFT:
+    case LEADX_CLASS_ITEM:
+    case LEADX_CLASS_RETRY:
+    case LEADX_CLASS_ORDER:
+    case LEADX_CLASS_DUPLICATE:
+    case LEADX_CLASS_SHRINK: return do_without(pulling, verdict, err);
+    default: break;
+  }
+  pulling->failed = 1;
+  leadx_pull_stop(pulling->run, verdict, done, pulling->table);
+  return verdict->class_ == LEADX_CLASS_PROTOCOL ? leadx_discover_forget(pulling->run, err) : SQLITE_OK;
+}
+
+int leadx_by_call_page(leadx_pulling *pulling, leadx_err *err) {
+  leadx_run *run = pulling->run;
+  leadx_verdict verdict;
+  if (pulling->limit > LEADX_RPC_PAGE_ROWS) pulling->limit = LEADX_RPC_PAGE_ROWS;
+  int limit = pulling->limit;
+  int64_t began_ms = leadx_clock_mono_ms();
+  leadx_request *done = leadx_pull_exchange(run, leadx_rpc_pull(&run->target, pulling->table, pulling->cursor, limit, err), 0, &verdict, err);
+  if (!done) return err->rc;
+  int rc = verdict.class_ == LEADX_CLASS_OK ? take(pulling, done, verdict.value, limit, leadx_clock_mono_ms() - began_ms, err)
+                                            : refuse(pulling, done, &verdict, err);
+  leadx_spell_free(done);
+  return rc;
+}

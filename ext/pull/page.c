@@ -1,0 +1,173 @@
+/* The addresses of a pull. See page.h.
+**
+** updated_at=gte.T & or=(updated_at.gt.T,id.gt.I) reads an index on (updated_at, id); the same
+** condition as a single or=() does not.
+*/
+#include "pull/page.h"
+
+#include <string.h>
+
+#include "rest/rest.h"
+
+void leadx_place_clear(leadx_place *place) {
+  sqlite3_free(place->version);
+  sqlite3_free(place->key);
+  memset(place, 0, sizeof *place);
+}
+
+static void append_name(sqlite3_str *url, const char *name) { leadx_rest_escape(url, name, strlen(name)); }
+
+static const char *key_name(const leadx_table *table, int i) { return table->columns[table->key[i]].remote; }
+
+/* The values of an entity_id as plain texts, one after the other: calls back for each. */
+static void key_values(const leadx_table *table, const char *key, char **values) {
+  leadx_slice document, value;
+  leadx_json_walk walk;
+  memset(values, 0, sizeof *values * 16);
+  if (table->nkey == 1) {
+    values[0] = sqlite3_mprintf("%s", key);
+    return;
+  }
+  if (leadx_json_check(key, strlen(key), 0, &document, NULL) || leadx_json_kind_of(document) != LEADX_JSON_ARRAY) return;
+  leadx_json_walk_init(&walk, document);
+  for (int i = 0; i < table->nkey && leadx_json_walk_element(&walk, &value); i++) {
+    values[i] = leadx_json_kind_of(value) == LEADX_JSON_STRING ? leadx_json_text(value, NULL) : sqlite3_mprintf("%.*s", (int)value.n, value.z);
+  }
+}
+
+static void free_values(char **values) {
+  for (int i = 0; i < 16; i++) sqlite3_free(values[i]);
+}
+
+/* Inside or=(…): column.op.value */
+static void append_condition(sqlite3_str *url, const char *column, const char *op, const char *value) {
+  append_name(url, column);
+  sqlite3_str_appendf(url, ".%s.", op);
+  leadx_rest_in_element(url, 1, value ? value : "", value ? strlen(value) : 0);
+}
+
+/* (a,b,…) > (values…) as nested conditions, from column i on. */
+static void append_key_after(sqlite3_str *url, const leadx_table *table, char *const *values, int i) {
+  append_condition(url, key_name(table, i), "gt", values[i]);
+  if (i + 1 == table->nkey) return;
+  sqlite3_str_appendall(url, ",and(");
+  append_condition(url, key_name(table, i), "eq", values[i]);
+  sqlite3_str_appendall(url, ",or(");
+  append_key_after(url, table, values, i + 1);
+  sqlite3_str_appendall(url, "))");
+}
+
+static void append_key_condition(sqlite3_str *url, const leadx_table *table, const char *key, const char *version) {
+  char *values[16];
+  key_values(table, key, values);
+  sqlite3_str_appendall(url, "&or=(");
+  if (version) {
+    append_condition(url, table->version_remote, "gt", version);
+    sqlite3_str_appendall(url, ",");
+  }
+  append_key_after(url, table, values, 0);
+  sqlite3_str_appendall(url, ")");
+  free_values(values);
+}
+
+static void append_order(sqlite3_str *url, const leadx_table *table, int by_version) {
+  sqlite3_str_appendall(url, "&order=");
+  if (by_version) {
+    append_name(url, table->version_remote);
+    sqlite3_str_appendall(url, ".asc,");
+  }
+  for (int i = 0; i < table->nkey; i++) {
+    sqlite3_str_appendall(url, i ? "," : "");
+    append_name(url, key_name(table, i));
+    sqlite3_str_appendall(url, ".asc");
+  }
+}
+
+static sqlite3_str *begin_url(const leadx_target *target, const leadx_table *table, const char *select) {
+  sqlite3_str *url = sqlite3_str_new(NULL);
+  sqlite3_str_appendf(url, "%s/", target->url);
+  append_name(url, table->remote);
+  sqlite3_str_appendf(url, "?select=%s", select ? select : "*");
+  return url;
+}
+
+/* The table's own filter is PostgREST's language already; it was checked when the table was tracked. */
+static void append_filter(sqlite3_str *url, const leadx_table *table) {
+  if (table->filter) sqlite3_str_appendf(url, "&%s", table->filter);
+}
+
+leadx_request *leadx_page_request(const leadx_target *target, const leadx_table *table, const leadx_place *after, int limit, const char *count,
+                                  leadx_err *err) {
+  sqlite3_str *url = begin_url(target, table, NULL);
+  if (after->version) {
+    sqlite3_str_appendall(url, "&");
+    append_name(url, table->version_remote);
+    sqlite3_str_appendall(url, "=gte.");
+    leadx_rest_escape(url, after->version, strlen(after->version));
+  } else if (after->key) {
+    sqlite3_str_appendall(url, "&");
+    append_name(url, table->version_remote);
+    sqlite3_str_appendall(url, "=is.null");
+  }
+  if (after->key && after->key[0]) append_key_condition(url, table, after->key, after->version);
+  append_filter(url, table);
+  append_order(url, table, 1);
+  sqlite3_str_appendf(url, "&limit=%d", limit);
+  char prefer[32];
+  sqlite3_snprintf(sizeof prefer, prefer, "count=%s", count ? count : "");
+  return leadx_spell_get(target, url, count ? prefer : NULL, err);
+}
+
+leadx_request *leadx_page_keys_request(const leadx_target *target, const leadx_table *table, const char *after_key, int with_mark, int limit,
+                                       leadx_err *err) {
+  sqlite3_str *select = sqlite3_str_new(NULL);
+  for (int i = 0; i < table->nkey; i++) {
+    append_name(select, key_name(table, i));
+    sqlite3_str_appendall(select, ",");
+  }
+  append_name(select, table->version_remote);
+  if (with_mark) {
+    sqlite3_str_appendall(select, ",");
+    append_name(select, table->soft_delete_column);
+  }
+  char *names = sqlite3_str_finish(select);
+  sqlite3_str *url = begin_url(target, table, names);
+  sqlite3_free(names);
+  if (after_key) append_key_condition(url, table, after_key, NULL);
+  append_filter(url, table);
+  append_order(url, table, 0);
+  sqlite3_str_appendf(url, "&limit=%d", limit);
+  return leadx_spell_get(target, url, NULL, err);
+}
+
+leadx_request *leadx_page_rows_request(const leadx_target *target, leadx_table *table, char *const *keys, int n, leadx_err *err) {
+  sqlite3_str *url = begin_url(target, table, NULL);
+  sqlite3_str_appendall(url, "&");
+  if (table->nkey == 1) {
+    append_name(url, key_name(table, 0));
+    sqlite3_str_appendall(url, "=in.(");
+    for (int i = 0; i < n; i++) leadx_rest_in_element(url, i == 0, keys[i], strlen(keys[i]));
+  } else {
+    sqlite3_str_appendall(url, "or=(");
+    for (int i = 0; i < n; i++) {
+      char *values[16];
+      key_values(table, keys[i], values);
+      sqlite3_str_appendf(url, "%sand(", i ? "," : "");
+      for (int k = 0; k < table->nkey; k++) {
+        sqlite3_str_appendall(url, k ? "," : "");
+        append_condition(url, key_name(table, k), "eq", values[k]);
+      }
+      sqlite3_str_appendall(url, ")");
+      free_values(values);
+    }
+  }
+  sqlite3_str_appendall(url, ")");
+  append_filter(url, table);
+  return leadx_spell_get(target, url, NULL, err);
+}
+
+size_t leadx_page_key_bytes(const leadx_table *table, const char *key) {
+  size_t names = 0;
+  for (int i = 0; table->nkey > 1 && i < table->nkey; i++) names += strlen(key_name(table, i)) * 3 + 16;
+  return names + strlen(key) * 3 + 16;
+}
