@@ -21,8 +21,9 @@ SQLITE_EXTENSION_INIT1
 
 LEADX_EXPORT int sqlite3_leadx_init(sqlite3 *handle, char **error, const sqlite3_api_routines *api);
 
-/* Is leadx registered on this connection already? leadx_version() is what is registered last. The error of a look
-** that found nothing is cleared: what an automatic extension leaves on the connection makes sqlite3_open() fail. */
+/* Is leadx registered on this connection already? leadx_version() is what is registered last. The
+** error of a look that found nothing is cleared: what an automatic extension leaves on the
+** connection makes sqlite3_open() fail. */
 static int look_whether_loaded(sqlite3 *handle, int *loaded) {
   sqlite3_stmt *stmt = NULL;
   int rc = sqlite3_prepare_v2(handle, "SELECT leadx_version()", -1, &stmt, NULL);
@@ -45,17 +46,22 @@ static int register_all(sqlite3 *handle, char **error) {
 }
 
 #ifndef SQLITE_CORE
-/* One copy of leadx.so speaks to one SQLite library: through the routines it was given first. A second
-** library in the process has other routines, and memory of one must not be freed by the other. */
+/* One copy of leadx.so speaks to one SQLite library: through the routines it was given first. A
+** second library in the process has other routines, and memory of one must not be freed by the
+** other. */
 static int check_host(const sqlite3_api_routines *api, char **error) {
   static const sqlite3_api_routines *first;
   if (api->libversion_number() < OLDEST_SQLITE) {
-    if (error) *error = api->mprintf("leadx: needs SQLite 3.38 or later, this is %s; update the SQLite library of the program", api->libversion());
+    if (error)
+      *error = api->mprintf(
+          "leadx: needs SQLite 3.38 or later, this is %s; update the SQLite library of the program",
+          api->libversion());
     return SQLITE_ERROR;
   }
   if (first && first != api) {
     if (error) {
-      *error = api->mprintf("leadx: already in use by another SQLite library in this process (%s); load a second copy of leadx.so under another "
+      *error = api->mprintf("leadx: already in use by another SQLite library in this process (%s); "
+                            "load a second copy of leadx.so under another "
                             "file name for this one",
                             first->libversion());
     }

@@ -34,10 +34,11 @@ reading_flags() {
   done
 }
 
-for tool in cppcheck clang-tidy shellcheck; do need "$tool"; done
+for tool in cppcheck clang-tidy clang-format shellcheck; do need "$tool"; done
 mapfile -t flags < <(reading_flags "$@")
 shopt -s nullglob
 sources=(ext/*.c ext/*/*.c)
+mapfile -t formatted < <(find ext tests scripts -name node_modules -prune -o -name '*.[ch]' -print | sort)
 shell_files=(scripts/*.sh scripts/*/*.sh .ci/run)
 
 # Macros named on the command line make cppcheck look at that one configuration,
@@ -50,6 +51,7 @@ tidy() {
     xargs -0 -P "$(nproc)" -I '{}' clang-tidy --quiet --warnings-as-errors='*' '{}' -- "${flags[@]}" 2>/dev/null
 }
 run clang-tidy tidy
+run clang-format clang-format --dry-run -Werror "${formatted[@]}"
 run shellcheck shellcheck "${shell_files[@]}"
 [ "$failed" = 0 ] || exit 1
 printf 'nothing found\n'

@@ -39,17 +39,30 @@ make_sources() {
       for (i = 1; i <= n; i++) if (index(file, word[i]) || index(bare, word[i])) return 1
       return n == 0
     }
-    function make(replacement,  source, at, rest) {
+    # The file without its blanks, in which a text is looked for, and where each of its characters stands:
+    # a line may be broken anywhere.
+    function squeeze(name,  source, chars, i, n, at, bare) {
+      if (name in bares) return bares[name]
+      source = read_file(name)
+      n = split(source, chars, "")
+      for (i = 1; i <= n; i++) if (chars[i] !~ /[ \n]/) { place[name, ++at] = i; bare = bare chars[i] }
+      return bares[name] = bare
+    }
+    function make(replacement,  source, bare, wanted, at, end) {
       source = read_file(file)
-      at = index(source, text)
-      rest = at ? substr(source, at + length(text)) : ""
+      bare = squeeze(file)
+      wanted = text
+      gsub(/ /, "", wanted)
+      at = index(bare, wanted)
       if (!at) return wrong(file " has no \"" text "\"")
-      if (index(rest, text)) return wrong(file " has this more than once: " text)
+      if (index(substr(bare, at + 1), wanted)) return wrong(file " has this more than once: " text)
+      end = place[file, at + length(wanted) - 1]
+      at = place[file, at]
       if (text == replacement) return wrong("the mutant is the original")
       n++
       if (!is_wanted()) return
       system("mkdir -p " folder "/" n)
-      printf "%s%s%s", substr(source, 1, at - 1), replacement, rest >(folder "/" n "/mutant.c")
+      printf "%s%s%s", substr(source, 1, at - 1), replacement, substr(source, end + 1) >(folder "/" n "/mutant.c")
       close(folder "/" n "/mutant.c")
       printf "%d\t%s\t%s\t%s\t%s\n", n, file, suites, text, replacement >(folder "/list")
     }

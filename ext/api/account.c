@@ -21,12 +21,15 @@
 
 static int interrupted(void *arg) { return leadx_db_interrupted(&((leadx_ctx *)arg)->db); }
 
-static leadx_transport *open_transport(leadx_ctx *ctx, const leadx_credentials *credentials, int hurried, const leadx_opener *opener,
-                                       leadx_err *err) {
+static leadx_transport *open_transport(leadx_ctx *ctx, const leadx_credentials *credentials,
+                                       int hurried, const leadx_opener *opener, leadx_err *err) {
   const leadx_settings *settings = ctx->settings;
-  leadx_http_limits limits = {(long)leadx_settings_ms(settings, LEADX_CONNECT_TIMEOUT), (long)leadx_settings_ms(settings, LEADX_TIMEOUT),
-                              leadx_settings_int(settings, LEADX_MAX_RESPONSE), credentials->ca_file, 1};
-  if (hurried && limits.connect_timeout_ms > LOGOUT_CONNECT_MS) limits.connect_timeout_ms = LOGOUT_CONNECT_MS;
+  leadx_http_limits limits = {(long)leadx_settings_ms(settings, LEADX_CONNECT_TIMEOUT),
+                              (long)leadx_settings_ms(settings, LEADX_TIMEOUT),
+                              leadx_settings_int(settings, LEADX_MAX_RESPONSE),
+                              credentials->ca_file, 1};
+  if (hurried && limits.connect_timeout_ms > LOGOUT_CONNECT_MS)
+    limits.connect_timeout_ms = LOGOUT_CONNECT_MS;
   if (hurried && limits.timeout_ms > LOGOUT_MS) limits.timeout_ms = LOGOUT_MS;
   /* cppcheck-suppress returnDanglingLifetime ; a transport copies what it keeps of its limits */
   if (opener && opener->open) return opener->open(opener->arg, &limits, err);
@@ -34,9 +37,11 @@ static leadx_transport *open_transport(leadx_ctx *ctx, const leadx_credentials *
 }
 
 /* Sends one request on a transport of its own and waits; the caller frees what is returned. */
-static leadx_request *ask(leadx_ctx *ctx, const leadx_credentials *credentials, leadx_request *request, int hurried,
-                          const leadx_opener *opener, leadx_err *err) {
-  leadx_transport *transport = request ? open_transport(ctx, credentials, hurried, opener, err) : NULL;
+static leadx_request *ask(leadx_ctx *ctx, const leadx_credentials *credentials,
+                          leadx_request *request, int hurried, const leadx_opener *opener,
+                          leadx_err *err) {
+  leadx_transport *transport = request ? open_transport(ctx, credentials, hurried, opener, err)
+                                       : NULL;
   if (!transport || transport->start(transport, request, err) != SQLITE_OK) {
     leadx_spell_free(request);
     if (transport) transport->free(transport);
@@ -54,8 +59,8 @@ static leadx_target target_of(const leadx_credentials *credentials) {
 
 /* ---- the file ---- */
 
-/* The file becomes that user's, when it is leadx's and can be written. Another program's lock is waited for; none is
-** needed when the file is that user's already. */
+/* The file becomes that user's, when it is leadx's and can be written. Another program's lock is
+** waited for; none is needed when the file is that user's already. */
 static int adopt(leadx_ctx *ctx, const char *who, const char *user, leadx_err *err) {
   leadx_db *db = &ctx->db;
   char before[LEADX_USER_BYTES];
@@ -97,47 +102,63 @@ static char *describe(const char *email, const leadx_tokens *tokens, leadx_err *
 }
 
 /* Checks what came, gives the file to the user, and only then puts the tokens into the session. */
-static char *sign_in(leadx_ctx *ctx, const char *email, int64_t serial, leadx_tokens *tokens, leadx_err *err) {
+static char *sign_in(leadx_ctx *ctx, const char *email, int64_t serial, leadx_tokens *tokens,
+                     leadx_err *err) {
   static const char who[] = "leadx_login";
   leadx_token claims;
-  if (leadx_session_check_token(ctx->session, who, tokens->access, &claims, err) != SQLITE_OK) return NULL;
+  if (leadx_session_check_token(ctx->session, who, tokens->access, &claims, err) != SQLITE_OK)
+    return NULL;
   char *text = describe(email, tokens, err);
-  if (text && leadx_session_serial(ctx->session) == serial && adopt(ctx, who, claims.user, err) == SQLITE_OK &&
+  if (text && leadx_session_serial(ctx->session) == serial &&
+      adopt(ctx, who, claims.user, err) == SQLITE_OK &&
       leadx_session_replace_tokens(ctx->session, serial, tokens)) {
     return text;
   }
   sqlite3_free(text);
   if (err->rc == SQLITE_OK) {
-    leadx_err_set(err, SQLITE_ERROR, "%s: the server or the user was changed meanwhile, and that stands; nothing was changed here", who);
+    leadx_err_set(err, SQLITE_ERROR,
+                  "%s: the server or the user was changed meanwhile, and that stands; nothing was "
+                  "changed here",
+                  who);
   }
   return NULL;
 }
 
-static char *log_in(leadx_ctx *ctx, const char *email, const char *password, const leadx_credentials *credentials, const leadx_opener *opener,
+static char *log_in(leadx_ctx *ctx, const char *email, const char *password,
+                    const leadx_credentials *credentials, const leadx_opener *opener,
                     leadx_err *err) {
   leadx_target target = target_of(credentials);
-  leadx_request *done = ask(ctx, credentials, leadx_grant_password_request(&target, email, password, err), 0, opener, err);
+  leadx_request *done = ask(ctx, credentials,
+                            leadx_grant_password_request(&target, email, password, err), 0, opener,
+                            err);
   leadx_grant grant;
   char *text = NULL;
   if (!done) return NULL;
   leadx_grant_read(LEADX_GRANT_PASSWORD, done, password, &grant);
   leadx_spell_free(done);
-  if (grant.class_ == LEADX_CLASS_OK) text = sign_in(ctx, email, credentials->serial, &grant.tokens, err);
-  else leadx_err_set(err, grant.class_ == LEADX_CLASS_INTERRUPTED ? SQLITE_INTERRUPT : SQLITE_ERROR, "leadx_login: %s", grant.message);
+  if (grant.class_ == LEADX_CLASS_OK)
+    text = sign_in(ctx, email, credentials->serial, &grant.tokens, err);
+  else
+    leadx_err_set(err, grant.class_ == LEADX_CLASS_INTERRUPTED ? SQLITE_INTERRUPT : SQLITE_ERROR,
+                  "leadx_login: %s", grant.message);
   leadx_grant_clear(&grant);
   return text;
 }
 
-char *leadx_account_login(leadx_ctx *ctx, const char *email, const char *password, const leadx_opener *opener, leadx_err *err) {
+char *leadx_account_login(leadx_ctx *ctx, const char *email, const char *password,
+                          const leadx_opener *opener, leadx_err *err) {
   leadx_credentials credentials;
   if (leadx_db_guard(&ctx->db, "leadx_login", err) != SQLITE_OK) return NULL;
   if (strlen(email) > MAX_EMAIL_BYTES || strlen(password) > MAX_PASSWORD_BYTES) {
-    leadx_err_set(err, SQLITE_ERROR, "leadx_login: an email of more than %d bytes or a password of more than %d is none; check the arguments",
+    leadx_err_set(err, SQLITE_ERROR,
+                  "leadx_login: an email of more than %d bytes or a password of more than %d is "
+                  "none; check the arguments",
                   MAX_EMAIL_BYTES, MAX_PASSWORD_BYTES);
     return NULL;
   }
   if (leadx_settings_load(ctx->settings, &ctx->db, err) != SQLITE_OK) return NULL;
-  if (leadx_session_credentials(ctx->session, "leadx_login", &credentials, err) != SQLITE_OK) return NULL;
+  if (leadx_session_credentials(ctx->session, "leadx_login", &credentials, err) != SQLITE_OK)
+    return NULL;
   char *text = log_in(ctx, email, password, &credentials, opener, err);
   leadx_credentials_clear(&credentials);
   return text;
@@ -154,13 +175,15 @@ static int find_user(leadx_ctx *ctx, int present, char user[LEADX_USER_BYTES], l
 
 static int refuse_unsent(int64_t unsent, leadx_err *err) {
   return leadx_err_set(err, SQLITE_ERROR,
-                       "leadx_logout: unsent changes of this user: %lld; call leadx_sync() first, or leave them here until this user signs in again with "
+                       "leadx_logout: unsent changes of this user: %lld; call leadx_sync() first, "
+                       "or leave them here until this user signs in again with "
                        "leadx_logout(1)",
                        (sqlite3_int64)unsent);
 }
 
 /* One transaction: nothing is queued between the count and the end. */
-static int give_up_file(leadx_ctx *ctx, const char *user, int force, int64_t *unsent, leadx_err *err) {
+static int give_up_file(leadx_ctx *ctx, const char *user, int force, int64_t *unsent,
+                        leadx_err *err) {
   leadx_db *db = &ctx->db;
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
@@ -174,11 +197,15 @@ static int give_up_file(leadx_ctx *ctx, const char *user, int force, int64_t *un
 }
 
 /* Tells the server. 1 when it heard. A token that it does not know any more counts as ended. */
-static int revoke(leadx_ctx *ctx, const leadx_credentials *credentials, const leadx_opener *opener) {
+static int revoke(leadx_ctx *ctx, const leadx_credentials *credentials,
+                  const leadx_opener *opener) {
   leadx_err quiet = {0};
   leadx_target target = target_of(credentials);
-  leadx_request *done = ask(ctx, credentials, leadx_grant_logout_request(&target, &quiet), 1, opener, &quiet);
-  int heard = done && done->net == LEADX_NET_ANSWER && (done->status / 100 == 2 || done->status == 401 || done->status == 403 || done->status == 404);
+  leadx_request *done = ask(ctx, credentials, leadx_grant_logout_request(&target, &quiet), 1,
+                            opener, &quiet);
+  int heard = done && done->net == LEADX_NET_ANSWER &&
+              (done->status / 100 == 2 || done->status == 401 || done->status == 403 ||
+               done->status == 404);
   leadx_spell_free(done);
   return heard;
 }
@@ -204,8 +231,12 @@ char *leadx_account_logout(leadx_ctx *ctx, int force, const leadx_opener *opener
   leadx_err quiet = {0};
   int present = 0, revoked = 0;
   int64_t unsent = 0;
-  if (leadx_db_guard(&ctx->db, who, err) != SQLITE_OK || leadx_schema_open(&ctx->db, who, &present, err) != SQLITE_OK) return NULL;
-  if (leadx_settings_load(ctx->settings, &ctx->db, err) != SQLITE_OK || find_user(ctx, present, user, err) != SQLITE_OK) return NULL;
+  if (leadx_db_guard(&ctx->db, who, err) != SQLITE_OK ||
+      leadx_schema_open(&ctx->db, who, &present, err) != SQLITE_OK)
+    return NULL;
+  if (leadx_settings_load(ctx->settings, &ctx->db, err) != SQLITE_OK ||
+      find_user(ctx, present, user, err) != SQLITE_OK)
+    return NULL;
   int writable = sqlite3_db_readonly(ctx->db.handle, "main") != 1;
   if (present && writable && give_up_file(ctx, user, force, &unsent, err) != SQLITE_OK) return NULL;
   leadx_db_release(&ctx->db);
@@ -218,14 +249,16 @@ char *leadx_account_logout(leadx_ctx *ctx, int force, const leadx_opener *opener
 
 /* ---- tokens from elsewhere ---- */
 
-char *leadx_account_set_token(leadx_ctx *ctx, const char *access, const char *refresh, leadx_err *err) {
+char *leadx_account_set_token(leadx_ctx *ctx, const char *access, const char *refresh,
+                              leadx_err *err) {
   static const char who[] = "leadx_set_token";
   leadx_tokens tokens = {0};
   if (!access) {
     leadx_session_replace_tokens(ctx->session, LEADX_ANY_SERIAL, NULL);
     return sqlite3_mprintf("{\"auth\":\"%s\"}", leadx_auth_state_name(LEADX_AUTH_SIGNED_OUT));
   }
-  if (leadx_session_check_token(ctx->session, who, access, &tokens.claims, err) != SQLITE_OK) return NULL;
+  if (leadx_session_check_token(ctx->session, who, access, &tokens.claims, err) != SQLITE_OK)
+    return NULL;
   if (leadx_tokens_copy(&tokens, access, refresh)) {
     leadx_err_nomem(err);
     return NULL;

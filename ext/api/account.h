@@ -10,16 +10,19 @@ typedef struct leadx_opener {
   void *arg;
 } leadx_opener;
 
-/* Each returns a JSON text in sqlite3_malloc memory, never with a token in it, or NULL and an error that says what to do;
-** then nothing has changed. */
+/* Each returns a JSON text in sqlite3_malloc memory, never with a token in it, or NULL and an error
+** that says what to do; then nothing has changed. */
 
 /* Asks Supabase Auth for tokens. Refuses inside a transaction. */
-char *leadx_account_login(leadx_ctx *ctx, const char *email, const char *password, const leadx_opener *opener, leadx_err *err);
-/* Forgets the tokens and gives the file up; tells the server when it can be reached. Refuses inside a transaction and
-** while rows of the user are unsent, unless forced: then they stay, and wait for that user. */
+char *leadx_account_login(leadx_ctx *ctx, const char *email, const char *password,
+                          const leadx_opener *opener, leadx_err *err);
+/* Forgets the tokens and gives the file up; tells the server when it can be reached. Refuses inside
+** a transaction and while rows of the user are unsent, unless forced: then they stay, and wait for
+** that user. */
 char *leadx_account_logout(leadx_ctx *ctx, int force, const leadx_opener *opener, leadx_err *err);
-/* Takes tokens that the application got elsewhere; NULL access forgets those there are. Takes part in the caller's
-** transaction. */
-char *leadx_account_set_token(leadx_ctx *ctx, const char *access, const char *refresh, leadx_err *err);
+/* Takes tokens that the application got elsewhere; NULL access forgets those there are. Takes part
+** in the caller's transaction. */
+char *leadx_account_set_token(leadx_ctx *ctx, const char *access, const char *refresh,
+                              leadx_err *err);
 
 #endif

@@ -1,9 +1,10 @@
 /* The check. See check.h.
 **
-** One call of leadx_installed() tells most: whether the server answers, trusts the key and the token, what time it
-** has, and what of leadx_server_sql() is in force. The server's own description (OpenAPI) tells columns and types
-** where it is given out; then each table is read once for its newest version and once for the row cap.
-*/
+** One call of leadx_installed() tells most: whether the server answers, trusts the key and the
+** token, what time it has, and what of leadx_server_sql() is in force. The server's own description
+** (OpenAPI) tells columns and types where it is given out; then each table is read once for its
+** newest version and once for the row cap.
+** */
 #include "api/check.h"
 
 #include <stdlib.h>
@@ -23,7 +24,8 @@
 
 /* A clock that is wrong by less decides no conflict wrongly that anybody would notice. */
 #define SKEW_SECONDS 60
-/* What a server says of itself may be anything: so many of its columns are named, and names so long. */
+/* What a server says of itself may be anything: so many of its columns are named, and names so
+** long. */
 #define NAMED_COLUMNS 20
 #define NAME_BYTES 128
 /* A version further ahead than this came from a client and not from the server's clock. */
@@ -38,15 +40,17 @@ typedef struct leadx_checking {
   leadx_auth auth;
   leadx_tables tables;
   leadx_doc *findings;
-  leadx_doc *installed;   /* what leadx_installed() said, NULL when it is not there */
+  leadx_doc *installed; /* what leadx_installed() said, NULL when it is not there */
   leadx_doc *description; /* the server's OpenAPI document, NULL when it gives none out */
-  int64_t server_s;       /* the server's clock, 0 unknown */
+  int64_t server_s; /* the server's clock, 0 unknown */
 } leadx_checking;
 
 /* ---- findings ---- */
 
-/* Adds a finding; table NULL is one about the server. Takes fix over (NULL: there is nothing to run). */
-static void find(leadx_checking *checking, const leadx_table *table, const char *what, char *fix, const char *format, ...) {
+/* Adds a finding; table NULL is one about the server. Takes fix over (NULL: there is nothing to
+** run). */
+static void find(leadx_checking *checking, const leadx_table *table, const char *what, char *fix,
+                 const char *format, ...) {
   va_list args;
   va_start(args, format);
   char *result = sqlite3_vmprintf(format, args);
@@ -67,26 +71,32 @@ static void find(leadx_checking *checking, const leadx_table *table, const char 
   sqlite3_free(fix);
 }
 
-static const char *schema_of(const leadx_checking *checking) { return checking->ctx->settings->text[LEADX_SCHEMA]; }
+static const char *schema_of(const leadx_checking *checking) {
+  return checking->ctx->settings->text[LEADX_SCHEMA];
+}
 
 /* The statement of a template for a table; a name that cannot be written leaves the fix out. */
-static char *fix_for(leadx_checking *checking, int sql_id, const leadx_table *table, const char *column, const char *type) {
+static char *fix_for(leadx_checking *checking, int sql_id, const leadx_table *table,
+                     const char *column, const char *type) {
   leadx_err quiet = {0};
   return leadx_server_sql_fix(sql_id, table, column, type, schema_of(checking), &quiet);
 }
 
-/* What gives a table its stamp, index and tombstones: the statements where the functions they need are there, else
-** the call that prints all of it. */
+/* What gives a table its stamp, index and tombstones: the statements where the functions they need
+** are there, else the call that prints all of it. */
 static char *fix_install(leadx_checking *checking, const leadx_table *table) {
   if (checking->installed) return fix_for(checking, LEADX_SQL_SERVER_TABLE, table, NULL, NULL);
-  return sqlite3_mprintf("SELECT leadx_server_sql(%Q); -- and run what it prints on the server", table->name);
+  return sqlite3_mprintf("SELECT leadx_server_sql(%Q); -- and run what it prints on the server",
+                         table->name);
 }
 
 /* ---- asking ---- */
 
 /* Sends a request and waits. The caller frees it; NULL and an error when it could not be sent. */
-static leadx_request *ask(leadx_checking *checking, leadx_request *request, int wants_array, leadx_verdict *verdict) {
-  leadx_request *done = leadx_auth_exchange(&checking->auth, request, wants_array, verdict, checking->err);
+static leadx_request *ask(leadx_checking *checking, leadx_request *request, int wants_array,
+                          leadx_verdict *verdict) {
+  leadx_request *done = leadx_auth_exchange(&checking->auth, request, wants_array, verdict,
+                                            checking->err);
   if (done && done->date_s > 0) checking->server_s = done->date_s;
   return done;
 }
@@ -107,10 +117,14 @@ static leadx_doc *parse(const leadx_verdict *verdict, const leadx_request *done)
 
 /* ---- the server ---- */
 
-static void check_tls(leadx_checking *checking, const leadx_verdict *verdict, const leadx_request *done) {
+static void check_tls(leadx_checking *checking, const leadx_verdict *verdict,
+                      const leadx_request *done) {
   if (verdict->class_ == LEADX_CLASS_TRUST && done->net != LEADX_NET_ANSWER) {
-    find(checking, NULL, "tls", sqlite3_mprintf("SELECT leadx_configure(url, apikey, '{\"ca_file\":\"/path/to/ca.pem\"}'); -- if the server has a CA of its own"),
-         "error: the server could not prove who it is: %s", words_of(verdict, done));
+    find(
+        checking, NULL, "tls",
+        sqlite3_mprintf("SELECT leadx_configure(url, apikey, '{\"ca_file\":\"/path/to/ca.pem\"}'); "
+                        "-- if the server has a CA of its own"),
+        "error: the server could not prove who it is: %s", words_of(verdict, done));
   } else if (strncmp(checking->target.url, "https:", 6) == 0) {
     find(checking, NULL, "tls", NULL, "ok: encrypted, certificate verified");
   } else {
@@ -124,7 +138,8 @@ static void check_credentials(leadx_checking *checking, const leadx_verdict *ver
   int of_token = refused && (verdict->code[0] || !checking->credentials.apikey);
   const char *token = checking->credentials.token;
   if (refused && !of_token) {
-    find(checking, NULL, "apikey", sqlite3_mprintf("SELECT leadx_configure(url, publishable_key);"), "error: the server refuses the key: %s", verdict->message);
+    find(checking, NULL, "apikey", sqlite3_mprintf("SELECT leadx_configure(url, publishable_key);"),
+         "error: the server refuses the key: %s", verdict->message);
     return;
   }
   find(checking, NULL, "apikey", NULL, "ok: accepted");
@@ -133,13 +148,17 @@ static void check_credentials(leadx_checking *checking, const leadx_verdict *ver
   int64_t now_s = checking->server_s > 0 ? checking->server_s : leadx_clock_wall_us() / 1000000;
   const char *user = checking->credentials.user;
   if (of_token) {
-    find(checking, NULL, "token", sqlite3_mprintf("SELECT leadx_login(email, password); -- or leadx_set_token(fresh_token)"), "error: the server refuses the token: %s %s", verdict->code, verdict->message);
+    find(checking, NULL, "token",
+         sqlite3_mprintf("SELECT leadx_login(email, password); -- or leadx_set_token(fresh_token)"),
+         "error: the server refuses the token: %s %s", verdict->code, verdict->message);
   } else if (!token) {
-    find(checking, NULL, "token", sqlite3_mprintf("SELECT leadx_login(email, password);"), "warning: nobody is signed in; requests run with the rights of the key alone");
+    find(checking, NULL, "token", sqlite3_mprintf("SELECT leadx_login(email, password);"),
+         "warning: nobody is signed in; requests run with the rights of the key alone");
   } else if (expires_s == 0) {
     find(checking, NULL, "token", NULL, "ok: user %s, does not say when it expires", user);
   } else {
-    find(checking, NULL, "token", NULL, "ok: user %s, expires in %lld minutes", user, (sqlite3_int64)((expires_s - now_s) / 60));
+    find(checking, NULL, "token", NULL, "ok: user %s, expires in %lld minutes", user,
+         (sqlite3_int64)((expires_s - now_s) / 60));
   }
 }
 
@@ -149,18 +168,23 @@ static void check_clock(leadx_checking *checking) {
     return;
   }
   int64_t ahead = leadx_clock_wall_us() / 1000000 - checking->server_s;
-  if (ahead >= -SKEW_SECONDS && ahead <= SKEW_SECONDS) find(checking, NULL, "clock", NULL, "ok: within a minute of the server's");
+  if (ahead >= -SKEW_SECONDS && ahead <= SKEW_SECONDS)
+    find(checking, NULL, "clock", NULL, "ok: within a minute of the server's");
   else {
-    find(checking, NULL, "clock", NULL, "warning: this device is %lld s %s the server; edits are compared by when they were made, so set its clock",
+    find(checking, NULL, "clock", NULL,
+         "warning: this device is %lld s %s the server; edits are compared by when they were made, "
+         "so set its clock",
          (sqlite3_int64)(ahead > 0 ? ahead : -ahead), ahead > 0 ? "ahead of" : "behind");
   }
 }
 
 static void check_functions(leadx_checking *checking, const leadx_verdict *verdict) {
   if (checking->installed) {
-    find(checking, NULL, "functions", NULL, "ok: leadx_push, leadx_pull and leadx_installed are there");
+    find(checking, NULL, "functions", NULL,
+         "ok: leadx_push, leadx_pull and leadx_installed are there");
   } else if (verdict->class_ == LEADX_CLASS_DRIFT) {
-    find(checking, NULL, "functions", sqlite3_mprintf("SELECT leadx_server_sql(); -- and run what it prints on the server"),
+    find(checking, NULL, "functions",
+         sqlite3_mprintf("SELECT leadx_server_sql(); -- and run what it prints on the server"),
          "missing: the server's half is not installed; syncing works without it");
   } else {
     find(checking, NULL, "functions", NULL, "error: %s %s", verdict->code, verdict->message);
@@ -172,7 +196,8 @@ static int note_functions(leadx_checking *checking, const leadx_verdict *verdict
   leadx_db *db = &checking->ctx->db;
   if (sqlite3_db_readonly(db->handle, "main") == 1) return SQLITE_OK;
   int rc = leadx_schema_ensure(db, "leadx_check", checking->err);
-  return rc == SQLITE_OK ? leadx_discover_note(db, &checking->target, verdict->value, checking->err) : rc;
+  return rc == SQLITE_OK ? leadx_discover_note(db, &checking->target, verdict->value, checking->err)
+                         : rc;
 }
 
 /* The first request. *reached: is there any use in asking more? */
@@ -180,17 +205,26 @@ static int check_server(leadx_checking *checking, int *reached) {
   leadx_verdict verdict;
   sqlite3_str *args = sqlite3_str_new(NULL);
   sqlite3_str_appendall(args, "{}");
-  leadx_request *done = ask(checking, leadx_spell_call(&checking->target, "leadx_installed", args, checking->err), 0, &verdict);
+  leadx_request *done = ask(
+      checking, leadx_spell_call(&checking->target, "leadx_installed", args, checking->err), 0,
+      &verdict);
   if (!done) return checking->err->rc;
-  /* PostgREST says that there is no such function with a code; a 404 without one is somebody else's. */
+  /* PostgREST says that there is no such function with a code; a 404 without one is somebody
+  ** else's. */
   int elsewhere = verdict.class_ == LEADX_CLASS_DRIFT && !verdict.code[0];
-  int silent = done->net != LEADX_NET_ANSWER || verdict.class_ == LEADX_CLASS_THROTTLE || verdict.class_ == LEADX_CLASS_TRUST ||
-               verdict.class_ == LEADX_CLASS_PROTOCOL || elsewhere;
+  int silent = done->net != LEADX_NET_ANSWER || verdict.class_ == LEADX_CLASS_THROTTLE ||
+               verdict.class_ == LEADX_CLASS_TRUST || verdict.class_ == LEADX_CLASS_PROTOCOL ||
+               elsewhere;
   *reached = !silent && verdict.class_ != LEADX_CLASS_AUTH;
-  if (elsewhere) find(checking, NULL, "server", sqlite3_mprintf("SELECT leadx_configure(url, apikey);"), "error: no PostgREST is at this address: %s", verdict.message);
-  else if (silent) find(checking, NULL, "server", NULL, "error: %s%s%s", verdict.code, verdict.code[0] ? " " : "", words_of(&verdict, done));
+  if (elsewhere)
+    find(checking, NULL, "server", sqlite3_mprintf("SELECT leadx_configure(url, apikey);"),
+         "error: no PostgREST is at this address: %s", verdict.message);
+  else if (silent)
+    find(checking, NULL, "server", NULL, "error: %s%s%s", verdict.code, verdict.code[0] ? " " : "",
+         words_of(&verdict, done));
   else find(checking, NULL, "server", NULL, "ok: it answers");
-  if (done->net == LEADX_NET_ANSWER || verdict.class_ == LEADX_CLASS_TRUST) check_tls(checking, &verdict, done);
+  if (done->net == LEADX_NET_ANSWER || verdict.class_ == LEADX_CLASS_TRUST)
+    check_tls(checking, &verdict, done);
   if (!silent) {
     checking->installed = parse(&verdict, done);
     check_credentials(checking, &verdict);
@@ -207,7 +241,8 @@ static int read_description(leadx_checking *checking) {
   leadx_verdict verdict;
   sqlite3_str *url = sqlite3_str_new(NULL);
   sqlite3_str_appendf(url, "%s/", checking->target.url);
-  leadx_request *done = ask(checking, leadx_spell_get(&checking->target, url, NULL, checking->err), 0, &verdict);
+  leadx_request *done = ask(checking, leadx_spell_get(&checking->target, url, NULL, checking->err),
+                            0, &verdict);
   if (!done) return checking->err->rc;
   checking->description = parse(&verdict, done);
   leadx_spell_free(done);
@@ -230,7 +265,8 @@ static const struct fitting {
     {LEADX_UUID, "|uuid|text|character varying|"},
     {LEADX_DECIMAL, "|numeric|smallint|integer|bigint|text|character varying|money|"},
     {LEADX_DATE, "|date|text|character varying|"},
-    {LEADX_TIMESTAMP, "|timestamp with time zone|timestamp without time zone|text|character varying|"},
+    {LEADX_TIMESTAMP,
+     "|timestamp with time zone|timestamp without time zone|text|character varying|"},
     {LEADX_TIMESTAMP_S, "|timestamp with time zone|timestamp without time zone|"},
     {LEADX_TIMESTAMP_MS, "|timestamp with time zone|timestamp without time zone|"},
 };
@@ -240,9 +276,11 @@ static leadx_type type_of_format(const char *format) {
   static const struct {
     const char *format;
     leadx_type type;
-  } known[] = {{"boolean", LEADX_BOOLEAN}, {"numeric", LEADX_DECIMAL}, {"json", LEADX_JSON},     {"jsonb", LEADX_JSON},
-               {"bytea", LEADX_BLOB},      {"uuid", LEADX_UUID},       {"date", LEADX_DATE},     {"smallint", LEADX_INTEGER},
-               {"integer", LEADX_INTEGER}, {"bigint", LEADX_INTEGER},  {"real", LEADX_REAL},     {"double precision", LEADX_REAL}};
+  } known[] = {
+      {"boolean", LEADX_BOOLEAN}, {"numeric", LEADX_DECIMAL},  {"json", LEADX_JSON},
+      {"jsonb", LEADX_JSON},      {"bytea", LEADX_BLOB},       {"uuid", LEADX_UUID},
+      {"date", LEADX_DATE},       {"smallint", LEADX_INTEGER}, {"integer", LEADX_INTEGER},
+      {"bigint", LEADX_INTEGER},  {"real", LEADX_REAL},        {"double precision", LEADX_REAL}};
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     if (strcmp(known[i].format, format) == 0) return known[i].type;
   }
@@ -267,17 +305,24 @@ static const leadx_doc *definition_of(const leadx_checking *checking, const lead
   return leadx_doc_get(leadx_doc_get(checking->description, "definitions"), table->remote);
 }
 
-static void report_missing(leadx_checking *checking, const leadx_table *table, const leadx_column *column) {
-  find(checking, table, "columns", fix_for(checking, LEADX_SQL_SERVER_FIX_COLUMN, table, column->remote, leadx_server_sql_type(column->type)),
-       "missing: the server has no column \"%s\"; give it one, or keep it local with {\"columns\":{\"%s\":null}}", column->remote, column->name);
+static void report_missing(leadx_checking *checking, const leadx_table *table,
+                           const leadx_column *column) {
+  find(checking, table, "columns",
+       fix_for(checking, LEADX_SQL_SERVER_FIX_COLUMN, table, column->remote,
+               leadx_server_sql_type(column->type)),
+       "missing: the server has no column \"%s\"; give it one, or keep it local with "
+       "{\"columns\":{\"%s\":null}}",
+       column->remote, column->name);
 }
 
 static void report_whole(leadx_checking *checking, const leadx_table *table, const char *but) {
   find(checking, table, "columns", NULL, "ok: the server has all %d%s", table->ncolumns, but);
 }
 
-/* Columns that are sent and that the server has not: it refuses every row. The version is a finding of its own. */
-static void check_sent_columns(leadx_checking *checking, const leadx_table *table, const leadx_doc *properties) {
+/* Columns that are sent and that the server has not: it refuses every row. The version is a finding
+** of its own. */
+static void check_sent_columns(leadx_checking *checking, const leadx_table *table,
+                               const leadx_doc *properties) {
   int missing = 0;
   for (int i = 0; i < table->ncolumns; i++) {
     if (leadx_doc_get(properties, table->columns[i].remote)) continue;
@@ -287,29 +332,38 @@ static void check_sent_columns(leadx_checking *checking, const leadx_table *tabl
   if (!missing) report_whole(checking, table, "");
 }
 
-/* Does the description say that the server fills the column, or not say it although it may? It tells no default of JSON
-** and arrays. */
+/* Does the description say that the server fills the column, or not say it although it may? It
+** tells no default of JSON and arrays. */
 static int may_be_filled(const leadx_doc *property) {
   const char *type = leadx_doc_text(property, "type");
   return leadx_doc_get(property, "default") || !type || strcmp(type, "array") == 0;
 }
 
-/* Columns that the server requires and that are not sent: it refuses every new row. leadx_installed() knows them, the
-** description nearly. */
+/* Columns that the server requires and that are not sent: it refuses every new row.
+** leadx_installed() knows them, the description nearly. */
 static void check_required_columns(leadx_checking *checking, const leadx_table *table) {
-  const leadx_doc *definition = definition_of(checking, table), *properties = leadx_doc_get(definition, "properties");
-  const leadx_doc *known = leadx_doc_get(leadx_doc_get(checking->installed, table->remote), "required");
+  const leadx_doc *definition = definition_of(checking, table),
+                  *properties = leadx_doc_get(definition, "properties");
+  const leadx_doc *known = leadx_doc_get(leadx_doc_get(checking->installed, table->remote),
+                                         "required");
   if (table->mode == LEADX_MODE_PULL) return;
   int named = 0;
-  for (const leadx_doc *name = leadx_doc_first(known ? known : leadx_doc_get(definition, "required")); name && named < NAMED_COLUMNS;
-       name = leadx_doc_next(name)) {
+  for (const leadx_doc *name =
+           leadx_doc_first(known ? known : leadx_doc_get(definition, "required"));
+       name && named < NAMED_COLUMNS; name = leadx_doc_next(name)) {
     const char *text = leadx_doc_string(name);
-    if (!text || strlen(text) > NAME_BYTES || leadx_table_find_remote(table, text, strlen(text)) >= 0) continue;
-    if (strcmp(text, table->version_remote) == 0 || (!known && may_be_filled(leadx_doc_get(properties, text)))) continue;
+    if (!text || strlen(text) > NAME_BYTES ||
+        leadx_table_find_remote(table, text, strlen(text)) >= 0)
+      continue;
+    if (strcmp(text, table->version_remote) == 0 ||
+        (!known && may_be_filled(leadx_doc_get(properties, text))))
+      continue;
     named++;
-    find(checking, table, "columns", fix_for(checking, LEADX_SQL_SERVER_FIX_DEFAULT, table, text, NULL),
-         "warning: the server requires \"%s\", which the local table has not; new rows are refused unless a trigger%s fills it", text,
-         known ? "" : " or a default");
+    find(checking, table, "columns",
+         fix_for(checking, LEADX_SQL_SERVER_FIX_DEFAULT, table, text, NULL),
+         "warning: the server requires \"%s\", which the local table has not; new rows are refused "
+         "unless a trigger%s fills it",
+         text, known ? "" : " or a default");
   }
 }
 
@@ -320,13 +374,15 @@ static char *fix_type(const leadx_table *table, const leadx_column *column, lead
   leadx_json_append_string(json, column->name, strlen(column->name));
   sqlite3_str_appendf(json, ":{\"type\":\"%s\"}}}", leadx_type_name(type));
   char *options = sqlite3_str_finish(json);
-  char *sql = sqlite3_mprintf("SELECT leadx_track(%Q, json_patch((SELECT options FROM leadx_tables WHERE table_name = %Q), %Q));", table->name,
-                              table->name, options);
+  char *sql = sqlite3_mprintf("SELECT leadx_track(%Q, json_patch((SELECT options FROM leadx_tables "
+                              "WHERE table_name = %Q), %Q));",
+                              table->name, table->name, options);
   sqlite3_free(options);
   return sql;
 }
 
-static void check_types(leadx_checking *checking, const leadx_table *table, const leadx_doc *properties) {
+static void check_types(leadx_checking *checking, const leadx_table *table,
+                        const leadx_doc *properties) {
   int odd = 0;
   for (int i = 0; i < table->ncolumns; i++) {
     const leadx_column *column = &table->columns[i];
@@ -334,12 +390,14 @@ static void check_types(leadx_checking *checking, const leadx_table *table, cons
     if (!format || fits(column->type, format)) continue;
     odd = 1;
     find(checking, table, "types", fix_type(table, column, type_of_format(format)),
-         "warning: \"%s\" is %s here and %.80s on the server", column->remote, leadx_type_name(column->type), format);
+         "warning: \"%s\" is %s here and %.80s on the server", column->remote,
+         leadx_type_name(column->type), format);
   }
   if (!odd) find(checking, table, "types", NULL, "ok: they fit");
 }
 
-static leadx_request *columns_request(leadx_checking *checking, const leadx_table *table, int first, int n) {
+static leadx_request *columns_request(leadx_checking *checking, const leadx_table *table, int first,
+                                      int n) {
   sqlite3_str *url = sqlite3_str_new(NULL);
   sqlite3_str_appendf(url, "%s/", checking->target.url);
   leadx_rest_escape(url, table->remote, strlen(table->remote));
@@ -351,9 +409,10 @@ static leadx_request *columns_request(leadx_checking *checking, const leadx_tabl
   return leadx_spell_get(&checking->target, url, NULL, checking->err);
 }
 
-/* Without a description: do n of the columns exist? The server names one that does not, so they are halved until each of
-** those stands alone. */
-static int check_columns_by_select(leadx_checking *checking, const leadx_table *table, int first, int n) {
+/* Without a description: do n of the columns exist? The server names one that does not, so they are
+** halved until each of those stands alone. */
+static int check_columns_by_select(leadx_checking *checking, const leadx_table *table, int first,
+                                   int n) {
   leadx_verdict verdict;
   leadx_request *done = ask(checking, columns_request(checking, table, first, n), 1, &verdict);
   if (!done) return checking->err->rc;
@@ -386,7 +445,8 @@ static int check_columns(leadx_checking *checking, const leadx_table *table) {
 /* ---- a table ---- */
 
 /* GET of keys and version; what follows is appended. */
-static leadx_request *key_request(leadx_checking *checking, const leadx_table *table, const char *order, int limit, const char *prefer) {
+static leadx_request *key_request(leadx_checking *checking, const leadx_table *table,
+                                  const char *order, int limit, const char *prefer) {
   sqlite3_str *url = sqlite3_str_new(NULL);
   sqlite3_str_appendf(url, "%s/", checking->target.url);
   leadx_rest_escape(url, table->remote, strlen(table->remote));
@@ -413,44 +473,55 @@ static void check_version(leadx_checking *checking, const leadx_table *table, le
   int64_t us = 0;
   leadx_json_walk_init(&walk, rows);
   if (!leadx_json_walk_element(&walk, &row)) {
-    find(checking, table, "version", NULL, "ok: \"%s\" is there; no row is visible to judge it by", table->version_remote);
+    find(checking, table, "version", NULL, "ok: \"%s\" is there; no row is visible to judge it by",
+         table->version_remote);
     return;
   }
   leadx_slice version = leadx_json_member(row, table->version_remote);
   if (version.n > NAME_BYTES) version.n = NAME_BYTES;
   if (leadx_json_kind_of(version) != LEADX_JSON_STRING) {
-    find(checking, table, "version", fix_install(checking, table), "error: there are rows without \"%s\", which no later pull finds", table->version_remote);
+    find(checking, table, "version", fix_install(checking, table),
+         "error: there are rows without \"%s\", which no later pull finds", table->version_remote);
   } else if (leadx_instant_parse(version.z + 1, version.n - 2, &us) != 0) {
-    find(checking, table, "version", fix_install(checking, table), "error: \"%s\" is %.*s, which is no moment in time", table->version_remote, (int)version.n, version.z);
+    find(checking, table, "version", fix_install(checking, table),
+         "error: \"%s\" is %.*s, which is no moment in time", table->version_remote, (int)version.n,
+         version.z);
   } else if (checking->server_s > 0 && us > checking->server_s * 1000000 + FUTURE_US) {
-    find(checking, table, "version", fix_install(checking, table), "error: \"%s\" of the newest row is %.*s, in the server's future: clients set it",
+    find(checking, table, "version", fix_install(checking, table),
+         "error: \"%s\" of the newest row is %.*s, in the server's future: clients set it",
          table->version_remote, (int)version.n, version.z);
   } else {
-    find(checking, table, "version", NULL, "ok: the newest is %.*s", (int)version.n - 2, version.z + 1);
+    find(checking, table, "version", NULL, "ok: the newest is %.*s", (int)version.n - 2,
+         version.z + 1);
   }
 }
 
 /* A table that cannot be read: why, and what to do. */
-static void explain_unreadable(leadx_checking *checking, const leadx_table *table, const leadx_verdict *verdict, const leadx_request *done) {
+static void explain_unreadable(leadx_checking *checking, const leadx_table *table,
+                               const leadx_verdict *verdict, const leadx_request *done) {
   leadx_err quiet = {0};
   const char *words = words_of(verdict, done);
   if (strcmp(verdict->code, "42703") == 0) {
     find(checking, table, "table", NULL, "ok: it is there");
-    find(checking, table, "version", fix_for(checking, LEADX_SQL_SERVER_FIX_VERSION, table, NULL, NULL), "missing: %s", words);
+    find(checking, table, "version",
+         fix_for(checking, LEADX_SQL_SERVER_FIX_VERSION, table, NULL, NULL), "missing: %s", words);
   } else if (strcmp(verdict->code, "42501") == 0) {
-    find(checking, table, "table", fix_for(checking, LEADX_SQL_SERVER_FIX_GRANT, table, NULL, NULL), "error: %s", words);
+    find(checking, table, "table", fix_for(checking, LEADX_SQL_SERVER_FIX_GRANT, table, NULL, NULL),
+         "error: %s", words);
   } else if (verdict->class_ == LEADX_CLASS_DRIFT) {
-    find(checking, table, "table", leadx_server_sql_create(table, schema_of(checking), &quiet), "missing: the server has no table \"%s\" for this user: %s",
-         table->remote, words);
+    find(checking, table, "table", leadx_server_sql_create(table, schema_of(checking), &quiet),
+         "missing: the server has no table \"%s\" for this user: %s", table->remote, words);
   } else {
-    find(checking, table, "table", NULL, "error: %s%s%s", verdict->code, verdict->code[0] ? " " : "", words);
+    find(checking, table, "table", NULL, "error: %s%s%s", verdict->code,
+         verdict->code[0] ? " " : "", words);
   }
 }
 
 /* Reads the newest row. *readable: can the rest be asked? */
 static int check_readable(leadx_checking *checking, const leadx_table *table, int *readable) {
   leadx_verdict verdict;
-  leadx_request *done = ask(checking, key_request(checking, table, ".desc.nullsfirst", 1, NULL), 1, &verdict);
+  leadx_request *done = ask(checking, key_request(checking, table, ".desc.nullsfirst", 1, NULL), 1,
+                            &verdict);
   if (!done) return checking->err->rc;
   *readable = verdict.class_ == LEADX_CLASS_OK;
   if (*readable) {
@@ -469,26 +540,33 @@ static int is_registered(const leadx_doc *known, const leadx_table *table) {
   const leadx_doc *key = leadx_doc_first(leadx_doc_get(known, "keys"));
   if (!version || strcmp(version, table->version_remote) != 0) return 0;
   for (int i = 0; i < table->nkey; i++, key = leadx_doc_next(key)) {
-    if (!key || !leadx_doc_string(key) || strcmp(leadx_doc_string(key), table->columns[table->key[i]].remote) != 0) return 0;
+    if (!key || !leadx_doc_string(key) ||
+        strcmp(leadx_doc_string(key), table->columns[table->key[i]].remote) != 0)
+      return 0;
   }
   return key == NULL;
 }
 
-/* What leadx_installed() said of the table; where it is silent, or speaks of another version or key, nobody outside the
-** server can know. */
+/* What leadx_installed() said of the table; where it is silent, or speaks of another version or
+** key, nobody outside the server can know. */
 static void check_installed(leadx_checking *checking, const leadx_table *table) {
   static const struct {
     const char *name, *without;
   } parts[] = {
-      {"stamp", "nothing proves that the server sets the version on INSERT and UPDATE; rows made offline could stay unseen by others"},
-      {"index", "pages are read by (version, key); without an index on it each is a scan of the whole table"},
+      {"stamp", "nothing proves that the server sets the version on INSERT and UPDATE; rows made "
+                "offline could stay unseen by others"},
+      {"index", "pages are read by (version, key); without an index on it each is a scan of the "
+                "whole table"},
       {"tombstones", "rows that are deleted for good are found by leadx_reconcile() alone"},
   };
   const leadx_doc *known = leadx_doc_get(checking->installed, table->remote);
   if (!is_registered(known, table)) known = NULL;
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-    if (leadx_doc_true(leadx_doc_get(known, parts[i].name))) find(checking, table, parts[i].name, NULL, "ok: in force");
-    else find(checking, table, parts[i].name, fix_install(checking, table), "%s: %s", known ? "missing" : "warning", parts[i].without);
+    if (leadx_doc_true(leadx_doc_get(known, parts[i].name)))
+      find(checking, table, parts[i].name, NULL, "ok: in force");
+    else
+      find(checking, table, parts[i].name, fix_install(checking, table), "%s: %s",
+           known ? "missing" : "warning", parts[i].without);
   }
 }
 
@@ -500,10 +578,13 @@ static void check_rights(leadx_checking *checking, const leadx_table *table) {
     find(checking, table, "rls", fix_for(checking, LEADX_SQL_SERVER_FIX_RLS, table, NULL, NULL),
          "error: row level security is off; everybody with the publishable key has all rows");
   } else if (leadx_doc_number(leadx_doc_get(known, "policies")) < 1) {
-    find(checking, table, "rls", sqlite3_mprintf("SELECT leadx_server_sql(%Q); -- it has a skeleton of the policies", table->name),
+    find(checking, table, "rls",
+         sqlite3_mprintf("SELECT leadx_server_sql(%Q); -- it has a skeleton of the policies",
+                         table->name),
          "warning: row level security is on and there is no policy, so nobody has any row");
   } else {
-    find(checking, table, "rls", NULL, "ok: on, %d policies", (int)leadx_doc_number(leadx_doc_get(known, "policies")));
+    find(checking, table, "rls", NULL, "ok: on, %d policies",
+         (int)leadx_doc_number(leadx_doc_get(known, "policies")));
   }
   sqlite3_str *lacking = sqlite3_str_new(NULL);
   for (int i = 0; i < (table->mode == LEADX_MODE_PULL ? 1 : 4); i++) {
@@ -511,7 +592,10 @@ static void check_rights(leadx_checking *checking, const leadx_table *table) {
     sqlite3_str_appendf(lacking, "%s%s", sqlite3_str_length(lacking) ? ", " : "", verbs[i]);
   }
   char *list = sqlite3_str_finish(lacking);
-  if (list) find(checking, table, "grants", fix_for(checking, LEADX_SQL_SERVER_FIX_GRANT, table, NULL, NULL), "missing: this role may not %s", list);
+  if (list)
+    find(checking, table, "grants",
+         fix_for(checking, LEADX_SQL_SERVER_FIX_GRANT, table, NULL, NULL),
+         "missing: this role may not %s", list);
   else find(checking, table, "grants", NULL, "ok: granted");
   sqlite3_free(list);
 }
@@ -525,19 +609,25 @@ static int read_range(const char *range, int64_t *came, int64_t *total) {
   return 1;
 }
 
-/* Servers cut answers silently. leadx reads on until a page is empty, so this is a matter of speed alone. */
+/* Servers cut answers silently. leadx reads on until a page is empty, so this is a matter of speed
+** alone. */
 static int check_row_cap(leadx_checking *checking, const leadx_table *table) {
   leadx_verdict verdict;
   int64_t page = leadx_settings_int(checking->ctx->settings, LEADX_PAGE_SIZE), came = 0, total = 0;
-  leadx_request *done = ask(checking, key_request(checking, table, NULL, (int)page, "count=estimated"), 1, &verdict);
+  leadx_request *done = ask(
+      checking, key_request(checking, table, NULL, (int)page, "count=estimated"), 1, &verdict);
   if (!done) return checking->err->rc;
-  if (verdict.class_ == LEADX_CLASS_OK && read_range(done->content_range, &came, &total) && came < page && came < total) {
-    find(checking, table, "rows", sqlite3_mprintf("SELECT leadx_config('page_size', %lld);", (sqlite3_int64)came),
-         "warning: the server cuts answers at %lld rows, fewer than page_size (%lld)", (sqlite3_int64)came, (sqlite3_int64)page);
+  if (verdict.class_ == LEADX_CLASS_OK && read_range(done->content_range, &came, &total) &&
+      came < page && came < total) {
+    find(checking, table, "rows",
+         sqlite3_mprintf("SELECT leadx_config('page_size', %lld);", (sqlite3_int64)came),
+         "warning: the server cuts answers at %lld rows, fewer than page_size (%lld)",
+         (sqlite3_int64)came, (sqlite3_int64)page);
   } else if (verdict.class_ == LEADX_CLASS_OK) {
     find(checking, table, "rows", NULL, "ok: a page of %lld is not cut", (sqlite3_int64)page);
   } else {
-    find(checking, table, "rows", NULL, "warning: a page of %lld keys could not be read: %s %s", (sqlite3_int64)page, verdict.code, words_of(&verdict, done));
+    find(checking, table, "rows", NULL, "warning: a page of %lld keys could not be read: %s %s",
+         (sqlite3_int64)page, verdict.code, words_of(&verdict, done));
   }
   leadx_spell_free(done);
   return checking->err->rc;
@@ -564,8 +654,8 @@ static int check_tables(leadx_checking *checking, const char *only) {
 
 /* ---- keeping ---- */
 
-/* The findings replace those of the last check. A file that was made before there was a table for them gets it; one
-** that cannot be written keeps none. */
+/* The findings replace those of the last check. A file that was made before there was a table for
+** them gets it; one that cannot be written keeps none. */
 static int keep(leadx_checking *checking) {
   leadx_db *db = &checking->ctx->db;
   leadx_err *err = checking->err;
@@ -574,8 +664,10 @@ static int keep(leadx_checking *checking) {
   if (rc != SQLITE_OK) return rc;
   rc = leadx_db_exec(db, leadx_sql_text[LEADX_SQL_SCHEMA_CHECK_RESULTS], err);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_CHECK_CLEAR, err, "");
-  for (const leadx_doc *f = leadx_doc_first(checking->findings); f && rc == SQLITE_OK; f = leadx_doc_next(f)) {
-    rc = leadx_db_run(db, LEADX_SQL_CHECK_ADD, err, "ttt", leadx_doc_text(f, "check"), leadx_doc_text(f, "result"), leadx_doc_text(f, "fix"));
+  for (const leadx_doc *f = leadx_doc_first(checking->findings); f && rc == SQLITE_OK;
+       f = leadx_doc_next(f)) {
+    rc = leadx_db_run(db, LEADX_SQL_CHECK_ADD, err, "ttt", leadx_doc_text(f, "check"),
+                      leadx_doc_text(f, "result"), leadx_doc_text(f, "fix"));
   }
   if (rc == SQLITE_OK) return leadx_db_commit(db, err);
   leadx_db_rollback(db);
@@ -589,8 +681,10 @@ static int interrupted(void *arg) {
 
 static leadx_transport *open_transport(leadx_checking *checking) {
   const leadx_settings *settings = checking->ctx->settings;
-  leadx_http_limits limits = {(long)leadx_settings_ms(settings, LEADX_CONNECT_TIMEOUT), (long)leadx_settings_ms(settings, LEADX_TIMEOUT),
-                              leadx_settings_int(settings, LEADX_MAX_RESPONSE), checking->credentials.ca_file, 1};
+  leadx_http_limits limits = {(long)leadx_settings_ms(settings, LEADX_CONNECT_TIMEOUT),
+                              (long)leadx_settings_ms(settings, LEADX_TIMEOUT),
+                              leadx_settings_int(settings, LEADX_MAX_RESPONSE),
+                              checking->credentials.ca_file, 1};
   return leadx_http_open(&limits, interrupted, checking->ctx, checking->err);
 }
 
@@ -598,8 +692,12 @@ static char *run(leadx_checking *checking, const char *only_table) {
   int reached = 0;
   checking->findings = leadx_doc_new_array();
   checking->transport = checking->findings ? open_transport(checking) : NULL;
-  if (checking->transport) leadx_auth_init(&checking->auth, checking->ctx, checking->transport, &checking->credentials, &checking->target);
-  int rc = checking->transport ? check_server(checking, &reached) : checking->findings ? checking->err->rc : leadx_err_nomem(checking->err);
+  if (checking->transport)
+    leadx_auth_init(&checking->auth, checking->ctx, checking->transport, &checking->credentials,
+                    &checking->target);
+  int rc = checking->transport  ? check_server(checking, &reached)
+           : checking->findings ? checking->err->rc
+                                : leadx_err_nomem(checking->err);
   if (rc == SQLITE_OK && reached) rc = check_tables(checking, only_table);
   if (rc == SQLITE_OK) rc = keep(checking);
   char *text = rc == SQLITE_OK ? leadx_doc_print(checking->findings) : NULL;
@@ -617,14 +715,19 @@ char *leadx_inspect(leadx_ctx *ctx, const char *only_table, leadx_err *err) {
   if (leadx_db_guard(&ctx->db, "leadx_check", err) != SQLITE_OK) return NULL;
   if (leadx_schema_open(&ctx->db, "leadx_check", &present, err) != SQLITE_OK) return NULL;
   if (!present) {
-    leadx_err_set(err, SQLITE_ERROR, "leadx_check: nothing is tracked in this file; call leadx_track(table) first");
+    leadx_err_set(err, SQLITE_ERROR,
+                  "leadx_check: nothing is tracked in this file; call leadx_track(table) first");
     return NULL;
   }
   if (leadx_settings_load(ctx->settings, &ctx->db, err) != SQLITE_OK) return NULL;
-  if (leadx_session_credentials(ctx->session, "leadx_check", &checking.credentials, err) != SQLITE_OK) return NULL;
-  checking.target = (leadx_target){checking.credentials.url, checking.credentials.apikey, checking.credentials.token, schema_of(&checking)};
+  if (leadx_session_credentials(ctx->session, "leadx_check", &checking.credentials, err) !=
+      SQLITE_OK)
+    return NULL;
+  checking.target = (leadx_target){checking.credentials.url, checking.credentials.apikey,
+                                   checking.credentials.token, schema_of(&checking)};
   char *text = NULL;
-  if (leadx_tables_load(&ctx->db, "leadx_check", &checking.tables, err) == SQLITE_OK) text = run(&checking, only_table);
+  if (leadx_tables_load(&ctx->db, "leadx_check", &checking.tables, err) == SQLITE_OK)
+    text = run(&checking, only_table);
   leadx_db_release(&ctx->db);
   leadx_tables_clear(&checking.tables);
   leadx_credentials_clear(&checking.credentials);

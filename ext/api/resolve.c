@@ -15,10 +15,10 @@ typedef struct leadx_question {
   leadx_table *table;
   char *key, *client_text, *server_text, *contested_text, *base_text;
   leadx_slice client, server, contested, chosen;
-  leadx_slice base;        /* what both sides started from; empty where that is not known */
-  unsigned char *edited;   /* per column: 1 when an unsent change is about it */
-  int deleted;             /* the newest unsent change deletes the row */
-  int without_references;  /* the server's row refers to a row that is not here yet */
+  leadx_slice base; /* what both sides started from; empty where that is not known */
+  unsigned char *edited; /* per column: 1 when an unsent change is about it */
+  int deleted; /* the newest unsent change deletes the row */
+  int without_references; /* the server's row refers to a row that is not here yet */
 } leadx_question;
 
 static void question_clear(leadx_question *question) {
@@ -40,7 +40,8 @@ static char *copy_column(sqlite3_stmt *stmt, int i, leadx_err *err) {
 }
 
 static int is_json(const char *text, leadx_slice *value, leadx_json_kind kind) {
-  return text && !leadx_json_check(text, strlen(text), 0, value, NULL) && leadx_json_kind_of(*value) == kind;
+  return text && !leadx_json_check(text, strlen(text), 0, value, NULL) &&
+         leadx_json_kind_of(*value) == kind;
 }
 
 /* The object that a text is; an empty slice when it is none. */
@@ -49,7 +50,8 @@ static leadx_slice object_of(const char *text) {
   return is_json(text, &value, LEADX_JSON_OBJECT) ? value : none;
 }
 
-static int read_question(leadx_db *db, const leadx_tables *tables, const char *id, leadx_question *question, leadx_err *err) {
+static int read_question(leadx_db *db, const leadx_tables *tables, const char *id,
+                         leadx_question *question, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_CONFLICT_OPEN, err, "s", id);
   if (!stmt) return err->rc;
   int open = 0, found = leadx_db_next(db, stmt, err);
@@ -66,11 +68,13 @@ static int read_question(leadx_db *db, const leadx_tables *tables, const char *i
   leadx_db_put(db, stmt);
   if (err->rc != SQLITE_OK) return err->rc;
   if (!found) {
-    leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: no conflict has the id \"%.40s\"; look in leadx_conflicts", id);
+    leadx_err_set(err, SQLITE_ERROR,
+                  "leadx_resolve: no conflict has the id \"%.40s\"; look in leadx_conflicts", id);
     return SQLITE_ERROR;
   }
   if (!open) {
-    leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: this conflict is decided already; change the row itself");
+    leadx_err_set(err, SQLITE_ERROR,
+                  "leadx_resolve: this conflict is decided already; change the row itself");
     return SQLITE_ERROR;
   }
   if (!question->table) {
@@ -83,7 +87,9 @@ static int read_question(leadx_db *db, const leadx_tables *tables, const char *i
       is_json(question->contested_text, &question->contested, LEADX_JSON_ARRAY)) {
     return SQLITE_OK;
   }
-  leadx_err_set(err, SQLITE_CORRUPT, "leadx_resolve: the conflict's row in sync_conflicts is damaged; leadx_discard() the change instead");
+  leadx_err_set(err, SQLITE_CORRUPT,
+                "leadx_resolve: the conflict's row in sync_conflicts is damaged; leadx_discard() "
+                "the change instead");
   return SQLITE_CORRUPT;
 }
 
@@ -113,13 +119,18 @@ static int check_merge(const leadx_question *question, leadx_err *err) {
     sqlite3_free(text);
   }
   if (given == wanted && found == wanted) return SQLITE_OK;
-  return leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: the values must be exactly those of the contested columns %s", question->contested_text);
+  return leadx_err_set(
+      err, SQLITE_ERROR,
+      "leadx_resolve: the values must be exactly those of the contested columns %s",
+      question->contested_text);
 }
 
 /* The value a contested column ends with. */
-static leadx_slice chosen_value(const leadx_question *question, const char *choice, const char *remote) {
+static leadx_slice chosen_value(const leadx_question *question, const char *choice,
+                                const char *remote) {
   if (strcmp(choice, "merge") == 0) return leadx_json_member(question->chosen, remote);
-  return leadx_json_member(strcmp(choice, "server") == 0 ? question->server : question->client, remote);
+  return leadx_json_member(strcmp(choice, "server") == 0 ? question->server : question->client,
+                           remote);
 }
 
 /* ---- carrying it out ---- */
@@ -129,58 +140,70 @@ static int close_members(leadx_db *db, const leadx_question *question, leadx_err
   char now[LEADX_INSTANT_BYTES], id[64];
   leadx_instant_format(leadx_clock_wall_us(), now);
   for (;;) {
-    sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_CONFLICT_MEMBERS, err, "ss", question->table->entity, question->key);
+    sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_CONFLICT_MEMBERS, err, "ss",
+                                        question->table->entity, question->key);
     if (!stmt) return err->rc;
     const char *member = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
     if (member) sqlite3_snprintf(sizeof id, id, "%s", member);
     leadx_db_put(db, stmt);
     if (!member) return err->rc;
-    int rc = leadx_queue_ack(db, id, now, "resolved", "decided by leadx_resolve(); what was left is queued anew", err);
+    int rc = leadx_queue_ack(db, id, now, "resolved",
+                             "decided by leadx_resolve(); what was left is queued anew", err);
     if (rc != SQLITE_OK) return rc;
   }
 }
 
-/* Is an unsent change about a column? An UPDATE says so by its base. A CREATE speaks of every column; where its value is
-** what both sides started from, because it had arrived unheard, it edits nothing. */
-static int is_about(const leadx_question *question, int column, leadx_slice base, leadx_slice payload) {
+/* Is an unsent change about a column? An UPDATE says so by its base. A CREATE speaks of every
+** column; where its value is what both sides started from, because it had arrived unheard, it edits
+** nothing. */
+static int is_about(const leadx_question *question, int column, leadx_slice base,
+                    leadx_slice payload) {
   const leadx_column *of = &question->table->columns[column];
   if (base.n) return leadx_json_member(base, of->remote).n > 0;
-  leadx_slice started = leadx_json_member(question->base, of->remote), value = leadx_json_member(payload, of->remote);
+  leadx_slice started = leadx_json_member(question->base, of->remote),
+              value = leadx_json_member(payload, of->remote);
   return !started.n || !value.n || !leadx_wire_equal(of->type, started, value);
 }
 
-/* Notes which columns the unsent changes are about: those that were asked about, and edits made since. */
+/* Notes which columns the unsent changes are about: those that were asked about, and edits made
+** since. */
 static int read_edits(leadx_db *db, leadx_question *question, leadx_err *err) {
   const leadx_table *table = question->table;
   question->edited = sqlite3_malloc64((size_t)table->ncolumns + 1);
   if (!question->edited) return leadx_err_nomem(err);
   memset(question->edited, 0, (size_t)table->ncolumns + 1);
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_DECIDE_MEMBERS_CHANGES, err, "ss", table->entity, question->key);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_DECIDE_MEMBERS_CHANGES, err, "ss",
+                                      table->entity, question->key);
   if (!stmt) return err->rc;
   while (leadx_db_next(db, stmt, err)) {
     const char *action = leadx_db_text(stmt, 0, err);
-    leadx_slice base = object_of(leadx_db_text(stmt, 1, err)), payload = object_of(leadx_db_text(stmt, 2, err));
+    leadx_slice base = object_of(leadx_db_text(stmt, 1, err)),
+                payload = object_of(leadx_db_text(stmt, 2, err));
     question->deleted = action && strcmp(action, "DELETE") == 0;
-    for (int i = 0; i < table->ncolumns; i++) question->edited[i] |= (unsigned char)is_about(question, i, base, payload);
+    for (int i = 0; i < table->ncolumns; i++)
+      question->edited[i] |= (unsigned char)is_about(question, i, base, payload);
   }
   leadx_db_put(db, stmt);
   return err->rc;
 }
 
-/* What was decided about a column; an empty slice leaves it. The client's choice is the row as it is now, with the
-** edits made since the question; what only the server changed is the server's. */
-static leadx_slice decided_value(const leadx_question *question, const char *choice, int column, int with_version) {
+/* What was decided about a column; an empty slice leaves it. The client's choice is the row as it
+** is now, with the edits made since the question; what only the server changed is the server's. */
+static leadx_slice decided_value(const leadx_question *question, const char *choice, int column,
+                                 int with_version) {
   const leadx_table *table = question->table;
   const char *remote = table->columns[column].remote;
   leadx_slice none = {NULL, 0}, theirs = leadx_json_member(question->server, remote);
   if (table->columns[column].key_position > 0) return none;
   if (column == table->version_column) return with_version ? theirs : none;
-  if (is_contested(question, remote)) return strcmp(choice, "client") == 0 ? none : chosen_value(question, choice, remote);
+  if (is_contested(question, remote))
+    return strcmp(choice, "client") == 0 ? none : chosen_value(question, choice, remote);
   int refused = table->columns[column].not_null && leadx_json_kind_of(theirs) == LEADX_JSON_NULL;
   return question->edited[column] || refused ? none : theirs;
 }
 
-/* Is it a reference of the server's that the pull will bring, because what it refers to is not here yet? */
+/* Is it a reference of the server's that the pull will bring, because what it refers to is not here
+** yet? */
 static int is_left_to_pull(const leadx_question *question, const char *choice, int column) {
   if (!question->without_references || !leadx_table_is_reference(question->table, column)) return 0;
   leadx_slice theirs = leadx_json_member(question->server, question->table->columns[column].remote);
@@ -188,13 +211,18 @@ static int is_left_to_pull(const leadx_question *question, const char *choice, i
 }
 
 /* What a column of the local row becomes now; an empty slice leaves it. */
-static leadx_slice final_value(const leadx_question *question, const char *choice, int column, int with_version) {
+static leadx_slice final_value(const leadx_question *question, const char *choice, int column,
+                               int with_version) {
   leadx_slice none = {NULL, 0};
-  return is_left_to_pull(question, choice, column) ? none : decided_value(question, choice, column, with_version);
+  return is_left_to_pull(question, choice, column)
+             ? none
+             : decided_value(question, choice, column, with_version);
 }
 
-/* Writes the decision into the local row, capture off. *dangles (unless NULL): a foreign key refused it, and nothing is written. */
-static int write_local(leadx_db *db, const leadx_question *question, const char *choice, int with_version, int *dangles, leadx_err *err) {
+/* Writes the decision into the local row, capture off. *dangles (unless NULL): a foreign key
+** refused it, and nothing is written. */
+static int write_local(leadx_db *db, const leadx_question *question, const char *choice,
+                       int with_version, int *dangles, leadx_err *err) {
   const leadx_table *table = question->table;
   sqlite3_str *sql = sqlite3_str_new(NULL);
   int n = 0;
@@ -221,20 +249,26 @@ static int write_local(leadx_db *db, const leadx_question *question, const char 
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
   sqlite3_finalize(stmt);
   if (rc == SQLITE_DONE) return SQLITE_OK;
-  if (!dangles || sqlite3_extended_errcode(db->handle) != SQLITE_CONSTRAINT_FOREIGNKEY) return leadx_err_db(err, db->handle, rc, "write the decision");
+  if (!dangles || sqlite3_extended_errcode(db->handle) != SQLITE_CONSTRAINT_FOREIGNKEY)
+    return leadx_err_db(err, db->handle, rc, "write the decision");
   *dangles = 1;
   return SQLITE_OK;
 }
 
-/* The server's values of the columns in which the local row differs from it; NULL when there are none. */
-static char *difference(const leadx_question *question, const char *choice, leadx_slice local, leadx_err *err) {
+/* The server's values of the columns in which the local row differs from it; NULL when there are
+** none. */
+static char *difference(const leadx_question *question, const char *choice, leadx_slice local,
+                        leadx_err *err) {
   const leadx_table *table = question->table;
   sqlite3_str *base = sqlite3_str_new(NULL);
   int n = 0;
   for (int i = 0; i < table->ncolumns; i++) {
     const leadx_column *column = &table->columns[i];
-    leadx_slice theirs = leadx_json_member(question->server, column->remote), mine = leadx_json_member(local, column->remote);
-    if (!theirs.n || !mine.n || i == table->version_column || leadx_wire_equal(column->type, mine, theirs)) continue;
+    leadx_slice theirs = leadx_json_member(question->server, column->remote),
+                mine = leadx_json_member(local, column->remote);
+    if (!theirs.n || !mine.n || i == table->version_column ||
+        leadx_wire_equal(column->type, mine, theirs))
+      continue;
     if (is_left_to_pull(question, choice, i)) continue;
     sqlite3_str_appendall(base, n++ ? "," : "{");
     leadx_json_append_string(base, column->remote, strlen(column->remote));
@@ -247,8 +281,10 @@ static char *difference(const leadx_question *question, const char *choice, lead
   return NULL;
 }
 
-/* Queues what the server does not have yet, on the version that was shown. *left: there is something. */
-static int queue_rest(leadx_db *db, const leadx_question *question, const char *choice, int *left, leadx_err *err) {
+/* Queues what the server does not have yet, on the version that was shown. *left: there is
+** something. */
+static int queue_rest(leadx_db *db, const leadx_question *question, const char *choice, int *left,
+                      leadx_err *err) {
   leadx_slice local;
   char *row = leadx_capture_local(db, question->table, question->key, err);
   int rc = err->rc;
@@ -261,7 +297,8 @@ static int queue_rest(leadx_db *db, const leadx_question *question, const char *
     if (base && rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_QUEUE_NEXT_ROWID, err, &next, "");
     if (base && rc == SQLITE_OK) {
       leadx_uuid_make(next, id);
-      rc = leadx_db_run(db, LEADX_SQL_DECIDE_ENQUEUE_UPDATE, err, "ttttt", id, question->table->entity, question->key, row, base);
+      rc = leadx_db_run(db, LEADX_SQL_DECIDE_ENQUEUE_UPDATE, err, "ttttt", id,
+                        question->table->entity, question->key, row, base);
       *left = 1;
     }
     sqlite3_free(base);
@@ -272,31 +309,40 @@ static int queue_rest(leadx_db *db, const leadx_question *question, const char *
 
 static int note_version(leadx_db *db, const leadx_question *question, leadx_err *err) {
   char *version = leadx_change_version_of(question->table, question->server, err);
-  int rc = err->rc == SQLITE_OK ? leadx_fingerprint_note(db, question->table, question->key, version, err) : err->rc;
+  int rc = err->rc == SQLITE_OK
+               ? leadx_fingerprint_note(db, question->table, question->key, version, err)
+               : err->rc;
   sqlite3_free(version);
   return rc;
 }
 
-/* The row was deleted here while the question was open: the delete goes on, unless the server's row is chosen, which the
-** next pull fetches. */
-static int settle_deleted(leadx_db *db, const leadx_question *question, const char *choice, leadx_err *err) {
+/* The row was deleted here while the question was open: the delete goes on, unless the server's row
+** is chosen, which the next pull fetches. */
+static int settle_deleted(leadx_db *db, const leadx_question *question, const char *choice,
+                          leadx_err *err) {
   char id[37];
   int64_t next = 0;
   if (strcmp(choice, "server") == 0) {
-    return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "ttt", question->table->entity, question->key, "decided for the server");
+    return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "ttt", question->table->entity,
+                        question->key, "decided for the server");
   }
   int rc = leadx_db_int(db, LEADX_SQL_QUEUE_NEXT_ROWID, err, &next, "");
   leadx_uuid_make(next, id);
-  return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_DECIDE_ENQUEUE_DELETE, err, "ttt", id, question->table->entity, question->key) : rc;
+  return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_DECIDE_ENQUEUE_DELETE, err, "ttt", id,
+                                        question->table->entity, question->key)
+                         : rc;
 }
 
-/* The server's row may refer to one that no pull has brought yet: the rest is written, and the next pull brings both. */
-static int write_decision(leadx_db *db, leadx_question *question, const char *choice, leadx_err *err) {
+/* The server's row may refer to one that no pull has brought yet: the rest is written, and the next
+** pull brings both. */
+static int write_decision(leadx_db *db, leadx_question *question, const char *choice,
+                          leadx_err *err) {
   int rc = write_local(db, question, choice, 0, &question->without_references, err);
   if (rc != SQLITE_OK || !question->without_references) return rc;
   rc = write_local(db, question, choice, 0, NULL, err);
   if (rc != SQLITE_OK) return rc;
-  return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "sss", question->table->entity, question->key, "the row that it refers to is not here yet");
+  return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "sss", question->table->entity, question->key,
+                      "the row that it refers to is not here yet");
 }
 
 static int settle_row(leadx_db *db, leadx_question *question, const char *choice, leadx_err *err) {
@@ -309,26 +355,31 @@ static int settle_row(leadx_db *db, leadx_question *question, const char *choice
   return rc == SQLITE_OK ? leadx_apply_end(db, err) : rc;
 }
 
-static int carry_out(leadx_db *db, leadx_question *question, const char *id, const char *choice, leadx_err *err) {
+static int carry_out(leadx_db *db, leadx_question *question, const char *id, const char *choice,
+                     leadx_err *err) {
   int rc = read_edits(db, question, err);
   if (rc == SQLITE_OK) rc = close_members(db, question, err);
   if (rc == SQLITE_OK) rc = note_version(db, question, err);
-  if (rc == SQLITE_OK) rc = question->deleted ? settle_deleted(db, question, choice, err) : settle_row(db, question, choice, err);
-  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_CONFLICT_CLOSE, err, "ttt", id, choice, "by hand");
+  if (rc == SQLITE_OK)
+    rc = question->deleted ? settle_deleted(db, question, choice, err)
+                           : settle_row(db, question, choice, err);
+  if (rc == SQLITE_OK)
+    rc = leadx_db_run(db, LEADX_SQL_CONFLICT_CLOSE, err, "ttt", id, choice, "by hand");
   return rc;
 }
 
 /* ---- discarded changes ---- */
 
-/* The table of a queue row if it has a column `pending`; NULL without an error when there is nothing to keep. *key is
-** the row's; the caller frees both. */
+/* The table of a queue row if it has a column `pending`; NULL without an error when there is
+** nothing to keep. *key is the row's; the caller frees both. */
 static leadx_table *find_pending(leadx_db *db, const char *id, char **key, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_DECIDE_PENDING_TABLE, err, "s", id);
   if (!stmt) return NULL;
   leadx_table *table = NULL;
   leadx_err unusable = {0};
   if (leadx_db_next(db, stmt, err)) {
-    const char *name = leadx_db_text(stmt, 0, err), *options = leadx_db_text(stmt, 1, err), *found = leadx_db_text(stmt, 2, err);
+    const char *name = leadx_db_text(stmt, 0, err), *options = leadx_db_text(stmt, 1, err),
+               *found = leadx_db_text(stmt, 2, err);
     if (name && options && found && !(*key = sqlite3_mprintf("%s", found))) leadx_err_nomem(err);
     if (*key) table = leadx_table_describe(db, "leadx_discard", name, options, &unusable);
   }
@@ -349,18 +400,25 @@ int leadx_resolve_discard(leadx_db *db, const char *id, leadx_err *err) {
 
 /* ---- decisions ---- */
 
-int leadx_resolve_conflict(leadx_db *db, const leadx_tables *tables, const char *id, const char *choice, const char *json, leadx_err *err) {
+int leadx_resolve_conflict(leadx_db *db, const leadx_tables *tables, const char *id,
+                           const char *choice, const char *json, leadx_err *err) {
   leadx_question question;
   memset(&question, 0, sizeof question);
   int merge = strcmp(choice, "merge") == 0;
   if (!merge && strcmp(choice, "client") != 0 && strcmp(choice, "server") != 0) {
-    return leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: the choice \"%.20s\" must be 'client', 'server' or 'merge'", choice);
+    return leadx_err_set(
+        err, SQLITE_ERROR,
+        "leadx_resolve: the choice \"%.20s\" must be 'client', 'server' or 'merge'", choice);
   }
   if (merge != (json != NULL)) {
-    return leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: 'merge' takes the final values of the contested columns as a JSON object, the others take none");
+    return leadx_err_set(err, SQLITE_ERROR,
+                         "leadx_resolve: 'merge' takes the final values of the contested columns "
+                         "as a JSON object, the others take none");
   }
   if (merge && !is_json(json, &question.chosen, LEADX_JSON_OBJECT)) {
-    return leadx_err_set(err, SQLITE_ERROR, "leadx_resolve: the values must be a JSON object of the contested columns");
+    return leadx_err_set(
+        err, SQLITE_ERROR,
+        "leadx_resolve: the values must be a JSON object of the contested columns");
   }
   int rc = read_question(db, tables, id, &question, err);
   if (rc == SQLITE_OK && merge) rc = check_merge(&question, err);

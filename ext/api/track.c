@@ -12,7 +12,8 @@
 
 /* ---- options that stand already ---- */
 
-/* The options a table was tracked with; NULL (and no error) when it is not tracked. The caller frees. */
+/* The options a table was tracked with; NULL (and no error) when it is not tracked. The caller
+** frees. */
 static char *stored_options(leadx_db *db, const char *name, leadx_err *err) {
   char *options = NULL;
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_TRACKED_OPTIONS, err, "t", name);
@@ -25,11 +26,14 @@ static char *stored_options(leadx_db *db, const char *name, leadx_err *err) {
 
 /* Another table with that entity would get this one's changes. */
 static int check_entity_free(leadx_db *db, const leadx_table *table, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_ENTITY_TAKEN, err, "ss", table->entity, table->name);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_ENTITY_TAKEN, err, "ss", table->entity,
+                                      table->name);
   if (!stmt) return err->rc;
   if (leadx_db_next(db, stmt, err)) {
-    leadx_err_set(err, SQLITE_ERROR, "leadx_track: the entity \"%.60s\" is table \"%.60s\" already; give this one another \"entity\"",
-                       table->entity, leadx_db_text(stmt, 0, err));
+    leadx_err_set(err, SQLITE_ERROR,
+                  "leadx_track: the entity \"%.60s\" is table \"%.60s\" already; give this one "
+                  "another \"entity\"",
+                  table->entity, leadx_db_text(stmt, 0, err));
   }
   leadx_db_put(db, stmt);
   return err->rc;
@@ -38,7 +42,8 @@ static int check_entity_free(leadx_db *db, const leadx_table *table, leadx_err *
 /* *alone: the options ask for nothing else, and leave what the table was tracked with as it is. */
 static int wants_backfill(const char *options, int *alone) {
   leadx_err ignored = {0};
-  leadx_doc *doc = options ? leadx_doc_parse("leadx_track", options, strlen(options), &ignored) : NULL;
+  leadx_doc *doc = options ? leadx_doc_parse("leadx_track", options, strlen(options), &ignored)
+                           : NULL;
   const leadx_doc *first = leadx_doc_is_object(doc) ? leadx_doc_first(doc) : NULL;
   int wants = leadx_doc_true(leadx_doc_get(doc, "backfill"));
   *alone = wants && first && !leadx_doc_next(first);
@@ -53,30 +58,36 @@ static int store(leadx_db *db, const leadx_table *table, const char *options, le
   leadx_fingerprint_columns(table, columns);
   char *text = leadx_db_finish(columns, err);
   if (!text) return err->rc;
-  int rc = leadx_db_run(db, LEADX_SQL_TABLE_STORE, err, "ttitt", table->name, table->entity, (int64_t)table->priority, options, text);
+  int rc = leadx_db_run(db, LEADX_SQL_TABLE_STORE, err, "ttitt", table->name, table->entity,
+                        (int64_t)table->priority, options, text);
   sqlite3_free(text);
   return rc;
 }
 
 /* Everything that is known of an entity and can be fetched again. */
 static int forget_known(leadx_db *db, const char *entity, leadx_err *err) {
-  static const int statements[] = {LEADX_SQL_SHADOW_FORGET_ENTITY, LEADX_SQL_CURSOR_FORGET, LEADX_SQL_PLACE_FORGET, LEADX_SQL_PARKED_FORGET};
-  for (size_t i = 0; i < sizeof statements / sizeof statements[0] && err->rc == SQLITE_OK; i++) leadx_db_run(db, statements[i], err, "t", entity);
+  static const int statements[] = {LEADX_SQL_SHADOW_FORGET_ENTITY, LEADX_SQL_CURSOR_FORGET,
+                                   LEADX_SQL_PLACE_FORGET, LEADX_SQL_PARKED_FORGET};
+  for (size_t i = 0; i < sizeof statements / sizeof statements[0] && err->rc == SQLITE_OK; i++)
+    leadx_db_run(db, statements[i], err, "t", entity);
   return err->rc;
 }
 
 /* The table gets another entity: what is unsent, known and open goes with it. */
 static int rename_entity(leadx_db *db, const leadx_table *table, leadx_err *err) {
-  static const int statements[] = {LEADX_SQL_TABLE_RENAME_QUEUED, LEADX_SQL_TABLE_RENAME_KNOWN, LEADX_SQL_TABLE_RENAME_PARKED,
-                                   LEADX_SQL_TABLE_RENAME_CONFLICTS, LEADX_SQL_TABLE_RENAME};
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_ENTITY_BEFORE, err, "ss", table->name, table->entity);
+  static const int statements[] = {LEADX_SQL_TABLE_RENAME_QUEUED, LEADX_SQL_TABLE_RENAME_KNOWN,
+                                   LEADX_SQL_TABLE_RENAME_PARKED, LEADX_SQL_TABLE_RENAME_CONFLICTS,
+                                   LEADX_SQL_TABLE_RENAME};
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_ENTITY_BEFORE, err, "ss", table->name,
+                                      table->entity);
   if (!stmt) return err->rc;
   const char *found = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
   char *before = found ? sqlite3_mprintf("%s", found) : NULL;
   if (found && !before) leadx_err_nomem(err);
   leadx_db_put(db, stmt);
   if (before) forget_known(db, table->entity, err);
-  for (size_t i = 0; before && i < sizeof statements / sizeof statements[0] && err->rc == SQLITE_OK; i++) {
+  for (size_t i = 0; before && i < sizeof statements / sizeof statements[0] && err->rc == SQLITE_OK;
+       i++) {
     leadx_db_run(db, statements[i], err, "tt", before, table->entity);
   }
   if (before && err->rc == SQLITE_OK) forget_known(db, before, err);
@@ -84,22 +95,28 @@ static int rename_entity(leadx_db *db, const leadx_table *table, leadx_err *err)
   return err->rc;
 }
 
-/* The checks have passed: write it down, note or queue the rows that are there, make the triggers. A table that
-** was tracked before, perhaps under another name, first catches up with what no trigger saw. */
-static int track(leadx_db *db, leadx_table *table, const char *options, int backfill, leadx_err *err) {
+/* The checks have passed: write it down, note or queue the rows that are there, make the triggers.
+** A table that was tracked before, perhaps under another name, first catches up with what no
+** trigger saw. */
+static int track(leadx_db *db, leadx_table *table, const char *options, int backfill,
+                 leadx_err *err) {
   int64_t before = 0;
   int rc = leadx_queue_probe(db, "leadx_track", table->entity, err);
-  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_TABLE_TAKE_OVER, err, "tt", table->name, table->entity);
+  if (rc == SQLITE_OK)
+    rc = leadx_db_run(db, LEADX_SQL_TABLE_TAKE_OVER, err, "tt", table->name, table->entity);
   if (rc == SQLITE_OK) rc = check_entity_free(db, table, err);
   if (rc == SQLITE_OK) rc = rename_entity(db, table, err);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_TABLE_REVIVE, err, "t", table->entity);
-  if (rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_TABLE_TRACKED_AS, err, &before, "tt", table->name, table->entity);
+  if (rc == SQLITE_OK)
+    rc = leadx_db_int(db, LEADX_SQL_TABLE_TRACKED_AS, err, &before, "tt", table->name,
+                      table->entity);
   if (rc == SQLITE_OK && before) rc = leadx_diff_table(db, table, err);
   /* What the server said of its functions says nothing of a new table. */
   if (rc == SQLITE_OK && !before) rc = leadx_db_run(db, LEADX_SQL_DISCOVER_AGAIN, err, "");
   if (rc == SQLITE_OK) rc = store(db, table, options, err);
   if (rc == SQLITE_OK) rc = leadx_capture_install(db, table, NULL, err);
-  if (rc == SQLITE_OK && (!before || backfill) && table->mode != LEADX_MODE_PULL) rc = leadx_diff_begin(db, table, backfill, err);
+  if (rc == SQLITE_OK && (!before || backfill) && table->mode != LEADX_MODE_PULL)
+    rc = leadx_diff_begin(db, table, backfill, err);
   return rc;
 }
 
@@ -113,10 +130,13 @@ static leadx_doc *describe(const leadx_table *table) {
   leadx_doc_add_text(doc, "table", table->name);
   leadx_doc_add_text(doc, "entity", table->entity);
   leadx_doc_add_int(doc, "columns", table->ncolumns);
-  for (int i = 0; i < table->nkey; i++) leadx_doc_push_text(key, table->columns[table->key[i]].name);
+  for (int i = 0; i < table->nkey; i++)
+    leadx_doc_push_text(key, table->columns[table->key[i]].name);
   leadx_doc_add(doc, "primary_key", key);
   leadx_err ignored = {0};
-  leadx_doc *warnings = table->warnings ? leadx_doc_parse("leadx_track", table->warnings, strlen(table->warnings), &ignored) : NULL;
+  leadx_doc *warnings = table->warnings ? leadx_doc_parse("leadx_track", table->warnings,
+                                                          strlen(table->warnings), &ignored)
+                                        : NULL;
   if (warnings) leadx_doc_add(doc, "warnings", warnings);
   return doc;
 }
@@ -163,13 +183,17 @@ static char *print_and_free(leadx_doc *doc, leadx_err *err) {
   return text;
 }
 
-/* A payload is put together byte by byte, and a text of UTF-16 has others: its triggers would never come to an end. */
+/* A payload is put together byte by byte, and a text of UTF-16 has others: its triggers would never
+** come to an end. */
 static int check_encoding(leadx_db *db, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_ENCODING, err);
   if (!stmt) return err->rc;
   const char *encoding = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
   if (encoding && strcmp(encoding, "UTF-8") != 0) {
-    leadx_err_set(err, SQLITE_ERROR, "leadx_track: the file's encoding is %.10s, and leadx needs UTF-8; copy it with: sqlite3 OLD .dump | sqlite3 NEW", encoding);
+    leadx_err_set(err, SQLITE_ERROR,
+                  "leadx_track: the file's encoding is %.10s, and leadx needs UTF-8; copy it with: "
+                  "sqlite3 OLD .dump | sqlite3 NEW",
+                  encoding);
   }
   leadx_db_put(db, stmt);
   return err->rc;
@@ -181,7 +205,9 @@ char *leadx_track_table(leadx_ctx *ctx, const char *name, const char *options, l
   leadx_doc *result = NULL;
   rc = check_encoding(&ctx->db, err);
   if (rc == SQLITE_OK) rc = leadx_schema_ensure(&ctx->db, "leadx_track", err);
-  if (rc == SQLITE_OK) result = strcmp(name, "*") == 0 ? track_all(ctx, options, err) : track_one(ctx, name, options, err);
+  if (rc == SQLITE_OK)
+    result = strcmp(name, "*") == 0 ? track_all(ctx, options, err)
+                                    : track_one(ctx, name, options, err);
   leadx_db_release(&ctx->db);
   if (leadx_db_nest_close(&ctx->db, err->rc, err) == SQLITE_OK) return print_and_free(result, err);
   leadx_doc_free(result);
@@ -192,7 +218,8 @@ char *leadx_track_table(leadx_ctx *ctx, const char *name, const char *options, l
 
 static int forget(leadx_db *db, const leadx_table *known, const char *name, leadx_err *err) {
   int rc = leadx_capture_remove(db, known ? known->name : name, err);
-  /* Tracked again, the table is pulled from the beginning: nothing of what it holds is known any more. */
+  /* Tracked again, the table is pulled from the beginning: nothing of what it holds is known any
+  ** more. */
   if (rc == SQLITE_OK && known) rc = forget_known(db, known->entity, err);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_TABLE_FORGET, err, "t", name);
   return rc;
@@ -207,7 +234,10 @@ char *leadx_untrack_table(leadx_ctx *ctx, const char *name, leadx_err *err) {
   int rc = leadx_schema_open(db, "leadx_untrack", &present, err);
   if (rc == SQLITE_OK && present) stored = stored_options(db, name, err);
   if (err->rc == SQLITE_OK && !stored) {
-    leadx_err_set(err, SQLITE_ERROR, "leadx_untrack: table \"%.80s\" is not tracked; leadx_status lists the tables that are", name);
+    leadx_err_set(
+        err, SQLITE_ERROR,
+        "leadx_untrack: table \"%.80s\" is not tracked; leadx_status lists the tables that are",
+        name);
   }
   sqlite3_free(stored);
   if (err->rc == SQLITE_OK) leadx_tables_load(db, "leadx_untrack", &tables, err);

@@ -1,11 +1,11 @@
 /* One virtual table module, driven by a table of tables. See vtab.h.
 **
-** A cursor prepares its entry's SELECT from sql/api/vtab.sql, steps it and hands out its columns. The
-** statement lives as long as the cursor: SQLite closes every cursor before a connection can be
+** A cursor prepares its entry's SELECT from sql/api/vtab.sql, steps it and hands out its columns.
+** The statement lives as long as the cursor: SQLite closes every cursor before a connection can be
 ** closed, so nothing of leadx is ever in the way of sqlite3_close(). For the same reason, and
 ** because a host's function may read these tables while one of ours is at work, nothing here
 ** touches the statements of ctx->db; a call that needs some borrows from a leadx_db of its own.
-*/
+** */
 #include "api/vtab.h"
 
 #include <string.h>
@@ -24,7 +24,14 @@ enum { PLAN_ID = 1, PLAN_STATUS = 2, PLAN_ROWID = 4, PLAN_COSTLY = 8 };
 #define NO_SQL (-1)
 
 /* Columns of leadx_queue that this file speaks of by number. */
-enum { QUEUE_ID, QUEUE_STATUS = 4, QUEUE_STATE = 5, QUEUE_PAYLOAD = 13, QUEUE_BASE = 14, QUEUE_COLUMNS = 15 };
+enum {
+  QUEUE_ID,
+  QUEUE_STATUS = 4,
+  QUEUE_STATE = 5,
+  QUEUE_PAYLOAD = 13,
+  QUEUE_BASE = 14,
+  QUEUE_COLUMNS = 15
+};
 
 /* A condition that leadx_queue hands to SQLite: the column of the virtual table (-1 is the rowid)
 ** and the text appended to the SELECT. The i-th has the bit 1 << i and the parameter ?(2 + i). */
@@ -32,7 +39,8 @@ static const struct condition {
   int column;
   int is_unique;
   const char *sql;
-} queue_conditions[] = {{QUEUE_ID, 1, "q.id = ?2"}, {QUEUE_STATUS, 0, "q.status = ?3"}, {-1, 1, "q.rowid = ?4"}};
+} queue_conditions[] = {
+    {QUEUE_ID, 1, "q.id = ?2"}, {QUEUE_STATUS, 0, "q.status = ?3"}, {-1, 1, "q.rowid = ?4"}};
 
 #define CONDITIONS ((int)(sizeof queue_conditions / sizeof queue_conditions[0]))
 
@@ -44,45 +52,55 @@ typedef struct leadx_vtab_entry {
   const char *declaration;
   int sql_id;
   int sql_id_without_tables; /* NO_SQL: empty while the file has no table of leadx */
-  const char *needs;         /* a table that may be missing although the others are there, or NULL */
-  int is_queue;              /* can be written, takes conditions, has real rowids */
+  const char *needs; /* a table that may be missing although the others are there, or NULL */
+  int is_queue; /* can be written, takes conditions, has real rowids */
   leadx_binding binding;
-  unsigned costly;           /* bits of the columns that are left NULL unless wanted */
+  unsigned costly; /* bits of the columns that are left NULL unless wanted */
 } leadx_vtab_entry;
 
 static const leadx_vtab_entry entries[] = {
     {.name = "leadx_queue",
-     .declaration = "CREATE TABLE x(id TEXT, entity_type TEXT, entity_id TEXT, action TEXT, status TEXT, state TEXT,"
-                    " priority INTEGER, retry_count INTEGER, next_try_at TEXT, error_code TEXT, error_message TEXT,"
+     .declaration = "CREATE TABLE x(id TEXT, entity_type TEXT, entity_id TEXT, action TEXT, status "
+                    "TEXT, state TEXT,"
+                    " priority INTEGER, retry_count INTEGER, next_try_at TEXT, error_code TEXT, "
+                    "error_message TEXT,"
                     " created_at TEXT, synced_at TEXT, payload TEXT, base TEXT)",
      .sql_id = LEADX_SQL_VTAB_QUEUE,
      .sql_id_without_tables = NO_SQL,
      .is_queue = 1,
      .costly = 1u << QUEUE_PAYLOAD | 1u << QUEUE_BASE},
     {.name = "leadx_status",
-     .declaration = "CREATE TABLE x(entity_type TEXT, table_name TEXT, mode TEXT, priority INTEGER, pending INTEGER,"
-                    " in_progress INTEGER, failed INTEGER, synced INTEGER, conflicts INTEGER, oldest_pending_at TEXT,"
+     .declaration = "CREATE TABLE x(entity_type TEXT, table_name TEXT, mode TEXT, priority "
+                    "INTEGER, pending INTEGER,"
+                    " in_progress INTEGER, failed INTEGER, synced INTEGER, conflicts INTEGER, "
+                    "oldest_pending_at TEXT,"
                     " last_push_at TEXT, last_pull_at TEXT, \"cursor\" TEXT, last_error TEXT)",
      .sql_id = LEADX_SQL_VTAB_STATUS,
      .sql_id_without_tables = NO_SQL,
      .binding = BIND_USER,
      .costly = 1u << 7},
     {.name = "leadx_conflicts",
-     .declaration = "CREATE TABLE x(id TEXT, entity_type TEXT, entity_id TEXT, \"column\" TEXT, base, client, server,"
-                    " client_updated_at TEXT, server_updated_at TEXT, winner TEXT, resolution TEXT, detected_at TEXT,"
+     .declaration = "CREATE TABLE x(id TEXT, entity_type TEXT, entity_id TEXT, \"column\" TEXT, "
+                    "base, client, server,"
+                    " client_updated_at TEXT, server_updated_at TEXT, winner TEXT, resolution "
+                    "TEXT, detected_at TEXT,"
                     " resolved_at TEXT)",
      .sql_id = LEADX_SQL_VTAB_CONFLICTS,
      .sql_id_without_tables = NO_SQL},
     {.name = "leadx_log",
-     .declaration = "CREATE TABLE x(at TEXT, \"trigger\" TEXT, state TEXT, pushed INTEGER, pulled INTEGER,"
-                    " conflicts INTEGER, failed INTEGER, requests INTEGER, bytes_out INTEGER, bytes_in INTEGER,"
-                    " ms INTEGER, error TEXT)",
+     .declaration =
+         "CREATE TABLE x(at TEXT, \"trigger\" TEXT, state TEXT, pushed INTEGER, pulled INTEGER,"
+         " conflicts INTEGER, failed INTEGER, requests INTEGER, bytes_out INTEGER, bytes_in "
+         "INTEGER,"
+         " ms INTEGER, error TEXT)",
      .sql_id = LEADX_SQL_VTAB_LOG,
      .sql_id_without_tables = NO_SQL},
     {.name = "leadx_state",
-     .declaration = "CREATE TABLE x(online INTEGER, syncing INTEGER, phase TEXT, done INTEGER, total INTEGER,"
-                    " pending INTEGER, failed INTEGER, conflicts INTEGER, last_sync_at TEXT, next_sync_at TEXT,"
-                    " auth TEXT, message TEXT)",
+     .declaration =
+         "CREATE TABLE x(online INTEGER, syncing INTEGER, phase TEXT, done INTEGER, total INTEGER,"
+         " pending INTEGER, failed INTEGER, conflicts INTEGER, last_sync_at TEXT, next_sync_at "
+         "TEXT,"
+         " auth TEXT, message TEXT)",
      .sql_id = LEADX_SQL_VTAB_STATE,
      .sql_id_without_tables = LEADX_SQL_VTAB_STATE_WITHOUT_TABLES,
      .binding = BIND_STATE},
@@ -108,9 +126,9 @@ typedef struct leadx_vtab {
 typedef struct leadx_vtab_cursor {
   sqlite3_vtab_cursor base;
   sqlite3_stmt *stmt; /* NULL: not filtered yet, or there is nothing to read */
-  int plan;           /* what stmt was prepared for */
+  int plan; /* what stmt was prepared for */
   int has_row;
-  int64_t row;        /* the number of the current row, the rowid of tables that have no other */
+  int64_t row; /* the number of the current row, the rowid of tables that have no other */
 } leadx_vtab_cursor;
 
 /* Hands an error to SQLite as the table's message. */
@@ -122,7 +140,8 @@ static int vtab_fail(leadx_vtab *vtab, const leadx_err *err) {
 
 /* Life of a table ------------------------------------------------------------------ */
 
-static int vtab_connect(sqlite3 *handle, void *aux, int argc, const char *const *argv, sqlite3_vtab **out, char **message) {
+static int vtab_connect(sqlite3 *handle, void *aux, int argc, const char *const *argv,
+                        sqlite3_vtab **out, char **message) {
   (void)argc, (void)argv, (void)message;
   leadx_vtab_module *module = aux;
   leadx_vtab *vtab = sqlite3_malloc64(sizeof *vtab);
@@ -151,11 +170,15 @@ static int vtab_disconnect(sqlite3_vtab *base) {
 
 /* The condition that a constraint can be handed down as, or -1. */
 static int find_condition(const leadx_vtab_entry *entry, sqlite3_index_info *info, int i) {
-  if (!entry->is_queue || !info->aConstraint[i].usable || info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ) return -1;
+  if (!entry->is_queue || !info->aConstraint[i].usable ||
+      info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ)
+    return -1;
   for (int c = 0; c < CONDITIONS; c++) {
     if (queue_conditions[c].column != info->aConstraint[i].iColumn) continue;
     /* The table's own columns compare bytewise; a NOCASE comparison must see all rows. */
-    if (queue_conditions[c].column >= 0 && sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") != 0) return -1;
+    if (queue_conditions[c].column >= 0 &&
+        sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") != 0)
+      return -1;
     return c;
   }
   return -1;
@@ -241,7 +264,8 @@ static int prepare(leadx_vtab *vtab, int plan, sqlite3_stmt **stmt, leadx_err *e
 
 /* Binds a text that is NULL when empty. */
 static int bind_text(sqlite3_stmt *stmt, int i, const char *text) {
-  return text && *text ? sqlite3_bind_text(stmt, i, text, -1, SQLITE_TRANSIENT) : sqlite3_bind_null(stmt, i);
+  return text && *text ? sqlite3_bind_text(stmt, i, text, -1, SQLITE_TRANSIENT)
+                       : sqlite3_bind_null(stmt, i);
 }
 
 /* Does another process sync the file? Only the lease tells. */
@@ -263,13 +287,15 @@ static int bind_state(leadx_ctx *ctx, sqlite3_stmt *stmt) {
   leadx_progress progress;
   char user[LEADX_USER_BYTES], next_sync[LEADX_INSTANT_BYTES] = "";
   leadx_session_get_progress(session, &progress);
-  if (leadx_session_next_sync(session)) leadx_instant_format(leadx_session_next_sync(session), next_sync);
+  if (leadx_session_next_sync(session))
+    leadx_instant_format(leadx_session_next_sync(session), next_sync);
   int rc = progress.online < 0 ? SQLITE_OK : sqlite3_bind_int(stmt, 1, progress.online);
   if (rc == SQLITE_OK) rc = sqlite3_bind_int(stmt, 2, progress.syncing || syncs_elsewhere(ctx));
   if (rc == SQLITE_OK) rc = bind_text(stmt, 3, progress.phase);
   if (rc == SQLITE_OK) rc = sqlite3_bind_int64(stmt, 4, progress.done);
   if (rc == SQLITE_OK) rc = sqlite3_bind_int64(stmt, 5, progress.total);
-  if (rc == SQLITE_OK) rc = bind_text(stmt, 6, leadx_auth_state_name(leadx_session_auth_state(session, user)));
+  if (rc == SQLITE_OK)
+    rc = bind_text(stmt, 6, leadx_auth_state_name(leadx_session_auth_state(session, user)));
   if (rc == SQLITE_OK) rc = bind_text(stmt, 7, progress.message);
   if (rc == SQLITE_OK) rc = bind_text(stmt, 8, next_sync);
   return rc;
@@ -302,12 +328,14 @@ static int vtab_next(sqlite3_vtab_cursor *base) {
   return vtab_fail(vtab, &err);
 }
 
-static int vtab_filter(sqlite3_vtab_cursor *base, int plan, const char *text, int argc, sqlite3_value **argv) {
+static int vtab_filter(sqlite3_vtab_cursor *base, int plan, const char *text, int argc,
+                       sqlite3_value **argv) {
   (void)text, (void)argc;
   leadx_vtab_cursor *cursor = (leadx_vtab_cursor *)base;
   leadx_vtab *vtab = (leadx_vtab *)base->pVtab;
   leadx_err err = {0};
-  if (leadx_ctx_guard_fork(vtab->ctx, vtab->entry->name, &err) != SQLITE_OK) return vtab_fail(vtab, &err);
+  if (leadx_ctx_guard_fork(vtab->ctx, vtab->entry->name, &err) != SQLITE_OK)
+    return vtab_fail(vtab, &err);
   if (cursor->stmt && cursor->plan != plan) {
     sqlite3_finalize(cursor->stmt);
     cursor->stmt = NULL;
@@ -332,7 +360,8 @@ static int vtab_filter(sqlite3_vtab_cursor *base, int plan, const char *text, in
 static int vtab_eof(sqlite3_vtab_cursor *base) { return !((leadx_vtab_cursor *)base)->has_row; }
 
 static int vtab_column(sqlite3_vtab_cursor *base, sqlite3_context *out, int i) {
-  /* An UPDATE asks for the columns it leaves alone; without an answer xUpdate knows them as such. */
+  /* An UPDATE asks for the columns it leaves alone; without an answer xUpdate knows them as
+  ** such. */
   if (sqlite3_vtab_nochange(out)) return SQLITE_OK;
   sqlite3_result_value(out, sqlite3_column_value(((leadx_vtab_cursor *)base)->stmt, i));
   return SQLITE_OK;
@@ -347,7 +376,9 @@ static int vtab_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid) {
 
 /* Writing leadx_queue ---------------------------------------------------------------- */
 
-#define ALLOWED "allowed are UPDATE leadx_queue SET status = 'PENDING', which retries a row, and DELETE, which discards it"
+#define ALLOWED \
+  "allowed are UPDATE leadx_queue SET status = 'PENDING', which retries a row, and DELETE, which " \
+  "discards it"
 
 /* Is the value a statement gives for column i the one the row has? */
 static int is_same(sqlite3_value *value, sqlite3_stmt *row, int i) {
@@ -371,20 +402,27 @@ static int check_update(sqlite3_stmt *row, sqlite3_value **columns, int *asked, 
     }
     if (is_same(columns[i], row, i)) continue;
     if (i == QUEUE_STATUS) {
-      return leadx_err_set(err, SQLITE_CONSTRAINT, "leadx_queue: status can only be set to 'PENDING', the other words are leadx's own; " ALLOWED);
+      return leadx_err_set(err, SQLITE_CONSTRAINT,
+                           "leadx_queue: status can only be set to 'PENDING', the other words are "
+                           "leadx's own; " ALLOWED);
     }
-    return leadx_err_set(err, SQLITE_CONSTRAINT, "leadx_queue: the column %s cannot be changed; " ALLOWED, sqlite3_column_name(row, i));
+    return leadx_err_set(err, SQLITE_CONSTRAINT,
+                         "leadx_queue: the column %s cannot be changed; " ALLOWED,
+                         sqlite3_column_name(row, i));
   }
   return SQLITE_OK;
 }
 
 /* Can the row be retried? The reason why not, or NULL. */
 static const char *why_no_retry(sqlite3_stmt *row, leadx_err *err) {
-  const char *status = leadx_db_text(row, QUEUE_STATUS, err), *state = leadx_db_text(row, QUEUE_STATE, err);
+  const char *status = leadx_db_text(row, QUEUE_STATUS, err),
+             *state = leadx_db_text(row, QUEUE_STATE, err);
   if (!status || !state) return "its status is none of PENDING, IN_PROGRESS, SYNCED, FAILED";
-  if (strcmp(status, "SYNCED") == 0) return "it has been sent already; change the row itself to send it again";
+  if (strcmp(status, "SYNCED") == 0)
+    return "it has been sent already; change the row itself to send it again";
   if (strcmp(status, "IN_PROGRESS") == 0) return "it is being sent just now";
-  if (strcmp(state, "conflict") == 0) return "it waits for a decision; see leadx_conflicts and call leadx_resolve()";
+  if (strcmp(state, "conflict") == 0)
+    return "it waits for a decision; see leadx_conflicts and call leadx_resolve()";
   return NULL;
 }
 
@@ -394,13 +432,17 @@ static int update_row(leadx_db *db, sqlite3_stmt *row, sqlite3_value **argv, lea
   char *id = NULL;
   int rc = check_update(row, argv + 2, &asked, err);
   if (rc == SQLITE_OK && sqlite3_value_int64(argv[1]) != sqlite3_value_int64(argv[0])) {
-    rc = leadx_err_set(err, SQLITE_CONSTRAINT, "leadx_queue: the rowid cannot be changed; " ALLOWED);
+    rc = leadx_err_set(err, SQLITE_CONSTRAINT,
+                       "leadx_queue: the rowid cannot be changed; " ALLOWED);
   }
   if (rc == SQLITE_OK && asked) {
     const char *reason = why_no_retry(row, err), *text = leadx_db_text(row, QUEUE_ID, err);
     rc = err->rc;
-    if (rc == SQLITE_OK && reason) rc = leadx_err_set(err, SQLITE_CONSTRAINT, "leadx_queue: row %s cannot be retried: %s", text ? text : "without an id", reason);
-    if (rc == SQLITE_OK && !reason && !(id = sqlite3_mprintf("%s", text))) rc = leadx_err_nomem(err);
+    if (rc == SQLITE_OK && reason)
+      rc = leadx_err_set(err, SQLITE_CONSTRAINT, "leadx_queue: row %s cannot be retried: %s",
+                         text ? text : "without an id", reason);
+    if (rc == SQLITE_OK && !reason && !(id = sqlite3_mprintf("%s", text)))
+      rc = leadx_err_nomem(err);
   }
   sqlite3_finalize(row);
   int64_t changed = 0;
@@ -437,10 +479,12 @@ static int load_row(leadx_vtab *vtab, sqlite3_value *rowid, sqlite3_stmt **row, 
   return rc;
 }
 
-static int write_row(leadx_vtab *vtab, leadx_db *db, int argc, sqlite3_value **argv, leadx_err *err) {
+static int write_row(leadx_vtab *vtab, leadx_db *db, int argc, sqlite3_value **argv,
+                     leadx_err *err) {
   if (sqlite3_value_type(argv[0]) == SQLITE_NULL) {
     return leadx_err_set(err, SQLITE_CONSTRAINT,
-                         "leadx_queue: rows cannot be inserted here; call leadx_enqueue(entity_type, entity_id, action, payload)");
+                         "leadx_queue: rows cannot be inserted here; call "
+                         "leadx_enqueue(entity_type, entity_id, action, payload)");
   }
   sqlite3_stmt *row = NULL;
   int present = 0;
@@ -449,7 +493,9 @@ static int write_row(leadx_vtab *vtab, leadx_db *db, int argc, sqlite3_value **a
   if (rc != SQLITE_OK || !row) return rc;
   if (sqlite3_column_type(row, QUEUE_ID) == SQLITE_NULL) {
     sqlite3_finalize(row);
-    return leadx_err_set(err, SQLITE_CONSTRAINT, "leadx_queue: a row without an id cannot be changed here; give it one in sync_queue first");
+    return leadx_err_set(
+        err, SQLITE_CONSTRAINT,
+        "leadx_queue: a row without an id cannot be changed here; give it one in sync_queue first");
   }
   return argc == 1 ? delete_row(db, row, err) : update_row(db, row, argv, err);
 }
@@ -468,10 +514,10 @@ static int vtab_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlit
 /* Registering ------------------------------------------------------------------------- */
 
 /* Without xCreate a table is eponymous only: there is no CREATE VIRTUAL TABLE. */
-#define READING_METHODS                                                                                                        \
-  .xConnect = vtab_connect, .xBestIndex = vtab_best_index, .xDisconnect = vtab_disconnect, .xOpen = vtab_open,                 \
-  .xClose = vtab_close, .xFilter = vtab_filter, .xNext = vtab_next, .xEof = vtab_eof, .xColumn = vtab_column,                  \
-  .xRowid = vtab_rowid
+#define READING_METHODS \
+  .xConnect = vtab_connect, .xBestIndex = vtab_best_index, .xDisconnect = vtab_disconnect, \
+  .xOpen = vtab_open, .xClose = vtab_close, .xFilter = vtab_filter, .xNext = vtab_next, \
+  .xEof = vtab_eof, .xColumn = vtab_column, .xRowid = vtab_rowid
 
 static const sqlite3_module reading_module = {READING_METHODS};
 static const sqlite3_module writing_module = {READING_METHODS, .xUpdate = vtab_update};
@@ -490,7 +536,8 @@ int leadx_vtab_register(leadx_ctx *ctx, leadx_err *err) {
     module->entry = &entries[i];
     const sqlite3_module *methods = entries[i].is_queue ? &writing_module : &reading_module;
     /* SQLite calls module_free itself when it refuses. */
-    int rc = sqlite3_create_module_v2(ctx->db.handle, entries[i].name, methods, module, module_free);
+    int rc = sqlite3_create_module_v2(ctx->db.handle, entries[i].name, methods, module,
+                                      module_free);
     if (rc != SQLITE_OK) return leadx_err_db(err, ctx->db.handle, rc, entries[i].name);
   }
   return SQLITE_OK;

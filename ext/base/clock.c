@@ -1,7 +1,8 @@
-/* See clock.h. The calendar arithmetic is Howard Hinnant's days_from_civil and its inverse:
-** years are counted from 1 March, so that the leap day is the last day of its year.
+/* See clock.h. The calendar arithmetic is Howard Hinnant's days_from_civil and its inverse: years
+** are counted from 1 March, so that the leap day is the last day of its year.
 **
-** No strptime, timegm or locale: those differ between C libraries and follow the host's settings. */
+** No strptime, timegm or locale: those differ between C libraries and follow the host's
+** settings. */
 #include "base/clock.h"
 
 #include <stdio.h>
@@ -40,13 +41,9 @@ void leadx_clock_use(const leadx_clock_source *source) {
   clock_source = source ? *source : real_clock;
 }
 
-int64_t leadx_clock_wall_us(void) {
-  return clock_source.wall_us(clock_source.self);
-}
+int64_t leadx_clock_wall_us(void) { return clock_source.wall_us(clock_source.self); }
 
-int64_t leadx_clock_mono_ms(void) {
-  return clock_source.mono_ms(clock_source.self);
-}
+int64_t leadx_clock_mono_ms(void) { return clock_source.mono_ms(clock_source.self); }
 
 /* ---- the calendar ---- */
 
@@ -57,9 +54,7 @@ typedef struct civil {
   int fraction_us;
 } civil;
 
-static int64_t floor_div(int64_t a, int64_t b) {
-  return a / b - (a % b != 0 && a < 0);
-}
+static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && a < 0); }
 
 static int64_t days_from_civil(int64_t year, int month, int day) {
   if (month <= 2) year--;
@@ -95,8 +90,7 @@ static int civil_to_us(const civil *c, int64_t *us) {
   if (c->year > YEAR_MAX || c->month < 1 || c->month > 12) return 1;
   if (c->day < 1 || c->day > days_in_month(c->year, c->month)) return 1;
   if (c->hour > 24 || c->minute > 59 || c->second > 60) return 1;
-  int64_t time_us =
-      (c->hour * 3600 + c->minute * 60 + c->second) * SECOND_US + c->fraction_us;
+  int64_t time_us = (c->hour * 3600 + c->minute * 60 + c->second) * SECOND_US + c->fraction_us;
   if (time_us > DAY_US) return 1;
   *us = days_from_civil(c->year, c->month, c->day) * DAY_US + time_us;
   return 0;
@@ -108,13 +102,9 @@ typedef struct reader {
   const char *at, *end;
 } reader;
 
-static int is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
+static int is_digit(char c) { return c >= '0' && c <= '9'; }
 
-static char peek(const reader *r) {
-  return r->at < r->end ? *r->at : '\0';
-}
+static char peek(const reader *r) { return r->at < r->end ? *r->at : '\0'; }
 
 /* Takes the next byte if it is c. Returns 1 when it was. */
 static int accept(reader *r, char c) {
@@ -298,7 +288,7 @@ int leadx_instant_http_date(const char *text, size_t n, int64_t *epoch_s) {
   static const char *const forms[] = {
       "a, d b Y t GMT", /* IMF-fixdate: Sun, 06 Nov 1994 08:49:37 GMT */
       "A, d-b-y t GMT", /* RFC 850: Sunday, 06-Nov-94 08:49:37 GMT */
-      "a b e t Y",      /* asctime: Sun Nov  6 08:49:37 1994 */
+      "a b e t Y", /* asctime: Sun Nov  6 08:49:37 1994 */
   };
   for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
     int64_t us;

@@ -1,8 +1,9 @@
 /* See doc.h. A leadx_doc is a cJSON value under another name, so that no other file can reach
 ** around this one.
 **
-** cJSON's allocator hooks are one setting for the whole process. A host may use the same library and
-** hold objects of it, so they stay as they are; only the printed text is copied into SQLite's memory.
+** cJSON's allocator hooks are one setting for the whole process. A host may use the same library
+** and hold objects of it, so they stay as they are; only the printed text is copied into SQLite's
+** memory.
 **
 ** A container that lost a member is given the type that cJSON refuses to print: that makes the
 ** failure sticky, wherever in the tree it happened, without a field of our own. */
@@ -12,13 +13,9 @@
 
 #include <cjson/cJSON.h>
 
-static const cJSON *item_of(const leadx_doc *doc) {
-  return (const cJSON *)doc;
-}
+static const cJSON *item_of(const leadx_doc *doc) { return (const cJSON *)doc; }
 
-static cJSON *own_item_of(leadx_doc *doc) {
-  return (cJSON *)doc;
-}
+static cJSON *own_item_of(leadx_doc *doc) { return (cJSON *)doc; }
 
 /* ---- reading ---- */
 
@@ -38,29 +35,17 @@ leadx_doc *leadx_doc_parse(const char *who, const char *z, size_t n, leadx_err *
   return (leadx_doc *)root;
 }
 
-int leadx_doc_is_object(const leadx_doc *doc) {
-  return cJSON_IsObject(item_of(doc));
-}
+int leadx_doc_is_object(const leadx_doc *doc) { return cJSON_IsObject(item_of(doc)); }
 
-int leadx_doc_is_array(const leadx_doc *doc) {
-  return cJSON_IsArray(item_of(doc));
-}
+int leadx_doc_is_array(const leadx_doc *doc) { return cJSON_IsArray(item_of(doc)); }
 
-int leadx_doc_is_string(const leadx_doc *doc) {
-  return cJSON_IsString(item_of(doc));
-}
+int leadx_doc_is_string(const leadx_doc *doc) { return cJSON_IsString(item_of(doc)); }
 
-int leadx_doc_is_number(const leadx_doc *doc) {
-  return cJSON_IsNumber(item_of(doc));
-}
+int leadx_doc_is_number(const leadx_doc *doc) { return cJSON_IsNumber(item_of(doc)); }
 
-int leadx_doc_is_bool(const leadx_doc *doc) {
-  return cJSON_IsBool(item_of(doc));
-}
+int leadx_doc_is_bool(const leadx_doc *doc) { return cJSON_IsBool(item_of(doc)); }
 
-int leadx_doc_is_null(const leadx_doc *doc) {
-  return cJSON_IsNull(item_of(doc));
-}
+int leadx_doc_is_null(const leadx_doc *doc) { return cJSON_IsNull(item_of(doc)); }
 
 /* cJSON finds members of arrays too, by the names it does not give them; hence the question. */
 const leadx_doc *leadx_doc_get(const leadx_doc *object, const char *name) {
@@ -80,9 +65,7 @@ double leadx_doc_number(const leadx_doc *value) {
   return leadx_doc_is_number(value) ? cJSON_GetNumberValue(item_of(value)) : 0;
 }
 
-int leadx_doc_true(const leadx_doc *value) {
-  return cJSON_IsTrue(item_of(value));
-}
+int leadx_doc_true(const leadx_doc *value) { return cJSON_IsTrue(item_of(value)); }
 
 const leadx_doc *leadx_doc_first(const leadx_doc *container) {
   return container ? (const leadx_doc *)item_of(container)->child : NULL;
@@ -92,23 +75,15 @@ const leadx_doc *leadx_doc_next(const leadx_doc *value) {
   return (const leadx_doc *)item_of(value)->next;
 }
 
-const char *leadx_doc_name(const leadx_doc *member) {
-  return item_of(member)->string;
-}
+const char *leadx_doc_name(const leadx_doc *member) { return item_of(member)->string; }
 
 /* ---- writing ---- */
 
-leadx_doc *leadx_doc_new_object(void) {
-  return (leadx_doc *)cJSON_CreateObject();
-}
+leadx_doc *leadx_doc_new_object(void) { return (leadx_doc *)cJSON_CreateObject(); }
 
-leadx_doc *leadx_doc_new_array(void) {
-  return (leadx_doc *)cJSON_CreateArray();
-}
+leadx_doc *leadx_doc_new_array(void) { return (leadx_doc *)cJSON_CreateArray(); }
 
-void leadx_doc_free(leadx_doc *root) {
-  cJSON_Delete(own_item_of(root));
-}
+void leadx_doc_free(leadx_doc *root) { cJSON_Delete(own_item_of(root)); }
 
 /* Either the parent owns the child now, or nobody does and the parent says so when printed. */
 static void settle(cJSON *parent, cJSON *child, int is_added) {
@@ -152,13 +127,9 @@ void leadx_doc_add(leadx_doc *object, const char *name, leadx_doc *child) {
   add_item(object, name, own_item_of(child));
 }
 
-void leadx_doc_push(leadx_doc *array, leadx_doc *child) {
-  push_item(array, own_item_of(child));
-}
+void leadx_doc_push(leadx_doc *array, leadx_doc *child) { push_item(array, own_item_of(child)); }
 
-void leadx_doc_push_text(leadx_doc *array, const char *text) {
-  push_item(array, new_text(text));
-}
+void leadx_doc_push_text(leadx_doc *array, const char *text) { push_item(array, new_text(text)); }
 
 char *leadx_doc_print(const leadx_doc *doc) {
   char *printed = cJSON_PrintUnformatted(item_of(doc));

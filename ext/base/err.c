@@ -36,9 +36,7 @@ int leadx_err_set(leadx_err *err, int rc, const char *fmt, ...) {
   return err->rc;
 }
 
-int leadx_err_nomem(leadx_err *err) {
-  return leadx_err_set(err, SQLITE_NOMEM, "out of memory");
-}
+int leadx_err_nomem(leadx_err *err) { return leadx_err_set(err, SQLITE_NOMEM, "out of memory"); }
 
 /* What the user can do, where SQLite's own words do not say it. */
 static const struct advice {

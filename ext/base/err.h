@@ -14,8 +14,8 @@
 #include "base/sqlite.h"
 
 typedef struct leadx_err {
-  int rc;          /* SQLITE_OK while nothing went wrong */
-  char text[640];  /* UTF-8, always terminated */
+  int rc; /* SQLITE_OK while nothing went wrong */
+  char text[640]; /* UTF-8, always terminated */
 } leadx_err;
 
 /* Forgets what was recorded. */

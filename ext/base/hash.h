@@ -7,8 +7,8 @@
 
 #define LEADX_HASH_SEED UINT64_C(14695981039346656037)
 
-/* Hashes n bytes on top of what was hashed before; begin with the seed. The number is the same on every machine of one
-** byte order. */
+/* Hashes n bytes on top of what was hashed before; begin with the seed. The number is the same on
+** every machine of one byte order. */
 uint64_t leadx_hash(uint64_t hash, const void *bytes, size_t n);
 
 #endif

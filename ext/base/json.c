@@ -11,9 +11,7 @@
 
 /* ---- UTF-8 ---- */
 
-static int is_continuation(unsigned char byte) {
-  return (byte & 0xC0) == 0x80;
-}
+static int is_continuation(unsigned char byte) { return (byte & 0xC0) == 0x80; }
 
 /* The length of the well-formed sequence at z, or 0. The bounds of the second byte are those of
 ** the Unicode standard's table 3-7; they shut out overlong forms, surrogates and U+110000. */
@@ -83,13 +81,9 @@ static int fail(checker *c, const char *problem) {
   return 1;
 }
 
-static int is_space(char c) {
-  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
+static int is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
-static int is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
+static int is_digit(char c) { return c >= '0' && c <= '9'; }
 
 static void skip_space(checker *c) {
   while (c->at < c->end && is_space(*c->at)) c->at++;
@@ -131,23 +125,19 @@ static int hex4(const char *z, const char *end) {
   int value = 0;
   for (int i = 0; i < 4; i++) {
     char digit = z[i];
-    int nibble = is_digit(digit)                  ? digit - '0'
+    int nibble = is_digit(digit)                ? digit - '0'
                  : digit >= 'a' && digit <= 'f' ? digit - 'a' + 10
                  : digit >= 'A' && digit <= 'F' ? digit - 'A' + 10
-                                                  : -1;
+                                                : -1;
     if (nibble < 0) return -1;
     value = value << 4 | nibble;
   }
   return value;
 }
 
-static int is_high_surrogate(int unit) {
-  return unit >= 0xD800 && unit <= 0xDBFF;
-}
+static int is_high_surrogate(int unit) { return unit >= 0xD800 && unit <= 0xDBFF; }
 
-static int is_low_surrogate(int unit) {
-  return unit >= 0xDC00 && unit <= 0xDFFF;
-}
+static int is_low_surrogate(int unit) { return unit >= 0xDC00 && unit <= 0xDFFF; }
 
 /* At the digits behind "\u". PostgreSQL refuses a surrogate without its partner, so do we. */
 static int check_unicode_escape(checker *c) {
@@ -324,7 +314,8 @@ leadx_json_kind leadx_json_kind_of(leadx_slice value) {
   }
 }
 
-/* From the opening quote to behind the closing one: the first that an even number of backslashes stands before. */
+/* From the opening quote to behind the closing one: the first that an even number of backslashes
+** stands before. */
 static const char *string_end(const char *z, const char *end) {
   const char *run;
   do {
@@ -340,8 +331,10 @@ static const char *container_end(const char *z, const char *end) {
   do {
     switch (*z) {
       case '"': z = string_end(z, end); continue;
-      case '[': case '{': depth++; break;
-      case ']': case '}': depth--; break;
+      case '[':
+      case '{': depth++; break;
+      case ']':
+      case '}': depth--; break;
       default: break;
     }
     z++;
@@ -464,7 +457,8 @@ static leadx_slice next_piece(pieces *p) {
   return (leadx_slice){start, (size_t)(p->at - start)};
 }
 
-/* No escape is shorter than what it stands for, so most strings are told apart by their length or first byte. */
+/* No escape is shorter than what it stands for, so most strings are told apart by their length or
+** first byte. */
 int leadx_json_string_is(leadx_slice raw, const char *text, size_t n) {
   if (raw.n < n + 2 || (n > 0 && raw.z[1] != *text && raw.z[1] != '\\')) return 0;
   pieces p = pieces_of(raw);
@@ -570,7 +564,8 @@ int leadx_json_int64(leadx_slice number, int64_t *out) {
 }
 
 /* A number as ±0.d1d2d3… × 10^exponent, d1 and the last digit not zero: equal numbers have equal
-** parts. Zero has no digits. The digits stay in the document, where a point may stand among them. */
+** parts. Zero has no digits. The digits stay in the document, where a point may stand among
+** them. */
 typedef struct decimal {
   int is_negative;
   const char *digits, *end;
@@ -590,9 +585,7 @@ static int64_t read_exponent(const char *z, const char *end) {
   return is_negative ? -value : value;
 }
 
-static int is_zero_or_point(char c) {
-  return c == '0' || c == '.';
-}
+static int is_zero_or_point(char c) { return c == '0' || c == '.'; }
 
 static decimal decimal_of(leadx_slice number) {
   decimal d = {.is_negative = number.z[0] == '-'};
@@ -713,7 +706,8 @@ static int members_equal(const members *a, const members *b) {
 }
 
 /* Sorted lists, because looking each key up would let a server's answer with a million keys take
-** hours. Without memory the answer is "different", which asks a person instead of dropping an edit. */
+** hours. Without memory the answer is "different", which asks a person instead of dropping an
+** edit. */
 static int objects_equal(leadx_slice a, leadx_slice b) {
   members x = {NULL, 0}, y = {NULL, 0};
   int is_equal = 0;

@@ -33,7 +33,8 @@ typedef enum leadx_json_kind {
 ** over max_string bytes (0 means LEADX_JSON_MAX_STRING). On success *value is the value without
 ** the surrounding white space and NULL is returned; otherwise a static text that says what
 ** is wrong, and *at (may be NULL) the byte offset of it. */
-const char *leadx_json_check(const char *z, size_t n, size_t max_string, leadx_slice *value, size_t *at);
+const char *leadx_json_check(const char *z, size_t n, size_t max_string, leadx_slice *value,
+                             size_t *at);
 
 leadx_json_kind leadx_json_kind_of(leadx_slice value);
 

@@ -6,10 +6,18 @@
 #include "base/clock.h"
 
 static const char *const type_names[LEADX_TYPE_COUNT] = {
-    [LEADX_TEXT] = "text",           [LEADX_INTEGER] = "integer",     [LEADX_REAL] = "real",
-    [LEADX_BOOLEAN] = "boolean",     [LEADX_JSON] = "json",           [LEADX_BLOB] = "blob",
-    [LEADX_UUID] = "uuid",           [LEADX_DECIMAL] = "decimal",     [LEADX_DATE] = "date",
-    [LEADX_TIMESTAMP] = "timestamp", [LEADX_TIMESTAMP_S] = "timestamp:s", [LEADX_TIMESTAMP_MS] = "timestamp:ms",
+    [LEADX_TEXT] = "text",
+    [LEADX_INTEGER] = "integer",
+    [LEADX_REAL] = "real",
+    [LEADX_BOOLEAN] = "boolean",
+    [LEADX_JSON] = "json",
+    [LEADX_BLOB] = "blob",
+    [LEADX_UUID] = "uuid",
+    [LEADX_DECIMAL] = "decimal",
+    [LEADX_DATE] = "date",
+    [LEADX_TIMESTAMP] = "timestamp",
+    [LEADX_TIMESTAMP_S] = "timestamp:s",
+    [LEADX_TIMESTAMP_MS] = "timestamp:ms",
 };
 
 /* A declared type stands for the first of these that it contains. */
@@ -17,9 +25,11 @@ static const struct declaration {
   const char *part;
   leadx_type type;
 } declarations[] = {
-    {"BOOL", LEADX_BOOLEAN}, {"JSON", LEADX_JSON},      {"UUID", LEADX_UUID},     {"GUID", LEADX_UUID},    {"TIMESTAMP", LEADX_TIMESTAMP},
-    {"DATETIME", LEADX_TIMESTAMP}, {"DATE", LEADX_DATE}, {"DEC", LEADX_DECIMAL},   {"NUMERIC", LEADX_DECIMAL}, {"MONEY", LEADX_DECIMAL},
-    {"BLOB", LEADX_BLOB},    {"BYTEA", LEADX_BLOB},     {"INT", LEADX_INTEGER},   {"REAL", LEADX_REAL},    {"FLOA", LEADX_REAL},
+    {"BOOL", LEADX_BOOLEAN},  {"JSON", LEADX_JSON},           {"UUID", LEADX_UUID},
+    {"GUID", LEADX_UUID},     {"TIMESTAMP", LEADX_TIMESTAMP}, {"DATETIME", LEADX_TIMESTAMP},
+    {"DATE", LEADX_DATE},     {"DEC", LEADX_DECIMAL},         {"NUMERIC", LEADX_DECIMAL},
+    {"MONEY", LEADX_DECIMAL}, {"BLOB", LEADX_BLOB},           {"BYTEA", LEADX_BLOB},
+    {"INT", LEADX_INTEGER},   {"REAL", LEADX_REAL},           {"FLOA", LEADX_REAL},
     {"DOUB", LEADX_REAL},
 };
 
@@ -46,7 +56,8 @@ static int is_timestamp(leadx_type type) {
   return type == LEADX_TIMESTAMP || type == LEADX_TIMESTAMP_S || type == LEADX_TIMESTAMP_MS;
 }
 
-/* SQLite's text form carries no offset and means UTC. A zone is a Z, or a sign after the time began. */
+/* SQLite's text form carries no offset and means UTC. A zone is a Z, or a sign after the time
+** began. */
 static int lacks_offset(leadx_slice raw) {
   size_t n = raw.n - 2;
   const char *z = raw.z + 1;
@@ -87,7 +98,8 @@ void leadx_wire_send(sqlite3_str *out, leadx_type type, leadx_slice value) {
 
 /* Reads a string or number slice as an instant. */
 static int read_instant(leadx_slice value, int64_t *us) {
-  if (leadx_json_kind_of(value) == LEADX_JSON_STRING) return leadx_instant_parse(value.z + 1, value.n - 2, us);
+  if (leadx_json_kind_of(value) == LEADX_JSON_STRING)
+    return leadx_instant_parse(value.z + 1, value.n - 2, us);
   return leadx_instant_parse(value.z, value.n, us);
 }
 
@@ -111,7 +123,8 @@ static int equal_numbers(leadx_slice a, leadx_slice b) {
   return na.n && nb.n && leadx_json_equal(na, nb);
 }
 
-/* Two doubles may be written differently ("0.1", "0.10000000000000001"); they are equal when they read equal. */
+/* Two doubles may be written differently ("0.1", "0.10000000000000001"); they are equal when they
+** read equal. */
 static int equal_doubles(leadx_slice a, leadx_slice b) {
   leadx_slice na = number_in(a), nb = number_in(b);
   if (!na.n || !nb.n) return 0;
@@ -120,8 +133,8 @@ static int equal_doubles(leadx_slice a, leadx_slice b) {
 }
 
 static int equal_ignoring_case(leadx_slice a, leadx_slice b) {
-  return leadx_json_kind_of(a) == LEADX_JSON_STRING && leadx_json_kind_of(b) == LEADX_JSON_STRING && a.n == b.n &&
-         sqlite3_strnicmp(a.z, b.z, (int)a.n) == 0;
+  return leadx_json_kind_of(a) == LEADX_JSON_STRING && leadx_json_kind_of(b) == LEADX_JSON_STRING &&
+         a.n == b.n && sqlite3_strnicmp(a.z, b.z, (int)a.n) == 0;
 }
 
 static int equal_json(leadx_slice a, leadx_slice b) {
@@ -136,7 +149,8 @@ static int equal_json(leadx_slice a, leadx_slice b) {
 
 int leadx_wire_equal(leadx_type type, leadx_slice a, leadx_slice b) {
   if (leadx_json_equal(a, b)) return 1;
-  if (leadx_json_kind_of(a) == LEADX_JSON_NULL || leadx_json_kind_of(b) == LEADX_JSON_NULL) return 0;
+  if (leadx_json_kind_of(a) == LEADX_JSON_NULL || leadx_json_kind_of(b) == LEADX_JSON_NULL)
+    return 0;
   switch (type) {
     case LEADX_TIMESTAMP:
     case LEADX_TIMESTAMP_S:
@@ -171,7 +185,8 @@ static int hex_digit(char c) {
 
 /* bytea comes as "\\x6869": in JSON the backslash is doubled. */
 static int bind_bytea(sqlite3_stmt *stmt, int parameter, leadx_slice value) {
-  if (value.n < 5 || memcmp(value.z, "\"\\\\x", 4) != 0 || value.n % 2 == 0) return bind_string(stmt, parameter, value);
+  if (value.n < 5 || memcmp(value.z, "\"\\\\x", 4) != 0 || value.n % 2 == 0)
+    return bind_string(stmt, parameter, value);
   size_t n = (value.n - 5) / 2;
   unsigned char *bytes = sqlite3_malloc64(n + 1);
   if (!bytes) return SQLITE_NOMEM;
@@ -202,13 +217,17 @@ static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 
 static int bind_instant(sqlite3_stmt *stmt, int parameter, leadx_type type, leadx_slice value) {
   int64_t us = 0;
-  if (type == LEADX_TIMESTAMP || read_instant(value, &us) != 0) return bind_string(stmt, parameter, value);
-  return sqlite3_bind_int64(stmt, parameter, floor_div(us, type == LEADX_TIMESTAMP_S ? 1000000 : 1000));
+  if (type == LEADX_TIMESTAMP || read_instant(value, &us) != 0)
+    return bind_string(stmt, parameter, value);
+  return sqlite3_bind_int64(stmt, parameter,
+                            floor_div(us, type == LEADX_TIMESTAMP_S ? 1000000 : 1000));
 }
 
 static int bind_infinity(sqlite3_stmt *stmt, int parameter, leadx_slice value) {
-  if (leadx_json_string_is(value, "Infinity", 8)) return sqlite3_bind_double(stmt, parameter, 1e308 * 10);
-  if (leadx_json_string_is(value, "-Infinity", 9)) return sqlite3_bind_double(stmt, parameter, -1e308 * 10);
+  if (leadx_json_string_is(value, "Infinity", 8))
+    return sqlite3_bind_double(stmt, parameter, 1e308 * 10);
+  if (leadx_json_string_is(value, "-Infinity", 9))
+    return sqlite3_bind_double(stmt, parameter, -1e308 * 10);
   return bind_string(stmt, parameter, value);
 }
 
@@ -232,7 +251,8 @@ static int stands_as_it_is(leadx_type type, leadx_slice value) {
     case LEADX_REAL:
     case LEADX_TIMESTAMP_S:
     case LEADX_TIMESTAMP_MS: return 0;
-    default: return leadx_json_kind_of(value) == LEADX_JSON_STRING && !memchr(value.z, '\\', value.n);
+    default:
+      return leadx_json_kind_of(value) == LEADX_JSON_STRING && !memchr(value.z, '\\', value.n);
   }
 }
 
@@ -246,7 +266,9 @@ int leadx_wire_bind(sqlite3_stmt *stmt, int parameter, leadx_type type, leadx_sl
     case LEADX_JSON_NONE: return SQLITE_MISMATCH;
     case LEADX_JSON_NULL: return sqlite3_bind_null(stmt, parameter);
     case LEADX_JSON_STRING: return bind_text_value(stmt, parameter, type, value);
-    case LEADX_JSON_NUMBER: return type == LEADX_JSON ? bind_raw_text(stmt, parameter, value) : bind_number(stmt, parameter, type, value);
+    case LEADX_JSON_NUMBER:
+      return type == LEADX_JSON ? bind_raw_text(stmt, parameter, value)
+                                : bind_number(stmt, parameter, type, value);
     case LEADX_JSON_TRUE:
     case LEADX_JSON_FALSE:
       if (type == LEADX_JSON) return bind_raw_text(stmt, parameter, value);

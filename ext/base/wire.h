@@ -31,13 +31,16 @@ leadx_type leadx_type_of_declaration(const char *declared);
 ** that the trigger wrote, timestamps without an offset marked as the UTC that SQLite means. */
 void leadx_wire_send(sqlite3_str *out, leadx_type type, leadx_slice value);
 
-/* Do two wire values say the same for a column of that type? (timestamps as instants, decimals by value
-** whether they come as text or number, uuids whatever their case, JSON whatever its layout.) */
+/* Do two wire values say the same for a column of that type? (timestamps as instants, decimals by
+** value whether they come as text or number, uuids whatever their case, JSON whatever its
+** layout.) */
 int leadx_wire_equal(leadx_type type, leadx_slice a, leadx_slice b);
 
-/* Binds a server's value to a local column of that type. SQLITE_MISMATCH when it cannot be kept exactly. */
+/* Binds a server's value to a local column of that type. SQLITE_MISMATCH when it cannot be kept
+** exactly. */
 int leadx_wire_bind(sqlite3_stmt *stmt, int parameter, leadx_type type, leadx_slice value);
-/* The same, and a text that needs no decoding is not copied: it stays where it is until the statement has run. */
+/* The same, and a text that needs no decoding is not copied: it stays where it is until the
+** statement has run. */
 int leadx_wire_lend(sqlite3_stmt *stmt, int parameter, leadx_type type, leadx_slice value);
 
 #endif

@@ -16,7 +16,8 @@ const char *leadx_address_text_fault(const char *url) {
   for (z = url; *z; z++) {
     unsigned char c = (unsigned char)*z;
     if (c <= 0x20 || c == 0x7f) return "it contains a blank or a control byte";
-    if (c > 0x7f) return "it contains a non-ASCII byte (write the host in punycode, the path with %)";
+    if (c > 0x7f)
+      return "it contains a non-ASCII byte (write the host in punycode, the path with %)";
   }
   if (strchr(url, '\\')) return "it contains a backslash";
   if (strchr(url, '?')) return "it contains a query";
@@ -67,7 +68,8 @@ static int ends_with(const char *text, const char *end) {
 
 /* A project's own address serves several APIs; PostgREST is one of them. */
 static int is_supabase_host(const char *host) {
-  return ends_with(host, ".supabase.co") || ends_with(host, ".supabase.in") || ends_with(host, ".supabase.net");
+  return ends_with(host, ".supabase.co") || ends_with(host, ".supabase.in") ||
+         ends_with(host, ".supabase.net");
 }
 
 static void lower(char *z) {
@@ -81,6 +83,7 @@ char *leadx_address_base(leadx_address *address) {
   while (npath > 0 && path[npath - 1] == '/') npath--;
   is_project = npath == 0 && is_supabase_host(address->host);
   lower(address->host);
-  return sqlite3_mprintf("%s://%s%s%s%.*s%s", address->scheme, address->host, address->port ? ":" : "",
-                         address->port ? address->port : "", (int)npath, path, is_project ? "/rest/v1" : "");
+  return sqlite3_mprintf("%s://%s%s%s%.*s%s", address->scheme, address->host,
+                         address->port ? ":" : "", address->port ? address->port : "", (int)npath,
+                         path, is_project ? "/rest/v1" : "");
 }

@@ -40,12 +40,13 @@
 #endif
 
 enum {
-  MAX_CONNECTIONS = 8,           /* HTTP/1.1; what browsers and servers are used to */
-  GET_BUFFER_BYTES = 128 << 10,  /* a page of rows is read in few pieces */
-  UPLOAD_BUFFER_BYTES = 1 << 20, /* a batch leaves in one piece, or it would wait until the caller waits */
-  SMALL_BODY_BYTES = 64 << 10,   /* fits in the buffer that libcurl has anyway */
-  FEW_TRANSFERS = 2,             /* each of so few is driven as soon as it is started */
-  POLL_MS = 100,                 /* how long an interrupt may go unnoticed */
+  MAX_CONNECTIONS = 8, /* HTTP/1.1; what browsers and servers are used to */
+  GET_BUFFER_BYTES = 128 << 10, /* a page of rows is read in few pieces */
+  UPLOAD_BUFFER_BYTES =
+      1 << 20, /* a batch leaves in one piece, or it would wait until the caller waits */
+  SMALL_BODY_BYTES = 64 << 10, /* fits in the buffer that libcurl has anyway */
+  FEW_TRANSFERS = 2, /* each of so few is driven as soon as it is started */
+  POLL_MS = 100, /* how long an interrupt may go unnoticed */
   LOW_SPEED_BYTES = 16,
   LOW_SPEED_SECONDS = 30,
   DEFAULT_CONNECT_MS = 10 * 1000,
@@ -65,11 +66,11 @@ struct transfer {
   CURL *easy;
   CURLU *url;
   struct curl_slist *headers;
-  leadx_receive in;       /* its answer, as far as it came */
-  int is_plain;           /* http: only a loopback address may be connected */
+  leadx_receive in; /* its answer, as far as it came */
+  int is_plain; /* http: only a loopback address may be connected */
   int is_loopback;
-  int is_out_of_memory;   /* a callback of ours could not allocate */
-  leadx_net net;          /* what a callback of ours decided; LEADX_NET_ANSWER while nothing was */
+  int is_out_of_memory; /* a callback of ours could not allocate */
+  leadx_net net; /* what a callback of ours decided; LEADX_NET_ANSWER while nothing was */
   char error[CURL_ERROR_SIZE];
 };
 
@@ -78,7 +79,7 @@ typedef struct transfer_list {
 } transfer_list;
 
 struct http {
-  leadx_transport base;   /* first, so that the one pointer is the other */
+  leadx_transport base; /* first, so that the one pointer is the other */
   CURLM *multi;
   leadx_http_limits limits;
   char *ca_file;
@@ -86,7 +87,7 @@ struct http {
   void *interrupted_arg;
   transfer_list waiting, active, done;
   int nactive;
-  int was_interrupted;    /* seen by a callback, which may not touch the other transfers itself */
+  int was_interrupted; /* seen by a callback, which may not touch the other transfers itself */
 };
 
 /* ---- lists and time ---- */
@@ -107,7 +108,8 @@ static void list_remove(transfer_list *list, transfer *t) {
   t->prev = t->next = NULL;
 }
 
-/* Not leadx_clock_mono_ms(): the network runs in real time, also where a test's clock stands still. */
+/* Not leadx_clock_mono_ms(): the network runs in real time, also where a test's clock stands
+** still. */
 static int64_t real_ms(void) {
   struct timespec ts;
   clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -137,8 +139,8 @@ const char *leadx_http_version(void) {
   if (!curl_start()) return "libcurl could not start";
   sqlite3_mutex_enter(mutex);
   info = curl_version_info(CURLVERSION_NOW);
-  sqlite3_snprintf((int)sizeof curl_version_text, curl_version_text, "libcurl/%s %s",
-                   info->version, info->ssl_version ? info->ssl_version : "without TLS");
+  sqlite3_snprintf((int)sizeof curl_version_text, curl_version_text, "libcurl/%s %s", info->version,
+                   info->ssl_version ? info->ssl_version : "without TLS");
   sqlite3_mutex_leave(mutex);
   return curl_version_text;
 }
@@ -163,7 +165,8 @@ static void address_clear(leadx_address *address) {
   memset(address, 0, sizeof *address);
 }
 
-/* A part may be missing for want of memory: SQLITE_NOMEM then. The parts are curl's, for address_clear(). */
+/* A part may be missing for want of memory: SQLITE_NOMEM then. The parts are curl's, for
+** address_clear(). */
 static int address_read(CURLU *url, leadx_address *address) {
   int is_out_of_memory = 0;
   address->scheme = url_part(url, CURLUPART_SCHEME, &is_out_of_memory);
@@ -176,7 +179,8 @@ static int address_read(CURLU *url, leadx_address *address) {
   return is_out_of_memory ? SQLITE_NOMEM : SQLITE_OK;
 }
 
-/* Parses a URL into its parts. Returns SQLITE_OK, SQLITE_NOMEM, or SQLITE_MISUSE and what is wrong with it. */
+/* Parses a URL into its parts. Returns SQLITE_OK, SQLITE_NOMEM, or SQLITE_MISUSE and what is wrong
+** with it. */
 static int address_parse(CURLU *url, const char *text, leadx_address *address, const char **fault) {
   memset(address, 0, sizeof *address);
   switch (curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER)) {
@@ -210,9 +214,11 @@ char *leadx_http_base_url(const char *who, const char *url, leadx_err *err) {
   int rc = fault ? SQLITE_MISUSE : base_url_normalise(url, &out, &fault);
   if (rc == SQLITE_MISUSE) {
     /* The URL itself is not repeated: it may hold a password. */
-    leadx_err_set(err, SQLITE_ERROR,
-                  "%s: this URL cannot be used, %s; use https://host[:port][/path], or http for localhost, "
-                  "127.0.0.1 or [::1]", who, fault);
+    leadx_err_set(
+        err, SQLITE_ERROR,
+        "%s: this URL cannot be used, %s; use https://host[:port][/path], or http for localhost, "
+        "127.0.0.1 or [::1]",
+        who, fault);
   } else if (rc != SQLITE_OK) {
     leadx_err_nomem(err);
   }
@@ -225,7 +231,8 @@ static int is_interrupted(const http *h) {
   return h->interrupted && h->interrupted(h->interrupted_arg);
 }
 
-static int on_progress(void *arg, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow) {
+static int on_progress(void *arg, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
+                       curl_off_t ulnow) {
   transfer *t = arg;
   (void)dltotal, (void)dlnow, (void)ultotal, (void)ulnow;
   if (!t->http->was_interrupted && !is_interrupted(t->http)) return 0;
@@ -252,7 +259,8 @@ static int is_loopback_address(const struct curl_sockaddr *address) {
 /* The host's name was loopback; here is the address that it became. A hosts file or a resolver
 ** that sends "localhost" elsewhere gets no key in clear. A kept connection was checked when it
 ** was made. Sockets do not survive exec(): the host's children have no business with them. */
-static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address) {
+static curl_socket_t on_open_socket(void *arg, curlsocktype purpose,
+                                    struct curl_sockaddr *address) {
   transfer *t = arg;
   int fd;
   (void)purpose;
@@ -328,24 +336,27 @@ static int set_headers(transfer *t) {
 }
 
 /* What every transfer has. None of it is a setting: nothing a database says can weaken it. */
-static const struct { CURLoption option; long value; } fixed_options[] = {
-  {CURLOPT_NOSIGNAL, 1},                /* the process and its signals are the host's */
-  {CURLOPT_NOPROGRESS, 0},              /* the progress callback is how a transfer is interrupted */
-  {CURLOPT_FOLLOWLOCATION, 0},
-  {CURLOPT_SSL_VERIFYPEER, 1},
-  {CURLOPT_SSL_VERIFYHOST, 2},
-  {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
-  {CURLOPT_NETRC, CURL_NETRC_IGNORED},  /* a file in the home directory chooses no credential */
-  {CURLOPT_UNRESTRICTED_AUTH, 0},
-  {CURLOPT_DISALLOW_USERNAME_IN_URL, 1},
-  {CURLOPT_HTTP09_ALLOWED, 0},
-  {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS},
-  {CURLOPT_TCP_NODELAY, 1},
-  {CURLOPT_TCP_KEEPALIVE, 1},
-  {CURLOPT_LOW_SPEED_LIMIT, LOW_SPEED_BYTES},
-  {CURLOPT_LOW_SPEED_TIME, LOW_SPEED_SECONDS},
+static const struct {
+  CURLoption option;
+  long value;
+} fixed_options[] = {
+    {CURLOPT_NOSIGNAL, 1}, /* the process and its signals are the host's */
+    {CURLOPT_NOPROGRESS, 0}, /* the progress callback is how a transfer is interrupted */
+    {CURLOPT_FOLLOWLOCATION, 0},
+    {CURLOPT_SSL_VERIFYPEER, 1},
+    {CURLOPT_SSL_VERIFYHOST, 2},
+    {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
+    {CURLOPT_NETRC, CURL_NETRC_IGNORED}, /* a file in the home directory chooses no credential */
+    {CURLOPT_UNRESTRICTED_AUTH, 0},
+    {CURLOPT_DISALLOW_USERNAME_IN_URL, 1},
+    {CURLOPT_HTTP09_ALLOWED, 0},
+    {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS},
+    {CURLOPT_TCP_NODELAY, 1},
+    {CURLOPT_TCP_KEEPALIVE, 1},
+    {CURLOPT_LOW_SPEED_LIMIT, LOW_SPEED_BYTES},
+    {CURLOPT_LOW_SPEED_TIME, LOW_SPEED_SECONDS},
 #if LIBCURL_VERSION_NUM >= 0x075700
-  {CURLOPT_QUICK_EXIT, 1},              /* giving up does not wait for a resolver that hangs */
+    {CURLOPT_QUICK_EXIT, 1}, /* giving up does not wait for a resolver that hangs */
 #endif
 };
 
@@ -379,18 +390,23 @@ static CURLcode set_connection(transfer *t) {
   const leadx_http_limits *limits = &t->http->limits;
   CURL *easy = t->easy;
   CURLcode code = curl_easy_setopt(easy, CURLOPT_CURLU, t->url);
-  if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, t->is_plain ? "http" : "https");
-  /* No redirect is followed; this is the narrowest list that libcurl takes ("" is an error to it). */
+  if (code == CURLE_OK)
+    code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, t->is_plain ? "http" : "https");
+  /* No redirect is followed; this is the narrowest list that libcurl takes ("" is an error to
+  ** it). */
   if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "https");
   if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_DEFAULT_PROTOCOL, "https");
   if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
-  if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_USERAGENT, "leadx/" LEADX_VERSION " (+sqlite)");
-  if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, limits->connect_timeout_ms);
+  if (code == CURLE_OK)
+    code = curl_easy_setopt(easy, CURLOPT_USERAGENT, "leadx/" LEADX_VERSION " (+sqlite)");
+  if (code == CURLE_OK)
+    code = curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, limits->connect_timeout_ms);
   if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, limits->timeout_ms);
   if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_PIPEWAIT, t->is_plain ? 0L : 1L);
   /* What is on this machine is reached directly, whatever the environment says of proxies. */
   if (code == CURLE_OK && t->is_loopback) code = curl_easy_setopt(easy, CURLOPT_PROXY, "");
-  if (code == CURLE_OK && t->http->ca_file) code = curl_easy_setopt(easy, CURLOPT_CAINFO, t->http->ca_file);
+  if (code == CURLE_OK && t->http->ca_file)
+    code = curl_easy_setopt(easy, CURLOPT_CAINFO, t->http->ca_file);
   return code;
 }
 
@@ -401,11 +417,13 @@ static CURLcode set_method(transfer *t) {
   int is_get = strcmp(req->method, "GET") == 0;
   int has_body = req->body || strcmp(req->method, "POST") == 0;
   CURLcode code = curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-  if (code == CURLE_OK && is_get) code = curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)GET_BUFFER_BYTES);
+  if (code == CURLE_OK && is_get)
+    code = curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)GET_BUFFER_BYTES);
   if (code == CURLE_OK && has_body) {
     code = curl_easy_setopt(easy, CURLOPT_POSTFIELDS, req->body ? req->body : "");
     if (code == CURLE_OK) {
-      code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(req->body ? req->body_bytes : 0));
+      code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                              (curl_off_t)(req->body ? req->body_bytes : 0));
     }
     if (code == CURLE_OK && req->body && req->body_bytes > SMALL_BODY_BYTES) {
       code = curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER_BYTES);
@@ -450,34 +468,40 @@ static transfer *transfer_new(http *h, leadx_request *req) {
   t->net = LEADX_NET_ANSWER;
   t->easy = curl_easy_init();
   t->url = curl_url();
-  if (t->easy && t->url && leadx_receive_begin(&t->in, req, h->limits.max_response_bytes) == SQLITE_OK) return t;
+  if (t->easy && t->url &&
+      leadx_receive_begin(&t->in, req, h->limits.max_response_bytes) == SQLITE_OK)
+    return t;
   transfer_free(t);
   return NULL;
 }
 
 /* ---- ending a transfer ---- */
 
-/* Everything that is not here means that no complete answer came: offline. That includes 1, which is
-** what curl says of a server that does not speak HTTP, and 3, which is what it says when it has no
-** memory to copy a URL (the URL's scheme and form were checked before), and 27: out of memory. */
-static const struct { CURLcode code; leadx_net net; } net_of_code[] = {
-  {CURLE_OK, LEADX_NET_ANSWER},
-  {CURLE_ABORTED_BY_CALLBACK, LEADX_NET_INTERRUPTED},
-  {CURLE_FILESIZE_EXCEEDED, LEADX_NET_TOO_LARGE},
-  {CURLE_PEER_FAILED_VERIFICATION, LEADX_NET_UNTRUSTED},
-  {CURLE_SSL_CERTPROBLEM, LEADX_NET_UNTRUSTED},
-  {CURLE_SSL_CIPHER, LEADX_NET_UNTRUSTED},
-  {CURLE_SSL_CACERT_BADFILE, LEADX_NET_UNTRUSTED},
-  {CURLE_SSL_CRL_BADFILE, LEADX_NET_UNTRUSTED},
-  {CURLE_SSL_ISSUER_ERROR, LEADX_NET_UNTRUSTED},
-  {CURLE_SSL_PINNEDPUBKEYNOTMATCH, LEADX_NET_UNTRUSTED},
-  {CURLE_SSL_INVALIDCERTSTATUS, LEADX_NET_UNTRUSTED},
-  {CURLE_SSL_CLIENTCERT, LEADX_NET_UNTRUSTED},
-  {CURLE_USE_SSL_FAILED, LEADX_NET_UNTRUSTED},
-  {CURLE_FAILED_INIT, LEADX_NET_MISUSE},
-  {CURLE_NOT_BUILT_IN, LEADX_NET_MISUSE},
-  {CURLE_BAD_FUNCTION_ARGUMENT, LEADX_NET_MISUSE},
-  {CURLE_UNKNOWN_OPTION, LEADX_NET_MISUSE},
+/* Everything that is not here means that no complete answer came: offline. That includes 1, which
+** is what curl says of a server that does not speak HTTP, and 3, which is what it says when it has
+** no memory to copy a URL (the URL's scheme and form were checked before), and 27: out of
+** memory. */
+static const struct {
+  CURLcode code;
+  leadx_net net;
+} net_of_code[] = {
+    {CURLE_OK, LEADX_NET_ANSWER},
+    {CURLE_ABORTED_BY_CALLBACK, LEADX_NET_INTERRUPTED},
+    {CURLE_FILESIZE_EXCEEDED, LEADX_NET_TOO_LARGE},
+    {CURLE_PEER_FAILED_VERIFICATION, LEADX_NET_UNTRUSTED},
+    {CURLE_SSL_CERTPROBLEM, LEADX_NET_UNTRUSTED},
+    {CURLE_SSL_CIPHER, LEADX_NET_UNTRUSTED},
+    {CURLE_SSL_CACERT_BADFILE, LEADX_NET_UNTRUSTED},
+    {CURLE_SSL_CRL_BADFILE, LEADX_NET_UNTRUSTED},
+    {CURLE_SSL_ISSUER_ERROR, LEADX_NET_UNTRUSTED},
+    {CURLE_SSL_PINNEDPUBKEYNOTMATCH, LEADX_NET_UNTRUSTED},
+    {CURLE_SSL_INVALIDCERTSTATUS, LEADX_NET_UNTRUSTED},
+    {CURLE_SSL_CLIENTCERT, LEADX_NET_UNTRUSTED},
+    {CURLE_USE_SSL_FAILED, LEADX_NET_UNTRUSTED},
+    {CURLE_FAILED_INIT, LEADX_NET_MISUSE},
+    {CURLE_NOT_BUILT_IN, LEADX_NET_MISUSE},
+    {CURLE_BAD_FUNCTION_ARGUMENT, LEADX_NET_MISUSE},
+    {CURLE_UNKNOWN_OPTION, LEADX_NET_MISUSE},
 };
 
 static leadx_net net_of(CURLcode code) {
@@ -538,7 +562,8 @@ static void transfer_settle(transfer *t, CURLcode code) {
   leadx_request_copy(req->error, sizeof req->error, text, strlen(text));
 }
 
-/* Frees what curl holds for a transfer that is off every list, and hands it to the caller's list. */
+/* Frees what curl holds for a transfer that is off every list, and hands it to the caller's
+** list. */
 static void transfer_done(http *h, transfer *t) {
   curl_easy_cleanup(t->easy);
   t->easy = NULL;
@@ -608,7 +633,8 @@ static void perform(http *h) {
   h->was_interrupted = 0;
 }
 
-/* A request that cannot be sent is done at once; the caller hears of it where it hears of everything. */
+/* A request that cannot be sent is done at once; the caller hears of it where it hears of
+** everything. */
 static void refuse(http *h, transfer *t, const char *fault) {
   t->req->net = LEADX_NET_MISUSE;
   t->req->curl_code = CURLE_URL_MALFORMAT;
@@ -631,7 +657,8 @@ static int http_start(leadx_transport *self, leadx_request *req, leadx_err *err)
   if (rc != SQLITE_OK) {
     transfer_free(t);
     if (rc == SQLITE_NOMEM) return leadx_err_nomem(err);
-    return leadx_err_set(err, rc, "leadx: this libcurl lacks an option that safety depends on; use 7.85 or newer");
+    return leadx_err_set(
+        err, rc, "leadx: this libcurl lacks an option that safety depends on; use 7.85 or newer");
   }
   list_append(&h->waiting, t);
   /* One of few leaves at once, so that the caller may work while it travels; among many,
@@ -692,16 +719,17 @@ static leadx_http_limits complete_limits(const leadx_http_limits *given) {
 }
 
 static int multi_set_up(http *h) {
-  long connections = h->limits.max_in_flight < MAX_CONNECTIONS ? h->limits.max_in_flight : MAX_CONNECTIONS;
+  long connections = h->limits.max_in_flight < MAX_CONNECTIONS ? h->limits.max_in_flight
+                                                               : MAX_CONNECTIONS;
   h->multi = curl_multi_init();
   if (!h->multi) return 0;
-  return curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX) == CURLM_OK
-      && curl_multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections) == CURLM_OK
-      && curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, connections) == CURLM_OK;
+  return curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX) == CURLM_OK &&
+         curl_multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections) == CURLM_OK &&
+         curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, connections) == CURLM_OK;
 }
 
-leadx_transport *leadx_http_open(const leadx_http_limits *limits, int (*interrupted)(void *), void *arg,
-                                 leadx_err *err) {
+leadx_transport *leadx_http_open(const leadx_http_limits *limits, int (*interrupted)(void *),
+                                 void *arg, leadx_err *err) {
   http *h;
   if (!curl_start()) {
     leadx_err_set(err, SQLITE_ERROR, "leadx: libcurl could not start");

@@ -7,9 +7,9 @@
 
 typedef struct leadx_http_limits {
   long connect_timeout_ms, timeout_ms;
-  int64_t max_response_bytes;  /* counted after decompression */
-  const char *ca_file;         /* NULL: the system's. Copied. */
-  int max_in_flight;           /* concurrent transfers the transport may open; the rest queue up */
+  int64_t max_response_bytes; /* counted after decompression */
+  const char *ca_file; /* NULL: the system's. Copied. */
+  int max_in_flight; /* concurrent transfers the transport may open; the rest queue up */
 } leadx_http_limits;
 
 typedef struct leadx_transport leadx_transport;
@@ -27,14 +27,15 @@ struct leadx_transport {
 
 /* The real one, on curl multi (HTTP/2 over TLS where the server speaks it, several HTTP/1.1
 ** connections otherwise). interrupted(arg), may be NULL, is asked at least every 100 ms; when it
-** answers non-zero everything in flight ends as LEADX_NET_INTERRUPTED. NULL and an error on failure. */
-leadx_transport *leadx_http_open(const leadx_http_limits *limits, int (*interrupted)(void *), void *arg,
-                                 leadx_err *err);
+** answers non-zero everything in flight ends as LEADX_NET_INTERRUPTED. NULL and an error on
+** failure. */
+leadx_transport *leadx_http_open(const leadx_http_limits *limits, int (*interrupted)(void *),
+                                 void *arg, leadx_err *err);
 
 /* Checks and normalises a base URL: https, or http when the host is literally localhost, 127.0.0.1
 ** or ::1; no user, query or fragment; no control bytes; no trailing slash; https://ref.supabase.co
-** (and *.supabase.in, *.supabase.net) without a path gets /rest/v1. Returns sqlite3_malloc text, or NULL and an error
-** that says what is allowed, prefixed with who ("leadx_configure"). */
+** (and *.supabase.in, *.supabase.net) without a path gets /rest/v1. Returns sqlite3_malloc text, or
+** NULL and an error that says what is allowed, prefixed with who ("leadx_configure"). */
 char *leadx_http_base_url(const char *who, const char *url, leadx_err *err);
 
 /* "libcurl/7.88.1 OpenSSL/3.0.15" – for leadx_debug(). Static. */

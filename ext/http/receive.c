@@ -77,8 +77,9 @@ static int64_t read_seconds(const char *text) {
   return z == text || *z ? -1 : n;
 }
 
-/* Seconds to wait by a Retry-After header (seconds or an HTTP date), -1 when it says nothing readable. A date is
-** compared with the server's own clock where it told the time (date_s is not 0): ours may be years off. */
+/* Seconds to wait by a Retry-After header (seconds or an HTTP date), -1 when it says nothing
+** readable. A date is compared with the server's own clock where it told the time (date_s is not
+** 0): ours may be years off. */
 static int64_t retry_after_s(const char *text, int64_t date_s) {
   int64_t at, now;
   int64_t seconds = read_seconds(text);
@@ -88,7 +89,8 @@ static int64_t retry_after_s(const char *text, int64_t date_s) {
   return at - now < MAX_RETRY_AFTER_S ? at - now : MAX_RETRY_AFTER_S;
 }
 
-/* The secret of a header that we sent: "apikey: …", "Authorization: Bearer …". NULL for other headers. */
+/* The secret of a header that we sent: "apikey: …", "Authorization: Bearer …". NULL for other
+** headers. */
 static const char *secret_of(const char *header) {
   static const char *const names[] = {"apikey: ", "authorization: bearer "};
   size_t i;
@@ -98,7 +100,8 @@ static const char *secret_of(const char *header) {
   return NULL;
 }
 
-/* Overwrites every occurrence of a text. One of a few bytes is no secret, and would be found everywhere. */
+/* Overwrites every occurrence of a text. One of a few bytes is no secret, and would be found
+** everywhere. */
 static void overwrite(char *z, size_t n, const char *secret) {
   size_t nsecret = strlen(secret), i;
   if (nsecret < MIN_SECRET_BYTES) return;
@@ -107,7 +110,8 @@ static void overwrite(char *z, size_t n, const char *secret) {
   }
 }
 
-/* Some servers repeat in an error what they were sent, and errors are shown, logged and stored. Rows are not touched. */
+/* Some servers repeat in an error what they were sent, and errors are shown, logged and stored.
+** Rows are not touched. */
 static void hide_secrets(leadx_request *req) {
   int i;
   for (i = 0; i < req->nheaders; i++) {
@@ -124,8 +128,8 @@ void leadx_receive_finish(leadx_receive *in, long status) {
 
 /* ---- the body ---- */
 
-/* A larger block for what came so far. What a small answer leaves behind when it moves is wiped, for it may grant a token;
-** large ones are pages of rows. */
+/* A larger block for what came so far. What a small answer leaves behind when it moves is wiped,
+** for it may grant a token; large ones are pages of rows. */
 static char *grow(leadx_request *req, size_t capacity) {
   if (capacity > WIPED_BYTES) return sqlite3_realloc64(req->answer, capacity);
   char *grown = sqlite3_malloc64(capacity);
@@ -163,30 +167,36 @@ int leadx_receive_body(leadx_receive *in, const char *data, size_t n) {
 
 /* ---- the header ---- */
 
-static int is_blank(char c) {
-  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
+static int is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 static int is_named(const char *name, size_t nname, const char *expected) {
   return strlen(expected) == nname && strncasecmp(expected, name, nname) == 0;
 }
 
 /* Keeps a header if it is one that anybody asks for. */
-static void keep_header(leadx_receive *in, const char *name, size_t nname, const char *value, size_t nvalue) {
+static void keep_header(leadx_receive *in, const char *name, size_t nname, const char *value,
+                        size_t nvalue) {
   leadx_request *req = in->req;
-  const struct { const char *name; char *out; size_t nout; } kept[] = {
-    {"content-type", req->content_type, sizeof req->content_type},
-    {"content-range", req->content_range, sizeof req->content_range},
-    {"preference-applied", req->preference_applied, sizeof req->preference_applied},
-    {"retry-after", in->retry_after, sizeof in->retry_after},
+  const struct {
+    const char *name;
+    char *out;
+    size_t nout;
+  } kept[] = {
+      {"content-type", req->content_type, sizeof req->content_type},
+      {"content-range", req->content_range, sizeof req->content_range},
+      {"preference-applied", req->preference_applied, sizeof req->preference_applied},
+      {"retry-after", in->retry_after, sizeof in->retry_after},
   };
   int64_t at = 0;
   size_t i;
   for (i = 0; i < sizeof kept / sizeof *kept; i++) {
-    if (is_named(name, nname, kept[i].name)) leadx_request_copy(kept[i].out, kept[i].nout, value, nvalue);
+    if (is_named(name, nname, kept[i].name))
+      leadx_request_copy(kept[i].out, kept[i].nout, value, nvalue);
   }
-  if (is_named(name, nname, "content-length") || is_named(name, nname, "transfer-encoding")) in->has_length = 1;
-  if (is_named(name, nname, "date") && leadx_instant_http_date(value, nvalue, &at) == 0) req->date_s = at;
+  if (is_named(name, nname, "content-length") || is_named(name, nname, "transfer-encoding"))
+    in->has_length = 1;
+  if (is_named(name, nname, "date") && leadx_instant_http_date(value, nvalue, &at) == 0)
+    req->date_s = at;
 }
 
 /* Takes "name: value" apart; a line without a colon says nothing. */
@@ -206,7 +216,8 @@ int leadx_receive_header(leadx_receive *in, const char *line, size_t n) {
   if (n > MAX_HEADER_BYTES - in->header_bytes) return SQLITE_TOOBIG;
   in->header_bytes += n;
   if (n >= 5 && memcmp(line, "HTTP/", 5) == 0) {
-    /* A 1xx answer or a proxy's CONNECT answer comes first: what it said is not about the real one. */
+    /* A 1xx answer or a proxy's CONNECT answer comes first: what it said is not about the real
+    ** one. */
     forget_headers(in);
   } else if (in->has_header_end) {
     /* What comes behind the empty line are trailers: too late to say what the answer is. */

@@ -20,7 +20,9 @@ leadx_request *leadx_spell_new(const char *method) {
 /* libcurl's code for it. */
 #define TIMED_OUT 28
 
-int leadx_spell_timed_out(const leadx_request *req) { return req->net == LEADX_NET_OFFLINE && req->curl_code == TIMED_OUT; }
+int leadx_spell_timed_out(const leadx_request *req) {
+  return req->net == LEADX_NET_OFFLINE && req->curl_code == TIMED_OUT;
+}
 
 static int is_token(const char *name) {
   const char *z = name;

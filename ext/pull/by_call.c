@@ -1,12 +1,14 @@
 /* Pages of the server's function leadx_pull(). See pulling.h.
 **
-** The server ends a page before the oldest stamp that a transaction still open can give, so the next pull goes on exactly
-** where the last one ended. Its cursor is kept to the letter, and saved with the last rows of its page; a crash in between
-** fetches that page again. The plain place moves along, for a pull that has to do without the function.
+** The server ends a page before the oldest stamp that a transaction still open can give, so the
+** next pull goes on exactly where the last one ended. Its cursor is kept to the letter, and saved
+** with the last rows of its page; a crash in between fetches that page again. The plain place moves
+** along, for a pull that has to do without the function.
 **
-** Deleted rows come as tombstones behind a place of their own inside the same cursor. What was never pulled this way
-** begins with the tombstones since the oldest version known here: only a row that is known here can be missed here.
-*/
+** Deleted rows come as tombstones behind a place of their own inside the same cursor. What was
+** never pulled this way begins with the tombstones since the oldest version known here: only a row
+** that is known here can be missed here.
+** */
 #include <string.h>
 
 #include "push/change.h"
@@ -21,7 +23,8 @@
 static const char *user_of(const leadx_run *run) { return run->user ? run->user : ""; }
 
 static void append_member(sqlite3_str *out, const char *name, leadx_slice value) {
-  sqlite3_str_appendf(out, "%s\"%s\":%.*s", sqlite3_str_length(out) > 1 ? "," : "", name, (int)value.n, value.z);
+  sqlite3_str_appendf(out, "%s\"%s\":%.*s", sqlite3_str_length(out) > 1 ? "," : "", name,
+                      (int)value.n, value.z);
 }
 
 /* The place among the deleted rows alone, out of a stored cursor. */
@@ -35,30 +38,37 @@ static char *keep_gone(leadx_slice cursor, leadx_err *err) {
   return leadx_db_finish(out, err);
 }
 
-/* Takes a stored cursor: as it is, or, when the columns have changed and the rows are fetched again, without their place.
-** What is no cursor counts as none. */
-static int take_stored(leadx_pulling *pulling, const char *stored, const char *fingerprint, leadx_err *err) {
+/* Takes a stored cursor: as it is, or, when the columns have changed and the rows are fetched
+** again, without their place. What is no cursor counts as none. */
+static int take_stored(leadx_pulling *pulling, const char *stored, const char *fingerprint,
+                       leadx_err *err) {
   leadx_slice cursor = {NULL, 0};
-  if (leadx_json_check(stored, strlen(stored), 0, &cursor, NULL) || leadx_json_kind_of(cursor) != LEADX_JSON_OBJECT) return SQLITE_OK;
+  if (leadx_json_check(stored, strlen(stored), 0, &cursor, NULL) ||
+      leadx_json_kind_of(cursor) != LEADX_JSON_OBJECT)
+    return SQLITE_OK;
   int is_current = strcmp(fingerprint, pulling->fingerprint) == 0;
   if (!is_current) pulling->anew = 1;
-  pulling->cursor = is_current ? sqlite3_mprintf("%.*s", (int)cursor.n, cursor.z) : keep_gone(cursor, err);
+  pulling->cursor = is_current ? sqlite3_mprintf("%.*s", (int)cursor.n, cursor.z)
+                               : keep_gone(cursor, err);
   return pulling->cursor ? SQLITE_OK : leadx_err_nomem(err);
 }
 
 static int read_stored(leadx_pulling *pulling, leadx_err *err) {
   leadx_run *run = pulling->run;
   leadx_db *db = &run->ctx->db;
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_PLACE_GET, err, "sss", run->target.url, user_of(run), pulling->table->entity);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_PLACE_GET, err, "sss", run->target.url,
+                                      user_of(run), pulling->table->entity);
   if (!stmt) return err->rc;
   int found = leadx_db_next(db, stmt, err);
-  const char *stored = found ? leadx_db_text(stmt, 0, err) : NULL, *fingerprint = found ? leadx_db_text(stmt, 1, err) : NULL;
+  const char *stored = found ? leadx_db_text(stmt, 0, err) : NULL,
+             *fingerprint = found ? leadx_db_text(stmt, 1, err) : NULL;
   if (stored && fingerprint) take_stored(pulling, stored, fingerprint, err);
   leadx_db_put(db, stmt);
   return err->rc;
 }
 
-/* The oldest version known here, in µs; 0 when nothing is known. One that cannot be read is older than anything. */
+/* The oldest version known here, in µs; 0 when nothing is known. One that cannot be read is older
+** than anything. */
 static int find_oldest(leadx_pulling *pulling, int64_t *us, leadx_err *err) {
   leadx_db *db = &pulling->run->ctx->db;
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_PLACE_OLDEST, err, "s", pulling->table->entity);
@@ -88,8 +98,8 @@ static void append_key(sqlite3_str *out, const leadx_table *table, const char *k
   sqlite3_str_appendall(out, "]");
 }
 
-/* A cursor that takes over from the plain place. Without a key the place is the beginning of an instant, and the
-** function reads what lies behind its cursor: it is the instant before. */
+/* A cursor that takes over from the plain place. Without a key the place is the beginning of an
+** instant, and the function reads what lies behind its cursor: it is the instant before. */
 static char *take_over(const leadx_pulling *pulling, int64_t oldest_us, leadx_err *err) {
   const leadx_place *place = &pulling->place;
   int64_t overlap_us = leadx_settings_ms(pulling->run->ctx->settings, LEADX_OVERLAP) * 1000, us = 0;
@@ -99,10 +109,12 @@ static char *take_over(const leadx_pulling *pulling, int64_t oldest_us, leadx_er
     sqlite3_str_appendall(out, "\"version\":");
     leadx_json_append_string(out, place->version, strlen(place->version));
     append_key(out, pulling->table, place->key);
-  } else if (place->version && leadx_instant_parse(place->version, strlen(place->version), &us) == 0) {
+  } else if (place->version &&
+             leadx_instant_parse(place->version, strlen(place->version), &us) == 0) {
     append_instant(out, "version", us - 1);
   }
-  if (oldest_us > 0) append_instant(out, "gone_at", oldest_us > overlap_us ? oldest_us - overlap_us : 0);
+  if (oldest_us > 0)
+    append_instant(out, "gone_at", oldest_us > overlap_us ? oldest_us - overlap_us : 0);
   sqlite3_str_appendall(out, "}");
   return leadx_db_finish(out, err);
 }
@@ -122,8 +134,9 @@ int leadx_by_call_begin(leadx_pulling *pulling, leadx_err *err) {
 
 /* ---- deleted rows ---- */
 
-/* The entity_id of a tombstone's key: a text, or, for several columns, an array as PostgreSQL writes it, with blanks. It is
-** empty when it is no such key. The caller frees; NULL when out of memory. */
+/* The entity_id of a tombstone's key: a text, or, for several columns, an array as PostgreSQL
+** writes it, with blanks. It is empty when it is no such key. The caller frees; NULL when out of
+** memory. */
 static char *read_key(const leadx_pulling *pulling, leadx_slice raw, leadx_err *err) {
   leadx_slice array, value;
   leadx_json_walk walk;
@@ -131,17 +144,19 @@ static char *read_key(const leadx_pulling *pulling, leadx_slice raw, leadx_err *
   if (!text) leadx_err_nomem(err);
   if (!text || pulling->table->nkey == 1) return text;
   sqlite3_str *out = sqlite3_str_new(NULL);
-  if (!leadx_json_check(text, strlen(text), 0, &array, NULL) && leadx_json_kind_of(array) == LEADX_JSON_ARRAY) {
+  if (!leadx_json_check(text, strlen(text), 0, &array, NULL) &&
+      leadx_json_kind_of(array) == LEADX_JSON_ARRAY) {
     leadx_json_walk_init(&walk, array);
-    for (int i = 0; leadx_json_walk_element(&walk, &value); i++) sqlite3_str_appendf(out, "%s%.*s", i ? "," : "[", (int)value.n, value.z);
+    for (int i = 0; leadx_json_walk_element(&walk, &value); i++)
+      sqlite3_str_appendf(out, "%s%.*s", i ? "," : "[", (int)value.n, value.z);
     sqlite3_str_appendall(out, "]");
   }
   sqlite3_free(text);
   return leadx_db_finish(out, err);
 }
 
-/* Removes one row. What cannot go yet, because something of it is unsent or others refer to it, is parked: later pulls ask
-** for it by its key, so nothing depends on this tombstone any more. */
+/* Removes one row. What cannot go yet, because something of it is unsent or others refer to it, is
+** parked: later pulls ask for it by its key, so nothing depends on this tombstone any more. */
 static int remove_row(leadx_pulling *pulling, char *key, leadx_err *err) {
   leadx_run *run = pulling->run;
   int changed = 0, refused = 0;
@@ -152,7 +167,8 @@ static int remove_row(leadx_pulling *pulling, char *key, leadx_err *err) {
   int pending = leadx_intake_is_pending(pulling->intake, key);
   if (!pending) pulling->table->held_back = 1;
   return leadx_db_run(&run->ctx->db, LEADX_SQL_PARKED_ADD, err, "ttt", pulling->table->entity, key,
-                      pending ? "deleted on the server while a local change is unsent" : "deleted on the server, still referred to here");
+                      pending ? "deleted on the server while a local change is unsent"
+                              : "deleted on the server, still referred to here");
 }
 
 int leadx_by_call_remove(leadx_pulling *pulling, leadx_err *err) {
@@ -179,8 +195,8 @@ int leadx_by_call_save(leadx_pulling *pulling, leadx_err *err) {
   if (!text) return leadx_err_nomem(err);
   sqlite3_free(pulling->cursor);
   pulling->cursor = text;
-  return leadx_db_run(&run->ctx->db, LEADX_SQL_PLACE_SET, err, "ttttt", run->target.url, user_of(run), pulling->table->entity,
-                      pulling->fingerprint, text);
+  return leadx_db_run(&run->ctx->db, LEADX_SQL_PLACE_SET, err, "ttttt", run->target.url,
+                      user_of(run), pulling->table->entity, pulling->fingerprint, text);
 }
 
 static int is_new(const leadx_pulling *pulling, leadx_slice cursor) {
@@ -191,7 +207,9 @@ static int is_new(const leadx_pulling *pulling, leadx_slice cursor) {
 static void send_ahead(leadx_pulling *pulling, const leadx_rpc_page *page, int limit) {
   leadx_err ignored = {0};
   char *cursor = sqlite3_mprintf("%.*s", (int)page->cursor.n, page->cursor.z);
-  leadx_request *request = cursor ? leadx_rpc_pull(&pulling->run->target, pulling->table, cursor, limit, &ignored) : NULL;
+  leadx_request *request = cursor ? leadx_rpc_pull(&pulling->run->target, pulling->table, cursor,
+                                                   limit, &ignored)
+                                  : NULL;
   sqlite3_free(cursor);
   leadx_auth_send_ahead(pulling->run->auth, request);
 }
@@ -205,16 +223,20 @@ static int apply(leadx_pulling *pulling, const leadx_rpc_page *page, int count, 
   leadx_pulling_show_progress(pulling, count);
   if (count > pulling->proven) pulling->proven = count;
   pulling->is_first = 0;
-  return rc == SQLITE_OK && !page->has_more && !pulling->run->tally.lost_lease ? leadx_pulling_arrive(pulling, err) : rc;
+  return rc == SQLITE_OK && !page->has_more && !pulling->run->tally.lost_lease
+             ? leadx_pulling_arrive(pulling, err)
+             : rc;
 }
 
-/* The function answers otherwise than it does: nothing is applied, and the next sync does without it. */
+/* The function answers otherwise than it does: nothing is applied, and the next sync does without
+** it. */
 static int end_strangely(leadx_pulling *pulling, const char *strange, leadx_err *err) {
   leadx_pulling_say_strange(pulling, strange);
   return leadx_discover_forget(pulling->run, err);
 }
 
-static int take(leadx_pulling *pulling, const leadx_request *done, leadx_slice answer, int limit, int64_t took_ms, leadx_err *err) {
+static int take(leadx_pulling *pulling, const leadx_request *done, leadx_slice answer, int limit,
+                int64_t took_ms, leadx_err *err) {
   leadx_rpc_page page;
   leadx_slice last;
   int count = 0;
@@ -223,20 +245,24 @@ static int take(leadx_pulling *pulling, const leadx_request *done, leadx_slice a
   if (err->rc != SQLITE_OK) return err->rc;
   if (strange) return end_strangely(pulling, strange, err);
   leadx_pulling_note_time(pulling, done, took_ms);
-  if (page.has_more && leadx_pull_may_ask_ahead(pulling->run, done, count)) send_ahead(pulling, &page, limit);
+  if (page.has_more && leadx_pull_may_ask_ahead(pulling->run, done, count))
+    send_ahead(pulling, &page, limit);
   return apply(pulling, &page, count, err);
 }
 
-/* Plain PostgREST from here on: for this table, or, when the function itself is the matter, for all. */
+/* Plain PostgREST from here on: for this table, or, when the function itself is the matter, for
+** all. */
 static int do_without(leadx_pulling *pulling, const leadx_verdict *verdict, leadx_err *err) {
   pulling->phase = LEADX_BY_VERSION;
   pulling->table->served = 0;
   int of_table = strcmp(verdict->code, "42P01") == 0;
-  int of_function = !of_table && (verdict->class_ == LEADX_CLASS_DRIFT || strcmp(verdict->code, "42501") == 0);
+  int of_function = !of_table &&
+                    (verdict->class_ == LEADX_CLASS_DRIFT || strcmp(verdict->code, "42501") == 0);
   return of_function ? leadx_discover_forget(pulling->run, err) : SQLITE_OK;
 }
 
-static int refuse(leadx_pulling *pulling, const leadx_request *done, const leadx_verdict *verdict, leadx_err *err) {
+static int refuse(leadx_pulling *pulling, const leadx_request *done, const leadx_verdict *verdict,
+                  leadx_err *err) {
   if (leadx_pull_is_too_much(done, verdict->class_) && pulling->limit > 1) {
     pulling->limit = (pulling->limit + 1) / 2;
     return SQLITE_OK;
@@ -252,7 +278,8 @@ static int refuse(leadx_pulling *pulling, const leadx_request *done, const leadx
   }
   pulling->failed = 1;
   leadx_pull_stop(pulling->run, verdict, done, pulling->table);
-  return verdict->class_ == LEADX_CLASS_PROTOCOL ? leadx_discover_forget(pulling->run, err) : SQLITE_OK;
+  return verdict->class_ == LEADX_CLASS_PROTOCOL ? leadx_discover_forget(pulling->run, err)
+                                                 : SQLITE_OK;
 }
 
 int leadx_by_call_page(leadx_pulling *pulling, leadx_err *err) {
@@ -261,10 +288,13 @@ int leadx_by_call_page(leadx_pulling *pulling, leadx_err *err) {
   if (pulling->limit > LEADX_RPC_PAGE_ROWS) pulling->limit = LEADX_RPC_PAGE_ROWS;
   int limit = pulling->limit;
   int64_t began_ms = leadx_clock_mono_ms();
-  leadx_request *done = leadx_pull_exchange(run, leadx_rpc_pull(&run->target, pulling->table, pulling->cursor, limit, err), 0, &verdict, err);
+  leadx_request *done = leadx_pull_exchange(
+      run, leadx_rpc_pull(&run->target, pulling->table, pulling->cursor, limit, err), 0, &verdict,
+      err);
   if (!done) return err->rc;
-  int rc = verdict.class_ == LEADX_CLASS_OK ? take(pulling, done, verdict.value, limit, leadx_clock_mono_ms() - began_ms, err)
-                                            : refuse(pulling, done, &verdict, err);
+  int rc = verdict.class_ == LEADX_CLASS_OK
+               ? take(pulling, done, verdict.value, limit, leadx_clock_mono_ms() - began_ms, err)
+               : refuse(pulling, done, &verdict, err);
   leadx_spell_free(done);
   return rc;
 }

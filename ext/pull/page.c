@@ -15,9 +15,13 @@ void leadx_place_clear(leadx_place *place) {
   memset(place, 0, sizeof *place);
 }
 
-static void append_name(sqlite3_str *url, const char *name) { leadx_rest_escape(url, name, strlen(name)); }
+static void append_name(sqlite3_str *url, const char *name) {
+  leadx_rest_escape(url, name, strlen(name));
+}
 
-static const char *key_name(const leadx_table *table, int i) { return table->columns[table->key[i]].remote; }
+static const char *key_name(const leadx_table *table, int i) {
+  return table->columns[table->key[i]].remote;
+}
 
 /* The values of an entity_id as plain texts, one after the other: calls back for each. */
 static void key_values(const leadx_table *table, const char *key, char **values) {
@@ -28,10 +32,14 @@ static void key_values(const leadx_table *table, const char *key, char **values)
     values[0] = sqlite3_mprintf("%s", key);
     return;
   }
-  if (leadx_json_check(key, strlen(key), 0, &document, NULL) || leadx_json_kind_of(document) != LEADX_JSON_ARRAY) return;
+  if (leadx_json_check(key, strlen(key), 0, &document, NULL) ||
+      leadx_json_kind_of(document) != LEADX_JSON_ARRAY)
+    return;
   leadx_json_walk_init(&walk, document);
   for (int i = 0; i < table->nkey && leadx_json_walk_element(&walk, &value); i++) {
-    values[i] = leadx_json_kind_of(value) == LEADX_JSON_STRING ? leadx_json_text(value, NULL) : sqlite3_mprintf("%.*s", (int)value.n, value.z);
+    values[i] = leadx_json_kind_of(value) == LEADX_JSON_STRING
+                    ? leadx_json_text(value, NULL)
+                    : sqlite3_mprintf("%.*s", (int)value.n, value.z);
   }
 }
 
@@ -40,14 +48,16 @@ static void free_values(char **values) {
 }
 
 /* Inside or=(…): column.op.value */
-static void append_condition(sqlite3_str *url, const char *column, const char *op, const char *value) {
+static void append_condition(sqlite3_str *url, const char *column, const char *op,
+                             const char *value) {
   append_name(url, column);
   sqlite3_str_appendf(url, ".%s.", op);
   leadx_rest_in_element(url, 1, value ? value : "", value ? strlen(value) : 0);
 }
 
 /* (a,b,…) > (values…) as nested conditions, from column i on. */
-static void append_key_after(sqlite3_str *url, const leadx_table *table, char *const *values, int i) {
+static void append_key_after(sqlite3_str *url, const leadx_table *table, char *const *values,
+                             int i) {
   append_condition(url, key_name(table, i), "gt", values[i]);
   if (i + 1 == table->nkey) return;
   sqlite3_str_appendall(url, ",and(");
@@ -57,7 +67,8 @@ static void append_key_after(sqlite3_str *url, const leadx_table *table, char *c
   sqlite3_str_appendall(url, "))");
 }
 
-static void append_key_condition(sqlite3_str *url, const leadx_table *table, const char *key, const char *version) {
+static void append_key_condition(sqlite3_str *url, const leadx_table *table, const char *key,
+                                 const char *version) {
   char *values[16];
   key_values(table, key, values);
   sqlite3_str_appendall(url, "&or=(");
@@ -83,7 +94,8 @@ static void append_order(sqlite3_str *url, const leadx_table *table, int by_vers
   }
 }
 
-static sqlite3_str *begin_url(const leadx_target *target, const leadx_table *table, const char *select) {
+static sqlite3_str *begin_url(const leadx_target *target, const leadx_table *table,
+                              const char *select) {
   sqlite3_str *url = sqlite3_str_new(NULL);
   sqlite3_str_appendf(url, "%s/", target->url);
   append_name(url, table->remote);
@@ -91,12 +103,14 @@ static sqlite3_str *begin_url(const leadx_target *target, const leadx_table *tab
   return url;
 }
 
-/* The table's own filter is PostgREST's language already; it was checked when the table was tracked. */
+/* The table's own filter is PostgREST's language already; it was checked when the table was
+** tracked. */
 static void append_filter(sqlite3_str *url, const leadx_table *table) {
   if (table->filter) sqlite3_str_appendf(url, "&%s", table->filter);
 }
 
-leadx_request *leadx_page_request(const leadx_target *target, const leadx_table *table, const leadx_place *after, int limit, const char *count,
+leadx_request *leadx_page_request(const leadx_target *target, const leadx_table *table,
+                                  const leadx_place *after, int limit, const char *count,
                                   leadx_err *err) {
   sqlite3_str *url = begin_url(target, table, NULL);
   if (after->version) {
@@ -118,7 +132,8 @@ leadx_request *leadx_page_request(const leadx_target *target, const leadx_table 
   return leadx_spell_get(target, url, count ? prefer : NULL, err);
 }
 
-leadx_request *leadx_page_keys_request(const leadx_target *target, const leadx_table *table, const char *after_key, int with_mark, int limit,
+leadx_request *leadx_page_keys_request(const leadx_target *target, const leadx_table *table,
+                                       const char *after_key, int with_mark, int limit,
                                        leadx_err *err) {
   sqlite3_str *select = sqlite3_str_new(NULL);
   for (int i = 0; i < table->nkey; i++) {
@@ -140,7 +155,8 @@ leadx_request *leadx_page_keys_request(const leadx_target *target, const leadx_t
   return leadx_spell_get(target, url, NULL, err);
 }
 
-leadx_request *leadx_page_rows_request(const leadx_target *target, leadx_table *table, char *const *keys, int n, leadx_err *err) {
+leadx_request *leadx_page_rows_request(const leadx_target *target, leadx_table *table,
+                                       char *const *keys, int n, leadx_err *err) {
   sqlite3_str *url = begin_url(target, table, NULL);
   sqlite3_str_appendall(url, "&");
   if (table->nkey == 1) {
@@ -168,6 +184,7 @@ leadx_request *leadx_page_rows_request(const leadx_target *target, leadx_table *
 
 size_t leadx_page_key_bytes(const leadx_table *table, const char *key) {
   size_t names = 0;
-  for (int i = 0; table->nkey > 1 && i < table->nkey; i++) names += strlen(key_name(table, i)) * 3 + 16;
+  for (int i = 0; table->nkey > 1 && i < table->nkey; i++)
+    names += strlen(key_name(table, i)) * 3 + 16;
   return names + strlen(key) * 3 + 16;
 }

@@ -1,13 +1,15 @@
 /* Pull: what others changed. See pull.h.
 **
-** A page is applied in short write transactions of some rows each, as many as fit into their time; the place behind the last row of each
-** is saved in the same transaction, so a crash anywhere goes on where it stopped. A pull starts some
-** seconds before the last one began, because a slow transaction of the server commits rows with
-** an older stamp; rows that are known in that very version cost nothing.
+** A page is applied in short write transactions of some rows each, as many as fit into their time;
+** the place behind the last row of each is saved in the same transaction, so a crash anywhere goes
+** on where it stopped. A pull starts some seconds before the last one began, because a slow
+** transaction of the server commits rows with an older stamp; rows that are known in that very
+** version cost nothing.
 **
-** A table goes through phases: rows by version and key (or, where the server has leadx_pull(), the pages of that); in a pull from the beginning, rows that have no version (no
-** condition on versions reaches those); rows that could not be applied before.
-*/
+** A table goes through phases: rows by version and key (or, where the server has leadx_pull(), the
+** pages of that); in a pull from the beginning, rows that have no version (no condition on versions
+** reaches those); rows that could not be applied before.
+** */
 #include "pull/pull.h"
 
 #include <stdlib.h>
@@ -20,11 +22,12 @@
 #include "session/session.h"
 #include "store/settings.h"
 
-/* Rows applied at a time; a write transaction takes no more of them after so many milliseconds: an application's own
-** write waits no longer than that. */
+/* Rows applied at a time; a write transaction takes no more of them after so many milliseconds: an
+** application's own write waits no longer than that. */
 #define HANDFUL_ROWS 250
 #define STRETCH_MS 20
-/* An answer of more bytes is applied before the next one is asked for: there would be two in memory. */
+/* An answer of more bytes is applied before the next one is asked for: there would be two in
+** memory. */
 #define AHEAD_BYTES (4 << 20)
 /* What a server says of more rows is no number of rows. */
 #define MOST_ROWS ((int64_t)1 << 50)
@@ -37,19 +40,23 @@ int leadx_pull_may_ask(const leadx_run *run) {
   return run->tally.ended == LEADX_CLASS_OK && run->request_budget != 0 && !run->tally.lost_lease;
 }
 
-void leadx_pull_stop(leadx_run *run, const leadx_verdict *verdict, const leadx_request *request, const leadx_table *table) {
+void leadx_pull_stop(leadx_run *run, const leadx_verdict *verdict, const leadx_request *request,
+                     const leadx_table *table) {
   if (verdict->class_ == LEADX_CLASS_AUTH) {
     leadx_run_refresh(run); /* it was tried, and says why it did not help */
     return;
   }
   int drift = verdict->class_ == LEADX_CLASS_DRIFT || verdict->class_ == LEADX_CLASS_ITEM;
-  sqlite3_snprintf(sizeof run->tally.message, run->tally.message, "pull of %s: %s%s%s", table->remote, verdict->code, verdict->code[0] ? " " : "",
+  sqlite3_snprintf(sizeof run->tally.message, run->tally.message, "pull of %s: %s%s%s",
+                   table->remote, verdict->code, verdict->code[0] ? " " : "",
                    verdict->message[0] ? verdict->message : request->error);
   if (drift) {
     run->tally.paused = 1; /* this table cannot be read; the others can */
     return;
   }
-  run->tally.ended = verdict->class_ == LEADX_CLASS_SHRINK || verdict->class_ == LEADX_CLASS_RETRY ? LEADX_CLASS_THROTTLE : verdict->class_;
+  run->tally.ended = verdict->class_ == LEADX_CLASS_SHRINK || verdict->class_ == LEADX_CLASS_RETRY
+                         ? LEADX_CLASS_THROTTLE
+                         : verdict->class_;
   run->tally.retry_after_s = request->retry_after_s;
 }
 
@@ -58,7 +65,8 @@ int leadx_pull_is_too_much(const leadx_request *done, leadx_class class_) {
          (leadx_spell_timed_out(done) && done->bytes_in > 0);
 }
 
-leadx_request *leadx_pull_exchange(leadx_run *run, leadx_request *request, int wants_array, leadx_verdict *verdict, leadx_err *err) {
+leadx_request *leadx_pull_exchange(leadx_run *run, leadx_request *request, int wants_array,
+                                   leadx_verdict *verdict, leadx_err *err) {
   leadx_request *done = leadx_auth_exchange(run->auth, request, wants_array, verdict, err);
   if (!done) return NULL;
   run->tally.requests++;
@@ -72,15 +80,18 @@ int leadx_pull_may_ask_ahead(const leadx_run *run, const leadx_request *done, in
   return run->request_budget < 0 && count >= HANDFUL_ROWS && done->answer_bytes <= AHEAD_BYTES;
 }
 
-leadx_request *leadx_pull_ask(leadx_run *run, leadx_request *request, int may_shrink, leadx_slice *rows, leadx_class *class_,
-                              const leadx_table *table, leadx_err *err) {
+leadx_request *leadx_pull_ask(leadx_run *run, leadx_request *request, int may_shrink,
+                              leadx_slice *rows, leadx_class *class_, const leadx_table *table,
+                              leadx_err *err) {
   *class_ = LEADX_CLASS_PROTOCOL;
   leadx_verdict verdict;
   leadx_request *done = leadx_pull_exchange(run, request, 1, &verdict, err);
   if (!done) return NULL;
-  *class_ = may_shrink && leadx_pull_is_too_much(done, verdict.class_) ? LEADX_CLASS_SHRINK : verdict.class_;
+  *class_ = may_shrink && leadx_pull_is_too_much(done, verdict.class_) ? LEADX_CLASS_SHRINK
+                                                                       : verdict.class_;
   *rows = verdict.rows;
-  if (verdict.class_ != LEADX_CLASS_OK && !(may_shrink && *class_ == LEADX_CLASS_SHRINK)) leadx_pull_stop(run, &verdict, done, table);
+  if (verdict.class_ != LEADX_CLASS_OK && !(may_shrink && *class_ == LEADX_CLASS_SHRINK))
+    leadx_pull_stop(run, &verdict, done, table);
   return done;
 }
 
@@ -96,7 +107,8 @@ int leadx_pull_is_believable(int asked, int came, int *proven) {
 static char *make_fingerprint(const leadx_table *table) {
   sqlite3_str *text = sqlite3_str_new(NULL);
   for (int i = 0; i < table->ncolumns; i++) {
-    sqlite3_str_appendf(text, "%s%s:%s", i ? "," : "", table->columns[i].remote, leadx_type_name(table->columns[i].type));
+    sqlite3_str_appendf(text, "%s%s:%s", i ? "," : "", table->columns[i].remote,
+                        leadx_type_name(table->columns[i].type));
   }
   sqlite3_str_appendf(text, ";%s;%s", table->remote, table->filter ? table->filter : "");
   return sqlite3_str_finish(text);
@@ -107,7 +119,8 @@ static const char *user_of(const leadx_run *run) { return run->user ? run->user 
 static int load_cursor(leadx_pulling *pulling, leadx_err *err) {
   leadx_run *run = pulling->run;
   leadx_db *db = &run->ctx->db;
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_CURSOR_GET, err, "sss", run->target.url, user_of(run), pulling->table->entity);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_CURSOR_GET, err, "sss", run->target.url,
+                                      user_of(run), pulling->table->entity);
   if (!stmt) return err->rc;
   int found = leadx_db_next(db, stmt, err);
   const char *fingerprint = found ? leadx_db_text(stmt, 2, err) : NULL;
@@ -130,14 +143,15 @@ static int load_cursor(leadx_pulling *pulling, leadx_err *err) {
 
 static int is_integer(const char *text) { return text[strspn(text, "0123456789")] == 0; }
 
-/* The place to start from. A pull that stopped midway goes on exactly there. Else it begins the overlap before the
-** last pull began: whatever was stamped earlier had been committed when that one read it. A version that
-** is a number counts changes, not time. */
+/* The place to start from. A pull that stopped midway goes on exactly there. Else it begins the
+** overlap before the last pull began: whatever was stamped earlier had been committed when that one
+** read it. A version that is a number counts changes, not time. */
 static int start_place(leadx_pulling *pulling, leadx_err *err) {
   int64_t us = 0, overlap_us = leadx_settings_ms(pulling->run->ctx->settings, LEADX_OVERLAP) * 1000;
   const char *version = pulling->saved.version;
   if (!version) return SQLITE_OK;
-  int exact = pulling->midway || is_integer(version) || leadx_instant_parse(version, strlen(version), &us) != 0;
+  int exact = pulling->midway || is_integer(version) ||
+              leadx_instant_parse(version, strlen(version), &us) != 0;
   int64_t from_us = (pulling->began_us ? pulling->began_us : us) - overlap_us;
   if (exact || from_us > us) {
     pulling->place.version = sqlite3_mprintf("%s", version);
@@ -153,11 +167,14 @@ static int start_place(leadx_pulling *pulling, leadx_err *err) {
 static int save_cursor(leadx_pulling *pulling, leadx_err *err) {
   leadx_run *run = pulling->run;
   if (!pulling->saved.version) return SQLITE_OK;
-  return leadx_db_run(&run->ctx->db, LEADX_SQL_CURSOR_SET, err, "ttttttii", run->target.url, user_of(run), pulling->table->entity,
-                      pulling->fingerprint, pulling->saved.version, pulling->saved.key, pulling->began_us, (int64_t)pulling->anew);
+  return leadx_db_run(&run->ctx->db, LEADX_SQL_CURSOR_SET, err, "ttttttii", run->target.url,
+                      user_of(run), pulling->table->entity, pulling->fingerprint,
+                      pulling->saved.version, pulling->saved.key, pulling->began_us,
+                      (int64_t)pulling->anew);
 }
 
-/* May the cursor stand on that version? In the server's own future, or at infinity, it would be carried past rows to come. */
+/* May the cursor stand on that version? In the server's own future, or at infinity, it would be
+** carried past rows to come. */
 static int may_save(const leadx_pulling *pulling, const char *version) {
   int64_t us = 0;
   if (is_integer(version)) return 1;
@@ -165,13 +182,15 @@ static int may_save(const leadx_pulling *pulling, const char *version) {
   return pulling->server_us == 0 || us <= pulling->server_us + FUTURE_SLACK_US;
 }
 
-static int set_place(leadx_place *place, const leadx_table *table, leadx_slice row, leadx_err *err) {
+static int set_place(leadx_place *place, const leadx_table *table, leadx_slice row,
+                     leadx_err *err) {
   leadx_place_clear(place);
   int rc = leadx_intake_identify(table, row, &place->key, &place->version, err);
   return rc != SQLITE_OK || place->key ? rc : leadx_err_nomem(err);
 }
 
-/* Notes the place behind the last of some rows, and behind the last one that the cursor may stand on. */
+/* Notes the place behind the last of some rows, and behind the last one that the cursor may stand
+** on. */
 static int move_place(leadx_pulling *pulling, const leadx_slice *rows, int n, leadx_err *err) {
   int rc = n > 0 ? set_place(&pulling->place, pulling->table, rows[n - 1], err) : SQLITE_OK;
   for (int i = n - 1; i >= 0 && rc == SQLITE_OK; i--) {
@@ -188,13 +207,14 @@ static int move_place(leadx_pulling *pulling, const leadx_slice *rows, int n, le
 
 typedef struct leadx_stretch {
   leadx_json_walk walk;
-  int left;                        /* rows of the page that have not had their turn */
-  leadx_slice rows[HANDFUL_ROWS];  /* those whose turn it is */
+  int left; /* rows of the page that have not had their turn */
+  leadx_slice rows[HANDFUL_ROWS]; /* those whose turn it is */
   int n;
 } leadx_stretch;
 
 /* Takes all rows in their order. *waiting: how many of them could not go in. */
-static int take_all(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew, int *count, int *waiting, leadx_err *err) {
+static int take_all(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew, int *count,
+                    int *waiting, leadx_err *err) {
   int rc = SQLITE_OK;
   *count = *waiting = 0;
   leadx_intake_together(pulling->intake, 1);
@@ -208,18 +228,22 @@ static int take_all(leadx_pulling *pulling, const leadx_slice *rows, int n, int 
   return rc;
 }
 
-/* Takes all rows as they come. *whole: they all went in, or foreign keys are not what kept any of them out. */
-static int apply_in_order(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew, int *whole, leadx_err *err) {
+/* Takes all rows as they come. *whole: they all went in, or foreign keys are not what kept any of
+** them out. */
+static int apply_in_order(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew,
+                          int *whole, leadx_err *err) {
   int count = 0, waiting = 0;
   int rc = take_all(pulling, rows, n, anew, &count, &waiting, err);
-  *whole = leadx_intake_is_whole(pulling->intake) && (waiting == 0 || !leadx_intake_has_foreign_keys(pulling->intake));
+  *whole = leadx_intake_is_whole(pulling->intake) &&
+           (waiting == 0 || !leadx_intake_has_foreign_keys(pulling->intake));
   if (*whole) pulling->run->tally.pulled += count;
   return rc;
 }
 
-/* Takes all rows, foreign keys open until the last one is in. *whole: they all hold. The switch costs every statement
-** of the connection, so it is not touched where the rows' order will do. */
-static int apply_together(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew, int *whole, leadx_err *err) {
+/* Takes all rows, foreign keys open until the last one is in. *whole: they all hold. The switch
+** costs every statement of the connection, so it is not touched where the rows' order will do. */
+static int apply_together(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew,
+                          int *whole, leadx_err *err) {
   int count = 0, waiting = 0;
   int rc = leadx_intake_defer(pulling->intake, err);
   if (rc == SQLITE_OK) rc = take_all(pulling, rows, n, anew, &count, &waiting, err);
@@ -228,8 +252,10 @@ static int apply_together(leadx_pulling *pulling, const leadx_slice *rows, int n
   return rc == SQLITE_OK ? leadx_intake_enforce(pulling->intake, err) : rc;
 }
 
-/* Takes the rows one by one; one that refers to a later one goes in on the next round, one without its parent is parked. */
-static int apply_apart(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew, leadx_err *err) {
+/* Takes the rows one by one; one that refers to a later one goes in on the next round, one without
+** its parent is parked. */
+static int apply_apart(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew,
+                       leadx_err *err) {
   unsigned char waiting[HANDFUL_ROWS];
   int rc = SQLITE_OK, left = n, before = n + 1;
   memset(waiting, 1, sizeof waiting);
@@ -252,7 +278,8 @@ static int apply_apart(leadx_pulling *pulling, const leadx_slice *rows, int n, i
   return rc;
 }
 
-static int apply_rows(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew, leadx_err *err) {
+static int apply_rows(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew,
+                      leadx_err *err) {
   leadx_db *db = &pulling->run->ctx->db;
   int whole = 0;
   if (pulling->table->nreferences == 0) return apply_apart(pulling, rows, n, anew, err);
@@ -266,7 +293,8 @@ static int apply_rows(leadx_pulling *pulling, const leadx_slice *rows, int n, in
 }
 
 static int apply_handful(leadx_pulling *pulling, leadx_stretch *stretch, leadx_err *err) {
-  for (stretch->n = 0; stretch->n < HANDFUL_ROWS && stretch->left > 0; stretch->n++, stretch->left--) {
+  for (stretch->n = 0; stretch->n < HANDFUL_ROWS && stretch->left > 0;
+       stretch->n++, stretch->left--) {
     leadx_json_walk_element(&stretch->walk, &stretch->rows[stretch->n]);
   }
   int rc = apply_rows(pulling, stretch->rows, stretch->n, pulling->anew, err);
@@ -317,7 +345,8 @@ int leadx_pulling_apply(leadx_pulling *pulling, leadx_slice rows, int count, lea
 void leadx_pulling_say_strange(leadx_pulling *pulling, const char *strange) {
   leadx_tally *tally = &pulling->run->tally;
   tally->ended = LEADX_CLASS_PROTOCOL;
-  sqlite3_snprintf(sizeof tally->message, tally->message, "pull of %s: the server answered %s; nothing of the answer was applied",
+  sqlite3_snprintf(sizeof tally->message, tally->message,
+                   "pull of %s: the server answered %s; nothing of the answer was applied",
                    pulling->table->remote, strange);
 }
 
@@ -339,7 +368,8 @@ void leadx_pulling_show_progress(leadx_pulling *pulling, int count) {
   show_tally(pulling->run);
 }
 
-/* How many rows there were behind the place, as the server counted or guessed; -1 when it did not say ("0-4/5"). */
+/* How many rows there were behind the place, as the server counted or guessed; -1 when it did not
+** say ("0-4/5"). */
 static int64_t total_of(const leadx_request *request) {
   const char *slash = strchr(request->content_range, '/');
   return slash && slash[1] >= '0' && slash[1] <= '9' ? strtoll(slash + 1, NULL, 10) : -1;
@@ -354,7 +384,8 @@ static void expect_rows(leadx_pulling *pulling, int64_t rows) {
 /* The server's clock when a request was sent: its Date is a whole second, of the answer. */
 void leadx_pulling_note_time(leadx_pulling *pulling, const leadx_request *done, int64_t took_ms) {
   pulling->server_us = done->date_s * 1000000;
-  if (pulling->is_first && !pulling->midway) pulling->began_us = done->date_s ? pulling->server_us - took_ms * 1000 : 0;
+  if (pulling->is_first && !pulling->midway)
+    pulling->began_us = done->date_s ? pulling->server_us - took_ms * 1000 : 0;
 }
 
 static void begin_parked(leadx_pulling *pulling) {
@@ -368,13 +399,15 @@ int leadx_pulling_arrive(leadx_pulling *pulling, leadx_err *err) {
   begin_parked(pulling);
   /* What others here refer to cannot be removed before they are: it has its turn at the end. */
   if (pulling->table->held_back) pulling->phase = LEADX_PULLED;
-  int rc = leadx_db_run(&run->ctx->db, LEADX_SQL_CURSOR_ARRIVE, err, "ttti", run->target.url, user_of(run), pulling->table->entity,
-                        pulling->began_us);
-  if (rc == SQLITE_OK) rc = leadx_db_run(&run->ctx->db, LEADX_SQL_PULL_SET_PULLED, err, "t", pulling->table->name);
+  int rc = leadx_db_run(&run->ctx->db, LEADX_SQL_CURSOR_ARRIVE, err, "ttti", run->target.url,
+                        user_of(run), pulling->table->entity, pulling->began_us);
+  if (rc == SQLITE_OK)
+    rc = leadx_db_run(&run->ctx->db, LEADX_SQL_PULL_SET_PULLED, err, "t", pulling->table->name);
   return rc;
 }
 
-/* A page is in. Goes on to rows without a version where there may be some that this pull has not seen, or arrives. */
+/* A page is in. Goes on to rows without a version where there may be some that this pull has not
+** seen, or arrives. */
 static int end_page(leadx_pulling *pulling, int count, int complete, leadx_err *err) {
   if (count > 0 && !complete) {
     /* Rows without a version stand behind all others. */
@@ -382,7 +415,8 @@ static int end_page(leadx_pulling *pulling, int count, int complete, leadx_err *
     return SQLITE_OK;
   }
   int none_at_all = pulling->is_first && !pulling->place.version;
-  if (pulling->phase == LEADX_WITHOUT_VERSION || !pulling->from_beginning || none_at_all) return leadx_pulling_arrive(pulling, err);
+  if (pulling->phase == LEADX_WITHOUT_VERSION || !pulling->from_beginning || none_at_all)
+    return leadx_pulling_arrive(pulling, err);
   pulling->phase = LEADX_WITHOUT_VERSION;
   leadx_place_clear(&pulling->place);
   pulling->place.key = sqlite3_mprintf("");
@@ -395,26 +429,35 @@ static void send_ahead(leadx_pulling *pulling, leadx_slice last) {
   leadx_place next = {NULL, NULL};
   leadx_request *request = NULL;
   if (set_place(&next, pulling->table, last, &ignored) == SQLITE_OK) {
-    request = leadx_page_request(&pulling->run->target, pulling->table, &next, pulling->limit, NULL, &ignored);
+    request = leadx_page_request(&pulling->run->target, pulling->table, &next, pulling->limit, NULL,
+                                 &ignored);
   }
   leadx_place_clear(&next);
   leadx_auth_send_ahead(pulling->run->auth, request);
 }
 
-/* The first page of a pull that goes on where the last one ended, or of a table that nothing is here of. */
-static int is_continued(const leadx_pulling *pulling) { return pulling->is_first && !pulling->from_beginning; }
-static int is_news(const leadx_pulling *pulling) { return pulling->is_first && pulling->from_beginning && !pulling->turn->is_begun; }
+/* The first page of a pull that goes on where the last one ended, or of a table that nothing is
+** here of. */
+static int is_continued(const leadx_pulling *pulling) {
+  return pulling->is_first && !pulling->from_beginning;
+}
+static int is_news(const leadx_pulling *pulling) {
+  return pulling->is_first && pulling->from_beginning && !pulling->turn->is_begun;
+}
 
 /* Applies the rows of a page that is as it should be, and goes on behind them. */
-static int take_page(leadx_pulling *pulling, const leadx_request *done, leadx_slice rows, int count, leadx_slice last, leadx_err *err) {
+static int take_page(leadx_pulling *pulling, const leadx_request *done, leadx_slice rows, int count,
+                     leadx_slice last, leadx_err *err) {
   /* Only a count that was exact tells that these were all: a server may cap rows silently. */
   int rc = SQLITE_OK, complete = is_continued(pulling) && total_of(done) == count;
   if (is_news(pulling)) expect_rows(pulling, total_of(done));
-  if (!complete && !pulling->may_wait && leadx_pull_may_ask_ahead(pulling->run, done, count)) send_ahead(pulling, last);
+  if (!complete && !pulling->may_wait && leadx_pull_may_ask_ahead(pulling->run, done, count))
+    send_ahead(pulling, last);
   if (count > 0) rc = leadx_pulling_apply(pulling, rows, count, err);
   leadx_pulling_show_progress(pulling, count);
   if (count > pulling->proven) pulling->proven = count;
-  if (rc == SQLITE_OK && !pulling->run->tally.lost_lease) rc = end_page(pulling, count, complete, err);
+  if (rc == SQLITE_OK && !pulling->run->tally.lost_lease)
+    rc = end_page(pulling, count, complete, err);
   pulling->is_first = 0;
   return rc;
 }
@@ -426,11 +469,16 @@ static int pull_page(leadx_pulling *pulling, leadx_err *err) {
   int64_t began_ms = leadx_clock_mono_ms();
   leadx_slice rows = {NULL, 0}, last = {NULL, 0};
   leadx_class class_;
-  leadx_request *done =
-      leadx_pull_ask(run, leadx_page_request(&run->target, pulling->table, &pulling->place, pulling->limit, count_how, err), pulling->limit > 1, &rows,
-                     &class_, pulling->table, err);
+  leadx_request *done = leadx_pull_ask(run,
+                                       leadx_page_request(&run->target, pulling->table,
+                                                          &pulling->place, pulling->limit,
+                                                          count_how, err),
+                                       pulling->limit > 1, &rows, &class_, pulling->table, err);
   if (!done) return err->rc;
-  const char *strange = class_ == LEADX_CLASS_OK ? leadx_examine_rows(pulling, rows, NULL, pulling->limit, &count, &last, err) : NULL;
+  const char *strange = class_ == LEADX_CLASS_OK
+                            ? leadx_examine_rows(pulling, rows, NULL, pulling->limit, &count, &last,
+                                                 err)
+                            : NULL;
   int rc = err->rc;
   if (rc != SQLITE_OK) {
     pulling->failed = 1; /* no memory to look at the answer */
@@ -454,14 +502,16 @@ int leadx_pull_unpark(leadx_run *run, const leadx_table *table, const char *key,
   return leadx_db_run(&run->ctx->db, LEADX_SQL_PARKED_DROP, err, "tt", table->entity, key);
 }
 
-/* Parked keys behind the last one looked at, as many as a URL holds; those with unsent changes stay parked and are
-** passed over. The caller frees each. *last: there are none behind them. */
+/* Parked keys behind the last one looked at, as many as a URL holds; those with unsent changes stay
+** parked and are passed over. The caller frees each. *last: there are none behind them. */
 static int read_parked(leadx_pulling *pulling, char **keys, int *n, int *last, leadx_err *err) {
   leadx_db *db = &pulling->run->ctx->db;
   size_t bytes = 0;
   int rc = leadx_intake_look(pulling->intake, err);
   const char *after = pulling->after ? pulling->after : "";
-  sqlite3_stmt *stmt = rc == SQLITE_OK ? leadx_db_query(db, LEADX_SQL_PARKED_LIST, err, "ss", pulling->table->entity, after) : NULL;
+  sqlite3_stmt *stmt = rc == SQLITE_OK ? leadx_db_query(db, LEADX_SQL_PARKED_LIST, err, "ss",
+                                                        pulling->table->entity, after)
+                                       : NULL;
   if (!stmt) return err->rc;
   *n = 0;
   *last = 1;
@@ -482,7 +532,8 @@ static int read_parked(leadx_pulling *pulling, char **keys, int *n, int *last, l
 }
 
 /* The row of a key among those of an answer; an empty slice when it is not there. */
-static leadx_slice find_row(const leadx_table *table, leadx_slice rows, const char *key, leadx_err *err) {
+static leadx_slice find_row(const leadx_table *table, leadx_slice rows, const char *key,
+                            leadx_err *err) {
   leadx_json_walk walk;
   leadx_slice row, none = {NULL, 0};
   leadx_json_walk_init(&walk, rows);
@@ -495,8 +546,10 @@ static leadx_slice find_row(const leadx_table *table, leadx_slice rows, const ch
   return none;
 }
 
-/* Rows that came are taken, those that did not are removed. Every key is unparked first: what cannot go in parks itself again. */
-static int settle_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n, leadx_err *err) {
+/* Rows that came are taken, those that did not are removed. Every key is unparked first: what
+** cannot go in parks itself again. */
+static int settle_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n,
+                         leadx_err *err) {
   leadx_slice come[LEADX_PARKED_KEYS];
   int ncome = 0, rc = SQLITE_OK;
   for (int i = 0; i < n && rc == SQLITE_OK; i++) {
@@ -506,12 +559,14 @@ static int settle_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, 
     if (row.n) come[ncome++] = row;
     else rc = leadx_intake_remove(pulling->intake, keys[i], &changed, &refused, err);
     pulling->run->tally.pulled += changed;
-    if (rc == SQLITE_OK && !refused) rc = leadx_pull_unpark(pulling->run, pulling->table, keys[i], err);
+    if (rc == SQLITE_OK && !refused)
+      rc = leadx_pull_unpark(pulling->run, pulling->table, keys[i], err);
   }
   return rc == SQLITE_OK ? apply_rows(pulling, come, ncome, 1, err) : rc;
 }
 
-static int apply_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n, leadx_err *err) {
+static int apply_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n,
+                        leadx_err *err) {
   leadx_db *db = &pulling->run->ctx->db;
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
@@ -524,7 +579,8 @@ static int apply_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, i
   return rc;
 }
 
-static int take_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n, int last, leadx_err *err) {
+static int take_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n, int last,
+                       leadx_err *err) {
   int count = 0;
   leadx_slice at;
   const char *strange = leadx_examine_rows(pulling, rows, keys, n, &count, &at, err);
@@ -549,8 +605,9 @@ static int fetch_parked(leadx_pulling *pulling, char **keys, int n, int last, le
   leadx_slice rows = {NULL, 0};
   leadx_class class_;
   int rc = SQLITE_OK;
-  leadx_request *done =
-      leadx_pull_ask(run, leadx_page_rows_request(&run->target, pulling->table, keys, n, err), n > 1, &rows, &class_, pulling->table, err);
+  leadx_request *done = leadx_pull_ask(
+      run, leadx_page_rows_request(&run->target, pulling->table, keys, n, err), n > 1, &rows,
+      &class_, pulling->table, err);
   if (!done) return err->rc;
   if (class_ == LEADX_CLASS_OK) rc = take_parked(pulling, rows, keys, n, last, err);
   else if (class_ == LEADX_CLASS_SHRINK) pulling->limit = (n + 1) / 2;
@@ -564,7 +621,8 @@ static int pull_parked(leadx_pulling *pulling, leadx_err *err) {
   int n = 0, last = 0;
   int rc = read_parked(pulling, keys, &n, &last, err);
   if (rc == SQLITE_OK && n == 0) pulling->phase = LEADX_PULLED;
-  else if (rc == SQLITE_OK && leadx_pull_may_ask(pulling->run)) rc = fetch_parked(pulling, keys, n, last, err);
+  else if (rc == SQLITE_OK && leadx_pull_may_ask(pulling->run))
+    rc = fetch_parked(pulling, keys, n, last, err);
   for (int i = 0; i < n; i++) sqlite3_free(keys[i]);
   return rc;
 }
@@ -579,11 +637,13 @@ static int pull_on(leadx_pulling *pulling, leadx_err *err) {
   }
 }
 
-/* Have other tables their turn now? The first page of a first pull is here, and there are more to come. */
+/* Have other tables their turn now? The first page of a first pull is here, and there are more to
+** come. */
 static int has_to_wait(const leadx_pulling *pulling) {
   const leadx_tally *tally = &pulling->run->tally;
   int is_well = !pulling->failed && tally->ended == LEADX_CLASS_OK && !tally->lost_lease;
-  return pulling->may_wait && is_well && pulling->from_beginning && !pulling->is_first && pulling->phase == LEADX_BY_VERSION && pulling->turn->left != 0;
+  return pulling->may_wait && is_well && pulling->from_beginning && !pulling->is_first &&
+         pulling->phase == LEADX_BY_VERSION && pulling->turn->left != 0;
 }
 
 /* The server's guess was too high. */
@@ -644,7 +704,8 @@ static int run_table(leadx_pulling *given, int only_parked, leadx_err *err) {
 }
 
 /* Pulls a table to its end, or (may_wait) until others have their turn. */
-static int pull_table(leadx_run *run, leadx_table *table, leadx_turn *turn, int may_wait, leadx_err *err) {
+static int pull_table(leadx_run *run, leadx_table *table, leadx_turn *turn, int may_wait,
+                      leadx_err *err) {
   leadx_pulling pulling = {.run = run, .table = table, .turn = turn, .may_wait = may_wait};
   return run_table(&pulling, 0, err);
 }
@@ -657,11 +718,12 @@ static int pull_parked_again(leadx_run *run, leadx_table *table, leadx_err *err)
 }
 
 static int is_wanted(const leadx_table *table, const char *only_table) {
-  return table->mode != LEADX_MODE_PUSH && (!only_table || sqlite3_stricmp(only_table, table->name) == 0);
+  return table->mode != LEADX_MODE_PUSH &&
+         (!only_table || sqlite3_stricmp(only_table, table->name) == 0);
 }
 
-/* Rows that were deleted on the server while others here referred to them: those others have gone meanwhile, children
-** before parents. order: the tables in the order in which they were pulled. */
+/* Rows that were deleted on the server while others here referred to them: those others have gone
+** meanwhile, children before parents. order: the tables in the order in which they were pulled. */
 static int pull_held_back(leadx_run *run, const int *order, int n, leadx_err *err) {
   int rc = SQLITE_OK;
   for (int i = n - 1; i >= 0 && rc == SQLITE_OK && leadx_pull_may_ask(run); i--) {
@@ -685,12 +747,16 @@ static int begin_turns(leadx_run *run, const char *only_table, leadx_turn *turns
   return rc;
 }
 
-static int is_going_on(const leadx_run *run) { return run->tally.ended == LEADX_CLASS_OK && !run->tally.more; }
+static int is_going_on(const leadx_run *run) {
+  return run->tally.ended == LEADX_CLASS_OK && !run->tally.more;
+}
 
 /* order has room for all tables. */
-static int take_turns(leadx_run *run, const char *only_table, leadx_turn *turns, int *order, leadx_err *err) {
+static int take_turns(leadx_run *run, const char *only_table, leadx_turn *turns, int *order,
+                      leadx_err *err) {
   int n = 0, rc = begin_turns(run, only_table, turns, err);
-  for (int i; rc == SQLITE_OK && is_going_on(run) && (i = leadx_turns_next(run->tables, turns)) >= 0;) {
+  for (int i;
+       rc == SQLITE_OK && is_going_on(run) && (i = leadx_turns_next(run->tables, turns)) >= 0;) {
     int may_wait = !turns[i].is_begun && leadx_turns_has_other(run->tables, turns, i);
     rc = pull_table(run, run->tables->list[i], &turns[i], may_wait, err);
     if (turns[i].is_done) order[n++] = i;
@@ -710,7 +776,8 @@ static int pull_tables(leadx_run *run, const char *only_table, leadx_err *err) {
 
 int leadx_pull_run(leadx_run *run, const char *only_table, leadx_err *err) {
   leadx_bulk before;
-  /* What is lost of a page goes together with the cursor that says it is here, and is fetched again. */
+  /* What is lost of a page goes together with the cursor that says it is here, and is fetched
+  ** again. */
   leadx_bulk_begin(&run->ctx->db, &before);
   int rc = pull_tables(run, only_table, err);
   leadx_bulk_end(&run->ctx->db, &before);

@@ -1,8 +1,8 @@
 /* Reconcile. See reconcile.h.
 **
-** The server's keys and versions are collected in a temporary table (it may spill to disk, so memory
-** stays bounded), then the two sides are compared in SQL.
-*/
+** The server's keys and versions are collected in a temporary table (it may spill to disk, so
+** memory stays bounded), then the two sides are compared in SQL.
+** */
 #include "pull/reconcile.h"
 
 #include <string.h>
@@ -24,24 +24,28 @@ typedef struct leadx_reconciling {
   leadx_run *run;
   leadx_table *table;
   leadx_intake *intake;
-  int proven;              /* rows the server was seen to answer at once */
+  int proven; /* rows the server was seen to answer at once */
 } leadx_reconciling;
 
 /* ---- collecting ---- */
 
-static int see_key(leadx_reconciling *job, const char *key, const char *version, int deleted, int *fresh, leadx_err *err) {
+static int see_key(leadx_reconciling *job, const char *key, const char *version, int deleted,
+                   int *fresh, leadx_err *err) {
   leadx_db *db = &job->run->ctx->db;
   char *here = sqlite3_mprintf("%s", key);
   int rc = here ? leadx_intake_spell(job->intake, here, err) : leadx_err_nomem(err);
-  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_RECONCILE_SEE, err, "tti", here, version, (int64_t)deleted);
+  if (rc == SQLITE_OK)
+    rc = leadx_db_run(db, LEADX_SQL_RECONCILE_SEE, err, "tti", here, version, (int64_t)deleted);
   if (rc == SQLITE_OK) *fresh += sqlite3_changes(db->handle);
   sqlite3_free(here);
   return rc;
 }
 
-/* Notes the keys of a page; *last gets the last one (the caller frees it), *fresh how many had not been seen, -1 when
-** one has no key. A row with the mark of a soft delete, where the local table has no column for it, counts as not there. */
-static int see_rows(leadx_reconciling *job, leadx_slice rows, int *n, int *fresh, char **last, leadx_err *err) {
+/* Notes the keys of a page; *last gets the last one (the caller frees it), *fresh how many had not
+** been seen, -1 when one has no key. A row with the mark of a soft delete, where the local table
+** has no column for it, counts as not there. */
+static int see_rows(leadx_reconciling *job, leadx_slice rows, int *n, int *fresh, char **last,
+                    leadx_err *err) {
   leadx_json_walk walk;
   leadx_slice row;
   int rc = leadx_intake_look(job->intake, err);
@@ -49,7 +53,8 @@ static int see_rows(leadx_reconciling *job, leadx_slice rows, int *n, int *fresh
   for (*n = *fresh = 0; rc == SQLITE_OK && leadx_json_walk_element(&walk, &row); ++*n) {
     char *key = NULL, *version = NULL;
     rc = leadx_intake_identify(job->table, row, &key, &version, err);
-    int deleted = leadx_intake_drops_deleted(job->table) && leadx_intake_is_deleted(job->table, row);
+    int deleted = leadx_intake_drops_deleted(job->table) &&
+                  leadx_intake_is_deleted(job->table, row);
     sqlite3_free(*last);
     *last = key;
     if (rc == SQLITE_OK && key) rc = see_key(job, key, version, deleted, fresh, err);
@@ -66,22 +71,26 @@ static void say_strange(leadx_reconciling *job) {
   leadx_tally *tally = &job->run->tally;
   tally->ended = LEADX_CLASS_PROTOCOL;
   sqlite3_snprintf(sizeof tally->message, tally->message,
-                   "reconcile of %s: the server answered rows that were not asked for, or none of them with a key; nothing was changed",
+                   "reconcile of %s: the server answered rows that were not asked for, or none of "
+                   "them with a key; nothing was changed",
                    job->table->remote);
 }
 
 /* Reads all keys and versions that the server shows. *complete: the last page was reached. */
 static int collect(leadx_reconciling *job, int *complete, leadx_err *err) {
   leadx_run *run = job->run;
-  int limit = (int)leadx_settings_int(run->ctx->settings, LEADX_PAGE_SIZE), rc = SQLITE_OK, n = 1, fresh = 0;
+  int limit = (int)leadx_settings_int(run->ctx->settings, LEADX_PAGE_SIZE), rc = SQLITE_OK, n = 1,
+      fresh = 0;
   char *last = NULL;
   *complete = 0;
   while (rc == SQLITE_OK && n != 0 && leadx_pull_may_ask(run)) {
     leadx_slice rows = {NULL, 0};
     leadx_class class_;
     leadx_request *done = leadx_pull_ask(
-        run, leadx_page_keys_request(&run->target, job->table, last, leadx_intake_drops_deleted(job->table), limit, err), limit > 1, &rows, &class_,
-        job->table, err);
+        run,
+        leadx_page_keys_request(&run->target, job->table, last,
+                                leadx_intake_drops_deleted(job->table), limit, err),
+        limit > 1, &rows, &class_, job->table, err);
     if (!done) {
       rc = err->rc;
       break;
@@ -90,7 +99,8 @@ static int collect(leadx_reconciling *job, int *complete, leadx_err *err) {
     leadx_spell_free(done);
     if (class_ == LEADX_CLASS_SHRINK) limit = (limit + 1) / 2;
     else if (class_ != LEADX_CLASS_OK) break;
-    /* Every row of a page lies behind the one before; a server that ignores that would send us in circles. */
+    /* Every row of a page lies behind the one before; a server that ignores that would send us in
+    ** circles. */
     else if (rc == SQLITE_OK && (n > limit || fresh != n)) say_strange(job);
     if (n <= limit && n > job->proven) job->proven = n;
     *complete = rc == SQLITE_OK && class_ == LEADX_CLASS_OK && n == 0 && fresh == 0;
@@ -102,9 +112,11 @@ static int collect(leadx_reconciling *job, int *complete, leadx_err *err) {
 /* ---- comparing ---- */
 
 /* The next keys of a comparison behind `after`; the caller frees each. */
-static int next_keys(leadx_reconciling *job, int sql_id, const char *after, int limit, char **keys, int *n, leadx_err *err) {
+static int next_keys(leadx_reconciling *job, int sql_id, const char *after, int limit, char **keys,
+                     int *n, leadx_err *err) {
   leadx_db *db = &job->run->ctx->db;
-  sqlite3_stmt *stmt = leadx_db_query(db, sql_id, err, "ssi", job->table->entity, after, (int64_t)limit);
+  sqlite3_stmt *stmt = leadx_db_query(db, sql_id, err, "ssi", job->table->entity, after,
+                                      (int64_t)limit);
   if (!stmt) return err->rc;
   size_t bytes = 0;
   *n = 0;
@@ -121,7 +133,8 @@ static int next_keys(leadx_reconciling *job, int sql_id, const char *after, int 
 }
 
 /* One write transaction over some rows or keys. */
-static int change_rows(leadx_reconciling *job, leadx_slice rows, char **gone, int ngone, leadx_err *err) {
+static int change_rows(leadx_reconciling *job, leadx_slice rows, char **gone, int ngone,
+                       leadx_err *err) {
   leadx_db *db = &job->run->ctx->db;
   leadx_json_walk walk;
   leadx_slice row;
@@ -149,7 +162,8 @@ static int change_rows(leadx_reconciling *job, leadx_slice rows, char **gone, in
 }
 
 /* Counts the rows of an answer; -1 when one of them is none of those asked for. */
-static int count_rows(const leadx_reconciling *job, leadx_slice rows, char **keys, int n, leadx_err *err) {
+static int count_rows(const leadx_reconciling *job, leadx_slice rows, char **keys, int n,
+                      leadx_err *err) {
   leadx_json_walk walk;
   leadx_slice row;
   int count = 0;
@@ -157,7 +171,8 @@ static int count_rows(const leadx_reconciling *job, leadx_slice rows, char **key
   while (leadx_json_walk_element(&walk, &row)) {
     char *key = leadx_intake_key(job->table, row, err);
     int asked = 0;
-    for (int i = 0; key && i < n && !asked; i++) asked = leadx_intake_same_key(job->table, keys[i], key);
+    for (int i = 0; key && i < n && !asked; i++)
+      asked = leadx_intake_same_key(job->table, keys[i], key);
     sqlite3_free(key);
     if (!asked || count == n) return -1;
     count++;
@@ -165,14 +180,17 @@ static int count_rows(const leadx_reconciling *job, leadx_slice rows, char **key
   return count;
 }
 
-/* Fetches rows by key and takes them. *again: the server may have left some out; ask for fewer (*limit). */
-static int fetch_rows(leadx_reconciling *job, char **keys, int n, int *limit, int *again, leadx_err *err) {
+/* Fetches rows by key and takes them. *again: the server may have left some out; ask for fewer
+** (*limit). */
+static int fetch_rows(leadx_reconciling *job, char **keys, int n, int *limit, int *again,
+                      leadx_err *err) {
   leadx_run *run = job->run;
   leadx_slice rows = {NULL, 0};
   leadx_class class_;
   int rc = SQLITE_OK;
-  leadx_request *done =
-      leadx_pull_ask(run, leadx_page_rows_request(&run->target, job->table, keys, n, err), n > 1, &rows, &class_, job->table, err);
+  leadx_request *done = leadx_pull_ask(
+      run, leadx_page_rows_request(&run->target, job->table, keys, n, err), n > 1, &rows, &class_,
+      job->table, err);
   if (!done) return err->rc;
   int count = class_ == LEADX_CLASS_OK ? count_rows(job, rows, keys, n, err) : 0;
   *again = 0;
@@ -201,8 +219,9 @@ static int repair(leadx_reconciling *job, int sql_id, leadx_err *err) {
     n = again = 0;
     if (rc == SQLITE_OK) rc = next_keys(job, sql_id, after, limit, keys, &n, err);
     if (rc == SQLITE_OK && n > 0) {
-      rc = sql_id == LEADX_SQL_RECONCILE_DIFFERING ? fetch_rows(job, keys, n, &limit, &again, err)
-                                                   : change_rows(job, (leadx_slice){NULL, 0}, keys, n, err);
+      rc = sql_id == LEADX_SQL_RECONCILE_DIFFERING
+               ? fetch_rows(job, keys, n, &limit, &again, err)
+               : change_rows(job, (leadx_slice){NULL, 0}, keys, n, err);
     }
     if (n > 0 && !again) {
       sqlite3_free(after);
@@ -219,13 +238,15 @@ static int is_believable(leadx_reconciling *job, int *believable, leadx_err *err
   leadx_db *db = &job->run->ctx->db;
   int64_t seen = 0, known = 0;
   int rc = leadx_db_int(db, LEADX_SQL_RECONCILE_COUNT_SEEN, err, &seen, "");
-  if (rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_RECONCILE_COUNT_KNOWN, err, &known, "t", job->table->entity);
+  if (rc == SQLITE_OK)
+    rc = leadx_db_int(db, LEADX_SQL_RECONCILE_COUNT_KNOWN, err, &known, "t", job->table->entity);
   *believable = seen > 0 || known <= BELIEVABLE_LOSS;
   if (rc == SQLITE_OK && !*believable) {
     job->run->tally.paused = 1;
     sqlite3_snprintf(sizeof job->run->tally.message, job->run->tally.message,
-                     "reconcile of %s: the server shows none of %lld known rows, as it would to a user without rights; nothing was removed", job->table->remote,
-                     (sqlite3_int64)known);
+                     "reconcile of %s: the server shows none of %lld known rows, as it would to a "
+                     "user without rights; nothing was removed",
+                     job->table->remote, (sqlite3_int64)known);
   }
   return rc;
 }
@@ -252,7 +273,8 @@ static int reconcile_table(leadx_run *run, leadx_table *table, leadx_err *err) {
   if (rc == SQLITE_OK && complete) rc = repair(&job, LEADX_SQL_RECONCILE_DIFFERING, err);
   if (rc == SQLITE_OK && complete) rc = is_believable(&job, &believable, err);
   /* A server that answered strangely meanwhile is not believed in what it left out either. */
-  if (rc == SQLITE_OK && complete && believable && leadx_pull_may_ask(run)) rc = repair(&job, LEADX_SQL_RECONCILE_VANISHED, err);
+  if (rc == SQLITE_OK && complete && believable && leadx_pull_may_ask(run))
+    rc = repair(&job, LEADX_SQL_RECONCILE_VANISHED, err);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_RECONCILE_CLEAR, err, "");
   leadx_intake_close(job.intake);
   return rc;
@@ -262,7 +284,9 @@ int leadx_reconcile_run(leadx_run *run, const char *only_table, leadx_err *err) 
   int rc = SQLITE_OK;
   for (int i = 0; i < run->tables->n && rc == SQLITE_OK && leadx_pull_may_ask(run); i++) {
     leadx_table *table = run->tables->list[i];
-    if (table->mode == LEADX_MODE_PUSH || (only_table && sqlite3_stricmp(only_table, table->name) != 0)) continue;
+    if (table->mode == LEADX_MODE_PUSH ||
+        (only_table && sqlite3_stricmp(only_table, table->name) != 0))
+      continue;
     rc = reconcile_table(run, table, err);
   }
   return rc;

@@ -1,7 +1,8 @@
-/* Single steps: a pull that makes one request at a time goes on where the last one stopped. See pulling.h.
+/* Single steps: a pull that makes one request at a time goes on where the last one stopped. See
+** pulling.h.
 **
-** Steps note where they are in a temporary table. A pull that takes no steps makes none: a change of the schema, be it the
-** temporary one, costs every statement of the connection. */
+** Steps note where they are in a temporary table. A pull that takes no steps makes none: a change
+** of the schema, be it the temporary one, costs every statement of the connection. */
 #include "pull/pulling.h"
 
 static int is_stepping(const leadx_run *run) { return run->request_budget >= 0; }
@@ -11,7 +12,8 @@ int leadx_stepping_begin(const leadx_run *run, leadx_err *err) {
   return leadx_db_exec(&run->ctx->db, leadx_sql_text[LEADX_SQL_STEPPING_BEGIN], err);
 }
 
-int leadx_stepping_load_turn(leadx_run *run, const leadx_table *table, leadx_turn *turn, leadx_err *err) {
+int leadx_stepping_load_turn(leadx_run *run, const leadx_table *table, leadx_turn *turn,
+                             leadx_err *err) {
   leadx_db *db = &run->ctx->db;
   if (!is_stepping(run)) return SQLITE_OK;
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_STEPPING_GET, err, "s", table->entity);
@@ -19,7 +21,8 @@ int leadx_stepping_load_turn(leadx_run *run, const leadx_table *table, leadx_tur
     turn->done = sqlite3_column_int64(stmt, 4);
     turn->left = sqlite3_column_int64(stmt, 5);
     /* A table that the last step came to without a request left has not begun. */
-    turn->is_begun = sqlite3_column_int(stmt, 0) != LEADX_PULLED && (turn->done > 0 || turn->left >= 0);
+    turn->is_begun = sqlite3_column_int(stmt, 0) != LEADX_PULLED &&
+                     (turn->done > 0 || turn->left >= 0);
     run->tally.done += turn->done;
     run->tally.total += turn->done + (turn->left > 0 ? turn->left : 0);
   }
@@ -29,12 +32,15 @@ int leadx_stepping_load_turn(leadx_run *run, const leadx_table *table, leadx_tur
 
 int leadx_stepping_end(const leadx_run *run, leadx_err *err) {
   leadx_db *db = &run->ctx->db;
-  if (sqlite3_table_column_metadata(db->handle, "temp", "leadx_stepping", NULL, NULL, NULL, NULL, NULL, NULL) != SQLITE_OK) return SQLITE_OK;
+  if (sqlite3_table_column_metadata(db->handle, "temp", "leadx_stepping", NULL, NULL, NULL, NULL,
+                                    NULL, NULL) != SQLITE_OK)
+    return SQLITE_OK;
   return leadx_db_run(db, LEADX_SQL_STEPPING_CLEAR, err, "");
 }
 
 /* Goes on where the last step of this table stopped. */
-static int take_step(leadx_pulling *pulling, leadx_phase phase, const char *version, const char *after, int limit, leadx_err *err) {
+static int take_step(leadx_pulling *pulling, leadx_phase phase, const char *version,
+                     const char *after, int limit, leadx_err *err) {
   pulling->phase = phase;
   pulling->limit = limit;
   if (phase == LEADX_PARKED && limit < LEADX_PARKED_KEYS) pulling->proven = limit;
@@ -53,7 +59,8 @@ int leadx_stepping_load(leadx_pulling *pulling, leadx_err *err) {
   if (!stmt) return err->rc;
   if (leadx_db_next(db, stmt, err)) {
     const char *version = leadx_db_text(stmt, 1, err), *after = leadx_db_text(stmt, 2, err);
-    take_step(pulling, (leadx_phase)sqlite3_column_int(stmt, 0), version, after, sqlite3_column_int(stmt, 3), err);
+    take_step(pulling, (leadx_phase)sqlite3_column_int(stmt, 0), version, after,
+              sqlite3_column_int(stmt, 3), err);
   }
   leadx_db_put(db, stmt);
   return err->rc;
@@ -62,7 +69,9 @@ int leadx_stepping_load(leadx_pulling *pulling, leadx_err *err) {
 int leadx_stepping_save(leadx_pulling *pulling, leadx_err *err) {
   int parked = pulling->phase == LEADX_PARKED;
   if (!is_stepping(pulling->run)) return SQLITE_OK;
-  return leadx_db_run(&pulling->run->ctx->db, LEADX_SQL_STEPPING_SET, err, "tittiii", pulling->table->entity, (int64_t)pulling->phase,
-                      parked ? NULL : pulling->place.version, parked ? pulling->after : pulling->place.key, (int64_t)pulling->limit,
+  return leadx_db_run(&pulling->run->ctx->db, LEADX_SQL_STEPPING_SET, err, "tittiii",
+                      pulling->table->entity, (int64_t)pulling->phase,
+                      parked ? NULL : pulling->place.version,
+                      parked ? pulling->after : pulling->place.key, (int64_t)pulling->limit,
                       pulling->turn->done, pulling->turn->left);
 }

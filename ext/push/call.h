@@ -1,23 +1,27 @@
-/* Calls of the server's function leadx_push(): when one may start, and what its answer means for its changes. What the
-** function cannot do goes the plain way, whose answers have the last word. */
+/* Calls of the server's function leadx_push(): when one may start, and what its answer means for
+** its changes. What the function cannot do goes the plain way, whose answers have the last word. */
 #ifndef LEADX_CALL_H
 #define LEADX_CALL_H
 
 #include "push/settle.h"
 
-/* Takes out of a call what is not to be called any more: changes of paused tables (they stay claimed and are released
-** at the end), and changes of tables that are not served any more, which get plain jobs. */
+/* Takes out of a call what is not to be called any more: changes of paused tables (they stay
+** claimed and are released at the end), and changes of tables that are not served any more, which
+** get plain jobs. */
 int leadx_call_trim(leadx_push *push, leadx_job *job, leadx_err *err);
 
-/* May the call start now? The next one travels while the last one is settled only when no row of it can wait for one of that. */
+/* May the call start now? The next one travels while the last one is settled only when no row of it
+** can wait for one of that. */
 int leadx_call_may_start(const leadx_push *push, const leadx_job *job);
 /* It has started, or has come back. */
 void leadx_call_started(leadx_push *push, const leadx_job *job);
 void leadx_call_ended(leadx_push *push);
 
 /* The server answered with an array. */
-int leadx_call_settle(leadx_push *push, leadx_job *job, leadx_slice array, leadx_class *class_, leadx_err *err);
+int leadx_call_settle(leadx_push *push, leadx_job *job, leadx_slice array, leadx_class *class_,
+                      leadx_err *err);
 /* The call as a whole came to nothing. */
-int leadx_call_refused(leadx_push *push, leadx_job *job, const leadx_verdict *verdict, leadx_err *err);
+int leadx_call_refused(leadx_push *push, leadx_job *job, const leadx_verdict *verdict,
+                       leadx_err *err);
 
 #endif

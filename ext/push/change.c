@@ -24,7 +24,8 @@ void leadx_change_fold(leadx_change *change) {
   change->sent = change->recreate = change->created_here = 0;
   for (int i = 0; i < change->nmembers; i++) {
     const leadx_member *member = &change->members[i];
-    if ((net == LEADX_NOTHING || net == LEADX_UPDATE) && member->action == LEADX_CREATE) change->created_here = 1;
+    if ((net == LEADX_NOTHING || net == LEADX_UPDATE) && member->action == LEADX_CREATE)
+      change->created_here = 1;
     if (net == LEADX_DELETE && member->action == LEADX_CREATE) change->recreate = 1;
     if (member->action == LEADX_DELETE) change->recreate = 0;
     if (member->sent) change->sent = 1;
@@ -38,7 +39,8 @@ void leadx_change_fold(leadx_change *change) {
 
 /* ---- reading payloads ---- */
 
-int leadx_change_set_error(leadx_change *change, const char *fmt, const char *detail, leadx_err *err) {
+int leadx_change_set_error(leadx_change *change, const char *fmt, const char *detail,
+                           leadx_err *err) {
   sqlite3_free(change->error);
   change->error = sqlite3_mprintf(fmt, detail);
   return change->error ? SQLITE_OK : leadx_err_nomem(err);
@@ -65,7 +67,8 @@ static char *keep_text(leadx_change *change, const char *text, size_t n) {
 
 leadx_field *leadx_change_field(const leadx_change *change, int column) {
   /* Payloads list the columns in the table's order, so the guess is nearly always right. */
-  if (column >= 0 && column < change->nfields && change->fields[column].column == column) return &change->fields[column];
+  if (column >= 0 && column < change->nfields && change->fields[column].column == column)
+    return &change->fields[column];
   for (int i = 0; i < change->nfields; i++) {
     if (change->fields[i].column == column) return &change->fields[i];
   }
@@ -74,9 +77,12 @@ leadx_field *leadx_change_field(const leadx_change *change, int column) {
 
 /* The column a raw member name stands for, or -1; guess is where it is expected. */
 static int find_column(const leadx_table *table, leadx_slice name, int guess) {
-  if (guess < table->ncolumns && leadx_json_string_is(name, table->columns[guess].remote, strlen(table->columns[guess].remote))) return guess;
+  if (guess < table->ncolumns && leadx_json_string_is(name, table->columns[guess].remote,
+                                                      strlen(table->columns[guess].remote)))
+    return guess;
   for (int i = 0; i < table->ncolumns; i++) {
-    if (leadx_json_string_is(name, table->columns[i].remote, strlen(table->columns[i].remote))) return i;
+    if (leadx_json_string_is(name, table->columns[i].remote, strlen(table->columns[i].remote)))
+      return i;
   }
   return -1;
 }
@@ -84,7 +90,8 @@ static int find_column(const leadx_table *table, leadx_slice name, int guess) {
 static leadx_field *find_extra(leadx_change *change, leadx_slice name) {
   for (int i = 0; i < change->nfields; i++) {
     leadx_field *field = &change->fields[i];
-    if (field->column < 0 && field->name.n == name.n && memcmp(field->name.z, name.z, name.n) == 0) return field;
+    if (field->column < 0 && field->name.n == name.n && memcmp(field->name.z, name.z, name.n) == 0)
+      return field;
   }
   return NULL;
 }
@@ -95,7 +102,8 @@ static leadx_field *need_field(leadx_change *change, leadx_slice name, int guess
   leadx_field *field = column >= 0 ? leadx_change_field(change, column) : find_extra(change, name);
   if (field) return field;
   if (change->nfields % 16 == 0) {
-    leadx_field *more = sqlite3_realloc64(change->fields, sizeof *more * ((size_t)change->nfields + 16));
+    leadx_field *more = sqlite3_realloc64(change->fields,
+                                          sizeof *more * ((size_t)change->nfields + 16));
     if (!more) return NULL;
     change->fields = more;
   }
@@ -106,8 +114,10 @@ static leadx_field *need_field(leadx_change *change, leadx_slice name, int guess
   return field;
 }
 
-/* Opens a queue text as an object whose slices live as long as the change. An empty slice when it is none. */
-static leadx_slice open_object(leadx_change *change, const char *text, const char *what, leadx_err *err) {
+/* Opens a queue text as an object whose slices live as long as the change. An empty slice when it
+** is none. */
+static leadx_slice open_object(leadx_change *change, const char *text, const char *what,
+                               leadx_err *err) {
   leadx_slice value = {NULL, 0}, none = {NULL, 0};
   char *copy = keep_text(change, text, strlen(text));
   if (!copy) {
@@ -143,7 +153,8 @@ static int take_members(leadx_change *change, leadx_slice object, int how, leadx
 }
 
 static int note_sent_row(leadx_change *change, leadx_slice row, leadx_err *err) {
-  leadx_slice *more = sqlite3_realloc64(change->sent_rows, sizeof *more * ((size_t)change->nsent_rows + 1));
+  leadx_slice *more = sqlite3_realloc64(change->sent_rows,
+                                        sizeof *more * ((size_t)change->nsent_rows + 1));
   if (!more) return leadx_err_nomem(err);
   change->sent_rows = more;
   more[change->nsent_rows++] = row;
@@ -165,8 +176,10 @@ static int is_whole_row(const leadx_change *change, leadx_slice row) {
   return 1;
 }
 
-/* payload NULL is one that cannot be read. The whole row of a later edit makes up for it: the user has mended the row. */
-static int take_member(leadx_change *change, const leadx_member *member, const char *payload, const char *base, leadx_err *err) {
+/* payload NULL is one that cannot be read. The whole row of a later edit makes up for it: the user
+** has mended the row. */
+static int take_member(leadx_change *change, const leadx_member *member, const char *payload,
+                       const char *base, leadx_err *err) {
   leadx_action action = member->action;
   leadx_slice row = {NULL, 0};
   if (payload) row = open_object(change, payload, "the payload is not a JSON object: %s", err);
@@ -176,7 +189,8 @@ static int take_member(leadx_change *change, const leadx_member *member, const c
   if (action == LEADX_DELETE) return take_members(change, row, TAKE_BASE, err);
   if (member->sent && note_sent_row(change, row, err) != SQLITE_OK) return err->rc;
   change->newest_payload = row.z; /* what follows the object is at most white space */
-  if (action == LEADX_CREATE || !base) return take_members(change, row, TAKE_VALUE | TAKE_CHANGED, err);
+  if (action == LEADX_CREATE || !base)
+    return take_members(change, row, TAKE_VALUE | TAKE_CHANGED, err);
   leadx_slice old = open_object(change, base, NULL, err);
   int rc = err->rc;
   if (rc == SQLITE_OK && !old.n) return take_members(change, row, TAKE_VALUE | TAKE_CHANGED, err);
@@ -191,12 +205,15 @@ static int read_members(leadx_db *db, leadx_change *change, leadx_err *err) {
   for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++) {
     sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_QUEUE_READ, err, "s", change->members[i].id);
     if (!stmt) return err->rc;
-    /* One that was discarded by hand in the meantime is not there: the rest of the change stands without it. */
+    /* One that was discarded by hand in the meantime is not there: the rest of the change stands
+    ** without it. */
     if (leadx_db_next(db, stmt, err)) {
       const char *payload = leadx_db_text(stmt, 1, err), *base = leadx_db_text(stmt, 2, err);
       int whole = payload && strlen(payload) == (size_t)sqlite3_column_bytes(stmt, 1);
-      if (!whole && err->rc == SQLITE_OK) cannot_send(change, "the payload %s", "has a NUL byte or is NULL", err);
-      if (err->rc == SQLITE_OK) take_member(change, &change->members[i], whole ? payload : NULL, base, err);
+      if (!whole && err->rc == SQLITE_OK)
+        cannot_send(change, "the payload %s", "has a NUL byte or is NULL", err);
+      if (err->rc == SQLITE_OK)
+        take_member(change, &change->members[i], whole ? payload : NULL, base, err);
     }
     rc = err->rc;
     leadx_db_put(db, stmt);
@@ -207,7 +224,8 @@ static int read_members(leadx_db *db, leadx_change *change, leadx_err *err) {
 /* ---- the order ---- */
 
 /* *same: does that member say what the local row is? */
-static int says_local(leadx_db *db, const leadx_member *member, const char *local, int *same, leadx_err *err) {
+static int says_local(leadx_db *db, const leadx_member *member, const char *local, int *same,
+                      leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_QUEUE_READ, err, "s", member->id);
   if (!stmt) return err->rc;
   const char *payload = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 1, err) : NULL;
@@ -216,8 +234,9 @@ static int says_local(leadx_db *db, const leadx_member *member, const char *loca
   return err->rc;
 }
 
-/* SQLite runs the newest trigger of a table first. What an application's trigger, made after ours, writes into the row
-** that it watches is captured before the write that it answers. The local row tells which member was the last in truth. */
+/* SQLite runs the newest trigger of a table first. What an application's trigger, made after ours,
+** writes into the row that it watches is captured before the write that it answers. The local row
+** tells which member was the last in truth. */
 static int put_in_order(leadx_db *db, leadx_change *change, leadx_err *err) {
   int last = change->nmembers - 1, same = 0;
   if (last < 1) return SQLITE_OK;
@@ -236,18 +255,24 @@ static int put_in_order(leadx_db *db, leadx_change *change, leadx_err *err) {
 
 static int same_key_value(leadx_type type, leadx_slice mine, leadx_slice theirs) {
   if (leadx_wire_equal(type, mine, theirs)) return 1;
-  /* A text key that is a uuid on the server comes back in lower case; a number may come back as text. */
-  if (mine.n == 38 && mine.n == theirs.n) return sqlite3_strnicmp(mine.z, theirs.z, (int)mine.n) == 0;
-  return leadx_json_kind_of(mine) == LEADX_JSON_STRING && leadx_json_kind_of(theirs) == LEADX_JSON_NUMBER && mine.n == theirs.n + 2 &&
+  /* A text key that is a uuid on the server comes back in lower case; a number may come back as
+  ** text. */
+  if (mine.n == 38 && mine.n == theirs.n)
+    return sqlite3_strnicmp(mine.z, theirs.z, (int)mine.n) == 0;
+  return leadx_json_kind_of(mine) == LEADX_JSON_STRING &&
+         leadx_json_kind_of(theirs) == LEADX_JSON_NUMBER && mine.n == theirs.n + 2 &&
          memcmp(mine.z + 1, theirs.z, theirs.n) == 0;
 }
 
-/* A payload of another row would be answered with a row that was not asked for, which ends the sync. */
+/* A payload of another row would be answered with a row that was not asked for, which ends the
+** sync. */
 static int payload_has_key(const leadx_change *change) {
   const leadx_table *table = change->table;
   for (int i = 0; i < table->nkey; i++) {
     const leadx_field *field = leadx_change_field(change, table->key[i]);
-    if (field && field->value.n && !same_key_value(table->columns[table->key[i]].type, change->key_values[i], field->value)) return 0;
+    if (field && field->value.n &&
+        !same_key_value(table->columns[table->key[i]].type, change->key_values[i], field->value))
+      return 0;
   }
   return 1;
 }
@@ -262,7 +287,8 @@ static int build_key(leadx_change *change, leadx_err *err) {
     int64_t n = 0;
     sqlite3_str *text = sqlite3_str_new(NULL);
     sqlite3_str_appendall(text, "[");
-    if (table->integer_key && number.n && !leadx_json_check(number.z, number.n, 0, &document, NULL) &&
+    if (table->integer_key && number.n &&
+        !leadx_json_check(number.z, number.n, 0, &document, NULL) &&
         leadx_json_kind_of(document) == LEADX_JSON_NUMBER && leadx_json_int64(document, &n) == 0) {
       sqlite3_str_appendall(text, change->key);
     } else {
@@ -290,7 +316,8 @@ static int build_key(leadx_change *change, leadx_err *err) {
   } else if (n < table->nkey) {
     cannot_send(change, "entity_id \"%.60s\" is not the key's JSON array", change->key, err);
   } else if (!payload_has_key(change)) {
-    cannot_send(change, "the payload's primary key is not its entity_id \"%.60s\"", change->key, err);
+    cannot_send(change, "the payload's primary key is not its entity_id \"%.60s\"", change->key,
+                err);
   }
   return err->rc;
 }
@@ -305,12 +332,14 @@ static int has_create(const leadx_change *change) {
 }
 
 static int read_shadow(leadx_db *db, leadx_change *change, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_SHADOW_GET, err, "ss", change->table->entity, change->key);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_SHADOW_GET, err, "ss", change->table->entity,
+                                      change->key);
   if (!stmt) return err->rc;
   const char *version = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
   if (version) {
     change->known = 1;
-    change->undelete = change->table->soft_delete && change->action == LEADX_CREATE && sqlite3_column_int(stmt, 1);
+    change->undelete = change->table->soft_delete && change->action == LEADX_CREATE &&
+                       sqlite3_column_int(stmt, 1);
     change->version = sqlite3_mprintf("%s", version);
     if (!change->version) leadx_err_nomem(err);
   }
@@ -327,24 +356,34 @@ static int is_version(const leadx_change *change, const leadx_field *field) {
   return leadx_json_string_is(field->name, remote, strlen(remote));
 }
 
-/* Columns that came back to where they started need not be sent, unless something of it was on the wire. */
+/* Columns that came back to where they started need not be sent, unless something of it was on the
+** wire. */
 static void drop_unchanged(leadx_change *change) {
   int changed = 0;
   for (int i = 0; i < change->nfields; i++) {
     leadx_field *field = &change->fields[i];
     if (field->changed && !field->value.n) field->changed = 0;
-    if (field->changed && field->base.n && !change->sent && leadx_json_equal(field->base, field->value)) field->changed = 0;
+    if (field->changed && field->base.n && !change->sent &&
+        leadx_json_equal(field->base, field->value))
+      field->changed = 0;
     if (field->changed) changed = 1;
   }
-  if (!changed && change->action == LEADX_UPDATE && !change->problem) change->action = LEADX_NOTHING;
+  if (!changed && change->action == LEADX_UPDATE && !change->problem)
+    change->action = LEADX_NOTHING;
 }
 
-/* The edit's own time: the version column when the application stamped it, else when the newest change was queued. */
+/* The edit's own time: the version column when the application stamped it, else when the newest
+** change was queued. */
 static void read_client_time(leadx_change *change) {
-  leadx_field *field = change->table->version_column >= 0 ? leadx_change_field(change, change->table->version_column) : NULL;
-  leadx_slice v = field && (field->changed || change->action == LEADX_CREATE) ? field->value : (leadx_slice){NULL, 0};
+  leadx_field *field = change->table->version_column >= 0
+                           ? leadx_change_field(change, change->table->version_column)
+                           : NULL;
+  leadx_slice v = field && (field->changed || change->action == LEADX_CREATE)
+                      ? field->value
+                      : (leadx_slice){NULL, 0};
   int text = leadx_json_kind_of(v) == LEADX_JSON_STRING, failed;
-  if (v.n && leadx_json_kind_of(v) != LEADX_JSON_NULL) failed = leadx_instant_parse(v.z + text, v.n - 2 * (size_t)text, &change->client_us);
+  if (v.n && leadx_json_kind_of(v) != LEADX_JSON_NULL)
+    failed = leadx_instant_parse(v.z + text, v.n - 2 * (size_t)text, &change->client_us);
   else failed = leadx_member_time(&change->members[change->nmembers - 1], &change->client_us);
   change->client_us_known = !failed;
 }
@@ -355,13 +394,15 @@ int leadx_change_load(leadx_db *db, leadx_change *change, leadx_err *err) {
   leadx_change_fold(change);
   if (rc == SQLITE_OK) rc = read_members(db, change, err);
   /* What a row held that is gone since is nobody's concern. */
-  if (change->nmembers > 1 && (change->action == LEADX_DELETE || change->action == LEADX_NOTHING)) change->problem = 0;
+  if (change->nmembers > 1 && (change->action == LEADX_DELETE || change->action == LEADX_NOTHING))
+    change->problem = 0;
   if (rc == SQLITE_OK) rc = build_key(change, err);
   if (rc == SQLITE_OK) rc = read_shadow(db, change, err);
   if (rc != SQLITE_OK) return rc;
   if (change->table->soft_delete && change->known && change->recreate) change->undelete = 1;
   if (change->action == LEADX_CREATE && change->known) change->action = LEADX_UPDATE;
-  /* An UPDATE that was captured before the CREATE that it followed: the server need not have the row. */
+  /* An UPDATE that was captured before the CREATE that it followed: the server need not have the
+  ** row. */
   if (change->action == LEADX_UPDATE && !change->known && has_create(change)) change->recreate = 1;
   /* The CREATE that a DELETE took back was a REPLACE of a row that the server has. */
   if (change->action == LEADX_NOTHING && change->known) change->action = LEADX_DELETE;
@@ -385,9 +426,11 @@ void leadx_change_unload(leadx_change *change) {
   change->texts = NULL;
   change->fields = NULL;
   change->sent_rows = change->key_values = NULL;
-  change->key_text = change->version = change->error = change->audit_server = change->audit_contested = change->audit_base = NULL;
+  change->key_text = change->version = change->error = change->audit_server =
+      change->audit_contested = change->audit_base = NULL;
   change->audit_winner = change->newest_payload = NULL;
-  change->ntexts = change->nfields = change->nsent_rows = change->undelete = change->known = change->problem = 0;
+  change->ntexts = change->nfields = change->nsent_rows = change->undelete = change->known =
+      change->problem = 0;
 }
 
 /* ---- comparing with the server's row ---- */
@@ -425,7 +468,8 @@ int leadx_change_satisfied(const leadx_change *change, leadx_slice row) {
   }
   for (int i = 0; leadx_json_walk_member(&walk, &name, &theirs); i++) {
     int column = find_column(change->table, name, i);
-    const leadx_field *field = column >= 0 ? leadx_change_field(change, column) : find_extra((leadx_change *)(uintptr_t)change, name);
+    const leadx_field *field = column >= 0 ? leadx_change_field(change, column)
+                                           : find_extra((leadx_change *)(uintptr_t)change, name);
     if (!field || !field->changed || is_version(change, field) || is_key(change, field)) continue;
     if (!leadx_wire_equal(field_type(change, field), field->value, theirs)) return 0;
     met++;
@@ -433,7 +477,8 @@ int leadx_change_satisfied(const leadx_change *change, leadx_slice row) {
   return met == wanted;
 }
 
-int leadx_change_was_sent(const leadx_change *change, const leadx_field *field, leadx_slice theirs) {
+int leadx_change_was_sent(const leadx_change *change, const leadx_field *field,
+                          leadx_slice theirs) {
   char *name = field->column < 0 ? NULL : change->table->columns[field->column].remote;
   for (int i = 0; name && i < change->nsent_rows; i++) {
     leadx_slice ours = leadx_json_member(change->sent_rows[i], name);
@@ -446,7 +491,8 @@ static int is_sent_row(const leadx_table *table, leadx_slice ours, leadx_slice r
   for (int i = 0; i < table->ncolumns; i++) {
     const leadx_column *column = &table->columns[i];
     if (i == table->version_column || column->key_position > 0) continue;
-    leadx_slice mine = leadx_json_member(ours, column->remote), theirs = leadx_json_member(row, column->remote);
+    leadx_slice mine = leadx_json_member(ours, column->remote),
+                theirs = leadx_json_member(row, column->remote);
     if (mine.n && theirs.n && !leadx_wire_equal(column->type, mine, theirs)) return 0;
   }
   return 1;
@@ -464,7 +510,8 @@ int leadx_change_is_own_row(const leadx_change *change, leadx_slice row) {
 static void append_now(const leadx_change *change, const leadx_field *field, sqlite3_str *out) {
   leadx_type type = field_type(change, field);
   if (type == LEADX_INTEGER || type == LEADX_REAL) {
-    leadx_wire_send(out, type, field->value); /* a counting version is the application's own affair */
+    leadx_wire_send(out, type,
+                    field->value); /* a counting version is the application's own affair */
   } else {
     sqlite3_str_appendall(out, "\"now\"");
   }
@@ -473,7 +520,8 @@ static void append_now(const leadx_change *change, const leadx_field *field, sql
 /* Is the field a reference that the local table allows to be NULL? */
 static int is_deferrable(const leadx_change *change, const leadx_field *field) {
   const leadx_table *table = change->table;
-  if (field->column < 0 || table->columns[field->column].not_null || is_key(change, field)) return 0;
+  if (field->column < 0 || table->columns[field->column].not_null || is_key(change, field))
+    return 0;
   return leadx_table_is_reference(table, field->column);
 }
 
@@ -489,7 +537,8 @@ uint64_t leadx_change_shape(const leadx_change *change) {
 
 size_t leadx_change_bytes(const leadx_change *change) {
   size_t bytes = 2;
-  for (int i = 0; i < change->nfields; i++) bytes += change->fields[i].name.n + change->fields[i].value.n + 2;
+  for (int i = 0; i < change->nfields; i++)
+    bytes += change->fields[i].name.n + change->fields[i].value.n + 2;
   return bytes;
 }
 
@@ -498,7 +547,8 @@ int leadx_change_take_deferred(leadx_change *change) {
   change->deferred = 0;
   for (int i = 0; i < change->nfields; i++) {
     leadx_field *field = &change->fields[i];
-    field->changed = is_deferrable(change, field) && field->value.n && leadx_json_kind_of(field->value) != LEADX_JSON_NULL;
+    field->changed = is_deferrable(change, field) && field->value.n &&
+                     leadx_json_kind_of(field->value) != LEADX_JSON_NULL;
     n += field->changed;
   }
   return n;
@@ -522,10 +572,12 @@ void leadx_change_append_object(const leadx_change *change, int changed_only, sq
       leadx_wire_send(out, field_type(change, field), field->value);
     }
   }
-  if (changed_only && change->undelete && leadx_table_find_remote(change->table, change->table->soft_delete_column,
-                                                                  strlen(change->table->soft_delete_column)) < 0) {
+  if (changed_only && change->undelete &&
+      leadx_table_find_remote(change->table, change->table->soft_delete_column,
+                              strlen(change->table->soft_delete_column)) < 0) {
     sqlite3_str_appendf(out, "%s", n++ ? "," : "");
-    leadx_json_append_string(out, change->table->soft_delete_column, strlen(change->table->soft_delete_column));
+    leadx_json_append_string(out, change->table->soft_delete_column,
+                             strlen(change->table->soft_delete_column));
     sqlite3_str_appendall(out, ":null");
   }
   /* An application's own payload may leave out the key. */
@@ -556,8 +608,12 @@ static void append_fields(const leadx_change *change, int base, sqlite3_str *out
   sqlite3_str_appendall(out, "}");
 }
 
-void leadx_change_append_client(const leadx_change *change, sqlite3_str *out) { append_fields(change, 0, out); }
-void leadx_change_append_base(const leadx_change *change, sqlite3_str *out) { append_fields(change, 1, out); }
+void leadx_change_append_client(const leadx_change *change, sqlite3_str *out) {
+  append_fields(change, 0, out);
+}
+void leadx_change_append_base(const leadx_change *change, sqlite3_str *out) {
+  append_fields(change, 1, out);
+}
 
 char *leadx_change_version_text(leadx_slice version, leadx_err *err) {
   char *text = NULL;

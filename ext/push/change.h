@@ -6,66 +6,71 @@
 
 /* One column (or an unknown member of an application's own payload) of a change. */
 typedef struct leadx_field {
-  leadx_slice name;    /* raw, with quotes */
-  int column;          /* index into the table's columns, -1 when it has none of that remote name */
-  leadx_slice value;   /* what the client has now */
-  leadx_slice base;    /* what it started from; empty when unknown */
-  int changed;         /* is to be sent by an UPDATE */
+  leadx_slice name; /* raw, with quotes */
+  int column; /* index into the table's columns, -1 when it has none of that remote name */
+  leadx_slice value; /* what the client has now */
+  leadx_slice base; /* what it started from; empty when unknown */
+  int changed; /* is to be sent by an UPDATE */
 } leadx_field;
 
 typedef struct leadx_change {
   leadx_table *table;
-  const char *key;             /* entity_id, borrowed from the first member */
-  leadx_member *members;       /* borrowed from the window, oldest first */
+  const char *key; /* entity_id, borrowed from the first member */
+  leadx_member *members; /* borrowed from the window, oldest first */
   int nmembers;
-  leadx_action action;         /* the net effect */
-  int recreate;                /* an UPDATE that stands for DELETE + CREATE: when the row is gone it is a CREATE */
-  int created_here;            /* the server need not know the row for a DELETE to be done */
-  int sent;                    /* some member was on the wire before */
-  int64_t age;                 /* rowid of the oldest member */
-  int priority, level;         /* of the plan */
+  leadx_action action; /* the net effect */
+  int recreate; /* an UPDATE that stands for DELETE + CREATE: when the row is gone it is a CREATE */
+  int created_here; /* the server need not know the row for a DELETE to be done */
+  int sent; /* some member was on the wire before */
+  int64_t age; /* rowid of the oldest member */
+  int priority, level; /* of the plan */
 
   /* Present after leadx_change_load(). */
-  char **texts;                /* the documents that the slices below lie in */
+  char **texts; /* the documents that the slices below lie in */
   int ntexts;
   leadx_field *fields;
   int nfields;
-  leadx_slice *sent_rows;      /* the payloads that were on the wire before: what the server may have of us */
+  leadx_slice
+      *sent_rows; /* the payloads that were on the wire before: what the server may have of us */
   int nsent_rows;
-  int undelete;                /* makes a row again that the server may keep as deleted */
-  const char *newest_payload;  /* text of the newest member's payload, for comparing with the local row */
-  leadx_slice *key_values;     /* the key as JSON values */
-  char *key_text;              /* the document key_values lie in */
-  char *version;               /* the server's version as known, NULL when unknown */
-  int known;                   /* the server is known to hold the row */
-  int64_t client_us;           /* when the edit was made */
+  int undelete; /* makes a row again that the server may keep as deleted */
+  const char
+      *newest_payload; /* text of the newest member's payload, for comparing with the local row */
+  leadx_slice *key_values; /* the key as JSON values */
+  char *key_text; /* the document key_values lie in */
+  char *version; /* the server's version as known, NULL when unknown */
+  int known; /* the server is known to hold the row */
+  int64_t client_us; /* when the edit was made */
   int client_us_known;
-  int problem;                 /* cannot be sent: error holds the reason */
-  char *error;                 /* NULL: none */
-  int claimed;                 /* IN_PROGRESS by this sync, not settled yet */
-  int deferred;                /* on a circle of CREATEs: goes out without its references; they follow as an UPDATE */
-  int orphaned;                /* the server refused it (23503): it waits behind its parent */
-  int on_wire;                 /* requests of this sync that may have reached the server with it */
-  char op[37];                 /* what the server's function knew it by when it was sent last (rpc.h) */
-  int rounds;                  /* how often it went back and forth with the server in this sync */
-  char *audit_server;          /* the server's row of a decided conflict, recorded with the ack */
-  char *audit_contested;       /* JSON array of column names */
-  char *audit_base;            /* JSON object: what both sides started from, where it is known */
-  const char *audit_winner;    /* 'client', 'server' or 'merge'; static */
+  int problem; /* cannot be sent: error holds the reason */
+  char *error; /* NULL: none */
+  int claimed; /* IN_PROGRESS by this sync, not settled yet */
+  /* on a circle of CREATEs: goes out without its references; they follow as an UPDATE */
+  int deferred;
+  int orphaned; /* the server refused it (23503): it waits behind its parent */
+  int on_wire; /* requests of this sync that may have reached the server with it */
+  char op[37]; /* what the server's function knew it by when it was sent last (rpc.h) */
+  int rounds; /* how often it went back and forth with the server in this sync */
+  char *audit_server; /* the server's row of a decided conflict, recorded with the ack */
+  char *audit_contested; /* JSON array of column names */
+  char *audit_base; /* JSON object: what both sides started from, where it is known */
+  const char *audit_winner; /* 'client', 'server' or 'merge'; static */
 } leadx_change;
 
-/* Folds the members' actions (CREATE+UPDATE → CREATE, CREATE+DELETE → nothing, …) without reading payloads. */
+/* Folds the members' actions (CREATE+UPDATE → CREATE, CREATE+DELETE → nothing, …) without reading
+** payloads. */
 void leadx_change_fold(leadx_change *change);
 
 /* Reads payloads and bases and builds fields; settles what only they tell (an UPDATE back to the
-** old values is nothing; a CREATE of a row the server has is an UPDATE). A payload that cannot be sent
-** sets problem. SQLITE_OK even then. */
+** old values is nothing; a CREATE of a row the server has is an UPDATE). A payload that cannot be
+** sent sets problem. SQLITE_OK even then. */
 int leadx_change_load(leadx_db *db, leadx_change *change, leadx_err *err);
 /* Frees what load() made; the change can be loaded again. */
 void leadx_change_unload(leadx_change *change);
 
 /* Notes why the change cannot go as it is. */
-int leadx_change_set_error(leadx_change *change, const char *fmt, const char *detail, leadx_err *err);
+int leadx_change_set_error(leadx_change *change, const char *fmt, const char *detail,
+                           leadx_err *err);
 
 /* The field of that column, or NULL. */
 leadx_field *leadx_change_field(const leadx_change *change, int column);
@@ -73,37 +78,43 @@ leadx_field *leadx_change_field(const leadx_change *change, int column);
 /* Is this the row of the change? row is a checked object from the server. */
 int leadx_change_is_row(const leadx_change *change, leadx_slice row);
 
-/* Copies a slice of an answer so that it lives as long as the change. An empty slice when out of memory. */
+/* Copies a slice of an answer so that it lives as long as the change. An empty slice when out of
+** memory. */
 leadx_slice leadx_change_keep(leadx_change *change, leadx_slice slice);
 
 /* Has it members that no column of the table stands for (an application's own payload)? */
 int leadx_change_has_extras(const leadx_change *change);
 
-/* Does the server's row hold everything the change wants (CREATE: every field; UPDATE: the changed ones)? */
+/* Does the server's row hold everything the change wants (CREATE: every field; UPDATE: the changed
+** ones)? */
 int leadx_change_satisfied(const leadx_change *change, leadx_slice row);
 
-/* Is the server's value of a field one that we sent before without hearing of it? Then nobody else chose it. */
+/* Is the server's value of a field one that we sent before without hearing of it? Then nobody else
+** chose it. */
 int leadx_change_was_sent(const leadx_change *change, const leadx_field *field, leadx_slice theirs);
 /* The same for the whole row. */
 int leadx_change_is_own_row(const leadx_change *change, leadx_slice row);
 
-/* Which members the object of a CREATE has, as a number: only objects of one shape share a request. */
+/* Which members the object of a CREATE has, as a number: only objects of one shape share a
+** request. */
 uint64_t leadx_change_shape(const leadx_change *change);
 /* About how many bytes the object takes. */
 size_t leadx_change_bytes(const leadx_change *change);
 
-/* Marks for sending only the references that a deferred CREATE left out; returns how many there are. */
+/* Marks for sending only the references that a deferred CREATE left out; returns how many there
+** are. */
 int leadx_change_take_deferred(leadx_change *change);
 
-/* Appends the JSON object a request carries: all fields, or the changed ones. The version column travels
-** as "now", which PostgreSQL reads as its own clock. */
+/* Appends the JSON object a request carries: all fields, or the changed ones. The version column
+** travels as "now", which PostgreSQL reads as its own clock. */
 void leadx_change_append_object(const leadx_change *change, int changed_only, sqlite3_str *out);
 
 /* Appends the client's whole row as JSON, as it is in the queue (for the audit). */
 void leadx_change_append_client(const leadx_change *change, sqlite3_str *out);
 void leadx_change_append_base(const leadx_change *change, sqlite3_str *out);
 
-/* The server's version inside its row, sqlite3_malloc or NULL; for want of memory NULL and an error. */
+/* The server's version inside its row, sqlite3_malloc or NULL; for want of memory NULL and an
+** error. */
 char *leadx_change_version_of(const leadx_table *table, leadx_slice row, leadx_err *err);
 /* The same of that member's value. */
 char *leadx_change_version_text(leadx_slice version, leadx_err *err);

@@ -9,9 +9,7 @@ static const char *const policy_names[LEADX_POLICY_COUNT] = {
     [LEADX_POLICY_MANUAL] = "manual",
 };
 
-const char *leadx_policy_name(leadx_policy policy) {
-  return policy_names[policy];
-}
+const char *leadx_policy_name(leadx_policy policy) { return policy_names[policy]; }
 
 int leadx_policy_parse(const char *name, leadx_policy *policy) {
   for (int i = 0; i < LEADX_POLICY_COUNT; i++) {

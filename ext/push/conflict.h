@@ -20,10 +20,10 @@
 /* What to do with a contested column. */
 typedef enum leadx_policy {
   LEADX_POLICY_TIMESTAMP, /* the newer instant wins; the same instant asks */
-  LEADX_POLICY_MERGE,     /* what one side changed is kept; contested columns as TIMESTAMP */
+  LEADX_POLICY_MERGE, /* what one side changed is kept; contested columns as TIMESTAMP */
   LEADX_POLICY_CLIENT,
   LEADX_POLICY_SERVER,
-  LEADX_POLICY_MANUAL     /* always asks */
+  LEADX_POLICY_MANUAL /* always asks */
 } leadx_policy;
 
 #define LEADX_POLICY_COUNT 5
@@ -37,18 +37,18 @@ int leadx_policy_parse(const char *name, leadx_policy *policy);
 typedef enum leadx_take {
   LEADX_TAKE_SERVER, /* keep what the server has */
   LEADX_TAKE_CLIENT, /* send what the client has */
-  LEADX_TAKE_ASK     /* neither, until somebody decides */
+  LEADX_TAKE_ASK /* neither, until somebody decides */
 } leadx_take;
 
 const char *leadx_take_name(leadx_take take); /* "server", "client", "ask" */
 
 typedef struct leadx_conflict_column {
-  const char *name;   /* not looked at; for the caller's audit */
-  leadx_slice base;   /* empty when no base is known */
+  const char *name; /* not looked at; for the caller's audit */
+  leadx_slice base; /* empty when no base is known */
   leadx_slice client; /* checked JSON values, as are the other two */
   leadx_slice server;
-  int is_contested;   /* out */
-  leadx_take take;    /* out */
+  int is_contested; /* out */
+  leadx_take take; /* out */
 } leadx_conflict_column;
 
 /* When a side last changed the row. What could not be read as an instant is not known, and
@@ -60,7 +60,7 @@ typedef struct leadx_conflict_instant {
 
 typedef struct leadx_conflict_summary {
   int has_contested; /* at least one column is contested: the audit gets an entry */
-  int has_ask;       /* at least one column waits for a person: the row is held */
+  int has_ask; /* at least one column waits for a person: the row is held */
 } leadx_conflict_summary;
 
 /* Decides every column: fills is_contested and take of columns[0..count). */

@@ -28,7 +28,8 @@ void leadx_jobs_append(leadx_jobs *jobs, leadx_job *job) {
   jobs->n++;
 }
 
-int leadx_jobs_add(leadx_jobs *jobs, leadx_job_kind kind, leadx_change *const *changes, int n, int minimal) {
+int leadx_jobs_add(leadx_jobs *jobs, leadx_job_kind kind, leadx_change *const *changes, int n,
+                   int minimal) {
   leadx_job *job = sqlite3_malloc64(sizeof *job);
   leadx_change **copy = sqlite3_malloc64(sizeof *copy * (size_t)n);
   if (!job || !copy) {

@@ -8,21 +8,26 @@
 
 /* ---- the decision, column by column ---- */
 
-/* Does the server's row have something that we sent in a CREATE nobody answered? One that has nothing of it is another's: the
-** CREATE never arrived. */
+/* Does the server's row have something that we sent in a CREATE nobody answered? One that has
+** nothing of it is another's: the CREATE never arrived. */
 static int is_of_our_making(const leadx_change *change, leadx_slice row) {
   for (int i = 0; change->action == LEADX_CREATE && i < change->nfields; i++) {
     const leadx_field *field = &change->fields[i];
-    if (field->column < 0 || field->column == change->table->version_column || change->table->columns[field->column].key_position > 0) continue;
+    if (field->column < 0 || field->column == change->table->version_column ||
+        change->table->columns[field->column].key_position > 0)
+      continue;
     leadx_slice server = leadx_json_member(row, change->table->columns[field->column].remote);
-    if (server.n && leadx_json_kind_of(server) != LEADX_JSON_NULL && leadx_change_was_sent(change, field, server)) return 1;
+    if (server.n && leadx_json_kind_of(server) != LEADX_JSON_NULL &&
+        leadx_change_was_sent(change, field, server))
+      return 1;
   }
   return 0;
 }
 
-/* Fills the candidates: every changed column but key and version. Values that mean the same for their
-** type are made equal to the letter, so that the decision sees no difference. */
-static int fill_columns(const leadx_change *change, leadx_slice row, leadx_conflict_column *columns, int *fields) {
+/* Fills the candidates: every changed column but key and version. Values that mean the same for
+** their type are made equal to the letter, so that the decision sees no difference. */
+static int fill_columns(const leadx_change *change, leadx_slice row, leadx_conflict_column *columns,
+                        int *fields) {
   const leadx_table *table = change->table;
   int n = 0, ours = is_of_our_making(change, row);
   for (int i = 0; i < change->nfields; i++) {
@@ -35,13 +40,18 @@ static int fill_columns(const leadx_change *change, leadx_slice row, leadx_confl
     leadx_conflict_column *column = &columns[n];
     memset(column, 0, sizeof *column);
     column->name = table->columns[field->column].remote;
-    column->base = field->base.n && leadx_wire_equal(type, field->base, server) ? server : field->base;
+    column->base = field->base.n && leadx_wire_equal(type, field->base, server) ? server
+                                                                                : field->base;
     /* A write of ours whose answer was lost, or that a crash forgot, is no other device's. */
     if (leadx_change_was_sent(change, field, server)) column->base = server;
-    /* Our own CREATE stands there: what the server has instead of its values, somebody else chose after it. */
-    if (!column->base.n && ours) column->base = leadx_json_member(change->sent_rows[0], column->name);
-    /* Our own CREATE may have gone out without its references; what is NULL there nobody else chose. */
-    if (change->action == LEADX_CREATE && change->sent && leadx_table_is_reference(table, field->column) &&
+    /* Our own CREATE stands there: what the server has instead of its values, somebody else chose
+    ** after it. */
+    if (!column->base.n && ours)
+      column->base = leadx_json_member(change->sent_rows[0], column->name);
+    /* Our own CREATE may have gone out without its references; what is NULL there nobody else
+    ** chose. */
+    if (change->action == LEADX_CREATE && change->sent &&
+        leadx_table_is_reference(table, field->column) &&
         leadx_json_kind_of(server) == LEADX_JSON_NULL) {
       column->base = server;
     }
@@ -56,7 +66,9 @@ static leadx_conflict_instant server_time(const leadx_change *change, leadx_slic
   leadx_conflict_instant instant = {0, 0};
   leadx_slice version = leadx_json_member(row, change->table->version_remote);
   int text = leadx_json_kind_of(version) == LEADX_JSON_STRING;
-  if (version.n) instant.is_known = leadx_instant_parse(version.z + text, version.n - 2 * (size_t)text, &instant.us) == 0;
+  if (version.n)
+    instant.is_known = leadx_instant_parse(version.z + text, version.n - 2 * (size_t)text,
+                                           &instant.us) == 0;
   return instant;
 }
 
@@ -66,10 +78,12 @@ static leadx_policy policy_of(const leadx_change *change, const char *setting) {
   return policy;
 }
 
-static char *copy_slice(leadx_slice slice) { return sqlite3_mprintf("%.*s", (int)slice.n, slice.z); }
+static char *copy_slice(leadx_slice slice) {
+  return sqlite3_mprintf("%.*s", (int)slice.n, slice.z);
+}
 
-/* The base of each compared column as a JSON object. It has to be kept before the decision: afterwards the server's
-** row is the base of what goes on. */
+/* The base of each compared column as a JSON object. It has to be kept before the decision:
+** afterwards the server's row is the base of what goes on. */
 static char *base_of(const leadx_conflict_column *columns, int n) {
   sqlite3_str *base = sqlite3_str_new(NULL);
   int members = 0;
@@ -86,7 +100,8 @@ static char *base_of(const leadx_conflict_column *columns, int n) {
 }
 
 /* Notes the contested columns, their bases and who won them, for the audit. */
-static int note_decision(leadx_change *change, leadx_slice row, const leadx_conflict_column *columns, int n, int ask, leadx_err *err) {
+static int note_decision(leadx_change *change, leadx_slice row,
+                         const leadx_conflict_column *columns, int n, int ask, leadx_err *err) {
   sqlite3_str *names = sqlite3_str_new(NULL);
   int client = 0, server = 0;
   sqlite3_str_appendall(names, "[");
@@ -105,15 +120,21 @@ static int note_decision(leadx_change *change, leadx_slice row, const leadx_conf
   change->audit_server = copy_slice(row);
   change->audit_base = base_of(columns, n);
   change->audit_winner = ask ? NULL : client && server ? "merge" : client ? "client" : "server";
-  return change->audit_contested && change->audit_server && change->audit_base ? SQLITE_OK : leadx_err_nomem(err);
+  return change->audit_contested && change->audit_server && change->audit_base
+             ? SQLITE_OK
+             : leadx_err_nomem(err);
 }
 
-static int decide_columns(leadx_change *change, leadx_slice row, leadx_policy policy, leadx_conflict_column *columns, int *fields,
-                          leadx_step *step, leadx_err *err) {
+static int decide_columns(leadx_change *change, leadx_slice row, leadx_policy policy,
+                          leadx_conflict_column *columns, int *fields, leadx_step *step,
+                          leadx_err *err) {
   int n = fill_columns(change, row, columns, fields);
   leadx_conflict_instant client = {change->client_us_known, change->client_us};
-  leadx_conflict_summary summary = leadx_conflict_decide(policy, client, server_time(change, row), columns, (size_t)n);
-  if (summary.has_contested && note_decision(change, row, columns, n, summary.has_ask, err) != SQLITE_OK) return err->rc;
+  leadx_conflict_summary summary = leadx_conflict_decide(policy, client, server_time(change, row),
+                                                         columns, (size_t)n);
+  if (summary.has_contested &&
+      note_decision(change, row, columns, n, summary.has_ask, err) != SQLITE_OK)
+    return err->rc;
   if (summary.has_ask) {
     *step = LEADX_STEP_ASK;
     return SQLITE_OK;
@@ -130,13 +151,16 @@ static int decide_columns(leadx_change *change, leadx_slice row, leadx_policy po
   return SQLITE_OK;
 }
 
-static int resolve_write(leadx_change *change, leadx_slice row, const char *policy, leadx_step *step, leadx_err *err) {
+static int resolve_write(leadx_change *change, leadx_slice row, const char *policy,
+                         leadx_step *step, leadx_err *err) {
   size_t n = (size_t)change->nfields + 1;
   leadx_conflict_column *columns = sqlite3_malloc64(sizeof *columns * n);
   int *fields = sqlite3_malloc64(sizeof *fields * n);
   /* What the server has becomes the base of the next round, when its answer is gone. */
   row = leadx_change_keep(change, row);
-  int rc = columns && fields && row.n ? decide_columns(change, row, policy_of(change, policy), columns, fields, step, err) : leadx_err_nomem(err);
+  int rc = columns && fields && row.n
+               ? decide_columns(change, row, policy_of(change, policy), columns, fields, step, err)
+               : leadx_err_nomem(err);
   sqlite3_free(columns);
   sqlite3_free(fields);
   return rc;
@@ -146,13 +170,15 @@ static int resolve_write(leadx_change *change, leadx_slice row, const char *poli
 
 static leadx_step resolve_absent(const leadx_change *change) {
   if (change->recreate) return LEADX_STEP_CREATE;
-  if (change->action == LEADX_DELETE) return change->known || change->created_here ? LEADX_STEP_ACK : LEADX_STEP_FORBID;
+  if (change->action == LEADX_DELETE)
+    return change->known || change->created_here ? LEADX_STEP_ACK : LEADX_STEP_FORBID;
   return change->known && change->action == LEADX_UPDATE ? LEADX_STEP_GONE : LEADX_STEP_FORBID;
 }
 
-/* The row is there, though our DELETE matched nothing: it changed since (the delete wins, what it lost goes to
-** the audit, unless it was our own), or it is not ours to delete. */
-static int resolve_delete(leadx_change *change, leadx_slice row, int same_version, leadx_step *step, leadx_err *err) {
+/* The row is there, though our DELETE matched nothing: it changed since (the delete wins, what it
+** lost goes to the audit, unless it was our own), or it is not ours to delete. */
+static int resolve_delete(leadx_change *change, leadx_slice row, int same_version, leadx_step *step,
+                          leadx_err *err) {
   *step = same_version ? LEADX_STEP_FORBID : LEADX_STEP_DELETE;
   if (same_version || !change->version || leadx_change_is_own_row(change, row)) return SQLITE_OK;
   sqlite3_free(change->audit_server);
@@ -164,18 +190,22 @@ static int resolve_delete(leadx_change *change, leadx_slice row, int same_versio
 }
 
 static int is_marked(const leadx_table *table, leadx_slice row) {
-  leadx_slice mark = table->soft_delete_column ? leadx_json_member(row, table->soft_delete_column) : (leadx_slice){NULL, 0};
-  return mark.n && leadx_json_kind_of(mark) != LEADX_JSON_NULL && leadx_json_kind_of(mark) != LEADX_JSON_FALSE;
+  leadx_slice mark = table->soft_delete_column ? leadx_json_member(row, table->soft_delete_column)
+                                               : (leadx_slice){NULL, 0};
+  return mark.n && leadx_json_kind_of(mark) != LEADX_JSON_NULL &&
+         leadx_json_kind_of(mark) != LEADX_JSON_FALSE;
 }
 
-/* Did somebody mark the row as deleted, which this change does not undo? Its delete wins then, as a row that is gone
-** would. A CREATE undoes the mark that it finds, unless it was on the wire before: then it was deleted after it. */
+/* Did somebody mark the row as deleted, which this change does not undo? Its delete wins then, as a
+** row that is gone would. A CREATE undoes the mark that it finds, unless it was on the wire before:
+** then it was deleted after it. */
 static int is_gone(leadx_change *change, leadx_slice row) {
   const leadx_table *table = change->table;
   if (!is_marked(table, row)) return 0;
   if (change->action == LEADX_CREATE && !change->sent) change->undelete = 1;
   if (change->undelete) return 0;
-  int column = leadx_table_find_remote(table, table->soft_delete_column, strlen(table->soft_delete_column));
+  int column = leadx_table_find_remote(table, table->soft_delete_column,
+                                       strlen(table->soft_delete_column));
   const leadx_field *field = column >= 0 ? leadx_change_field(change, column) : NULL;
   return change->action == LEADX_CREATE || !field || !field->changed;
 }
@@ -184,7 +214,8 @@ static int is_gone(leadx_change *change, leadx_slice row) {
 static int take_version(leadx_change *change, leadx_slice row, int *same, leadx_err *err) {
   char *version = leadx_change_version_of(change->table, row, err);
   *same = change->version && version && strcmp(change->version, version) == 0;
-  /* Without a version column nothing tells a stale write from a forbidden one; the second round does. */
+  /* Without a version column nothing tells a stale write from a forbidden one; the second round
+  ** does. */
   if (!version && change->rounds > 1) *same = 1;
   sqlite3_free(change->version);
   change->version = version;
@@ -192,7 +223,8 @@ static int take_version(leadx_change *change, leadx_slice row, int *same, leadx_
   return err->rc;
 }
 
-int leadx_outcome_fetched(leadx_change *change, leadx_slice row, const char *policy, leadx_step *step, leadx_err *err) {
+int leadx_outcome_fetched(leadx_change *change, leadx_slice row, const char *policy,
+                          leadx_step *step, leadx_err *err) {
   int same_version = 0, had_version = change->version != NULL;
   if (!row.n) {
     *step = resolve_absent(change);
@@ -200,7 +232,8 @@ int leadx_outcome_fetched(leadx_change *change, leadx_slice row, const char *pol
   }
   if (take_version(change, row, &same_version, err) != SQLITE_OK) return err->rc;
   if (change->action == LEADX_DELETE) {
-    if (had_version || change->rounds > 1) return resolve_delete(change, row, same_version, step, err);
+    if (had_version || change->rounds > 1)
+      return resolve_delete(change, row, same_version, step, err);
     *step = LEADX_STEP_DELETE;
     return SQLITE_OK;
   }
@@ -208,7 +241,8 @@ int leadx_outcome_fetched(leadx_change *change, leadx_slice row, const char *pol
     *step = LEADX_STEP_GONE;
     return SQLITE_OK;
   }
-  /* The row is made again over one that is deleted, whatever it held: its values contest none of ours. */
+  /* The row is made again over one that is deleted, whatever it held: its values contest none of
+  ** ours. */
   if (change->undelete && !same_version && is_marked(change->table, row)) {
     *step = LEADX_STEP_UPDATE;
     return SQLITE_OK;
@@ -226,8 +260,9 @@ int leadx_outcome_fetched(leadx_change *change, leadx_slice row, const char *pol
 
 /* ---- the audit ---- */
 
-int leadx_outcome_record(leadx_db *db, const leadx_change *change, const char *server, const char *contested, const char *winner,
-                         const char *resolution, leadx_err *err) {
+int leadx_outcome_record(leadx_db *db, const leadx_change *change, const char *server,
+                         const char *contested, const char *winner, const char *resolution,
+                         leadx_err *err) {
   char id[37], client_at[LEADX_INSTANT_BYTES] = "";
   leadx_uuid_make(change->members[0].rowid, id);
   if (change->client_us_known) leadx_instant_format(change->client_us, client_at);
@@ -238,10 +273,12 @@ int leadx_outcome_record(leadx_db *db, const leadx_change *change, const char *s
   char *client_text = leadx_db_finish(client, err), *base_text = leadx_db_finish(base, err);
   leadx_slice row = {NULL, 0};
   char *server_at = NULL;
-  if (server && !leadx_json_check(server, strlen(server), 0, &row, NULL)) server_at = leadx_change_version_of(change->table, row, err);
+  if (server && !leadx_json_check(server, strlen(server), 0, &row, NULL))
+    server_at = leadx_change_version_of(change->table, row, err);
   int rc = client_text && base_text
-               ? leadx_db_run(db, LEADX_SQL_CONFLICT_ADD, err, "tttttttttttt", id, change->table->entity, change->key,
-                              leadx_action_name(change->action), client_text, server, base_text, contested ? contested : "[]",
+               ? leadx_db_run(db, LEADX_SQL_CONFLICT_ADD, err, "tttttttttttt", id,
+                              change->table->entity, change->key, leadx_action_name(change->action),
+                              client_text, server, base_text, contested ? contested : "[]",
                               client_at[0] ? client_at : NULL, server_at, winner, resolution)
                : err->rc;
   sqlite3_free(client_text);

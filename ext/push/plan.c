@@ -22,8 +22,8 @@ static int compare_members(const void *a, const void *b) {
 
 /* ---- grouping ---- */
 
-/* May the members of one row be sent now? A row with an open question waits for a person; a FAILED one
-** for a new edit or a retry; a delayed one for its time. */
+/* May the members of one row be sent now? A row with an open question waits for a person; a FAILED
+** one for a new edit or a retry; a delayed one for its time. */
 static int is_due(const leadx_member *members, int n) {
   if (members[n - 1].failed) return 0;
   for (int i = 0; i < n; i++) {
@@ -51,18 +51,22 @@ static int reject_members(leadx_plan *plan, leadx_member *members, int *n) {
     }
   }
   for (int i = kept; i < *n; i++) {
-    if (!members[i].failed && !members[i].foreign && add_member(&plan->rejects, &plan->nrejects, &members[i]) != SQLITE_OK) return SQLITE_NOMEM;
+    if (!members[i].failed && !members[i].foreign &&
+        add_member(&plan->rejects, &plan->nrejects, &members[i]) != SQLITE_OK)
+      return SQLITE_NOMEM;
   }
   *n = kept;
   return SQLITE_OK;
 }
 
-/* Leaves the rows up to the first one of another user: it may build on them, and what comes later builds on it. */
+/* Leaves the rows up to the first one of another user: it may build on them, and what comes later
+** builds on it. */
 static int keep_own(leadx_plan *plan, leadx_member *members, int *n) {
   int own = 0, rc = SQLITE_OK;
   while (own < *n && !members[own].foreign) own++;
   for (int i = own; i < *n && rc == SQLITE_OK; i++) {
-    if (!members[i].failed && !members[i].explained) rc = add_member(&plan->behind, &plan->nbehind, &members[i]);
+    if (!members[i].failed && !members[i].explained)
+      rc = add_member(&plan->behind, &plan->nbehind, &members[i]);
   }
   if (own < *n) plan->waiting++;
   *n = own;
@@ -70,7 +74,8 @@ static int keep_own(leadx_plan *plan, leadx_member *members, int *n) {
 }
 
 static int add_group(leadx_plan *plan, leadx_member *members, int n) {
-  if (reject_members(plan, members, &n) != SQLITE_OK || keep_own(plan, members, &n) != SQLITE_OK) return SQLITE_NOMEM;
+  if (reject_members(plan, members, &n) != SQLITE_OK || keep_own(plan, members, &n) != SQLITE_OK)
+    return SQLITE_NOMEM;
   if (n == 0) return SQLITE_OK;
   if (members[0].table->mode == LEADX_MODE_PULL || !is_due(members, n)) {
     plan->waiting++;
@@ -91,12 +96,14 @@ static int add_group(leadx_plan *plan, leadx_member *members, int n) {
 static int group(leadx_window *window, leadx_plan *plan) {
   plan->changes = sqlite3_malloc64(sizeof *plan->changes * ((size_t)window->n + 1));
   if (!plan->changes) return SQLITE_NOMEM;
-  if (window->n) qsort(window->members, (size_t)window->n, sizeof *window->members, compare_members);
+  if (window->n)
+    qsort(window->members, (size_t)window->n, sizeof *window->members, compare_members);
   int rc = SQLITE_OK;
   for (int i = 0, end; i < window->n && rc == SQLITE_OK; i = end) {
     for (end = i + 1; end < window->n; end++) {
       const leadx_member *a = &window->members[i], *b = &window->members[end];
-      if (a->table != b->table || strcmp(a->entity, b->entity) != 0 || strcmp(a->key, b->key) != 0) break;
+      if (a->table != b->table || strcmp(a->entity, b->entity) != 0 || strcmp(a->key, b->key) != 0)
+        break;
     }
     rc = add_group(plan, window->members + i, end - i);
   }
@@ -111,7 +118,9 @@ static int find_change(const leadx_plan *plan, const leadx_table *table, const c
   while (low <= high) {
     int middle = low + (high - low) / 2;
     const leadx_change *change = &plan->changes[middle];
-    int order = change->table == table ? strcmp(change->key, key) : (uintptr_t)change->table < (uintptr_t)table ? -1 : 1;
+    int order = change->table == table                        ? strcmp(change->key, key)
+                : (uintptr_t)change->table < (uintptr_t)table ? -1
+                                                              : 1;
     if (order == 0) return middle;
     if (order < 0) low = middle + 1;
     else high = middle - 1;
@@ -143,7 +152,8 @@ static int compare_edges(const void *a, const void *b) {
   return x[0] != y[0] ? (x[0] < y[0] ? -1 : 1) : (x[1] > y[1]) - (x[1] < y[1]);
 }
 
-char *leadx_plan_parent_key(const leadx_table *child, const leadx_reference *reference, leadx_slice row) {
+char *leadx_plan_parent_key(const leadx_table *child, const leadx_reference *reference,
+                            leadx_slice row) {
   sqlite3_str *key = sqlite3_str_new(NULL);
   int composite = reference->ncolumn > 1, complete = 1;
   if (composite) sqlite3_str_appendall(key, "[");
@@ -162,10 +172,11 @@ char *leadx_plan_parent_key(const leadx_table *child, const leadx_reference *ref
   return NULL;
 }
 
-/* Adds the edges between change i and the parents that this document of it names. is_old: the document
-** says what was (a DELETE's row, an UPDATE's base), so the parent's DELETE waits for us; else we wait
-** for the parent's CREATE. */
-static int link_document(const leadx_plan *plan, const leadx_tables *tables, int i, leadx_slice row, int is_old, edge_list *edges) {
+/* Adds the edges between change i and the parents that this document of it names. is_old: the
+** document says what was (a DELETE's row, an UPDATE's base), so the parent's DELETE waits for us;
+** else we wait for the parent's CREATE. */
+static int link_document(const leadx_plan *plan, const leadx_tables *tables, int i, leadx_slice row,
+                         int is_old, edge_list *edges) {
   const leadx_table *child = plan->changes[i].table;
   for (int r = 0; r < child->nreferences; r++) {
     const leadx_table *parent = leadx_tables_by_name(tables, child->references[r].parent_table);
@@ -181,14 +192,17 @@ static int link_document(const leadx_plan *plan, const leadx_tables *tables, int
   return SQLITE_OK;
 }
 
-static int link_text(const leadx_plan *plan, const leadx_tables *tables, int i, const char *text, int is_old, edge_list *edges) {
+static int link_text(const leadx_plan *plan, const leadx_tables *tables, int i, const char *text,
+                     int is_old, edge_list *edges) {
   leadx_slice row;
-  if (!text || leadx_json_check(text, strlen(text), LEADX_JSON_MAX_STRING * 4, &row, NULL)) return SQLITE_OK;
+  if (!text || leadx_json_check(text, strlen(text), LEADX_JSON_MAX_STRING * 4, &row, NULL))
+    return SQLITE_OK;
   return link_document(plan, tables, i, row, is_old, edges);
 }
 
 /* Reads the newest (or for a DELETE, every) document of a change that has references. */
-static int link_change(leadx_db *db, const leadx_plan *plan, const leadx_tables *tables, int i, edge_list *edges, leadx_err *err) {
+static int link_change(leadx_db *db, const leadx_plan *plan, const leadx_tables *tables, int i,
+                       edge_list *edges, leadx_err *err) {
   const leadx_change *change = &plan->changes[i];
   int rc = SQLITE_OK;
   for (int m = 0; m < change->nmembers && rc == SQLITE_OK; m++) {
@@ -197,7 +211,8 @@ static int link_change(leadx_db *db, const leadx_plan *plan, const leadx_tables 
     if (leadx_db_next(db, stmt, err)) {
       const char *payload = leadx_db_text(stmt, 1, err), *base = leadx_db_text(stmt, 2, err);
       int is_delete = change->members[m].action == LEADX_DELETE;
-      if (is_delete || m == change->nmembers - 1) rc = link_text(plan, tables, i, payload, is_delete, edges);
+      if (is_delete || m == change->nmembers - 1)
+        rc = link_text(plan, tables, i, payload, is_delete, edges);
       if (rc == SQLITE_OK && base) rc = link_text(plan, tables, i, base, 1, edges);
     }
     leadx_db_put(db, stmt);
@@ -206,7 +221,8 @@ static int link_change(leadx_db *db, const leadx_plan *plan, const leadx_tables 
   return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
 }
 
-static int link_all(leadx_db *db, const leadx_plan *plan, const leadx_tables *tables, edge_list *edges, leadx_err *err) {
+static int link_all(leadx_db *db, const leadx_plan *plan, const leadx_tables *tables,
+                    edge_list *edges, leadx_err *err) {
   int rc = SQLITE_OK;
   for (int i = 0; i < plan->n && rc == SQLITE_OK; i++) {
     if (plan->changes[i].table->nreferences > 0) rc = link_change(db, plan, tables, i, edges, err);
@@ -222,8 +238,8 @@ typedef struct lifting {
   const edge_list *edges;
   int *first; /* of each change's edges */
   int *heirs; /* the edges' numbers, by who goes before */
-  int *heir;  /* of each change's part of heirs */
-  int *left;  /* how many a change still waits for; -1 once it stands in the order */
+  int *heir; /* of each change's part of heirs */
+  int *left; /* how many a change still waits for; -1 once it stands in the order */
   int *order; /* whoever is waited for stands before who waits */
   int n;
 } lifting;
@@ -238,9 +254,16 @@ static void clear_lifting(lifting *lift) {
 
 static int make_lifting(lifting *lift, leadx_plan *plan, const edge_list *edges) {
   size_t n = sizeof(int) * ((size_t)plan->n + 2);
-  *lift = (lifting){plan, edges, sqlite3_malloc64(n), sqlite3_malloc64(sizeof(int) * ((size_t)edges->n + 1)), sqlite3_malloc64(n),
-                    sqlite3_malloc64(n), sqlite3_malloc64(n), 0};
-  if (!lift->first || !lift->heirs || !lift->heir || !lift->left || !lift->order) return SQLITE_NOMEM;
+  *lift = (lifting){plan,
+                    edges,
+                    sqlite3_malloc64(n),
+                    sqlite3_malloc64(sizeof(int) * ((size_t)edges->n + 1)),
+                    sqlite3_malloc64(n),
+                    sqlite3_malloc64(n),
+                    sqlite3_malloc64(n),
+                    0};
+  if (!lift->first || !lift->heirs || !lift->heir || !lift->left || !lift->order)
+    return SQLITE_NOMEM;
   memset(lift->heir, 0, n);
   for (int i = 0, e = 0; i <= plan->n; i++) {
     while (e < edges->n && edges->pair[e][0] < i) e++;
@@ -273,14 +296,16 @@ static void let_go(lifting *lift, int place) {
   }
 }
 
-/* Somebody that change i still waits for, and so on: where only circles are left, this never ends. */
+/* Somebody that change i still waits for, and so on: where only circles are left, this never
+** ends. */
 static int waited_for(const lifting *lift, int i) {
   int e = lift->first[i];
   while (lift->left[lift->edges->pair[e][1]] < 0) e++;
   return lift->edges->pair[e][1];
 }
 
-/* A change on a circle, found from one that waits for it directly or not (the tortoise and the hare). */
+/* A change on a circle, found from one that waits for it directly or not (the tortoise and the
+** hare). */
 static int find_on_circle(const lifting *lift, int i) {
   int slow = waited_for(lift, i), fast = waited_for(lift, slow);
   while (slow != fast) {
@@ -290,7 +315,8 @@ static int find_on_circle(const lifting *lift, int i) {
   return slow;
 }
 
-/* Gives every change a level behind all it waits for. Where only circles are left, one is cut at one change. */
+/* Gives every change a level behind all it waits for. Where only circles are left, one is cut at
+** one change. */
 static void find_levels(lifting *lift) {
   int place = 0, next = 0;
   for (int i = 0; i < lift->plan->n; i++) {
@@ -332,27 +358,33 @@ static int lift_parents(leadx_plan *plan, const edge_list *edges) {
 /* ---- order ---- */
 
 /* Within one table and level, DELETEs go first: they free the unique values that others take. */
-static int action_rank(leadx_action action) { return action == LEADX_DELETE ? 0 : action == LEADX_UPDATE ? 1 : 2; }
+static int action_rank(leadx_action action) {
+  return action == LEADX_DELETE ? 0 : action == LEADX_UPDATE ? 1 : 2;
+}
 
 static int compare_changes(const void *a, const void *b) {
   const leadx_change *x = a, *y = b;
   if (x->priority != y->priority) return x->priority < y->priority ? -1 : 1;
   if (x->level != y->level) return x->level < y->level ? -1 : 1;
-  if (x->table->priority != y->table->priority) return x->table->priority < y->table->priority ? -1 : 1;
+  if (x->table->priority != y->table->priority)
+    return x->table->priority < y->table->priority ? -1 : 1;
   int order = strcmp(x->table->entity, y->table->entity);
   if (order == 0) order = action_rank(x->action) - action_rank(y->action);
   if (order != 0) return order;
   return x->age < y->age ? -1 : x->age > y->age;
 }
 
-int leadx_plan_make(leadx_db *db, const leadx_tables *tables, leadx_window *window, leadx_plan *plan, leadx_err *err) {
+int leadx_plan_make(leadx_db *db, const leadx_tables *tables, leadx_window *window,
+                    leadx_plan *plan, leadx_err *err) {
   edge_list edges = {NULL, 0, 0};
   memset(plan, 0, sizeof *plan);
   int rc = group(window, plan) == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
   if (rc == SQLITE_OK) rc = link_all(db, plan, tables, &edges, err);
-  if (rc == SQLITE_OK && edges.n > 0 && lift_parents(plan, &edges) != SQLITE_OK) rc = leadx_err_nomem(err);
+  if (rc == SQLITE_OK && edges.n > 0 && lift_parents(plan, &edges) != SQLITE_OK)
+    rc = leadx_err_nomem(err);
   sqlite3_free(edges.pair);
-  if (rc == SQLITE_OK && plan->n) qsort(plan->changes, (size_t)plan->n, sizeof *plan->changes, compare_changes);
+  if (rc == SQLITE_OK && plan->n)
+    qsort(plan->changes, (size_t)plan->n, sizeof *plan->changes, compare_changes);
   return rc;
 }
 
@@ -365,7 +397,8 @@ void leadx_plan_clear(leadx_plan *plan) {
 }
 
 int leadx_plan_is_same_stage(const leadx_change *a, const leadx_change *b) {
-  return a->table == b->table && a->action == b->action && a->priority == b->priority && a->level == b->level;
+  return a->table == b->table && a->action == b->action && a->priority == b->priority &&
+         a->level == b->level;
 }
 
 int leadx_plan_stage_end(const leadx_plan *plan, int i) {

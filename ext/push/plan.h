@@ -8,27 +8,34 @@
 typedef struct leadx_plan {
   leadx_change *changes; /* in sending order */
   int n;
-  leadx_member **rejects;/* rows that cannot be sent: unknown entity or action; borrowed from the window */
+  leadx_member *
+      *rejects; /* rows that cannot be sent: unknown entity or action; borrowed from the window */
   int nrejects;
-  leadx_member **behind; /* rows of another user, and of this one behind them, that do not say so yet; borrowed likewise */
+  leadx_member **
+      /* rows of another user, and of this one behind them, that do not say so yet; borrowed
+      ** likewise */
+      behind;
   int nbehind;
-  int waiting;           /* changes left out because they wait for a time or a person */
+  int waiting; /* changes left out because they wait for a time or a person */
 } leadx_plan;
 
-/* Groups the window's rows by their row, folds them, and orders them. The window must outlive the plan;
-** its members are reordered. */
-int leadx_plan_make(leadx_db *db, const leadx_tables *tables, leadx_window *window, leadx_plan *plan, leadx_err *err);
+/* Groups the window's rows by their row, folds them, and orders them. The window must outlive the
+** plan; its members are reordered. */
+int leadx_plan_make(leadx_db *db, const leadx_tables *tables, leadx_window *window,
+                    leadx_plan *plan, leadx_err *err);
 void leadx_plan_clear(leadx_plan *plan);
 
-/* The parent's entity_id that a row's document names, in sqlite3_malloc memory; NULL when a column of the reference
-** is absent or null. */
-char *leadx_plan_parent_key(const leadx_table *child, const leadx_reference *reference, leadx_slice row);
+/* The parent's entity_id that a row's document names, in sqlite3_malloc memory; NULL when a column
+** of the reference is absent or null. */
+char *leadx_plan_parent_key(const leadx_table *child, const leadx_reference *reference,
+                            leadx_slice row);
 
-/* May two changes be sent together, in any order among them: are they of one table, action, priority and level? */
+/* May two changes be sent together, in any order among them: are they of one table, action,
+** priority and level? */
 int leadx_plan_is_same_stage(const leadx_change *a, const leadx_change *b);
 
-/* The end (exclusive) of the stage that begins at i: changes of one table and one action that may be sent
-** together, in any order among them. */
+/* The end (exclusive) of the stage that begins at i: changes of one table and one action that may
+** be sent together, in any order among them. */
 int leadx_plan_stage_end(const leadx_plan *plan, int i);
 
 #endif

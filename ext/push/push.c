@@ -26,7 +26,8 @@
 /* Batches in flight together; while they grow, what one of them meets the next one should know. */
 #define IN_FLIGHT_GROWING 2
 #define IN_FLIGHT_GROWN 3
-/* Rows after which a settling transaction takes no further answer: the application's own writes wait meanwhile. */
+/* Rows after which a settling transaction takes no further answer: the application's own writes
+** wait meanwhile. */
 #define SETTLE_ROWS 1000
 /* The same, and of one request, for a sync that nobody waits for. */
 #define BACKGROUND_ROWS 250
@@ -52,7 +53,8 @@ void leadx_run_refresh(leadx_run *run) {
 
 /* ---- claiming ---- */
 
-/* Claims one change and reads its payload; one that is nothing any more, or cannot be sent, is settled at once. */
+/* Claims one change and reads its payload; one that is nothing any more, or cannot be sent, is
+** settled at once. */
 static int claim_change(leadx_push *push, leadx_change *change, leadx_err *err) {
   leadx_db *db = &push->run->ctx->db;
   int rc = SQLITE_OK, present = 0;
@@ -94,7 +96,8 @@ static int claim_chunk(leadx_push *push, leadx_change *changes, int n, leadx_err
 static leadx_request *make_request(leadx_push *push, const leadx_job *job, leadx_err *err) {
   const leadx_target *target = &push->run->target;
   switch (job->kind) {
-    case LEADX_JOB_CREATE: return leadx_spell_create(target, job->changes, job->n, job->minimal, err);
+    case LEADX_JOB_CREATE:
+      return leadx_spell_create(target, job->changes, job->n, job->minimal, err);
     case LEADX_JOB_UPDATE: return leadx_spell_update(target, job->changes[0], err);
     case LEADX_JOB_DELETE: return leadx_spell_delete(target, job->changes[0], err);
     case LEADX_JOB_CALL: return leadx_rpc_push(target, job->changes, job->n, err);
@@ -123,17 +126,20 @@ static int start_job(leadx_push *push, leadx_job *job, leadx_err *err) {
 }
 
 static int may_send(const leadx_push *push) {
-  return push->run->tally.ended == LEADX_CLASS_OK && push->run->request_budget != 0 && !push->run->tally.lost_lease;
+  return push->run->tally.ended == LEADX_CLASS_OK && push->run->request_budget != 0 &&
+         !push->run->tally.lost_lease;
 }
 
-/* Rows in one request at most. What is settled together holds the application's writes up together, so what nobody
-** waits for goes in smaller pieces. */
+/* Rows in one request at most. What is settled together holds the application's writes up together,
+** so what nobody waits for goes in smaller pieces. */
 static int most_rows(const leadx_push *push) {
   int most = (int)leadx_settings_int(push->run->ctx->settings, LEADX_BATCH_MAX);
   return push->run->in_background && most > BACKGROUND_ROWS ? BACKGROUND_ROWS : most;
 }
 
-static int most_batches(const leadx_push *push) { return push->batch < most_rows(push) ? IN_FLIGHT_GROWING : IN_FLIGHT_GROWN; }
+static int most_batches(const leadx_push *push) {
+  return push->batch < most_rows(push) ? IN_FLIGHT_GROWING : IN_FLIGHT_GROWN;
+}
 
 /* Has the transport room for that job beside what is in flight? */
 static int has_room(const leadx_push *push, const leadx_job *job) {
@@ -156,8 +162,8 @@ static int start_taken(leadx_push *push, leadx_job *job, leadx_err *err) {
 
 static int start_jobs(leadx_push *push, leadx_err *err) {
   int rc = SQLITE_OK;
-  while (rc == SQLITE_OK && may_send(push) && push->waiting.n > 0 && !leadx_auth_is_due(push->run->auth) &&
-         has_room(push, push->waiting.first)) {
+  while (rc == SQLITE_OK && may_send(push) && push->waiting.n > 0 &&
+         !leadx_auth_is_due(push->run->auth) && has_room(push, push->waiting.first)) {
     rc = start_taken(push, leadx_jobs_take(&push->waiting), err);
   }
   return rc;
@@ -180,7 +186,8 @@ static void adapt_batch(leadx_push *push, const leadx_job *job, leadx_class clas
 static int collect(leadx_push *push, leadx_jobs *done) {
   int timeout_ms = 500, rows = 0, most = push->run->in_background ? BACKGROUND_ROWS : SETTLE_ROWS;
   leadx_request *request;
-  while (push->in_flight > 0 && rows < most && (request = push->run->transport->wait(push->run->transport, timeout_ms)) != NULL) {
+  while (push->in_flight > 0 && rows < most &&
+         (request = push->run->transport->wait(push->run->transport, timeout_ms)) != NULL) {
     leadx_job *job = request->tag;
     rows += job->n;
     if (job->kind == LEADX_JOB_CALL) leadx_call_ended(push);
@@ -221,15 +228,16 @@ static int reach_disk(leadx_push *push, leadx_err *err) {
   return rc;
 }
 
-/* What is lost with the power is found again by the next sync, as if the answers had not come; but a decision that is
-** carried out next would leave no trace. */
+/* What is lost with the power is found again by the next sync, as if the answers had not come; but
+** a decision that is carried out next would leave no trace. */
 static int settle_jobs(leadx_push *push, leadx_jobs *done, leadx_err *err) {
   leadx_bulk before;
   int64_t conflicts = push->run->tally.conflicts;
   leadx_bulk_relax(&push->run->ctx->db, &before);
   int rc = settle_all(push, done, err);
   leadx_bulk_end(&push->run->ctx->db, &before);
-  int is_decided = before.synchronous && push->run->tally.conflicts != conflicts && push->waiting.n > 0;
+  int is_decided = before.synchronous && push->run->tally.conflicts != conflicts &&
+                   push->waiting.n > 0;
   return rc == SQLITE_OK && is_decided ? reach_disk(push, err) : rc;
 }
 
@@ -241,7 +249,8 @@ static void show_progress(leadx_push *push) {
   leadx_session_set_progress(push->run->ctx->session, &progress);
 }
 
-/* The documents of what is settled are not needed any more; a stage may be as long as the window. */
+/* The documents of what is settled are not needed any more; a stage may be as long as the
+** window. */
 static void unload_settled(const leadx_jobs *done) {
   for (const leadx_job *job = done->first; job; job = job->next) {
     for (int i = 0; i < job->n; i++) {
@@ -261,16 +270,21 @@ static void abandon(leadx_push *push) {
 
 /* ---- a stage ---- */
 
-/* Changes that may go together, of which those before `next` have had their turn. They are all served by the server's
-** function, or none is; where that changes on the way, the stage ends early. */
+/* Changes that may go together, of which those before `next` have had their turn. They are all
+** served by the server's function, or none is; where that changes on the way, the stage ends
+** early. */
 typedef struct leadx_stage {
   leadx_change *changes;
   int n, next, served;
 } leadx_stage;
 
-static int goes_in_batches(const leadx_change *change) { return change->table->served || change->action == LEADX_CREATE; }
+static int goes_in_batches(const leadx_change *change) {
+  return change->table->served || change->action == LEADX_CREATE;
+}
 
-static int has_next(const leadx_stage *stage) { return stage->next < stage->n && stage->changes[stage->next].table->served == stage->served; }
+static int has_next(const leadx_stage *stage) {
+  return stage->next < stage->n && stage->changes[stage->next].table->served == stage->served;
+}
 
 /* Claims the next chunk and puts it on the wire. */
 static int claim_next(leadx_push *push, leadx_stage *stage, leadx_err *err) {
@@ -282,34 +296,43 @@ static int claim_next(leadx_push *push, leadx_stage *stage, leadx_err *err) {
   return rc == SQLITE_OK ? start_jobs(push, err) : rc;
 }
 
-/* May another chunk be claimed? While batches grow, one goes at a time, because the next one may be twice as large; the last
-** one need not wait for that. A call costs the server more than its way there and back, so it is never alone. */
+/* May another chunk be claimed? While batches grow, one goes at a time, because the next one may be
+** twice as large; the last one need not wait for that. A call costs the server more than its way
+** there and back, so it is never alone. */
 static int may_claim(const leadx_push *push, const leadx_stage *stage) {
   if (!goes_in_batches(&stage->changes[0])) return push->in_flight < IN_FLIGHT_SINGLES;
-  int grows = !stage->served && push->batch < most_rows(push) && stage->n - stage->next > push->batch;
+  int grows = !stage->served && push->batch < most_rows(push) &&
+              stage->n - stage->next > push->batch;
   return push->in_flight < (grows ? 1 : most_batches(push));
 }
 
-/* Sees to it that the server has as much to do as it may have: a batch travels while the next one is claimed. */
+/* Sees to it that the server has as much to do as it may have: a batch travels while the next one
+** is claimed. */
 static int keep_busy(leadx_push *push, leadx_stage *stage, leadx_err *err) {
   int rc = SQLITE_OK;
-  while (rc == SQLITE_OK && may_send(push) && push->waiting.n == 0 && has_next(stage) && may_claim(push, stage)) rc = claim_next(push, stage, err);
+  while (rc == SQLITE_OK && may_send(push) && push->waiting.n == 0 && has_next(stage) &&
+         may_claim(push, stage))
+    rc = claim_next(push, stage, err);
   return rc;
 }
 
 /* Does every answer look as if the next ones will be like it? */
 static int are_good(const leadx_jobs *done) {
   for (const leadx_job *job = done->first; job; job = job->next) {
-    if (job->request->net != LEADX_NET_ANSWER || job->request->status < 200 || job->request->status > 299) return 0;
+    if (job->request->net != LEADX_NET_ANSWER || job->request->status < 200 ||
+        job->request->status > 299)
+      return 0;
   }
   return 1;
 }
 
-/* Settles what was answered. The server goes on with the next batch meanwhile, where the answers are no reason to stop. */
+/* Settles what was answered. The server goes on with the next batch meanwhile, where the answers
+** are no reason to stop. */
 static int settle_done(leadx_push *push, leadx_stage *stage, leadx_jobs *done, leadx_err *err) {
   int rc = SQLITE_OK;
   if (are_good(done)) {
-    for (leadx_job *job = done->first; job; job = job->next) adapt_batch(push, job, LEADX_CLASS_OK, leadx_clock_mono_ms() - push->stage_began_ms);
+    for (leadx_job *job = done->first; job; job = job->next)
+      adapt_batch(push, job, LEADX_CLASS_OK, leadx_clock_mono_ms() - push->stage_began_ms);
     rc = keep_busy(push, stage, err);
   }
   if (rc == SQLITE_OK) rc = settle_jobs(push, done, err);
@@ -317,8 +340,8 @@ static int settle_done(leadx_push *push, leadx_stage *stage, leadx_jobs *done, l
   return rc;
 }
 
-/* One turn of a stage: start what can be started, settle what is there. While a new token is needed nothing is
-** started, and once all answers are in, it is asked for. */
+/* One turn of a stage: start what can be started, settle what is there. While a new token is needed
+** nothing is started, and once all answers are in, it is asked for. */
 static int turn(leadx_push *push, leadx_stage *stage, leadx_err *err) {
   leadx_jobs done;
   leadx_jobs_init(&done);
@@ -335,7 +358,8 @@ static int turn(leadx_push *push, leadx_stage *stage, leadx_err *err) {
 static int run_stage(leadx_push *push, leadx_change *changes, int n, int *ran, leadx_err *err) {
   leadx_stage stage = {changes, n, 0, changes[0].table->served};
   int rc = SQLITE_OK;
-  while (rc == SQLITE_OK && (push->in_flight > 0 || (may_send(push) && (push->waiting.n > 0 || has_next(&stage))))) {
+  while (rc == SQLITE_OK &&
+         (push->in_flight > 0 || (may_send(push) && (push->waiting.n > 0 || has_next(&stage))))) {
     rc = keep_busy(push, &stage, err);
     if (rc == SQLITE_OK) rc = turn(push, &stage, err);
   }
@@ -346,7 +370,8 @@ static int run_stage(leadx_push *push, leadx_change *changes, int n, int *ran, l
 
 /* ---- passes ---- */
 
-/* Puts everything claimed and not settled back; what provably never left loses its mark of having been sent. */
+/* Puts everything claimed and not settled back; what provably never left loses its mark of having
+** been sent. */
 static int release_all(leadx_push *push, leadx_plan *plan, leadx_err *err) {
   leadx_db *db = &push->run->ctx->db;
   int any = 0, rc;
@@ -366,7 +391,8 @@ static int fail_rejects(leadx_push *push, const leadx_plan *plan, leadx_err *err
   leadx_db *db = &push->run->ctx->db;
   if (plan->nrejects == 0) return SQLITE_OK;
   int rc = leadx_db_begin(db, err);
-  for (int i = 0; i < plan->nrejects && rc == SQLITE_OK; i++) rc = leadx_settle_reject(push, plan->rejects[i], err);
+  for (int i = 0; i < plan->nrejects && rc == SQLITE_OK; i++)
+    rc = leadx_settle_reject(push, plan->rejects[i], err);
   if (rc == SQLITE_OK) return leadx_db_commit(db, err);
   leadx_db_rollback(db);
   return rc;
@@ -378,8 +404,9 @@ static int explain_behind(leadx_push *push, const leadx_plan *plan, leadx_err *e
   if (plan->nbehind == 0) return SQLITE_OK;
   int rc = leadx_db_begin(db, err);
   for (int i = 0; i < plan->nbehind && rc == SQLITE_OK; i++) {
-    const char *why = plan->behind[i]->foreign ? "belongs to another user; it is sent when that user signs in"
-                                               : "waits behind a change of the same row that belongs to another user";
+    const char *why = plan->behind[i]->foreign
+                          ? "belongs to another user; it is sent when that user signs in"
+                          : "waits behind a change of the same row that belongs to another user";
     rc = leadx_queue_delay(db, plan->behind[i]->id, "owner", why, NULL, 0, err);
   }
   if (rc == SQLITE_OK) return leadx_db_commit(db, err);
@@ -387,7 +414,8 @@ static int explain_behind(leadx_push *push, const leadx_plan *plan, leadx_err *e
   return rc;
 }
 
-/* What the server's function takes may go together whatever it is: it does one after the other, in the plan's order. */
+/* What the server's function takes may go together whatever it is: it does one after the other, in
+** the plan's order. */
 static int stage_end(const leadx_plan *plan, int i) {
   if (!plan->changes[i].table->served) return leadx_plan_stage_end(plan, i);
   int end = i + 1;
@@ -423,14 +451,17 @@ static int advance_mark(leadx_run *run, leadx_err *err) {
   return rc;
 }
 
-/* One window of the queue. A sweep goes from window to window; when it is through, rows that waited behind a parent
-** make another sweep worth while if anything moved. *again: there may be more to do. */
+/* One window of the queue. A sweep goes from window to window; when it is through, rows that waited
+** behind a parent make another sweep worth while if anything moved. *again: there may be more to
+** do. */
 static int run_pass(leadx_push *push, int *again, leadx_err *err) {
   leadx_window window;
   leadx_plan plan = {0};
   int64_t settled = push->run->tally.done;
-  int rc = leadx_window_load(&push->run->ctx->db, push->run->tables, push->run->user, push->behind, WINDOW_ROWS, &window, err);
-  if (rc == SQLITE_OK) rc = leadx_plan_make(&push->run->ctx->db, push->run->tables, &window, &plan, err);
+  int rc = leadx_window_load(&push->run->ctx->db, push->run->tables, push->run->user, push->behind,
+                             WINDOW_ROWS, &window, err);
+  if (rc == SQLITE_OK)
+    rc = leadx_plan_make(&push->run->ctx->db, push->run->tables, &window, &plan, err);
   if (rc == SQLITE_OK) rc = run_plan(push, &plan, err);
   push->sweep_moved |= push->run->tally.done > settled;
   *again = may_send(push);
@@ -453,7 +484,8 @@ int leadx_push_run(leadx_run *run, leadx_err *err) {
   if (push.batch < 1) push.batch = (int)leadx_settings_int(run->ctx->settings, LEADX_BATCH_SIZE);
   if (push.batch > most_rows(&push)) push.batch = most_rows(&push);
   leadx_jobs_init(&push.waiting);
-  for (int pass = 0; again && rc == SQLITE_OK && pass < MAX_PASSES; pass++) rc = run_pass(&push, &again, err);
+  for (int pass = 0; again && rc == SQLITE_OK && pass < MAX_PASSES; pass++)
+    rc = run_pass(&push, &again, err);
   leadx_push_clear(&push);
   return rc == SQLITE_OK ? advance_mark(run, err) : rc;
 }

@@ -1,8 +1,9 @@
 /* Settling. See settle.h.
 **
 ** Nothing is acknowledged without the server's own row (or, for a table one may not read, its 201).
-** A request that matched no row is never a success: the row is fetched and outcome.c says what it means.
-*/
+** A request that matched no row is never a success: the row is fetched and outcome.c says what it
+** means.
+** */
 #include "push/settle.h"
 
 #include <string.h>
@@ -35,7 +36,9 @@ static int is_listed(leadx_table *const *list, int n, const leadx_table *table) 
   return 0;
 }
 
-int leadx_push_is_paused(const leadx_push *push, const leadx_table *table) { return is_listed(push->paused, push->npaused, table); }
+int leadx_push_is_paused(const leadx_push *push, const leadx_table *table) {
+  return is_listed(push->paused, push->npaused, table);
+}
 int leadx_push_is_write_only(const leadx_push *push, const leadx_table *table) {
   return is_listed(push->write_only, push->nwrite_only, table);
 }
@@ -60,39 +63,46 @@ static void is_settled(leadx_push *push, leadx_change *change) {
   push->run->tally.done += change->nmembers;
 }
 
-/* Writes down what was decided, once, and before it is carried out: a crash between the server's commit and our ack would
-** leave no trace of it. */
+/* Writes down what was decided, once, and before it is carried out: a crash between the server's
+** commit and our ack would leave no trace of it. */
 static int record_audit(leadx_push *push, leadx_change *change, leadx_err *err) {
   if (!change->audit_contested) return SQLITE_OK;
   push->run->tally.conflicts++;
-  int rc = leadx_outcome_record(db_of(push), change, change->audit_server, change->audit_contested, change->audit_winner,
-                              change->audit_winner ? "automatic" : NULL, err);
+  int rc = leadx_outcome_record(db_of(push), change, change->audit_server, change->audit_contested,
+                                change->audit_winner, change->audit_winner ? "automatic" : NULL,
+                                err);
   sqlite3_free(change->audit_contested);
   change->audit_contested = NULL;
   return rc;
 }
 
-static int ack_members(leadx_push *push, leadx_change *change, const char *code, const char *note, leadx_err *err) {
+static int ack_members(leadx_push *push, leadx_change *change, const char *code, const char *note,
+                       leadx_err *err) {
   char now[LEADX_INSTANT_BYTES];
   leadx_instant_format(leadx_clock_wall_us(), now);
   int rc = SQLITE_OK;
-  for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++) rc = leadx_queue_ack(db_of(push), change->members[i].id, now, code, note, err);
+  for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++)
+    rc = leadx_queue_ack(db_of(push), change->members[i].id, now, code, note, err);
   return rc;
 }
 
 /* What is known of the server's row after an ack: its version, or that it is gone. */
-static int note_shadow(leadx_push *push, const leadx_change *change, leadx_slice row, leadx_err *err) {
+static int note_shadow(leadx_push *push, const leadx_change *change, leadx_slice row,
+                       leadx_err *err) {
   const leadx_table *table = change->table;
   if (change->action == LEADX_DELETE && !table->soft_delete) {
-    return leadx_db_run(db_of(push), LEADX_SQL_SHADOW_FORGET, err, "tt", table->entity, change->key);
+    return leadx_db_run(db_of(push), LEADX_SQL_SHADOW_FORGET, err, "tt", table->entity,
+                        change->key);
   }
   char *version = row.n ? leadx_change_version_of(table, row, err) : NULL;
   if (err->rc != SQLITE_OK) return err->rc;
   int rc = leadx_fingerprint_note(db_of(push), change->table, change->key, version, err);
   sqlite3_free(version);
-  /* A soft delete leaves a row on the server that is not here: the look for lost rows must not delete it again. */
+  /* A soft delete leaves a row on the server that is not here: the look for lost rows must not
+  ** delete it again. */
   if (rc == SQLITE_OK && change->action == LEADX_DELETE) {
-    rc = leadx_db_run(db_of(push), LEADX_SQL_SHADOW_MARK_GONE, err, "tt", table->entity, change->key);
+    rc = leadx_db_run(db_of(push), LEADX_SQL_SHADOW_MARK_GONE, err, "tt", table->entity,
+                      change->key);
   }
   return rc;
 }
@@ -104,7 +114,8 @@ static int note_pushed(leadx_push *push, leadx_table *table, leadx_err *err) {
   return leadx_db_run(db_of(push), LEADX_SQL_TABLE_SET_PUSHED, err, "t", table->name);
 }
 
-/* The server has the change: acknowledge every queue row of it. row is the server's, empty when it returns none. */
+/* The server has the change: acknowledge every queue row of it. row is the server's, empty when it
+** returns none. */
 int leadx_settle_ack(leadx_push *push, leadx_change *change, leadx_slice row, leadx_err *err) {
   if (change->deferred && leadx_change_take_deferred(change) > 0) {
     /* The row stands, its references follow; only then is the change done. */
@@ -126,13 +137,15 @@ int leadx_settle_ack(leadx_push *push, leadx_change *change, leadx_slice row, le
 int leadx_settle_nothing(leadx_push *push, leadx_change *change, leadx_err *err) {
   int rc = ack_members(push, change, NULL, NULL, err);
   if (rc == SQLITE_OK) rc = leadx_apply_begin(db_of(push), err);
-  if (rc == SQLITE_OK) rc = leadx_apply_acked(db_of(push), &push->apply, change, (leadx_slice){NULL, 0}, err);
+  if (rc == SQLITE_OK)
+    rc = leadx_apply_acked(db_of(push), &push->apply, change, (leadx_slice){NULL, 0}, err);
   if (rc == SQLITE_OK) rc = leadx_apply_end(db_of(push), err);
   is_settled(push, change);
   return rc;
 }
 
-int leadx_settle_fail(leadx_push *push, leadx_change *change, const char *code, const char *message, leadx_err *err) {
+int leadx_settle_fail(leadx_push *push, leadx_change *change, const char *code, const char *message,
+                      leadx_err *err) {
   int rc = SQLITE_OK;
   for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++) {
     rc = leadx_queue_fail(db_of(push), change->members[i].id, code, message, err);
@@ -146,7 +159,8 @@ int leadx_settle_fail(leadx_push *push, leadx_change *change, const char *code, 
 int leadx_settle_release(leadx_push *push, leadx_change *change, leadx_err *err) {
   int rc = SQLITE_OK;
   for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++) {
-    rc = leadx_queue_release(db_of(push), change->members[i].id, change->on_wire == 0, push->claimed_at, err);
+    rc = leadx_queue_release(db_of(push), change->members[i].id, change->on_wire == 0,
+                             push->claimed_at, err);
   }
   change->claimed = 0;
   return rc;
@@ -156,9 +170,11 @@ int leadx_settle_reject(leadx_push *push, const leadx_member *member, leadx_err 
   char message[160];
   const char *code = member->table ? "action" : "entity";
   if (member->table) {
-    sqlite3_snprintf(sizeof message, message, "unknown action; only CREATE, UPDATE and DELETE can be delivered");
+    sqlite3_snprintf(sizeof message, message,
+                     "unknown action; only CREATE, UPDATE and DELETE can be delivered");
   } else {
-    sqlite3_snprintf(sizeof message, message, "unknown entity \"%.60s\"; call leadx_track() for its table", member->entity);
+    sqlite3_snprintf(sizeof message, message,
+                     "unknown entity \"%.60s\"; call leadx_track() for its table", member->entity);
   }
   push->run->tally.failed++;
   say(push, "%s%s%s", message, "", "");
@@ -166,32 +182,37 @@ int leadx_settle_reject(leadx_push *push, const leadx_member *member, leadx_err 
 }
 
 /* Keeps a change PENDING for a reason. */
-static int delay(leadx_push *push, leadx_change *change, const char *code, const char *message, const char *next_try_at, int charge,
-                 leadx_err *err) {
+static int delay(leadx_push *push, leadx_change *change, const char *code, const char *message,
+                 const char *next_try_at, int charge, leadx_err *err) {
   int rc = SQLITE_OK;
   for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++) {
-    rc = leadx_queue_delay(db_of(push), change->members[i].id, code, message, next_try_at, charge, err);
+    rc = leadx_queue_delay(db_of(push), change->members[i].id, code, message, next_try_at, charge,
+                           err);
   }
   change->claimed = 0;
   return rc;
 }
 
-static int wait_for_parent(leadx_push *push, leadx_change *change, const leadx_verdict *verdict, leadx_err *err) {
+static int wait_for_parent(leadx_push *push, leadx_change *change, const leadx_verdict *verdict,
+                           leadx_err *err) {
   push->waits_for_parent++;
   change->orphaned = 1;
   return delay(push, change, "23503", verdict->message, NULL, 0, err);
 }
 
-/* The server evaluated the change and failed for now: charge a retry, FAILED after the last. The newest edit's tries
-** count, so that an edit of a row that FAILED has all of its own. */
-static int charge(leadx_push *push, leadx_change *change, const leadx_verdict *verdict, leadx_err *err) {
+/* The server evaluated the change and failed for now: charge a retry, FAILED after the last. The
+** newest edit's tries count, so that an edit of a row that FAILED has all of its own. */
+static int charge(leadx_push *push, leadx_change *change, const leadx_verdict *verdict,
+                  leadx_err *err) {
   const leadx_settings *settings = push->run->ctx->settings;
   int retries = change->members[change->nmembers - 1].retry_count;
-  if (retries >= leadx_settings_int(settings, LEADX_MAX_RETRIES)) return leadx_settle_fail(push, change, verdict->code, verdict->message, err);
+  if (retries >= leadx_settings_int(settings, LEADX_MAX_RETRIES))
+    return leadx_settle_fail(push, change, verdict->code, verdict->message, err);
   uint32_t random = 0;
   char at[LEADX_INSTANT_BYTES];
   sqlite3_randomness(sizeof random, &random);
-  int64_t ms = leadx_rest_backoff_ms(retries, leadx_settings_ms(settings, LEADX_BACKOFF), leadx_settings_ms(settings, LEADX_BACKOFF_MAX), -1, random);
+  int64_t ms = leadx_rest_backoff_ms(retries, leadx_settings_ms(settings, LEADX_BACKOFF),
+                                     leadx_settings_ms(settings, LEADX_BACKOFF_MAX), -1, random);
   leadx_instant_format(leadx_clock_wall_us() + ms * 1000, at);
   say(push, "%s: %s%s", change->table->entity, verdict->message, "");
   return delay(push, change, verdict->code, verdict->message, at, 1, err);
@@ -200,28 +221,35 @@ static int charge(leadx_push *push, leadx_change *change, const leadx_verdict *v
 /* An open question: the row waits, the question stands in sync_conflicts. */
 static int ask(leadx_push *push, leadx_change *change, leadx_err *err) {
   push->run->tally.conflicts++;
-  int rc = leadx_outcome_record(db_of(push), change, change->audit_server, change->audit_contested, NULL, NULL, err);
+  int rc = leadx_outcome_record(db_of(push), change, change->audit_server, change->audit_contested,
+                                NULL, NULL, err);
   if (rc != SQLITE_OK) return rc;
-  return delay(push, change, "conflict", "changed on the server too; decide with leadx_resolve()", NULL, 0, err);
+  return delay(push, change, "conflict", "changed on the server too; decide with leadx_resolve()",
+               NULL, 0, err);
 }
 
 /* Was the row edited again while its change was on the way? */
-static int has_later_edits(leadx_push *push, const leadx_change *change, int *later, leadx_err *err) {
+static int has_later_edits(leadx_push *push, const leadx_change *change, int *later,
+                           leadx_err *err) {
   leadx_db *db = db_of(push);
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_CONFLICT_MEMBERS, err, "ss", change->table->entity, change->key);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_CONFLICT_MEMBERS, err, "ss",
+                                      change->table->entity, change->key);
   if (!stmt) return err->rc;
   *later = leadx_db_next(db, stmt, err);
   leadx_db_put(db, stmt);
   return err->rc;
 }
 
-/* The server deleted the row while we edited it: its delete wins, the edit is kept in the audit. A row that was
-** edited again stays until that edit has met the delete as well. */
+/* The server deleted the row while we edited it: its delete wins, the edit is kept in the audit. A
+** row that was edited again stays until that edit has met the delete as well. */
 static int accept_delete(leadx_push *push, leadx_change *change, leadx_err *err) {
   int later = 0;
   push->run->tally.conflicts++;
-  int rc = leadx_outcome_record(db_of(push), change, NULL, "[]", "server", "deleted on the server", err);
-  if (rc == SQLITE_OK) rc = ack_members(push, change, "deleted", "the server deleted this row; the edit is kept in sync_conflicts", err);
+  int rc = leadx_outcome_record(db_of(push), change, NULL, "[]", "server", "deleted on the server",
+                                err);
+  if (rc == SQLITE_OK)
+    rc = ack_members(push, change, "deleted",
+                     "the server deleted this row; the edit is kept in sync_conflicts", err);
   if (rc == SQLITE_OK) rc = has_later_edits(push, change, &later, err);
   if (rc == SQLITE_OK && !later) rc = leadx_apply_deleted(db_of(push), change, err);
   is_settled(push, change);
@@ -230,7 +258,9 @@ static int accept_delete(leadx_push *push, leadx_change *change, leadx_err *err)
 
 static int forbid(leadx_push *push, leadx_change *change, leadx_err *err) {
   return leadx_settle_fail(push, change, "forbidden",
-                           "the server matched no row: it does not show this row to the user, or does not let the user change it", err);
+                           "the server matched no row: it does not show this row to the user, or "
+                           "does not let the user change it",
+                           err);
 }
 
 /* ---- matching rows to changes ---- */
@@ -244,7 +274,8 @@ static int find_row_owner(const leadx_job *job, leadx_slice row, int guess) {
   return -1;
 }
 
-/* Gives every change its row; rows has room for job->n. 1 when the server answered rows nobody asked for, or one twice. */
+/* Gives every change its row; rows has room for job->n. 1 when the server answered rows nobody
+** asked for, or one twice. */
 static int match_rows(const leadx_job *job, leadx_slice array, leadx_slice *rows) {
   leadx_json_walk walk;
   leadx_slice row;
@@ -265,18 +296,28 @@ static int match_rows(const leadx_job *job, leadx_slice array, leadx_slice *rows
 static int split(leadx_push *push, const leadx_job *job, leadx_err *err) {
   int half = (job->n + 1) / 2;
   int rc = leadx_jobs_add(&push->waiting, job->kind, job->changes, half, job->minimal);
-  if (rc == SQLITE_OK) rc = leadx_jobs_add(&push->waiting, job->kind, job->changes + half, job->n - half, job->minimal);
+  if (rc == SQLITE_OK)
+    rc = leadx_jobs_add(&push->waiting, job->kind, job->changes + half, job->n - half,
+                        job->minimal);
   return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
 }
 
-static int take_step(leadx_push *push, leadx_change *change, leadx_slice row, leadx_step step, leadx_err *err) {
+static int take_step(leadx_push *push, leadx_change *change, leadx_slice row, leadx_step step,
+                     leadx_err *err) {
   if (step != LEADX_STEP_ASK && record_audit(push, change, err) != SQLITE_OK) return err->rc;
   switch (step) {
     case LEADX_STEP_ACK: return leadx_settle_ack(push, change, row, err);
-    case LEADX_STEP_UPDATE: change->action = LEADX_UPDATE; change->deferred = 0; return add_job(push, LEADX_JOB_UPDATE, change, err);
-    case LEADX_STEP_CREATE: change->action = LEADX_CREATE; change->recreate = 0; return add_job(push, LEADX_JOB_CREATE, change, err);
+    case LEADX_STEP_UPDATE:
+      change->action = LEADX_UPDATE;
+      change->deferred = 0;
+      return add_job(push, LEADX_JOB_UPDATE, change, err);
+    case LEADX_STEP_CREATE:
+      change->action = LEADX_CREATE;
+      change->recreate = 0;
+      return add_job(push, LEADX_JOB_CREATE, change, err);
     case LEADX_STEP_DELETE:
-      return add_job(push, change->table->soft_delete ? LEADX_JOB_UPDATE : LEADX_JOB_DELETE, change, err);
+      return add_job(push, change->table->soft_delete ? LEADX_JOB_UPDATE : LEADX_JOB_DELETE, change,
+                     err);
     case LEADX_STEP_GONE: return accept_delete(push, change, err);
     case LEADX_STEP_ASK: return ask(push, change, err);
     default: return forbid(push, change, err);
@@ -287,8 +328,10 @@ int leadx_settle_fetched(leadx_push *push, leadx_change *change, leadx_slice row
   leadx_step step = LEADX_STEP_FORBID;
   if (++change->rounds > MAX_ROUNDS) return leadx_settle_release(push, change, err);
   /* A 23505 that is not about our own key: another unique column is taken. */
-  if (!row.n && change->error && change->action == LEADX_CREATE) return leadx_settle_fail(push, change, "23505", change->error, err);
-  int rc = leadx_outcome_fetched(change, row, push->run->ctx->settings->text[LEADX_POLICY], &step, err);
+  if (!row.n && change->error && change->action == LEADX_CREATE)
+    return leadx_settle_fail(push, change, "23505", change->error, err);
+  int rc = leadx_outcome_fetched(change, row, push->run->ctx->settings->text[LEADX_POLICY], &step,
+                                 err);
   return rc == SQLITE_OK ? take_step(push, change, row, step, err) : rc;
 }
 
@@ -296,7 +339,8 @@ static void note_table(leadx_table **list, int *n, int most, leadx_table *table)
   if (!is_listed(list, *n, table) && *n < most) list[(*n)++] = table;
 }
 
-/* Servers cut long answers without a word, so a row is only known to be absent from an empty answer. */
+/* Servers cut long answers without a word, so a row is only known to be absent from an empty
+** answer. */
 static int is_last_word(const leadx_job *job, const leadx_slice *rows) {
   for (int i = 0; i < job->n; i++) {
     if (rows[i].n) return 0;
@@ -306,7 +350,8 @@ static int is_last_word(const leadx_job *job, const leadx_slice *rows) {
 
 static int settle_rows(leadx_push *push, leadx_job *job, const leadx_slice *rows, leadx_err *err) {
   int rc = SQLITE_OK, absent = is_last_word(job, rows);
-  if (job->minimal) note_table(push->write_only, &push->nwrite_only, LEADX_PUSH_TABLES, job->changes[0]->table);
+  if (job->minimal)
+    note_table(push->write_only, &push->nwrite_only, LEADX_PUSH_TABLES, job->changes[0]->table);
   for (int i = 0; i < job->n && rc == SQLITE_OK; i++) {
     if (job->kind == LEADX_JOB_FETCH && (rows[i].n || absent)) {
       rc = leadx_settle_fetched(push, job->changes[i], rows[i], err);
@@ -318,7 +363,8 @@ static int settle_rows(leadx_push *push, leadx_job *job, const leadx_slice *rows
 }
 
 /* Fetches what a write, or a fetch that was cut short, did not return. */
-static int fetch_missing(leadx_push *push, const leadx_job *job, const leadx_slice *rows, leadx_err *err) {
+static int fetch_missing(leadx_push *push, const leadx_job *job, const leadx_slice *rows,
+                         leadx_err *err) {
   if (job->minimal || (job->kind == LEADX_JOB_FETCH && is_last_word(job, rows))) return SQLITE_OK;
   leadx_change **missing = sqlite3_malloc64(sizeof *missing * (size_t)job->n);
   if (!missing) return leadx_err_nomem(err);
@@ -340,21 +386,26 @@ static int count_rows(leadx_slice array) {
   return n;
 }
 
-/* Rows that were not asked for acknowledge nothing. One in the place of another may be that row under a key that the
-** server spells otherwise (a uuid without its dashes): that change comes to stand alone, and the others go on. */
+/* Rows that were not asked for acknowledge nothing. One in the place of another may be that row
+** under a key that the server spells otherwise (a uuid without its dashes): that change comes to
+** stand alone, and the others go on. */
 static int settle_strange(leadx_push *push, leadx_job *job, leadx_slice array, leadx_err *err) {
   leadx_change *change = job->changes[0];
   int may_be_ours = count_rows(array) <= job->n;
   if (may_be_ours && job->n > 1) return split(push, job, err);
-  say(push, "%s: the server answered rows that were not asked for; nothing was acknowledged%s%s", change->table->remote, "", "");
+  say(push, "%s: the server answered rows that were not asked for; nothing was acknowledged%s%s",
+      change->table->remote, "", "");
   if (may_be_ours && ++push->run->tally.strange <= MOST_STRANGE) {
-    return delay(push, change, "key", "the server answered another row; does it spell this key otherwise?", NULL, 0, err);
+    return delay(push, change, "key",
+                 "the server answered another row; does it spell this key otherwise?", NULL, 0,
+                 err);
   }
   push->run->tally.ended = LEADX_CLASS_PROTOCOL;
   return SQLITE_OK;
 }
 
-static int settle_good(leadx_push *push, leadx_job *job, const leadx_verdict *verdict, leadx_class *class_, leadx_err *err) {
+static int settle_good(leadx_push *push, leadx_job *job, const leadx_verdict *verdict,
+                       leadx_class *class_, leadx_err *err) {
   leadx_slice *rows = sqlite3_malloc64(sizeof *rows * (size_t)job->n);
   if (!rows) return leadx_err_nomem(err);
   int strange = match_rows(job, verdict->rows, rows);
@@ -372,16 +423,19 @@ static int settle_good(leadx_push *push, leadx_job *job, const leadx_verdict *ve
 
 /* ---- a bad answer ---- */
 
-static int pause_table(leadx_push *push, const leadx_job *job, const leadx_verdict *verdict, leadx_err *err) {
+static int pause_table(leadx_push *push, const leadx_job *job, const leadx_verdict *verdict,
+                       leadx_err *err) {
   leadx_table *table = job->changes[0]->table;
   note_table(push->paused, &push->npaused, LEADX_PUSH_TABLES, table);
   push->run->tally.paused = 1;
   say(push, "table \"%s\" is paused: %s %s", table->remote, verdict->code, verdict->message);
-  return leadx_db_run(db_of(push), LEADX_SQL_TABLE_SET_ERROR, err, "tt", table->name, push->run->tally.message);
+  return leadx_db_run(db_of(push), LEADX_SQL_TABLE_SET_ERROR, err, "tt", table->name,
+                      push->run->tally.message);
 }
 
-/* A denied insert: it is the row, or the user may insert into this table but not read it. One row alone finds out,
-** with a plain insert when its representation is denied too; once that worked, all go plainly. */
+/* A denied insert: it is the row, or the user may insert into this table but not read it. One row
+** alone finds out, with a plain insert when its representation is denied too; once that worked, all
+** go plainly. */
 static int settle_denied(leadx_push *push, const leadx_job *job, leadx_err *err) {
   leadx_table *table = job->changes[0]->table;
   int rc;
@@ -392,16 +446,18 @@ static int settle_denied(leadx_push *push, const leadx_job *job, leadx_err *err)
   } else {
     note_table(push->probed, &push->nprobed, LEADX_PUSH_TABLES, table);
     rc = leadx_jobs_add(&push->waiting, LEADX_JOB_CREATE, job->changes, 1, 0);
-    if (rc == SQLITE_OK) rc = leadx_jobs_add(&push->waiting, LEADX_JOB_CREATE, job->changes + 1, job->n - 1, 0);
+    if (rc == SQLITE_OK)
+      rc = leadx_jobs_add(&push->waiting, LEADX_JOB_CREATE, job->changes + 1, job->n - 1, 0);
   }
   return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
 }
 
-/* Does the server's message speak of the primary key: by the columns in its details, or, where row level security
-** hides those, by the name that PostgreSQL gives a key's index? */
+/* Does the server's message speak of the primary key: by the columns in its details, or, where row
+** level security hides those, by the name that PostgreSQL gives a key's index? */
 static int names_own_key(const leadx_table *table, const char *message) {
   sqlite3_str *columns = sqlite3_str_new(NULL);
-  for (int i = 0; i < table->nkey; i++) sqlite3_str_appendf(columns, "%s%s", i ? ", " : "(", table->columns[table->key[i]].remote);
+  for (int i = 0; i < table->nkey; i++)
+    sqlite3_str_appendf(columns, "%s%s", i ? ", " : "(", table->columns[table->key[i]].remote);
   sqlite3_str_appendall(columns, ")=(");
   char *text = sqlite3_str_finish(columns);
   int names = strstr(message, "_pkey") != NULL || (text && strstr(message, text) != NULL);
@@ -410,22 +466,27 @@ static int names_own_key(const leadx_table *table, const char *message) {
 }
 
 /* One row alone, rejected because a key exists already. */
-static int settle_duplicate(leadx_push *push, leadx_job *job, const leadx_verdict *verdict, leadx_err *err) {
+static int settle_duplicate(leadx_push *push, leadx_job *job, const leadx_verdict *verdict,
+                            leadx_err *err) {
   leadx_change *change = job->changes[0];
   /* A table one may not read: its own key existing is our own replay, as far as anyone can tell. */
-  if (job->minimal && names_own_key(change->table, verdict->message)) return leadx_settle_ack(push, change, (leadx_slice){NULL, 0}, err);
-  if (job->kind != LEADX_JOB_CREATE || job->minimal) return leadx_settle_fail(push, change, verdict->code, verdict->message, err);
+  if (job->minimal && names_own_key(change->table, verdict->message))
+    return leadx_settle_ack(push, change, (leadx_slice){NULL, 0}, err);
+  if (job->kind != LEADX_JOB_CREATE || job->minimal)
+    return leadx_settle_fail(push, change, verdict->code, verdict->message, err);
   int rc = leadx_change_set_error(change, "%s", verdict->message, err);
   return rc == SQLITE_OK ? add_fetch(push, change, err) : rc;
 }
 
-static int settle_alone(leadx_push *push, leadx_job *job, const leadx_verdict *verdict, leadx_err *err) {
+static int settle_alone(leadx_push *push, leadx_job *job, const leadx_verdict *verdict,
+                        leadx_err *err) {
   leadx_change *change = job->changes[0];
   switch (verdict->class_) {
     case LEADX_CLASS_RETRY: return charge(push, change, verdict, err);
     case LEADX_CLASS_ORDER:
-      return change->action == LEADX_DELETE || job->kind != LEADX_JOB_FETCH ? wait_for_parent(push, change, verdict, err)
-                                                                           : leadx_settle_fail(push, change, verdict->code, verdict->message, err);
+      return change->action == LEADX_DELETE || job->kind != LEADX_JOB_FETCH
+                 ? wait_for_parent(push, change, verdict, err)
+                 : leadx_settle_fail(push, change, verdict->code, verdict->message, err);
     case LEADX_CLASS_DUPLICATE: return settle_duplicate(push, job, verdict, err);
     default: return leadx_settle_fail(push, change, verdict->code, verdict->message, err);
   }
@@ -440,18 +501,21 @@ static void end_run(leadx_push *push, const leadx_job *job, const leadx_verdict 
   say(push, "%s%s%s", verdict->code, verdict->code[0] ? " " : "", verdict->message);
 }
 
-/* A column of an application's own payload that neither side has is that row's fault, not the table's. */
+/* A column of an application's own payload that neither side has is that row's fault, not the
+** table's. */
 static int is_own_mistake(const leadx_job *job, const leadx_verdict *verdict) {
-  return (strcmp(verdict->code, "PGRST204") == 0 || strcmp(verdict->code, "42703") == 0) && job->kind != LEADX_JOB_FETCH &&
-         leadx_change_has_extras(job->changes[0]);
+  return (strcmp(verdict->code, "PGRST204") == 0 || strcmp(verdict->code, "42703") == 0) &&
+         job->kind != LEADX_JOB_FETCH && leadx_change_has_extras(job->changes[0]);
 }
 
-/* Name not found, no connection, and not a byte of the request was sent: libcurl says the same when a connection that it
-** had kept died with the request and it could not make another. Or the server said that it did not look at it. */
+/* Name not found, no connection, and not a byte of the request was sent: libcurl says the same when
+** a connection that it had kept died with the request and it could not make another. Or the server
+** said that it did not look at it. */
 static int was_unseen(const leadx_request *request) {
   int code = request->curl_code;
   if (request->net == LEADX_NET_ANSWER) return request->status == 401 || request->status == 429;
-  return request->net == LEADX_NET_OFFLINE && request->bytes_out == 0 && (code == 5 || code == 6 || code == 7);
+  return request->net == LEADX_NET_OFFLINE && request->bytes_out == 0 &&
+         (code == 5 || code == 6 || code == 7);
 }
 
 static void note_unseen(const leadx_job *job) {
@@ -466,10 +530,12 @@ static int ask_again(leadx_push *push, const leadx_job *job, leadx_err *err) {
 }
 
 static int is_denied_insert(const leadx_job *job, const leadx_verdict *verdict) {
-  return job->kind == LEADX_JOB_CREATE && !job->minimal && verdict->class_ == LEADX_CLASS_ITEM && strcmp(verdict->code, "42501") == 0;
+  return job->kind == LEADX_JOB_CREATE && !job->minimal && verdict->class_ == LEADX_CLASS_ITEM &&
+         strcmp(verdict->code, "42501") == 0;
 }
 
-int leadx_settle_bad(leadx_push *push, leadx_job *job, const leadx_verdict *verdict, leadx_err *err) {
+int leadx_settle_bad(leadx_push *push, leadx_job *job, const leadx_verdict *verdict,
+                     leadx_err *err) {
   switch (verdict->class_) {
     case LEADX_CLASS_DRIFT:
       if (!is_own_mistake(job, verdict)) return pause_table(push, job, verdict, err);
@@ -489,14 +555,17 @@ int leadx_settle_bad(leadx_push *push, leadx_job *job, const leadx_verdict *verd
 
 int leadx_settle_job(leadx_push *push, leadx_job *job, leadx_class *class_, leadx_err *err) {
   const leadx_request *request = job->request;
-  leadx_answer answer = {(int)request->net, request->status, request->content_type, request->answer, request->answer_bytes, !job->minimal};
+  leadx_answer answer = {(int)request->net, request->status,       request->content_type,
+                         request->answer,   request->answer_bytes, !job->minimal};
   leadx_verdict verdict;
   leadx_rest_classify(&answer, &verdict);
   *class_ = verdict.class_;
   leadx_auth_note(push->run->auth, request, &verdict);
   note_unseen(job);
   if (job->kind == LEADX_JOB_CALL) {
-    return verdict.class_ == LEADX_CLASS_OK ? leadx_call_settle(push, job, verdict.rows, class_, err) : leadx_call_refused(push, job, &verdict, err);
+    return verdict.class_ == LEADX_CLASS_OK
+               ? leadx_call_settle(push, job, verdict.rows, class_, err)
+               : leadx_call_refused(push, job, &verdict, err);
   }
   if (verdict.class_ == LEADX_CLASS_OK) return settle_good(push, job, &verdict, class_, err);
   return leadx_settle_bad(push, job, &verdict, err);
@@ -504,19 +573,26 @@ int leadx_settle_job(leadx_push *push, leadx_job *job, leadx_class *class_, lead
 
 /* ---- rows whose parent never comes ---- */
 
-/* May the parent that a change waits for still come: is it in the queue, FAILED or waiting itself? Where the local
-** schema does not tell the parent (or children keep a DELETE waiting), anything else that is unsent may be it. */
-static int may_come(leadx_push *push, leadx_change *change, int64_t others, int64_t *yes, leadx_err *err) {
+/* May the parent that a change waits for still come: is it in the queue, FAILED or waiting itself?
+** Where the local schema does not tell the parent (or children keep a DELETE waiting), anything
+** else that is unsent may be it. */
+static int may_come(leadx_push *push, leadx_change *change, int64_t others, int64_t *yes,
+                    leadx_err *err) {
   const leadx_table *table = change->table;
   leadx_slice row = {NULL, 0};
   int known = 0, rc = leadx_change_load(db_of(push), change, err);
   *yes = 0;
   if (rc != SQLITE_OK) return rc;
-  if (change->newest_payload) leadx_json_check(change->newest_payload, strlen(change->newest_payload), LEADX_JSON_MAX_STRING * 4, &row, NULL);
+  if (change->newest_payload)
+    leadx_json_check(change->newest_payload, strlen(change->newest_payload),
+                     LEADX_JSON_MAX_STRING * 4, &row, NULL);
   for (int r = 0; r < table->nreferences && row.n && rc == SQLITE_OK && !*yes; r++) {
-    const leadx_table *parent = leadx_tables_by_name(push->run->tables, table->references[r].parent_table);
+    const leadx_table *parent = leadx_tables_by_name(push->run->tables,
+                                                     table->references[r].parent_table);
     char *key = parent ? leadx_plan_parent_key(table, &table->references[r], row) : NULL;
-    if (key) rc = leadx_db_int(db_of(push), LEADX_SQL_QUEUE_HAS_UNSENT, err, yes, "tt", parent->entity, key);
+    if (key)
+      rc = leadx_db_int(db_of(push), LEADX_SQL_QUEUE_HAS_UNSENT, err, yes, "tt", parent->entity,
+                        key);
     known |= key != NULL;
     sqlite3_free(key);
   }
@@ -529,19 +605,23 @@ static int settle_orphan(leadx_push *push, leadx_change *change, int64_t others,
   int rc = may_come(push, change, others, &yes, err);
   if (rc != SQLITE_OK || yes) return rc;
   return leadx_settle_fail(push, change, "23503",
-                           "it refers to a row that is neither in the queue nor on the server (or rows on the server still refer to it)", err);
+                           "it refers to a row that is neither in the queue nor on the server (or "
+                           "rows on the server still refer to it)",
+                           err);
 }
 
 int leadx_settle_orphans(leadx_push *push, const leadx_plan *plan, leadx_err *err) {
   leadx_counts counts;
   leadx_db *db = db_of(push);
   int64_t orphans = 0;
-  for (int i = 0; i < plan->n; i++) orphans += plan->changes[i].orphaned ? plan->changes[i].nmembers : 0;
+  for (int i = 0; i < plan->n; i++)
+    orphans += plan->changes[i].orphaned ? plan->changes[i].nmembers : 0;
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
   rc = leadx_queue_counts(db, &counts, err);
   for (int i = 0; i < plan->n && rc == SQLITE_OK; i++) {
-    if (plan->changes[i].orphaned) rc = settle_orphan(push, &plan->changes[i], counts.pending + counts.failed - orphans, err);
+    if (plan->changes[i].orphaned)
+      rc = settle_orphan(push, &plan->changes[i], counts.pending + counts.failed - orphans, err);
   }
   if (rc == SQLITE_OK) return leadx_db_commit(db, err);
   leadx_db_rollback(db);

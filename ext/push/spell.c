@@ -23,27 +23,31 @@ static void append_plain(sqlite3_str *out, leadx_slice value) {
   }
 }
 
-/* Ends such a text after its use in a URL. One that is cut short for want of memory would name another row. */
+/* Ends such a text after its use in a URL. One that is cut short for want of memory would name
+** another row. */
 static void end_plain(sqlite3_str *value, sqlite3_str *url) {
   if (sqlite3_str_errcode(value) != SQLITE_OK) leadx_db_spoil(url);
   sqlite3_free(sqlite3_str_finish(value));
 }
 
-/* One condition per key column. A request without its key's condition would reach every row, so this is
-** the only place where PATCH and DELETE get their address. */
+/* One condition per key column. A request without its key's condition would reach every row, so
+** this is the only place where PATCH and DELETE get their address. */
 static void append_key_filter(sqlite3_str *url, const leadx_change *change) {
   const leadx_table *table = change->table;
   for (int i = 0; i < table->nkey; i++) {
     sqlite3_str *value = sqlite3_str_new(NULL);
     append_plain(value, change->key_values[i]);
     const char *text = sqlite3_str_value(value);
-    leadx_rest_filter_eq(url, i == 0, table->columns[table->key[i]].remote, text ? text : "", (size_t)sqlite3_str_length(value));
+    leadx_rest_filter_eq(url, i == 0, table->columns[table->key[i]].remote, text ? text : "",
+                         (size_t)sqlite3_str_length(value));
     end_plain(value, url);
   }
 }
 
 static void append_version_filter(sqlite3_str *url, const leadx_change *change) {
-  if (change->version) leadx_rest_filter_eq(url, 0, change->table->version_remote, change->version, strlen(change->version));
+  if (change->version)
+    leadx_rest_filter_eq(url, 0, change->table->version_remote, change->version,
+                         strlen(change->version));
 }
 
 /* ---- headers ---- */
@@ -75,18 +79,22 @@ static int add_headers(leadx_request *request, const leadx_target *target, const
   if (rc == SQLITE_OK && target->token) rc = add_bearer(request, target->token);
   if (rc == SQLITE_OK) rc = leadx_spell_header(request, "Accept", "application/json");
   if (rc == SQLITE_OK && prefer) rc = leadx_spell_header(request, "Prefer", prefer);
-  if (rc == SQLITE_OK && request->body) rc = leadx_spell_header(request, "Content-Type", "application/json");
+  if (rc == SQLITE_OK && request->body)
+    rc = leadx_spell_header(request, "Content-Type", "application/json");
   if (rc == SQLITE_OK && target->schema && *target->schema) {
-    rc = leadx_spell_header(request, strcmp(request->method, "GET") == 0 ? "Accept-Profile" : "Content-Profile", target->schema);
+    rc = leadx_spell_header(
+        request, strcmp(request->method, "GET") == 0 ? "Accept-Profile" : "Content-Profile",
+        target->schema);
   }
   return rc;
 }
 
 /* Puts a request together; takes url and body over in every case. */
-static leadx_request *assemble(const leadx_target *target, const char *method, sqlite3_str *url, sqlite3_str *body, const char *prefer,
-                               leadx_err *err) {
+static leadx_request *assemble(const leadx_target *target, const char *method, sqlite3_str *url,
+                               sqlite3_str *body, const char *prefer, leadx_err *err) {
   leadx_request *request = leadx_spell_new(method);
-  int broken = sqlite3_str_errcode(url) != SQLITE_OK || (body && sqlite3_str_errcode(body) != SQLITE_OK);
+  int broken = sqlite3_str_errcode(url) != SQLITE_OK ||
+               (body && sqlite3_str_errcode(body) != SQLITE_OK);
   size_t bytes = body ? (size_t)sqlite3_str_length(body) : 0;
   char *url_text = sqlite3_str_finish(url), *body_text = body ? sqlite3_str_finish(body) : NULL;
   if (request) {
@@ -105,7 +113,8 @@ static leadx_request *assemble(const leadx_target *target, const char *method, s
 
 /* ---- the four requests ---- */
 
-leadx_request *leadx_spell_create(const leadx_target *target, leadx_change *const *changes, int n, int minimal, leadx_err *err) {
+leadx_request *leadx_spell_create(const leadx_target *target, leadx_change *const *changes, int n,
+                                  int minimal, leadx_err *err) {
   const leadx_table *table = changes[0]->table;
   sqlite3_str *url = sqlite3_str_new(NULL), *body = sqlite3_str_new(NULL);
   append_remote(url, target, table);
@@ -120,7 +129,9 @@ leadx_request *leadx_spell_create(const leadx_target *target, leadx_change *cons
     leadx_change_append_object(changes[i], 0, body);
   }
   sqlite3_str_appendall(body, "]");
-  return assemble(target, "POST", url, body, minimal ? "return=minimal" : "resolution=ignore-duplicates,return=representation", err);
+  return assemble(target, "POST", url, body,
+                  minimal ? "return=minimal" : "resolution=ignore-duplicates,return=representation",
+                  err);
 }
 
 void leadx_spell_append_update(const leadx_change *change, sqlite3_str *out) {
@@ -129,11 +140,13 @@ void leadx_spell_append_update(const leadx_change *change, sqlite3_str *out) {
     return;
   }
   sqlite3_str_appendall(out, "{");
-  leadx_json_append_string(out, change->table->soft_delete_column, strlen(change->table->soft_delete_column));
+  leadx_json_append_string(out, change->table->soft_delete_column,
+                           strlen(change->table->soft_delete_column));
   sqlite3_str_appendall(out, ":\"now\"}");
 }
 
-leadx_request *leadx_spell_update(const leadx_target *target, const leadx_change *change, leadx_err *err) {
+leadx_request *leadx_spell_update(const leadx_target *target, const leadx_change *change,
+                                  leadx_err *err) {
   sqlite3_str *url = sqlite3_str_new(NULL), *body = sqlite3_str_new(NULL);
   append_remote(url, target, change->table);
   append_key_filter(url, change);
@@ -142,7 +155,8 @@ leadx_request *leadx_spell_update(const leadx_target *target, const leadx_change
   return assemble(target, "PATCH", url, body, "return=representation", err);
 }
 
-leadx_request *leadx_spell_delete(const leadx_target *target, const leadx_change *change, leadx_err *err) {
+leadx_request *leadx_spell_delete(const leadx_target *target, const leadx_change *change,
+                                  leadx_err *err) {
   sqlite3_str *url = sqlite3_str_new(NULL);
   append_remote(url, target, change->table);
   append_key_filter(url, change);
@@ -188,7 +202,8 @@ static void append_or_list(sqlite3_str *url, leadx_change *const *changes, int n
   sqlite3_str_appendall(url, ")");
 }
 
-leadx_request *leadx_spell_fetch(const leadx_target *target, leadx_change *const *changes, int n, leadx_err *err) {
+leadx_request *leadx_spell_fetch(const leadx_target *target, leadx_change *const *changes, int n,
+                                 leadx_err *err) {
   sqlite3_str *url = sqlite3_str_new(NULL);
   append_remote(url, target, changes[0]->table);
   if (changes[0]->table->nkey == 1) {
@@ -199,11 +214,13 @@ leadx_request *leadx_spell_fetch(const leadx_target *target, leadx_change *const
   return assemble(target, "GET", url, NULL, NULL, err);
 }
 
-leadx_request *leadx_spell_get(const leadx_target *target, sqlite3_str *url, const char *prefer, leadx_err *err) {
+leadx_request *leadx_spell_get(const leadx_target *target, sqlite3_str *url, const char *prefer,
+                               leadx_err *err) {
   return assemble(target, "GET", url, NULL, prefer, err);
 }
 
-leadx_request *leadx_spell_call(const leadx_target *target, const char *function, sqlite3_str *args, leadx_err *err) {
+leadx_request *leadx_spell_call(const leadx_target *target, const char *function, sqlite3_str *args,
+                                leadx_err *err) {
   sqlite3_str *url = sqlite3_str_new(NULL);
   sqlite3_str_appendf(url, "%s/rpc/%s", target->url, function);
   return assemble(target, "POST", url, args, NULL, err);

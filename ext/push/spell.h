@@ -1,4 +1,5 @@
-/* The requests of a push: changes in, leadx_request out. Spelling only; nothing is sent or stored here. */
+/* The requests of a push: changes in, leadx_request out. Spelling only; nothing is sent or stored
+** here. */
 #ifndef LEADX_SPELL_H
 #define LEADX_SPELL_H
 
@@ -10,33 +11,42 @@ typedef struct leadx_target {
   const char *url, *apikey, *token, *schema;
 } leadx_target;
 
-/* One URL is kept under this many bytes (servers and gateways refuse longer ones from about 8 KB). */
+/* One URL is kept under this many bytes (servers and gateways refuse longer ones from about 8
+** KB). */
 #define LEADX_URL_BYTES 7000
 /* One body is kept under this many bytes. */
 #define LEADX_BODY_BYTES (1u << 20)
 
-/* POST of n changes with equal members: inserts, ignoring keys that exist, and returns the rows; minimal
-** inserts plainly and returns nothing (for tables that one may write but not read).
-** NULL and an error when out of memory. */
-leadx_request *leadx_spell_create(const leadx_target *target, leadx_change *const *changes, int n, int minimal, leadx_err *err);
-/* PATCH of the changed columns (or the soft delete), on the condition of the known version; returns the row. */
-leadx_request *leadx_spell_update(const leadx_target *target, const leadx_change *change, leadx_err *err);
+/* POST of n changes with equal members: inserts, ignoring keys that exist, and returns the rows;
+** minimal inserts plainly and returns nothing (for tables that one may write but not read). NULL
+** and an error when out of memory. */
+leadx_request *leadx_spell_create(const leadx_target *target, leadx_change *const *changes, int n,
+                                  int minimal, leadx_err *err);
+/* PATCH of the changed columns (or the soft delete), on the condition of the known version; returns
+** the row. */
+leadx_request *leadx_spell_update(const leadx_target *target, const leadx_change *change,
+                                  leadx_err *err);
 /* DELETE on the condition of the known version; returns the row. */
-leadx_request *leadx_spell_delete(const leadx_target *target, const leadx_change *change, leadx_err *err);
+leadx_request *leadx_spell_delete(const leadx_target *target, const leadx_change *change,
+                                  leadx_err *err);
 /* GET of the rows of n changes of one table. */
-leadx_request *leadx_spell_fetch(const leadx_target *target, leadx_change *const *changes, int n, leadx_err *err);
+leadx_request *leadx_spell_fetch(const leadx_target *target, leadx_change *const *changes, int n,
+                                 leadx_err *err);
 
 /* Appends the object that an update carries: the changed columns, or the stamp of a soft delete. */
 void leadx_spell_append_update(const leadx_change *change, sqlite3_str *out);
 
 /* GET of a ready address; takes url over in every case. prefer may be NULL. */
-leadx_request *leadx_spell_get(const leadx_target *target, sqlite3_str *url, const char *prefer, leadx_err *err);
+leadx_request *leadx_spell_get(const leadx_target *target, sqlite3_str *url, const char *prefer,
+                               leadx_err *err);
 
-/* Puts the target's token into a request in place of the one it was made with, to send it again. SQLITE_NOMEM. */
+/* Puts the target's token into a request in place of the one it was made with, to send it again.
+** SQLITE_NOMEM. */
 int leadx_spell_sign(leadx_request *request, const leadx_target *target);
 
 /* POST to a function of the server; args is a JSON object, taken over. */
-leadx_request *leadx_spell_call(const leadx_target *target, const char *function, sqlite3_str *args, leadx_err *err);
+leadx_request *leadx_spell_call(const leadx_target *target, const char *function, sqlite3_str *args,
+                                leadx_err *err);
 
 /* How many bytes a change's key takes in the URL of a fetch, at most. */
 size_t leadx_spell_key_bytes(const leadx_change *change);

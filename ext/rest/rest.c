@@ -13,7 +13,8 @@
 ** error pages, and no codes.
 */
 
-/* explicit_bzero() is no part of POSIX; memset() at the end of a function is removed by optimisers. */
+/* explicit_bzero() is no part of POSIX; memset() at the end of a function is removed by
+** optimisers. */
 #define _DEFAULT_SOURCE
 
 #include "rest/rest.h"
@@ -29,108 +30,127 @@
 enum {
   MAX_RETRY_AFTER_S = 3600,
   MAX_HEADER_VALUE = 8192,
-  MAX_TEXT_SHOWN = 200       /* of a body that is neither JSON nor HTML */
+  MAX_TEXT_SHOWN = 200 /* of a body that is neither JSON nor HTML */
 };
 
 /* ---- what was answered ---- */
 
 /* Who speaks, judged by the body: a bit each, so that a rule can name several. */
 enum {
-  BODY_CODE = 1,   /* a JSON object with a "code": PostgREST or the database */
-  BODY_JSON = 2,   /* a JSON object without one: the gateway */
-  BODY_HTML = 4,   /* an error page: a proxy */
-  BODY_OTHER = 8,  /* nothing, or some text */
+  BODY_CODE = 1, /* a JSON object with a "code": PostgREST or the database */
+  BODY_JSON = 2, /* a JSON object without one: the gateway */
+  BODY_HTML = 4, /* an error page: a proxy */
+  BODY_OTHER = 8, /* nothing, or some text */
   BODY_NO_CODE = BODY_JSON | BODY_HTML | BODY_OTHER,
   BODY_ANY = BODY_CODE | BODY_NO_CODE
 };
 
 const char *leadx_class_name(leadx_class class_) {
   static const char *const names[] = {
-    [LEADX_CLASS_OK] = "ok", [LEADX_CLASS_OFFLINE] = "offline", [LEADX_CLASS_TRUST] = "trust",
-    [LEADX_CLASS_AUTH] = "auth", [LEADX_CLASS_THROTTLE] = "throttle", [LEADX_CLASS_SHRINK] = "shrink",
-    [LEADX_CLASS_RETRY] = "retry", [LEADX_CLASS_DRIFT] = "drift", [LEADX_CLASS_ORDER] = "order",
-    [LEADX_CLASS_DUPLICATE] = "duplicate", [LEADX_CLASS_ITEM] = "item",
-    [LEADX_CLASS_PROTOCOL] = "protocol", [LEADX_CLASS_INTERRUPTED] = "interrupted",
+      [LEADX_CLASS_OK] = "ok",
+      [LEADX_CLASS_OFFLINE] = "offline",
+      [LEADX_CLASS_TRUST] = "trust",
+      [LEADX_CLASS_AUTH] = "auth",
+      [LEADX_CLASS_THROTTLE] = "throttle",
+      [LEADX_CLASS_SHRINK] = "shrink",
+      [LEADX_CLASS_RETRY] = "retry",
+      [LEADX_CLASS_DRIFT] = "drift",
+      [LEADX_CLASS_ORDER] = "order",
+      [LEADX_CLASS_DUPLICATE] = "duplicate",
+      [LEADX_CLASS_ITEM] = "item",
+      [LEADX_CLASS_PROTOCOL] = "protocol",
+      [LEADX_CLASS_INTERRUPTED] = "interrupted",
   };
   return (size_t)class_ < COUNT(names) ? names[class_] : "unknown";
 }
 
 /* By the network. TOO_LARGE acknowledges nothing and fails nothing: a caller that asked for a page
 ** may ask for a smaller one. MISUSE is a bug or a bad setting; waiting does no harm to the data. */
-static const struct { leadx_net net; leadx_class class_; const char *message; } net_rules[] = {
-  {LEADX_NET_OFFLINE, LEADX_CLASS_OFFLINE, "no answer from the server"},
-  {LEADX_NET_UNTRUSTED, LEADX_CLASS_TRUST, "the server could not prove who it is"},
-  {LEADX_NET_TOO_LARGE, LEADX_CLASS_PROTOCOL, "the answer is larger than max_response"},
-  {LEADX_NET_INTERRUPTED, LEADX_CLASS_INTERRUPTED, "interrupted"},
-  {LEADX_NET_MISUSE, LEADX_CLASS_PROTOCOL, "the request could not be sent"},
+static const struct {
+  leadx_net net;
+  leadx_class class_;
+  const char *message;
+} net_rules[] = {
+    {LEADX_NET_OFFLINE, LEADX_CLASS_OFFLINE, "no answer from the server"},
+    {LEADX_NET_UNTRUSTED, LEADX_CLASS_TRUST, "the server could not prove who it is"},
+    {LEADX_NET_TOO_LARGE, LEADX_CLASS_PROTOCOL, "the answer is larger than max_response"},
+    {LEADX_NET_INTERRUPTED, LEADX_CLASS_INTERRUPTED, "interrupted"},
+    {LEADX_NET_MISUSE, LEADX_CLASS_PROTOCOL, "the request could not be sent"},
 };
 
 /* By code; the first match wins, "*" ends a prefix, and a status other than 0 must be the answer's.
 ** What is not here is judged by its status. */
-static const struct { const char *code; int status; leadx_class class_; } code_rules[] = {
-  /* PostgREST's own: connection, request, schema cache, token. */
-  {"PGRST0*", 0, LEADX_CLASS_THROTTLE},
-  {"PGRST106", 0, LEADX_CLASS_DRIFT},      /* the schema is not exposed */
-  {"PGRST111", 0, LEADX_CLASS_RETRY},      /* response.headers set by a broken function */
-  {"PGRST112", 0, LEADX_CLASS_RETRY},      /* response.status likewise */
-  {"PGRST1*", 0, LEADX_CLASS_ITEM},        /* 102 in particular: the body cannot be read */
-  {"PGRST2*", 0, LEADX_CLASS_DRIFT},       /* 202 function, 204 column, 205 table not in the cache */
-  {"PGRST3*", 0, LEADX_CLASS_AUTH},
-  {"PGRSTX*", 0, LEADX_CLASS_RETRY},       /* a bug in PostgREST */
-  /* Too much at once. */
-  {"57014", 0, LEADX_CLASS_SHRINK},        /* statement timeout */
-  {"53400", 0, LEADX_CLASS_SHRINK},        /* configuration limit */
-  {"54*", 0, LEADX_CLASS_SHRINK},          /* program limits */
-  {"21000", 0, LEADX_CLASS_SHRINK},        /* one row twice in one upsert: apart, both land */
-  /* Not now. */
-  {"25006", 0, LEADX_CLASS_THROTTLE},      /* read-only: Supabase's answer to a full disk, a standby */
-  {"08*", 0, LEADX_CLASS_RETRY},
-  {"40*", 0, LEADX_CLASS_RETRY},           /* serialization, deadlock */
-  {"53*", 0, LEADX_CLASS_RETRY},
-  {"55*", 0, LEADX_CLASS_RETRY},           /* 55P03: lock not available */
-  {"57*", 0, LEADX_CLASS_RETRY},           /* 57P01: shutting down */
-  {"58*", 0, LEADX_CLASS_RETRY},           /* system errors */
-  {"XX*", 0, LEADX_CLASS_RETRY},           /* internal errors */
-  /* Who are you? */
-  {"22023", 401, LEADX_CLASS_AUTH},        /* the token's role does not exist */
-  {"28*", 0, LEADX_CLASS_AUTH},
-  {"0P*", 0, LEADX_CLASS_AUTH},
-  /* The server's schema is not the one we know; every row of the table would fail alike. */
-  {"42501", 0, LEADX_CLASS_ITEM},          /* row level security, missing grants; 401 or 403 */
-  {"42*", 0, LEADX_CLASS_DRIFT},           /* 42703 column, 42P01 table, 42883 function, 428C9 generated */
-  {"3F000", 0, LEADX_CLASS_DRIFT},
-  /* This row. */
-  {"23503", 0, LEADX_CLASS_ORDER},
-  {"23505", 0, LEADX_CLASS_DUPLICATE},
-  {"22*", 0, LEADX_CLASS_ITEM},
-  {"23*", 0, LEADX_CLASS_ITEM},
-  {"27*", 0, LEADX_CLASS_ITEM},
-  {"44*", 0, LEADX_CLASS_ITEM},            /* a view's check option */
-  {"0A*", 0, LEADX_CLASS_ITEM},
-  {"P0*", 0, LEADX_CLASS_ITEM},            /* RAISE EXCEPTION */
+static const struct {
+  const char *code;
+  int status;
+  leadx_class class_;
+} code_rules[] = {
+    /* PostgREST's own: connection, request, schema cache, token. */
+    {"PGRST0*", 0, LEADX_CLASS_THROTTLE},
+    {"PGRST106", 0, LEADX_CLASS_DRIFT}, /* the schema is not exposed */
+    {"PGRST111", 0, LEADX_CLASS_RETRY}, /* response.headers set by a broken function */
+    {"PGRST112", 0, LEADX_CLASS_RETRY}, /* response.status likewise */
+    {"PGRST1*", 0, LEADX_CLASS_ITEM}, /* 102 in particular: the body cannot be read */
+    {"PGRST2*", 0, LEADX_CLASS_DRIFT}, /* 202 function, 204 column, 205 table not in the cache */
+    {"PGRST3*", 0, LEADX_CLASS_AUTH},
+    {"PGRSTX*", 0, LEADX_CLASS_RETRY}, /* a bug in PostgREST */
+    /* Too much at once. */
+    {"57014", 0, LEADX_CLASS_SHRINK}, /* statement timeout */
+    {"53400", 0, LEADX_CLASS_SHRINK}, /* configuration limit */
+    {"54*", 0, LEADX_CLASS_SHRINK}, /* program limits */
+    {"21000", 0, LEADX_CLASS_SHRINK}, /* one row twice in one upsert: apart, both land */
+    /* Not now. */
+    {"25006", 0, LEADX_CLASS_THROTTLE}, /* read-only: Supabase's answer to a full disk, a standby */
+    {"08*", 0, LEADX_CLASS_RETRY},
+    {"40*", 0, LEADX_CLASS_RETRY}, /* serialization, deadlock */
+    {"53*", 0, LEADX_CLASS_RETRY},
+    {"55*", 0, LEADX_CLASS_RETRY}, /* 55P03: lock not available */
+    {"57*", 0, LEADX_CLASS_RETRY}, /* 57P01: shutting down */
+    {"58*", 0, LEADX_CLASS_RETRY}, /* system errors */
+    {"XX*", 0, LEADX_CLASS_RETRY}, /* internal errors */
+    /* Who are you? */
+    {"22023", 401, LEADX_CLASS_AUTH}, /* the token's role does not exist */
+    {"28*", 0, LEADX_CLASS_AUTH},
+    {"0P*", 0, LEADX_CLASS_AUTH},
+    /* The server's schema is not the one we know; every row of the table would fail alike. */
+    {"42501", 0, LEADX_CLASS_ITEM}, /* row level security, missing grants; 401 or 403 */
+    {"42*", 0, LEADX_CLASS_DRIFT}, /* 42703 column, 42P01 table, 42883 function, 428C9 generated */
+    {"3F000", 0, LEADX_CLASS_DRIFT},
+    /* This row. */
+    {"23503", 0, LEADX_CLASS_ORDER},
+    {"23505", 0, LEADX_CLASS_DUPLICATE},
+    {"22*", 0, LEADX_CLASS_ITEM},
+    {"23*", 0, LEADX_CLASS_ITEM},
+    {"27*", 0, LEADX_CLASS_ITEM},
+    {"44*", 0, LEADX_CLASS_ITEM}, /* a view's check option */
+    {"0A*", 0, LEADX_CLASS_ITEM},
+    {"P0*", 0, LEADX_CLASS_ITEM}, /* RAISE EXCEPTION */
 };
 
 /* By status; the first match wins. */
-static const struct { int from, to, bodies; leadx_class class_; } status_rules[] = {
-  {401, 401, BODY_ANY, LEADX_CLASS_AUTH},
-  {402, 402, BODY_ANY, LEADX_CLASS_THROTTLE},         /* the project is restricted until somebody pays */
-  {403, 403, BODY_NO_CODE, LEADX_CLASS_THROTTLE},     /* a firewall; PostgREST's own 403 has a code */
-  {404, 404, BODY_NO_CODE, LEADX_CLASS_DRIFT},
-  {406, 406, BODY_CODE | BODY_JSON, LEADX_CLASS_ITEM},
-  {407, 408, BODY_ANY, LEADX_CLASS_THROTTLE},
-  {413, 414, BODY_ANY, LEADX_CLASS_SHRINK},
-  {420, 421, BODY_ANY, LEADX_CLASS_THROTTLE},
-  {425, 425, BODY_ANY, LEADX_CLASS_THROTTLE},
-  {429, 429, BODY_ANY, LEADX_CLASS_THROTTLE},
-  {431, 431, BODY_ANY, LEADX_CLASS_SHRINK},
-  {400, 499, BODY_CODE, LEADX_CLASS_ITEM},
-  {400, 499, BODY_NO_CODE, LEADX_CLASS_PROTOCOL},
-  {502, 504, BODY_ANY, LEADX_CLASS_THROTTLE},
-  {520, 530, BODY_ANY, LEADX_CLASS_THROTTLE},         /* Cloudflare's */
-  {540, 540, BODY_ANY, LEADX_CLASS_THROTTLE},         /* the project is paused */
-  {544, 544, BODY_ANY, LEADX_CLASS_THROTTLE},
-  {500, 599, BODY_HTML, LEADX_CLASS_THROTTLE},        /* a proxy's page: no row was looked at */
-  {500, 599, BODY_ANY, LEADX_CLASS_RETRY},
+static const struct {
+  int from, to, bodies;
+  leadx_class class_;
+} status_rules[] = {
+    {401, 401, BODY_ANY, LEADX_CLASS_AUTH},
+    {402, 402, BODY_ANY, LEADX_CLASS_THROTTLE}, /* the project is restricted until somebody pays */
+    {403, 403, BODY_NO_CODE, LEADX_CLASS_THROTTLE}, /* a firewall; PostgREST's own 403 has a code */
+    {404, 404, BODY_NO_CODE, LEADX_CLASS_DRIFT},
+    {406, 406, BODY_CODE | BODY_JSON, LEADX_CLASS_ITEM},
+    {407, 408, BODY_ANY, LEADX_CLASS_THROTTLE},
+    {413, 414, BODY_ANY, LEADX_CLASS_SHRINK},
+    {420, 421, BODY_ANY, LEADX_CLASS_THROTTLE},
+    {425, 425, BODY_ANY, LEADX_CLASS_THROTTLE},
+    {429, 429, BODY_ANY, LEADX_CLASS_THROTTLE},
+    {431, 431, BODY_ANY, LEADX_CLASS_SHRINK},
+    {400, 499, BODY_CODE, LEADX_CLASS_ITEM},
+    {400, 499, BODY_NO_CODE, LEADX_CLASS_PROTOCOL},
+    {502, 504, BODY_ANY, LEADX_CLASS_THROTTLE},
+    {520, 530, BODY_ANY, LEADX_CLASS_THROTTLE}, /* Cloudflare's */
+    {540, 540, BODY_ANY, LEADX_CLASS_THROTTLE}, /* the project is paused */
+    {544, 544, BODY_ANY, LEADX_CLASS_THROTTLE},
+    {500, 599, BODY_HTML, LEADX_CLASS_THROTTLE}, /* a proxy's page: no row was looked at */
+    {500, 599, BODY_ANY, LEADX_CLASS_RETRY},
 };
 
 /* ---- classification ---- */
@@ -166,7 +186,8 @@ static leadx_class class_of_status(long status, int body) {
 static int is_json_type(const char *type) {
   size_t n = type ? strcspn(type, "; \t") : 0;
   if (n == 16 && strncasecmp(type, "application/json", 16) == 0) return 1;
-  return n > 17 && strncasecmp(type, "application/", 12) == 0 && strncasecmp(type + n - 5, "+json", 5) == 0;
+  return n > 17 && strncasecmp(type, "application/", 12) == 0 &&
+         strncasecmp(type + n - 5, "+json", 5) == 0;
 }
 
 static int is_html(const leadx_answer *answer) {
@@ -185,7 +206,8 @@ static size_t character_bytes(const char *z, size_t n) {
   return length <= n ? length : n;
 }
 
-/* Blanks, and what has no place in one line: control characters, C1 included, which terminals obey. */
+/* Blanks, and what has no place in one line: control characters, C1 included, which terminals
+** obey. */
 static int is_gap(const char *z, size_t length) {
   unsigned char c = (unsigned char)z[0];
   if (length == 1) return c <= 0x20 || c == 0x7f;
@@ -201,9 +223,10 @@ static int message_put(leadx_verdict *verdict, size_t *used, const char *z, size
   return 1;
 }
 
-/* Appends the separator and valid UTF-8 text: one line, gaps a single blank, none at either end, cut
-** between characters. */
-static void message_append(leadx_verdict *verdict, const char *separator, const char *text, size_t n) {
+/* Appends the separator and valid UTF-8 text: one line, gaps a single blank, none at either end,
+** cut between characters. */
+static void message_append(leadx_verdict *verdict, const char *separator, const char *text,
+                           size_t n) {
   size_t used = strlen(verdict->message), i, length;
   int has_gap = 0, has_begun = 0;
   for (i = 0; i < n; i += length) {
@@ -212,7 +235,8 @@ static void message_append(leadx_verdict *verdict, const char *separator, const 
       has_gap = has_begun;
       continue;
     }
-    if (!has_begun && *separator && !message_put(verdict, &used, separator, strlen(separator))) return;
+    if (!has_begun && *separator && !message_put(verdict, &used, separator, strlen(separator)))
+      return;
     if (has_gap && !message_put(verdict, &used, " ", 1)) return;
     if (!message_put(verdict, &used, text + i, length)) return;
     has_gap = 0;
@@ -258,7 +282,8 @@ static void take_code(leadx_verdict *verdict, leadx_slice raw) {
   if (leadx_json_kind_of(raw) != LEADX_JSON_STRING || n == 0 || n >= sizeof verdict->code) return;
   for (i = 1; i <= n; i++) {
     char c = raw.z[i];
-    if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_')) return;
+    if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_'))
+      return;
   }
   memcpy(verdict->code, raw.z + 1, n);
   verdict->code[n] = 0;
@@ -313,8 +338,8 @@ static void classify_success(const leadx_answer *answer, leadx_verdict *verdict)
   }
   fault = leadx_json_check(answer->body, answer->body_bytes, 0, &value, &at);
   if (fault) {
-    sqlite3_snprintf((int)sizeof verdict->message, verdict->message, "the answer is not JSON: %s at byte %lld",
-                     fault, (sqlite3_int64)at);
+    sqlite3_snprintf((int)sizeof verdict->message, verdict->message,
+                     "the answer is not JSON: %s at byte %lld", fault, (sqlite3_int64)at);
     return;
   }
   verdict->value = value;
@@ -330,8 +355,9 @@ static void classify_success(const leadx_answer *answer, leadx_verdict *verdict)
 static void classify_failure(const leadx_answer *answer, leadx_verdict *verdict) {
   leadx_slice value = {NULL, 0};
   int body = is_html(answer) ? BODY_HTML : BODY_OTHER;
-  if (answer->body_bytes > 0 && !leadx_json_check(answer->body, answer->body_bytes, 0, &value, NULL)
-      && leadx_json_kind_of(value) == LEADX_JSON_OBJECT) {
+  if (answer->body_bytes > 0 &&
+      !leadx_json_check(answer->body, answer->body_bytes, 0, &value, NULL) &&
+      leadx_json_kind_of(value) == LEADX_JSON_OBJECT) {
     take_code(verdict, leadx_json_member(value, "code"));
     message_from_object(verdict, value);
     body = verdict->code[0] ? BODY_CODE : BODY_JSON;
@@ -348,10 +374,10 @@ void leadx_rest_classify(const leadx_answer *answer, leadx_verdict *verdict) {
   memset(verdict, 0, sizeof *verdict);
   if (answer->net != LEADX_NET_ANSWER) {
     classify_net(answer->net, verdict);
-  } else if ( answer->status >= 300 && answer->status <= 399) {
+  } else if (answer->status >= 300 && answer->status <= 399) {
     verdict->class_ = LEADX_CLASS_TRUST;
     message_set(verdict, "the server redirects elsewhere; leadx does not follow with your keys");
-  } else if ( answer->status >= 200 && answer->status <= 299) {
+  } else if (answer->status >= 200 && answer->status <= 299) {
     classify_success(answer, verdict);
   } else {
     classify_failure(answer, verdict);
@@ -360,7 +386,8 @@ void leadx_rest_classify(const leadx_answer *answer, leadx_verdict *verdict) {
 
 /* The status that PostgREST would have answered with: a function may raise one itself, as PT409. */
 static long status_of(const char *code) {
-  if (strncmp(code, "PT", 2) == 0 && code[2] >= '4' && code[2] <= '5' && strlen(code) == 5) return strtol(code + 2, NULL, 10);
+  if (strncmp(code, "PT", 2) == 0 && code[2] >= '4' && code[2] <= '5' && strlen(code) == 5)
+    return strtol(code + 2, NULL, 10);
   return 400;
 }
 
@@ -414,11 +441,11 @@ static int consists_of(const char *text, size_t n, const char *others) {
   return n > 0;
 }
 
-/* Parameters that PostgREST or the gateway in front of it take for themselves; a column of such a name is
-** meant when it is quoted. */
+/* Parameters that PostgREST or the gateway in front of it take for themselves; a column of such a
+** name is meant when it is quoted. */
 static int is_reserved_parameter(const char *name) {
-  static const char *const names[] = {"select", "order", "limit", "offset", "columns", "on_conflict",
-                                      "and", "or", "not", "apikey"};
+  static const char *const names[] = {"select",      "order", "limit", "offset", "columns",
+                                      "on_conflict", "and",   "or",    "not",    "apikey"};
   size_t i;
   for (i = 0; i < COUNT(names); i++) {
     if (strcmp(name, names[i]) == 0) return 1;
@@ -428,11 +455,13 @@ static int is_reserved_parameter(const char *name) {
 
 static void append_column(sqlite3_str *url, const char *column) {
   size_t n = strlen(column);
-  if (consists_of(column, n, "_") && !is_reserved_parameter(column)) leadx_rest_escape(url, column, n);
+  if (consists_of(column, n, "_") && !is_reserved_parameter(column))
+    leadx_rest_escape(url, column, n);
   else escape_quoted(url, column, n);
 }
 
-void leadx_rest_filter_eq(sqlite3_str *url, int first, const char *column, const char *value, size_t n) {
+void leadx_rest_filter_eq(sqlite3_str *url, int first, const char *column, const char *value,
+                          size_t n) {
   sqlite3_str_appendchar(url, 1, first ? '?' : '&');
   append_column(url, column);
   if (!value) {
@@ -491,8 +520,8 @@ static size_t base64_decode(const char *z, size_t n, char *out, size_t nout) {
   return used;
 }
 
-/* Does the payload of this JWT say "role":"service_role"? It is decoded on the stack, where no failed
-** allocation can let a key pass, and wiped. */
+/* Does the payload of this JWT say "role":"service_role"? It is decoded on the stack, where no
+** failed allocation can let a key pass, and wiped. */
 static int is_service_role_token(const char *key) {
   char payload[MAX_HEADER_VALUE];
   const char *from = strchr(key, '.');
@@ -504,7 +533,8 @@ static int is_service_role_token(const char *key) {
   n = base64_decode(from + 1, (size_t)(to - from - 1), payload, sizeof payload);
   if (n > 0 && !leadx_json_check(payload, n, 0, &claims, NULL)) {
     role = leadx_json_member(claims, "role");
-    answer = leadx_json_kind_of(role) == LEADX_JSON_STRING && leadx_json_string_is(role, "service_role", 12);
+    answer = leadx_json_kind_of(role) == LEADX_JSON_STRING &&
+             leadx_json_string_is(role, "service_role", 12);
   }
   explicit_bzero(payload, sizeof payload);
   return answer;
@@ -519,7 +549,8 @@ int leadx_rest_key_is_secret(const char *key) {
 
 /* Jitter is taken off rather than put on, so that max_ms is a maximum and devices spread out there
 ** too. The server's Retry-After is a minimum. */
-int64_t leadx_rest_backoff_ms(int n, int64_t base_ms, int64_t max_ms, int64_t retry_after_s, uint32_t random) {
+int64_t leadx_rest_backoff_ms(int n, int64_t base_ms, int64_t max_ms, int64_t retry_after_s,
+                              uint32_t random) {
   int64_t wait = base_ms > 0 ? base_ms : 1;
   if (max_ms < 1) max_ms = 1;
   while (n-- > 0 && wait < max_ms) wait = wait > max_ms / 2 ? max_ms : wait * 2;

@@ -7,18 +7,20 @@
 
 /* What an answer means (design: decide by SQLSTATE or PGRST code first, then by HTTP status). */
 typedef enum leadx_class {
-  LEADX_CLASS_OK,        /* 2xx and a JSON body of the right kind, or an empty one where that was asked for */
-  LEADX_CLASS_OFFLINE,   /* no answer; end, nothing charged, back off */
-  LEADX_CLASS_TRUST,     /* certificates, redirects; end, error state */
-  LEADX_CLASS_AUTH,      /* refresh once, else end with auth_required; nothing charged */
-  LEADX_CLASS_THROTTLE,  /* end, wait max(Retry-After ≤ 1 h, back-off); nothing charged */
-  LEADX_CLASS_SHRINK,    /* the batch is halved; alone it is ITEM */
-  LEADX_CLASS_RETRY,     /* the server evaluated and failed for now; alone: retry_count + 1 */
-  LEADX_CLASS_DRIFT,     /* the server's schema is not ours: the table pauses and says so; nothing charged */
-  LEADX_CLASS_ORDER,     /* 23503: waits behind its parent */
+  /* 2xx and a JSON body of the right kind, or an empty one where that was asked for */
+  LEADX_CLASS_OK,
+  LEADX_CLASS_OFFLINE, /* no answer; end, nothing charged, back off */
+  LEADX_CLASS_TRUST, /* certificates, redirects; end, error state */
+  LEADX_CLASS_AUTH, /* refresh once, else end with auth_required; nothing charged */
+  LEADX_CLASS_THROTTLE, /* end, wait max(Retry-After ≤ 1 h, back-off); nothing charged */
+  LEADX_CLASS_SHRINK, /* the batch is halved; alone it is ITEM */
+  LEADX_CLASS_RETRY, /* the server evaluated and failed for now; alone: retry_count + 1 */
+  /* the server's schema is not ours: the table pauses and says so; nothing charged */
+  LEADX_CLASS_DRIFT,
+  LEADX_CLASS_ORDER, /* 23503: waits behind its parent */
   LEADX_CLASS_DUPLICATE, /* 23505 */
-  LEADX_CLASS_ITEM,      /* the server rejected this row for good */
-  LEADX_CLASS_PROTOCOL,  /* 2xx that is not the JSON asked for; nothing acknowledged, back off */
+  LEADX_CLASS_ITEM, /* the server rejected this row for good */
+  LEADX_CLASS_PROTOCOL, /* 2xx that is not the JSON asked for; nothing acknowledged, back off */
   LEADX_CLASS_INTERRUPTED
 } leadx_class;
 
@@ -26,28 +28,31 @@ const char *leadx_class_name(leadx_class class_);
 
 /* The parts of an answer that decide. Slices/pointers are borrowed. */
 typedef struct leadx_answer {
-  int net;               /* a leadx_net */
+  int net; /* a leadx_net */
   long status;
   const char *content_type;
   const char *body;
   size_t body_bytes;
-  int wants_array;       /* 1: only a JSON array is what was asked for; 0: an empty body is fine too */
+  int wants_array; /* 1: only a JSON array is what was asked for; 0: an empty body is fine too */
 } leadx_answer;
 
 typedef struct leadx_verdict {
   leadx_class class_;
-  char code[16];         /* SQLSTATE or PGRST code; "" when the server gave none */
-  char message[512];     /* server's message, details, hint: one line, capped, control bytes stripped */
-  leadx_slice rows;      /* the checked array (of anything) when class_ is OK and there was one; borrowed from body */
-  leadx_slice value;     /* the checked value of any kind likewise */
+  char code[16]; /* SQLSTATE or PGRST code; "" when the server gave none */
+  char message[512]; /* server's message, details, hint: one line, capped, control bytes stripped */
+  leadx_slice
+      /* the checked array (of anything) when class_ is OK and there was one; borrowed from body */
+      rows;
+  leadx_slice value; /* the checked value of any kind likewise */
 } leadx_verdict;
 
-/* Judges an answer; rest.c has the tables. LEADX_NET_TOO_LARGE is PROTOCOL: nothing was acknowledged and
-** nothing failed; a caller that asked for many rows may ask for fewer. Never fails. */
+/* Judges an answer; rest.c has the tables. LEADX_NET_TOO_LARGE is PROTOCOL: nothing was
+** acknowledged and nothing failed; a caller that asked for many rows may ask for fewer. Never
+** fails. */
 void leadx_rest_classify(const leadx_answer *answer, leadx_verdict *verdict);
 
-/* Judges a code and a message that stand in an answer for one of several operations (raw JSON strings), as
-** leadx_rest_classify() judges them when they are the whole answer. */
+/* Judges a code and a message that stand in an answer for one of several operations (raw JSON
+** strings), as leadx_rest_classify() judges them when they are the whole answer. */
 void leadx_rest_judge(leadx_slice code, leadx_slice message, leadx_verdict *verdict);
 
 /* Appends text percent-encoded (everything but unreserved characters; "+" is %2B). */
@@ -55,7 +60,8 @@ void leadx_rest_escape(sqlite3_str *url, const char *text, size_t n);
 
 /* Appends one filter "column=eq.value" with both sides encoded; a NULL value becomes "is.null".
 ** first says whether "?" or "&" goes before it. */
-void leadx_rest_filter_eq(sqlite3_str *url, int first, const char *column, const char *value, size_t n);
+void leadx_rest_filter_eq(sqlite3_str *url, int first, const char *column, const char *value,
+                          size_t n);
 
 /* Appends one element of an in.(…) list: quoted for PostgREST where it needs to be, encoded. */
 void leadx_rest_in_element(sqlite3_str *url, int first, const char *value, size_t n);
@@ -63,11 +69,13 @@ void leadx_rest_in_element(sqlite3_str *url, int first, const char *value, size_
 /* Is text usable as a header value (0x21–0x7e, so no blanks or control bytes), 1–8192 bytes? */
 int leadx_rest_header_safe(const char *text);
 
-/* Is the key one that bypasses row level security: sb_secret_…, or a JWT whose role is service_role? */
+/* Is the key one that bypasses row level security: sb_secret_…, or a JWT whose role is
+** service_role? */
 int leadx_rest_key_is_secret(const char *key);
 
-/* Milliseconds to wait before try number n (0 is the first retry): base·2^n, capped, with up to 25 %
-** jitter taken from random. retry_after_s < 0 means none; it is honoured up to one hour. */
-int64_t leadx_rest_backoff_ms(int n, int64_t base_ms, int64_t max_ms, int64_t retry_after_s, uint32_t random);
+/* Milliseconds to wait before try number n (0 is the first retry): base·2^n, capped, with up to 25
+** % jitter taken from random. retry_after_s < 0 means none; it is honoured up to one hour. */
+int64_t leadx_rest_backoff_ms(int n, int64_t base_ms, int64_t max_ms, int64_t retry_after_s,
+                              uint32_t random);
 
 #endif

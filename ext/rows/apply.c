@@ -12,15 +12,21 @@ void leadx_apply_clear(leadx_apply *apply) {
   memset(apply, 0, sizeof *apply);
 }
 
-int leadx_apply_begin(leadx_db *db, leadx_err *err) { return leadx_db_run(db, LEADX_SQL_APPLYING_ON, err, ""); }
-int leadx_apply_end(leadx_db *db, leadx_err *err) { return leadx_db_run(db, LEADX_SQL_APPLYING_OFF, err, ""); }
+int leadx_apply_begin(leadx_db *db, leadx_err *err) {
+  return leadx_db_run(db, LEADX_SQL_APPLYING_ON, err, "");
+}
+int leadx_apply_end(leadx_db *db, leadx_err *err) {
+  return leadx_db_run(db, LEADX_SQL_APPLYING_OFF, err, "");
+}
 
 /* ---- after an ack ---- */
 
-static int is_column(const leadx_column *column, leadx_slice name) { return leadx_json_string_is(name, column->remote, strlen(column->remote)); }
+static int is_column(const leadx_column *column, leadx_slice name) {
+  return leadx_json_string_is(name, column->remote, strlen(column->remote));
+}
 
-/* The server's values in the order of the table's columns, empty where it has none. One walk over the row, which
-** nearly always lists the columns in the table's order. The caller frees. */
+/* The server's values in the order of the table's columns, empty where it has none. One walk over
+** the row, which nearly always lists the columns in the table's order. The caller frees. */
 static leadx_slice *read_row(const leadx_table *table, leadx_slice row) {
   size_t bytes = sizeof(leadx_slice) * (size_t)table->ncolumns;
   leadx_slice *values = sqlite3_malloc64(bytes), name, value;
@@ -30,7 +36,9 @@ static leadx_slice *read_row(const leadx_table *table, leadx_slice row) {
   leadx_json_walk_init(&walk, row);
   for (int next = 0; leadx_json_walk_member(&walk, &name, &value);) {
     int tried = 0;
-    while (tried < table->ncolumns && !is_column(&table->columns[(next + tried) % table->ncolumns], name)) tried++;
+    while (tried < table->ncolumns &&
+           !is_column(&table->columns[(next + tried) % table->ncolumns], name))
+      tried++;
     if (tried == table->ncolumns) continue;
     next = (next + tried) % table->ncolumns;
     values[next++] = value;
@@ -47,9 +55,10 @@ static int is_whole(const leadx_change *change) {
   return 1;
 }
 
-/* Which columns of the server's row the local row does not have yet, as text of '0' and '1'. What the local row has is
-** known only if all of it was queued. */
-static char *differing_columns(const leadx_change *change, int whole, const leadx_slice *values, int *count) {
+/* Which columns of the server's row the local row does not have yet, as text of '0' and '1'. What
+** the local row has is known only if all of it was queued. */
+static char *differing_columns(const leadx_change *change, int whole, const leadx_slice *values,
+                               int *count) {
   const leadx_table *table = change->table;
   char *mask = sqlite3_malloc64((size_t)table->ncolumns + 1);
   if (!mask) return NULL;
@@ -59,7 +68,8 @@ static char *differing_columns(const leadx_change *change, int whole, const lead
     const leadx_field *field = leadx_change_field(change, i);
     int known = theirs.n && table->columns[i].key_position == 0;
     int null_refused = leadx_json_kind_of(theirs) == LEADX_JSON_NULL && table->columns[i].not_null;
-    int differs = known && !null_refused && !(whole && leadx_wire_equal(table->columns[i].type, field->value, theirs));
+    int differs = known && !null_refused &&
+                  !(whole && leadx_wire_equal(table->columns[i].type, field->value, theirs));
     mask[i] = differs ? '1' : '0';
     *count += differs;
   }
@@ -76,22 +86,26 @@ enum { PAYLOAD_PARAMETER = 1, IS_WHOLE_PARAMETER, ANYWAY_PARAMETER, KEY_PARAMETE
 static void append_as_queued(sqlite3_str *sql, const leadx_table *table) {
   for (int i = 0; i < table->ncolumns; i++) {
     const char *joint = i == 0 ? "(" : i % CHAIN_LENGTH == 0 ? ") AND (" : " AND ";
-    sqlite3_str_appendf(sql, "%s\"%w\" COLLATE BINARY IS ?%d", joint, table->columns[i].name, KEY_PARAMETER + table->nkey + i);
+    sqlite3_str_appendf(sql, "%s\"%w\" COLLATE BINARY IS ?%d", joint, table->columns[i].name,
+                        KEY_PARAMETER + table->nkey + i);
   }
   sqlite3_str_appendall(sql, ")");
 }
 
-/* UPDATE t SET the differing columns [, pending = 0] WHERE key AND the row is still as it was queued: column by
-** column, or, for the few values that one cannot read back from the payload, by writing the payload anew and
-** comparing the texts, which takes twenty times as long. Or anyway. */
-static sqlite3_stmt *prepare_write_back(leadx_db *db, const leadx_table *table, const char *mask, leadx_err *err) {
+/* UPDATE t SET the differing columns [, pending = 0] WHERE key AND the row is still as it was
+** queued: column by column, or, for the few values that one cannot read back from the payload, by
+** writing the payload anew and comparing the texts, which takes twenty times as long. Or anyway. */
+static sqlite3_stmt *prepare_write_back(leadx_db *db, const leadx_table *table, const char *mask,
+                                        leadx_err *err) {
   sqlite3_str *sql = sqlite3_str_new(NULL);
   int n = 0, parameter = KEY_PARAMETER + table->nkey + table->ncolumns;
   char *row = sqlite3_mprintf("\"%w\"", table->name);
   if (!row) leadx_db_spoil(sql);
   sqlite3_str_appendf(sql, "UPDATE main.\"%w\" SET ", table->name);
   for (int i = 0; i < table->ncolumns; i++) {
-    if (mask[i] == '1') sqlite3_str_appendf(sql, "%s\"%w\" = ?%d", n++ ? ", " : "", table->columns[i].name, parameter++);
+    if (mask[i] == '1')
+      sqlite3_str_appendf(sql, "%s\"%w\" = ?%d", n++ ? ", " : "", table->columns[i].name,
+                          parameter++);
   }
   if (table->pending) sqlite3_str_appendf(sql, "%s\"%w\" = 0", n ? ", " : "", table->pending);
   sqlite3_str_appendall(sql, " WHERE ");
@@ -106,7 +120,8 @@ static sqlite3_stmt *prepare_write_back(leadx_db *db, const leadx_table *table, 
 }
 
 /* The statement for that table and those columns, kept for the next row. */
-static sqlite3_stmt *write_back_statement(leadx_db *db, leadx_apply *apply, leadx_table *table, char *mask, leadx_err *err) {
+static sqlite3_stmt *write_back_statement(leadx_db *db, leadx_apply *apply, leadx_table *table,
+                                          char *mask, leadx_err *err) {
   if (apply->stmt && apply->table == table && strcmp(apply->columns, mask) == 0) {
     sqlite3_free(mask);
     return apply->stmt;
@@ -120,8 +135,8 @@ static sqlite3_stmt *write_back_statement(leadx_db *db, leadx_apply *apply, lead
   return apply->stmt;
 }
 
-/* Binds what a trigger wrote into a payload as what stood in the column. A value that comes out otherwise (an
-** infinity, a BLOB in a text column) only makes the comparison fail. */
+/* Binds what a trigger wrote into a payload as what stood in the column. A value that comes out
+** otherwise (an infinity, a BLOB in a text column) only makes the comparison fail. */
 static int bind_queued(sqlite3_stmt *stmt, int parameter, leadx_type type, leadx_slice value) {
   int is_string = leadx_json_kind_of(value) == LEADX_JSON_STRING;
   if (is_string && type == LEADX_BLOB) return leadx_wire_bind(stmt, parameter, type, value);
@@ -133,17 +148,20 @@ static int bind_all_queued(sqlite3_stmt *stmt, const leadx_change *change, int w
   int rc = sqlite3_bind_int(stmt, IS_WHOLE_PARAMETER, whole);
   for (int i = 0; i < table->ncolumns && rc == SQLITE_OK; i++) {
     const leadx_field *field = leadx_change_field(change, i);
-    if (field && field->value.n) rc = bind_queued(stmt, KEY_PARAMETER + table->nkey + i, table->columns[i].type, field->value);
+    if (field && field->value.n)
+      rc = bind_queued(stmt, KEY_PARAMETER + table->nkey + i, table->columns[i].type, field->value);
   }
   return rc;
 }
 
-static int has_unsent(leadx_db *db, const leadx_table *table, const char *key, int64_t *unsent, leadx_err *err) {
+static int has_unsent(leadx_db *db, const leadx_table *table, const char *key, int64_t *unsent,
+                      leadx_err *err) {
   *unsent = 0;
   return leadx_db_int(db, LEADX_SQL_QUEUE_HAS_UNSENT, err, unsent, "ss", table->entity, key);
 }
 
-static int bind_columns(sqlite3_stmt *stmt, const leadx_table *table, const char *mask, const leadx_slice *values) {
+static int bind_columns(sqlite3_stmt *stmt, const leadx_table *table, const char *mask,
+                        const leadx_slice *values) {
   int parameter = KEY_PARAMETER + table->nkey + table->ncolumns, rc = SQLITE_OK;
   for (int i = 0; i < table->ncolumns && rc == SQLITE_OK; i++) {
     if (mask[i] == '1') rc = leadx_wire_lend(stmt, parameter++, table->columns[i].type, values[i]);
@@ -151,13 +169,16 @@ static int bind_columns(sqlite3_stmt *stmt, const leadx_table *table, const char
   return rc;
 }
 
-/* A server value that the local table's own rules refuse must not undo the ack: the row keeps what it has. */
-static int is_refusal(int rc) { return (rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_MISMATCH; }
+/* A server value that the local table's own rules refuse must not undo the ack: the row keeps what
+** it has. */
+static int is_refusal(int rc) {
+  return (rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_MISMATCH;
+}
 
-/* What an application queued by itself need not say what the local row holds: then only a later change keeps the
-** server's row out. *written: it went in, or there was nothing to write. */
-static int write_back_values(leadx_db *db, leadx_apply *apply, const leadx_change *change, const leadx_slice *values, int *written,
-                             leadx_err *err) {
+/* What an application queued by itself need not say what the local row holds: then only a later
+** change keeps the server's row out. *written: it went in, or there was nothing to write. */
+static int write_back_values(leadx_db *db, leadx_apply *apply, const leadx_change *change,
+                             const leadx_slice *values, int *written, leadx_err *err) {
   leadx_table *table = change->table;
   int64_t later = 1;
   int count = 0, whole = is_whole(change);
@@ -169,7 +190,8 @@ static int write_back_values(leadx_db *db, leadx_apply *apply, const leadx_chang
     return SQLITE_OK;
   }
   sqlite3_stmt *stmt = write_back_statement(db, apply, table, mask, err);
-  if (!stmt || (!whole && has_unsent(db, table, change->key, &later, err) != SQLITE_OK)) return err->rc;
+  if (!stmt || (!whole && has_unsent(db, table, change->key, &later, err) != SQLITE_OK))
+    return err->rc;
   int rc = sqlite3_bind_text(stmt, PAYLOAD_PARAMETER, change->newest_payload, -1, SQLITE_STATIC);
   if (rc == SQLITE_OK) rc = sqlite3_bind_int(stmt, ANYWAY_PARAMETER, !later);
   if (rc == SQLITE_OK) rc = leadx_table_bind_key(table, stmt, KEY_PARAMETER, change->key);
@@ -180,12 +202,15 @@ static int write_back_values(leadx_db *db, leadx_apply *apply, const leadx_chang
   sqlite3_reset(stmt);
   sqlite3_clear_bindings(stmt);
   /* The pull tries again: a parent that has not come yet may be all that is missing. */
-  if (is_refusal(rc)) return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "ttt", table->entity, change->key, "the server's row did not fit after the ack");
+  if (is_refusal(rc))
+    return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "ttt", table->entity, change->key,
+                        "the server's row did not fit after the ack");
   if (rc == SQLITE_DONE) return SQLITE_OK;
   return leadx_err_db(err, db->handle, rc, "write the server's row back");
 }
 
-static int write_back(leadx_db *db, leadx_apply *apply, const leadx_change *change, leadx_slice row, int *written, leadx_err *err) {
+static int write_back(leadx_db *db, leadx_apply *apply, const leadx_change *change, leadx_slice row,
+                      int *written, leadx_err *err) {
   leadx_slice *values = read_row(change->table, row);
   if (!values) return leadx_err_nomem(err);
   int rc = write_back_values(db, apply, change, values, written, err);
@@ -195,7 +220,8 @@ static int write_back(leadx_db *db, leadx_apply *apply, const leadx_change *chan
 
 int leadx_apply_settled(leadx_db *db, const leadx_table *table, const char *key, leadx_err *err) {
   int64_t unsent = 0;
-  if (!table->pending || has_unsent(db, table, key, &unsent, err) != SQLITE_OK || unsent) return err->rc;
+  if (!table->pending || has_unsent(db, table, key, &unsent, err) != SQLITE_OK || unsent)
+    return err->rc;
   sqlite3_str *sql = sqlite3_str_new(NULL);
   sqlite3_str_appendf(sql, "UPDATE main.\"%w\" SET \"%w\" = 0 WHERE ", table->name, table->pending);
   leadx_table_where_key(table, sql, 1);
@@ -204,7 +230,9 @@ int leadx_apply_settled(leadx_db *db, const leadx_table *table, const char *key,
   int rc = leadx_table_bind_key(table, stmt, 1, key);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
   leadx_db_put(db, stmt);
-  return rc == SQLITE_DONE || is_refusal(rc) ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "clear the pending column");
+  return rc == SQLITE_DONE || is_refusal(rc)
+             ? SQLITE_OK
+             : leadx_err_db(err, db->handle, rc, "clear the pending column");
 }
 
 static int has_local(leadx_db *db, const leadx_change *change, int *yes, leadx_err *err) {
@@ -220,21 +248,28 @@ static int has_local(leadx_db *db, const leadx_change *change, int *yes, leadx_e
   return err->rc;
 }
 
-/* An application may queue what it did not write into its own table: the server's row is there and ours is not, or the
-** other way round. The next pull sees to it, unless a later change will. */
+/* An application may queue what it did not write into its own table: the server's row is there and
+** ours is not, or the other way round. The next pull sees to it, unless a later change will. */
 static int leave_to_pull(leadx_db *db, const leadx_change *change, leadx_err *err) {
   int is_here = 0, is_there = change->action != LEADX_DELETE;
   int64_t unsent = 0;
-  if (change->table->mode == LEADX_MODE_PUSH || has_local(db, change, &is_here, err) != SQLITE_OK || is_here == is_there) return err->rc;
-  if (has_unsent(db, change->table, change->key, &unsent, err) != SQLITE_OK || unsent) return err->rc;
-  return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "sss", change->table->entity, change->key, "what was sent was not the local row");
+  if (change->table->mode == LEADX_MODE_PUSH || has_local(db, change, &is_here, err) != SQLITE_OK ||
+      is_here == is_there)
+    return err->rc;
+  if (has_unsent(db, change->table, change->key, &unsent, err) != SQLITE_OK || unsent)
+    return err->rc;
+  return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "sss", change->table->entity, change->key,
+                      "what was sent was not the local row");
 }
 
-static sqlite3_stmt *stamp_statement(leadx_db *db, leadx_apply *apply, leadx_table *table, leadx_err *err) {
+static sqlite3_stmt *stamp_statement(leadx_db *db, leadx_apply *apply, leadx_table *table,
+                                     leadx_err *err) {
   if (apply->stamp && apply->stamped == table) return apply->stamp;
   leadx_db_put(db, apply->stamp);
   sqlite3_str *sql = sqlite3_str_new(NULL);
-  sqlite3_str_appendf(sql, "UPDATE main.\"%w\" SET \"%w\" = strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now') WHERE ", table->name, table->synced_at);
+  sqlite3_str_appendf(
+      sql, "UPDATE main.\"%w\" SET \"%w\" = strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now') WHERE ",
+      table->name, table->synced_at);
   leadx_table_where_key(table, sql, 1);
   apply->db = db;
   apply->stamped = table;
@@ -242,7 +277,8 @@ static sqlite3_stmt *stamp_statement(leadx_db *db, leadx_apply *apply, leadx_tab
   return apply->stamp;
 }
 
-static int stamp_synced(leadx_db *db, leadx_apply *apply, const leadx_change *change, leadx_err *err) {
+static int stamp_synced(leadx_db *db, leadx_apply *apply, const leadx_change *change,
+                        leadx_err *err) {
   sqlite3_stmt *stmt = stamp_statement(db, apply, change->table, err);
   if (!stmt) return err->rc;
   int rc = leadx_table_bind_key(change->table, stmt, 1, change->key);
@@ -253,7 +289,8 @@ static int stamp_synced(leadx_db *db, leadx_apply *apply, const leadx_change *ch
   return leadx_err_db(err, db->handle, rc, "stamp the synced row");
 }
 
-int leadx_apply_acked(leadx_db *db, leadx_apply *apply, const leadx_change *change, leadx_slice row, leadx_err *err) {
+int leadx_apply_acked(leadx_db *db, leadx_apply *apply, const leadx_change *change, leadx_slice row,
+                      leadx_err *err) {
   int written = 1, rc = SQLITE_OK;
   if (change->action == LEADX_DELETE) return leave_to_pull(db, change, err);
   if (!change->newest_payload) return SQLITE_OK;
@@ -272,9 +309,11 @@ static int has_foreign_keys(const leadx_db *db) {
   return on;
 }
 
-/* Deletes the row. *refused: why the local table's rules, or its triggers, do not let it go. A trigger that rolls the whole
-** transaction back has taken what came before along, which is an error. */
-static int delete_row(leadx_db *db, const leadx_table *table, const char *key, int *changed, const char **refused, leadx_err *err) {
+/* Deletes the row. *refused: why the local table's rules, or its triggers, do not let it go. A
+** trigger that rolls the whole transaction back has taken what came before along, which is an
+** error. */
+static int delete_row(leadx_db *db, const leadx_table *table, const char *key, int *changed,
+                      const char **refused, leadx_err *err) {
   sqlite3_str *sql = sqlite3_str_new(NULL);
   sqlite3_str_appendf(sql, "DELETE FROM main.\"%w\" WHERE ", table->name);
   leadx_table_where_key(table, sql, 1);
@@ -284,22 +323,26 @@ static int delete_row(leadx_db *db, const leadx_table *table, const char *key, i
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
   leadx_db_put(db, stmt);
   if (rc == SQLITE_DONE) *changed = sqlite3_changes(db->handle) > 0;
-  else if (is_refusal(rc) && !sqlite3_get_autocommit(db->handle)) *refused = "other rows refer to it, or a rule of the table keeps it";
+  else if (is_refusal(rc) && !sqlite3_get_autocommit(db->handle))
+    *refused = "other rows refer to it, or a rule of the table keeps it";
   else return leadx_err_db(err, db->handle, rc, "remove a row the server deleted");
   return SQLITE_OK;
 }
 
-/* What the removal did to other rows, as the triggers wrote it down behind `before`, is no wish of anybody here: it is
-** taken out of the queue, and the server's state of those rows is fetched. */
-static int take_back_effects(leadx_db *db, const leadx_table *table, const char *key, int64_t before, leadx_err *err) {
+/* What the removal did to other rows, as the triggers wrote it down behind `before`, is no wish of
+** anybody here: it is taken out of the queue, and the server's state of those rows is fetched. */
+static int take_back_effects(leadx_db *db, const leadx_table *table, const char *key,
+                             int64_t before, leadx_err *err) {
   int rc = leadx_db_run(db, LEADX_SQL_REMOVAL_FORGET, err, "i", before);
-  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_REMOVAL_REFETCH, err, "iss", before, table->entity, key);
+  if (rc == SQLITE_OK)
+    rc = leadx_db_run(db, LEADX_SQL_REMOVAL_REFETCH, err, "iss", before, table->entity, key);
   return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_REMOVAL_UNQUEUE, err, "i", before) : rc;
 }
 
-/* Foreign keys may take other rows along, at any depth, or change them. The triggers see all of it, so capture is on
-** meanwhile. */
-static int delete_watched(leadx_db *db, const leadx_table *table, const char *key, int *changed, const char **refused, leadx_err *err) {
+/* Foreign keys may take other rows along, at any depth, or change them. The triggers see all of it,
+** so capture is on meanwhile. */
+static int delete_watched(leadx_db *db, const leadx_table *table, const char *key, int *changed,
+                          const char **refused, leadx_err *err) {
   int64_t before = 0, robbed = 0;
   int rc = leadx_db_int(db, LEADX_SQL_QUEUE_NEXT_ROWID, err, &before, "");
   if (rc == SQLITE_OK) rc = leadx_apply_end(db, err);
@@ -310,19 +353,23 @@ static int delete_watched(leadx_db *db, const leadx_table *table, const char *ke
   return rc == SQLITE_OK && !robbed ? take_back_effects(db, table, key, before, err) : rc;
 }
 
-int leadx_apply_remove(leadx_db *db, const leadx_table *table, const char *key, int *changed, const char **refused, leadx_err *err) {
+int leadx_apply_remove(leadx_db *db, const leadx_table *table, const char *key, int *changed,
+                       const char **refused, leadx_err *err) {
   *changed = 0;
   *refused = NULL;
   if (!has_foreign_keys(db)) {
     int rc = delete_row(db, table, key, changed, refused, err);
-    return rc == SQLITE_OK && !*refused ? leadx_db_run(db, LEADX_SQL_SHADOW_FORGET, err, "ss", table->entity, key) : rc;
+    return rc == SQLITE_OK && !*refused
+               ? leadx_db_run(db, LEADX_SQL_SHADOW_FORGET, err, "ss", table->entity, key)
+               : rc;
   }
   int rc = leadx_db_exec(db, "SAVEPOINT leadx_removal", err);
   if (rc == SQLITE_OK) rc = delete_watched(db, table, key, changed, refused, err);
   if (rc == SQLITE_OK && *refused) *changed = 0;
   if (rc == SQLITE_OK && *refused) rc = leadx_db_exec(db, "ROLLBACK TO leadx_removal", err);
   /* What is not here any more must not look like a row that was deleted here without a trigger. */
-  if (rc == SQLITE_OK && !*refused) rc = leadx_db_run(db, LEADX_SQL_SHADOW_FORGET, err, "ss", table->entity, key);
+  if (rc == SQLITE_OK && !*refused)
+    rc = leadx_db_run(db, LEADX_SQL_SHADOW_FORGET, err, "ss", table->entity, key);
   return rc == SQLITE_OK ? leadx_db_exec(db, "RELEASE leadx_removal", err) : rc;
 }
 
@@ -330,6 +377,8 @@ int leadx_apply_deleted(leadx_db *db, const leadx_change *change, leadx_err *err
   const char *refused = NULL;
   int changed = 0, rc = leadx_apply_remove(db, change->table, change->key, &changed, &refused, err);
   /* Rows that refer to it hold it: the next pull looks again, and until then it counts as known. */
-  if (rc == SQLITE_OK && refused) rc = leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "sss", change->table->entity, change->key, refused);
+  if (rc == SQLITE_OK && refused)
+    rc = leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "sss", change->table->entity, change->key,
+                      refused);
   return rc;
 }

@@ -1,26 +1,29 @@
 /* Capture: triggers out. See capture.h.
 **
-** A row is written as JSON in one of two ways that give the same text. The quick way is printf() over the columns: it
-** knows what each column usually holds, and no text may need escaping. The slow way lists the columns and writes them
-** one by one (capture_slowly in sql/rows/capture.sql). A trigger writes the quick way and hands all texts over in one
-** to the view leadx_change, whose trigger looks through them and queues the row; only if they are not clean, a second
-** step queues the row, written the slow way. What costs in a trigger, and is avoided here: INSERT ... SELECT that reads
-** the table it writes (SQLite makes a temporary one), || (each one allocates), a value that is used often but is not
-** NEW.x (copied for each use), and registers (cleared whenever the program runs). No part may ever be NULL, because
-** that would abort the user's write.
-*/
+** A row is written as JSON in one of two ways that give the same text. The quick way is printf()
+** over the columns: it knows what each column usually holds, and no text may need escaping. The
+** slow way lists the columns and writes them one by one (capture_slowly in sql/rows/capture.sql). A
+** trigger writes the quick way and hands all texts over in one to the view leadx_change, whose
+** trigger looks through them and queues the row; only if they are not clean, a second step queues
+** the row, written the slow way. What costs in a trigger, and is avoided here: INSERT ... SELECT
+** that reads the table it writes (SQLite makes a temporary one), || (each one allocates), a value
+** that is used often but is not NEW.x (copied for each use), and registers (cleared whenever the
+** program runs). No part may ever be NULL, because that would abort the user's write.
+** */
 #include "rows/capture.h"
 
 #include <string.h>
 
 #include "base/hash.h"
 
-/* Long chains of || and OR are cut into parentheses of this many, so that 2,000 columns stay under SQLite's
-** limit of 1,000 for the depth of an expression; and so many columns share a printf(), which may have 127 arguments. */
+/* Long chains of || and OR are cut into parentheses of this many, so that 2,000 columns stay under
+** SQLite's limit of 1,000 for the depth of an expression; and so many columns share a printf(),
+** which may have 127 arguments. */
 #define CHAIN 24
 
 /* Appends a template with its {{holes}} filled by fill(arg, sql, hole). */
-static void append_template(sqlite3_str *sql, const char *text, void (*fill)(const void *, sqlite3_str *, const char *, size_t),
+static void append_template(sqlite3_str *sql, const char *text,
+                            void (*fill)(const void *, sqlite3_str *, const char *, size_t),
                             const void *arg) {
   const char *open;
   while ((open = strstr(text, "{{")) != NULL) {
@@ -38,34 +41,44 @@ static void append_template(sqlite3_str *sql, const char *text, void (*fill)(con
 
 /* Types whose columns usually hold text. */
 static int is_texty(leadx_type type) {
-  return type == LEADX_TEXT || type == LEADX_JSON || type == LEADX_UUID || type == LEADX_DATE || type == LEADX_TIMESTAMP;
+  return type == LEADX_TEXT || type == LEADX_JSON || type == LEADX_UUID || type == LEADX_DATE ||
+         type == LEADX_TIMESTAMP;
 }
 
-/* A finite double. quote() writes 15 digits when SQLite reads the same double back from them, but SQLite's reading is
-** not exact. It is where the double is a whole number divided by 1, 1000 or 100000000, because that division is;
-** elsewhere 21 digits leave no doubt. */
+/* A finite double. quote() writes 15 digits when SQLite reads the same double back from them, but
+** SQLite's reading is not exact. It is where the double is a whole number divided by 1, 1000 or
+** 100000000, because that division is; elsewhere 21 digits leave no doubt. */
 static void append_finite(sqlite3_str *sql, const char *ref) {
   sqlite3_str_appendf(sql,
-                      "CASE WHEN (abs(%s) < 1e7 AND round(%s * 1e8) / 1e8 = %s) OR (abs(%s) < 1e15 AND round(%s) = %s) OR "
-                      "(abs(%s) < 1e12 AND round(%s * 1e3) / 1e3 = %s) THEN quote(%s) ELSE printf('%%!.20e', %s) END",
+                      "CASE WHEN (abs(%s) < 1e7 AND round(%s * 1e8) / 1e8 = %s) OR (abs(%s) < 1e15 "
+                      "AND round(%s) = %s) OR "
+                      "(abs(%s) < 1e12 AND round(%s * 1e3) / 1e3 = %s) THEN quote(%s) ELSE "
+                      "printf('%%!.20e', %s) END",
                       ref, ref, ref, ref, ref, ref, ref, ref, ref, ref, ref);
 }
 
 /* PostgreSQL takes the infinities as strings. */
 static void append_real(sqlite3_str *sql, const char *ref) {
-  sqlite3_str_appendf(sql, "CASE WHEN %s > " GREATEST " THEN '\"Infinity\"' WHEN %s < -" GREATEST " THEN '\"-Infinity\"' ELSE ", ref, ref);
+  sqlite3_str_appendf(sql,
+                      "CASE WHEN %s > " GREATEST " THEN '\"Infinity\"' WHEN %s < -" GREATEST
+                      " THEN '\"-Infinity\"' ELSE ",
+                      ref, ref);
   append_finite(sql, ref);
   sqlite3_str_appendall(sql, " END");
 }
 
 static void append_integer(sqlite3_str *sql, const char *ref, leadx_type type) {
   if (type == LEADX_BOOLEAN) {
-    sqlite3_str_appendf(sql, "CASE %s WHEN 0 THEN 'false' WHEN 1 THEN 'true' ELSE %s END", ref, ref);
+    sqlite3_str_appendf(sql, "CASE %s WHEN 0 THEN 'false' WHEN 1 THEN 'true' ELSE %s END", ref,
+                        ref);
   } else if (type == LEADX_TIMESTAMP_S) {
-    sqlite3_str_appendf(sql, "ifnull('\"' || strftime('%%Y-%%m-%%dT%%H:%%M:%%SZ', %s, 'unixepoch') || '\"', %s)", ref, ref);
+    sqlite3_str_appendf(
+        sql, "ifnull('\"' || strftime('%%Y-%%m-%%dT%%H:%%M:%%SZ', %s, 'unixepoch') || '\"', %s)",
+        ref, ref);
   } else if (type == LEADX_TIMESTAMP_MS) {
     sqlite3_str_appendf(sql,
-                        "ifnull('\"' || strftime('%%Y-%%m-%%dT%%H:%%M:%%S', (%s - (%s %% 1000 + 1000) %% 1000) / 1000, 'unixepoch') "
+                        "ifnull('\"' || strftime('%%Y-%%m-%%dT%%H:%%M:%%S', (%s - (%s %% 1000 + "
+                        "1000) %% 1000) / 1000, 'unixepoch') "
                         "|| printf('.%%03dZ\"', (%s %% 1000 + 1000) %% 1000), %s)",
                         ref, ref, ref, ref);
   } else {
@@ -84,16 +97,22 @@ static void append_integer_by_type(sqlite3_str *sql, const char *ref) {
   sqlite3_str_appendf(sql, " ELSE %s END", ref);
 }
 
-static void append_bytes(sqlite3_str *sql, const char *ref) { sqlite3_str_appendf(sql, "'\"\\\\x' || lower(hex(%s)) || '\"'", ref); }
+static void append_bytes(sqlite3_str *sql, const char *ref) {
+  sqlite3_str_appendf(sql, "'\"\\\\x' || lower(hex(%s)) || '\"'", ref);
+}
 
-/* The wire form of a value of the usual storage class, of a column that is not texty; something when it is of another. */
+/* The wire form of a value of the usual storage class, of a column that is not texty; something
+** when it is of another. */
 static void append_usual(sqlite3_str *sql, leadx_type type, const char *ref) {
   if (type == LEADX_BLOB) {
     sqlite3_str_appendf(sql, "CASE WHEN %s IS NULL THEN 'null' ELSE ", ref);
     append_bytes(sql, ref);
     sqlite3_str_appendall(sql, " END");
   } else if (type == LEADX_REAL || type == LEADX_DECIMAL) {
-    sqlite3_str_appendf(sql, "CASE typeof(%s) WHEN 'null' THEN 'null' WHEN 'text' THEN '\"' || %s || '\"' WHEN 'integer' THEN %s ELSE ", ref, ref, ref);
+    sqlite3_str_appendf(sql,
+                        "CASE typeof(%s) WHEN 'null' THEN 'null' WHEN 'text' THEN '\"' || %s || "
+                        "'\"' WHEN 'integer' THEN %s ELSE ",
+                        ref, ref, ref);
     append_finite(sql, ref);
     sqlite3_str_appendall(sql, " END");
   } else {
@@ -103,7 +122,8 @@ static void append_usual(sqlite3_str *sql, leadx_type type, const char *ref) {
   }
 }
 
-/* Is the value of an unusual storage class? Numbers sort before all texts, and these before all blobs. NULL for NULL. */
+/* Is the value of an unusual storage class? Numbers sort before all texts, and these before all
+** blobs. NULL for NULL. */
 static void append_unusual_class(sqlite3_str *sql, leadx_type type, const char *ref) {
   if (is_texty(type)) {
     sqlite3_str_appendf(sql, "%s < '' OR %s >= x''", ref, ref);
@@ -119,11 +139,14 @@ static void append_unusual_class(sqlite3_str *sql, leadx_type type, const char *
 }
 
 /* "NEW"."name", in sqlite3_malloc memory. */
-static char *reference(const char *row, const leadx_column *column) { return sqlite3_mprintf("%s.\"%w\"", row, column->name); }
+static char *reference(const char *row, const leadx_column *column) {
+  return sqlite3_mprintf("%s.\"%w\"", row, column->name);
+}
 
 /* ---- chains ---- */
 
-/* Opens the i-th link of a chain of n: the operator, and a parenthesis at the start of each group. */
+/* Opens the i-th link of a chain of n: the operator, and a parenthesis at the start of each
+** group. */
 static void chain_open(sqlite3_str *sql, int i, const char *op) {
   if (i > 0) sqlite3_str_appendf(sql, " %s ", op);
   if (i % CHAIN == 0) sqlite3_str_appendall(sql, "(");
@@ -134,12 +157,14 @@ static void chain_close(sqlite3_str *sql, int i, int n) {
 
 /* OLD.x IS NOT NEW.x byte by byte, whatever collation the column has. */
 static void append_differs(sqlite3_str *sql, const leadx_column *column, const char *op) {
-  sqlite3_str_appendf(sql, "OLD.\"%w\" COLLATE BINARY %s NEW.\"%w\"", column->name, op, column->name);
+  sqlite3_str_appendf(sql, "OLD.\"%w\" COLLATE BINARY %s NEW.\"%w\"", column->name, op,
+                      column->name);
 }
 
 /* ---- a row ---- */
 
-/* Which columns of which row are written and how: an object or an array ("[" "]"), of all columns or those that changed. */
+/* Which columns of which row are written and how: an object or an array ("[" "]"), of all columns
+** or those that changed. */
 typedef struct writing {
   const leadx_table *table;
   const char *row;
@@ -156,7 +181,8 @@ static char *member_name(const writing *what, const leadx_column *column) {
   return sqlite3_str_finish(json);
 }
 
-typedef void append_part(const writing *what, sqlite3_str *sql, const leadx_column *column, const char *ref);
+typedef void append_part(const writing *what, sqlite3_str *sql, const leadx_column *column,
+                         const char *ref);
 
 /* Appends a part for a column. */
 static void append_column(const writing *what, sqlite3_str *sql, int i, append_part *part) {
@@ -168,7 +194,8 @@ static void append_column(const writing *what, sqlite3_str *sql, int i, append_p
 }
 
 /* Appends a part for every column, as one chain. */
-static void append_columns(const writing *what, sqlite3_str *sql, const char *op, append_part *part) {
+static void append_columns(const writing *what, sqlite3_str *sql, const char *op,
+                           append_part *part) {
   for (int i = 0; i < what->table->ncolumns; i++) {
     chain_open(sql, i, op);
     append_column(what, sql, i, part);
@@ -187,13 +214,16 @@ static void append_else_nothing(const writing *what, sqlite3_str *sql) {
   if (what->changed_only) sqlite3_str_appendall(sql, " ELSE '' END");
 }
 
-static void part_unusual_class(const writing *what, sqlite3_str *sql, const leadx_column *column, const char *ref) {
+static void part_unusual_class(const writing *what, sqlite3_str *sql, const leadx_column *column,
+                               const char *ref) {
   (void)what;
   append_unusual_class(sql, column->type, ref);
 }
 
-/* A text that cannot be NULL spares the ifnull(); should it be NULL in spite of that, all texts are, and the slow way is taken. */
-static void part_text(const writing *what, sqlite3_str *sql, const leadx_column *column, const char *ref) {
+/* A text that cannot be NULL spares the ifnull(); should it be NULL in spite of that, all texts
+** are, and the slow way is taken. */
+static void part_text(const writing *what, sqlite3_str *sql, const leadx_column *column,
+                      const char *ref) {
   int has_text = is_texty(column->type) || column->type == LEADX_DECIMAL;
   if (!has_text) {
     sqlite3_str_appendall(sql, "''");
@@ -220,26 +250,37 @@ static void append_format(sqlite3_str *sql, const char *text) {
 }
 
 /* What stands for a column in the format. */
-static void append_conversion(const writing *what, sqlite3_str *sql, const leadx_column *column, int comma) {
+static void append_conversion(const writing *what, sqlite3_str *sql, const leadx_column *column,
+                              int comma) {
   char *name = member_name(what, column);
   if (!name) leadx_db_spoil(sql);
   if (comma) sqlite3_str_appendall(sql, ",");
   append_format(sql, name ? name : "");
-  sqlite3_str_appendall(sql, always_quoted(column) ? "\"%s\"" : is_texty(column->type) ? "%s%s%s" : "%s");
+  sqlite3_str_appendall(sql, always_quoted(column)    ? "\"%s\""
+                             : is_texty(column->type) ? "%s%s%s"
+                                                      : "%s");
   sqlite3_free(name);
 }
 
-/* The arguments of its conversions. A text that may be absent has three: the quotes, or null in place of the first. */
-static void part_arguments(const writing *what, sqlite3_str *sql, const leadx_column *column, const char *ref) {
+/* The arguments of its conversions. A text that may be absent has three: the quotes, or null in
+** place of the first. */
+static void part_arguments(const writing *what, sqlite3_str *sql, const leadx_column *column,
+                           const char *ref) {
   (void)what;
   sqlite3_str_appendall(sql, ", ");
   if (always_quoted(column)) {
     sqlite3_str_appendall(sql, ref);
   } else if (column->type == LEADX_UUID) {
-    sqlite3_str_appendf(sql, "CASE WHEN nullif(%s COLLATE BINARY, '') IS NULL THEN 'null' ELSE '\"' END, %s, "
-                             "CASE WHEN nullif(%s COLLATE BINARY, '') IS NULL THEN '' ELSE '\"' END", ref, ref, ref);
+    sqlite3_str_appendf(
+        sql,
+        "CASE WHEN nullif(%s COLLATE BINARY, '') IS NULL THEN 'null' ELSE '\"' END, %s, "
+        "CASE WHEN nullif(%s COLLATE BINARY, '') IS NULL THEN '' ELSE '\"' END",
+        ref, ref, ref);
   } else if (is_texty(column->type)) {
-    sqlite3_str_appendf(sql, "CASE WHEN %s IS NULL THEN 'null' ELSE '\"' END, %s, CASE WHEN %s IS NULL THEN '' ELSE '\"' END", ref, ref, ref);
+    sqlite3_str_appendf(sql,
+                        "CASE WHEN %s IS NULL THEN 'null' ELSE '\"' END, %s, CASE WHEN %s IS NULL "
+                        "THEN '' ELSE '\"' END",
+                        ref, ref, ref);
   } else {
     append_usual(sql, column->type, ref);
   }
@@ -258,7 +299,8 @@ static void append_printf(const writing *what, sqlite3_str *sql, int from, int t
 }
 
 /* The member ,"name":value if the column changed, else nothing. */
-static void part_changed_member(const writing *what, sqlite3_str *sql, const leadx_column *column, const char *ref) {
+static void part_changed_member(const writing *what, sqlite3_str *sql, const leadx_column *column,
+                                const char *ref) {
   sqlite3_str_appendall(sql, ", ");
   append_when_changed(what, sql, column);
   sqlite3_str_appendall(sql, "printf('");
@@ -291,13 +333,15 @@ static void append_quickly(const writing *what, sqlite3_str *sql) {
 
 /* ---- the slow way ---- */
 
-/* The list: each member's place and name, its column's type, its value without affinity, and whether it counts. */
+/* The list: each member's place and name, its column's type, its value without affinity, and
+** whether it counts. */
 static void append_listed(const writing *what, sqlite3_str *sql) {
   for (int i = 0; i < what->table->ncolumns; i++) {
     const leadx_column *column = &what->table->columns[i];
     char *name = member_name(what, column);
     if (!name) leadx_db_spoil(sql);
-    sqlite3_str_appendf(sql, "%s(%d, %Q, %Q, +%s.\"%w\", ", i ? ", " : "", i, name ? name : "", leadx_type_name(column->type), what->row, column->name);
+    sqlite3_str_appendf(sql, "%s(%d, %Q, %Q, +%s.\"%w\", ", i ? ", " : "", i, name ? name : "",
+                        leadx_type_name(column->type), what->row, column->name);
     if (what->changed_only) append_differs(sql, column, "IS NOT");
     else sqlite3_str_appendall(sql, "1");
     sqlite3_str_appendall(sql, ")");
@@ -310,7 +354,8 @@ static void append_slowly(const writing *what, sqlite3_str *sql);
 static void fill_row(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
   const writing *what = arg;
 #define HOLE(text) (n == sizeof(text) - 1 && memcmp(hole, text, n) == 0)
-  if (HOLE("needs_escape")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_NEEDS_ESCAPE]);
+  if (HOLE("needs_escape"))
+    sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_NEEDS_ESCAPE]);
   if (HOLE("unusual_class")) append_columns(what, sql, "OR", part_unusual_class);
   if (HOLE("texts")) append_columns(what, sql, "||", part_text);
   if (HOLE("quick")) append_quickly(what, sql);
@@ -330,10 +375,14 @@ static void append_slowly(const writing *what, sqlite3_str *sql) {
 
 /* ---- rows and keys ---- */
 
-static writing whole_row(const leadx_table *table, const char *row) { return (writing){table, row, '{', '}', 0}; }
+static writing whole_row(const leadx_table *table, const char *row) {
+  return (writing){table, row, '{', '}', 0};
+}
 
 /* The old values of exactly the columns that changed. */
-static writing changed_columns(const leadx_table *table) { return (writing){table, "OLD", '{', '}', 1}; }
+static writing changed_columns(const leadx_table *table) {
+  return (writing){table, "OLD", '{', '}', 1};
+}
 
 /* A table whose columns are those of the key. */
 typedef struct key_columns {
@@ -358,8 +407,10 @@ void leadx_capture_row(sqlite3_str *sql, const leadx_table *table, const char *r
 static void append_simple_key(sqlite3_str *sql, const leadx_table *table, const char *row) {
   char *ref = reference(row, &table->columns[table->key[0]]);
   if (!ref) leadx_db_spoil(sql);
-  sqlite3_str_appendf(sql, "CASE typeof(%s) WHEN 'null' THEN '' WHEN 'blob' THEN '\\x' || lower(hex(%s)) WHEN 'real' THEN quote(%s) ELSE %s END", ref,
-                      ref, ref, ref);
+  sqlite3_str_appendf(sql,
+                      "CASE typeof(%s) WHEN 'null' THEN '' WHEN 'blob' THEN '\\x' || "
+                      "lower(hex(%s)) WHEN 'real' THEN quote(%s) ELSE %s END",
+                      ref, ref, ref, ref);
   sqlite3_free(ref);
 }
 
@@ -410,7 +461,8 @@ static void append_changed(sqlite3_str *sql, const leadx_table *table) {
   }
 }
 
-/* All texts that are written, NULL when there is a value of an unusual class. old_too: with those that changed. */
+/* All texts that are written, NULL when there is a value of an unusual class. old_too: with those
+** that changed. */
 static void append_texts(sqlite3_str *sql, const leadx_table *table, const char *row, int old_too) {
   const writing what = whole_row(table, row), old = changed_columns(table);
   sqlite3_str_appendall(sql, "CASE WHEN ");
@@ -440,14 +492,18 @@ char *leadx_capture_local(leadx_db *db, const leadx_table *table, const char *ke
   sqlite3_stmt *stmt = leadx_db_get_str(db, sql, err);
   if (!stmt) return NULL;
   int rc = leadx_table_bind_key(table, stmt, 1, key);
-  const char *text = rc == SQLITE_OK && leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
+  const char *text = rc == SQLITE_OK && leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err)
+                                                                     : NULL;
   if (text && !(copy = sqlite3_mprintf("%s", text))) leadx_err_nomem(err);
-  if (rc != SQLITE_OK && rc != SQLITE_MISMATCH) leadx_err_db(err, db->handle, rc, "read the local row");
+  if (rc != SQLITE_OK && rc != SQLITE_MISMATCH)
+    leadx_err_db(err, db->handle, rc, "read the local row");
   leadx_db_put(db, stmt);
   return copy;
 }
 
-void leadx_capture_id(sqlite3_str *sql) { sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_ID]); }
+void leadx_capture_id(sqlite3_str *sql) {
+  sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_ID]);
+}
 
 /* ---- whole triggers ---- */
 
@@ -465,7 +521,8 @@ char *leadx_capture_name(const leadx_table *table, int which) {
 
 /* The columns whose UPDATE can change the key: those of the key, and the names of the rowid. */
 static void append_key_columns(sqlite3_str *sql, const leadx_table *table) {
-  for (int i = 0; i < table->nkey; i++) sqlite3_str_appendf(sql, "%s\"%w\"", i ? ", " : "", table->columns[table->key[i]].name);
+  for (int i = 0; i < table->nkey; i++)
+    sqlite3_str_appendf(sql, "%s\"%w\"", i ? ", " : "", table->columns[table->key[i]].name);
   if (!table->without_rowid) sqlite3_str_appendall(sql, ", rowid, _rowid_, oid");
 }
 
@@ -477,7 +534,8 @@ struct trigger_fill {
 static void fill_trigger(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
   const struct trigger_fill *fill = arg;
   const leadx_table *table = fill->table;
-  const writing new_row = whole_row(table, "NEW"), old_row = whole_row(table, "OLD"), base = changed_columns(table);
+  const writing new_row = whole_row(table, "NEW"), old_row = whole_row(table, "OLD"),
+                base = changed_columns(table);
 #define HOLE(text) (n == sizeof(text) - 1 && memcmp(hole, text, n) == 0)
   if (HOLE("name")) sqlite3_str_appendf(sql, "\"%w\"", fill->name);
   if (HOLE("table")) sqlite3_str_appendf(sql, "\"%w\"", table->name);
@@ -513,13 +571,15 @@ char *leadx_capture_trigger(const leadx_table *table, int which) {
   return sqlite3_str_finish(sql);
 }
 
-/* Does NEW.texts hold what must be escaped? One GLOB per character, because SQLite finds one by strcspn() and a set of
-** them by recursion. The line ends and the end of file, which programs might change in a file of SQL, are not written out. */
+/* Does NEW.texts hold what must be escaped? One GLOB per character, because SQLite finds one by
+** strcspn() and a set of them by recursion. The line ends and the end of file, which programs might
+** change in a file of SQL, are not written out. */
 static void append_escapes(sqlite3_str *sql) {
   sqlite3_str_appendall(sql, "NEW.texts GLOB '*\"*' OR NEW.texts GLOB '*\\*'");
   for (int c = 1; c < 32; c++) {
     int is_delicate = c == '\n' || c == '\r' || c == 0x1a;
-    sqlite3_str_appendf(sql, is_delicate ? " OR NEW.texts GLOB char(42, %d, 42)" : " OR NEW.texts GLOB '*%c*'", c);
+    sqlite3_str_appendf(
+        sql, is_delicate ? " OR NEW.texts GLOB char(42, %d, 42)" : " OR NEW.texts GLOB '*%c*'", c);
   }
 }
 
@@ -535,7 +595,8 @@ static void fill_queue(const void *arg, sqlite3_str *sql, const char *hole, size
 /* ---- in the file ---- */
 
 /* *same: does the trigger or view of that name stand in the file with exactly that text? */
-static int trigger_stands(leadx_db *db, const char *name, const char *sql, int *same, int *exists, leadx_err *err) {
+static int trigger_stands(leadx_db *db, const char *name, const char *sql, int *same, int *exists,
+                          leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_TRIGGER_SQL, err, "t", name);
   if (!stmt) return err->rc;
   *exists = leadx_db_next(db, stmt, err);
@@ -553,7 +614,8 @@ static int drop_trigger(leadx_db *db, const char *name, leadx_err *err) {
   return rc;
 }
 
-static int install_one(leadx_db *db, const leadx_table *table, int which, int *renewed, leadx_err *err) {
+static int install_one(leadx_db *db, const leadx_table *table, int which, int *renewed,
+                       leadx_err *err) {
   char *name = leadx_capture_name(table, which), *sql = leadx_capture_trigger(table, which);
   int same = 0, exists = 0;
   int rc = name && sql ? trigger_stands(db, name, sql, &same, &exists, err) : leadx_err_nomem(err);
@@ -568,7 +630,8 @@ static int install_one(leadx_db *db, const leadx_table *table, int which, int *r
 }
 
 /* Lends a statement about the table's triggers: ?1 is its name, ?2 to ?5 are the names of ours. */
-static sqlite3_stmt *query_triggers(leadx_db *db, const leadx_table *table, int sql_id, leadx_err *err) {
+static sqlite3_stmt *query_triggers(leadx_db *db, const leadx_table *table, int sql_id,
+                                    leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_query(db, sql_id, err, "s", table->name);
   if (!stmt) return NULL;
   int rc = SQLITE_OK;
@@ -582,7 +645,8 @@ static sqlite3_stmt *query_triggers(leadx_db *db, const leadx_table *table, int 
   return NULL;
 }
 
-/* The name of a trigger of ours that bears another table's name, in sqlite3_malloc memory; NULL when there is none. */
+/* The name of a trigger of ours that bears another table's name, in sqlite3_malloc memory; NULL
+** when there is none. */
 static char *find_stray(leadx_db *db, const leadx_table *table, leadx_err *err) {
   sqlite3_stmt *stmt = query_triggers(db, table, LEADX_SQL_TABLE_STRAY_TRIGGER, err);
   if (!stmt) return NULL;
@@ -606,8 +670,8 @@ static int drop_strays(leadx_db *db, const leadx_table *table, leadx_err *err) {
   return err->rc;
 }
 
-/* An application's trigger that is newer than ours runs before them, and what it writes would be captured before the
-** write that it answers: ours are made anew, as the newest. */
+/* An application's trigger that is newer than ours runs before them, and what it writes would be
+** captured before the write that it answers: ours are made anew, as the newest. */
 static int drop_overtaken(leadx_db *db, const leadx_table *table, leadx_err *err) {
   sqlite3_stmt *stmt = query_triggers(db, table, LEADX_SQL_TABLE_TRIGGER_BEFORE_OURS, err);
   if (!stmt) return err->rc;
@@ -625,7 +689,8 @@ int leadx_capture_hash(leadx_db *db, const leadx_table *table, uint64_t *hash, l
   return err->rc;
 }
 
-/* The view that all tables' triggers hand their changes to, and its trigger. *renewed: were they not what they should be? */
+/* The view that all tables' triggers hand their changes to, and its trigger. *renewed: were they
+** not what they should be? */
 static int install_way_in(leadx_db *db, int *renewed, leadx_err *err) {
   static const char view[] = "leadx_change", trigger[] = "leadx_change_queue";
   int view_ok = 0, trigger_ok = 0, view_exists = 0, trigger_exists = 0;
@@ -633,10 +698,12 @@ static int install_way_in(leadx_db *db, int *renewed, leadx_err *err) {
   append_template(text, leadx_sql_text[LEADX_SQL_CAPTURE_QUEUE], fill_queue, NULL);
   char *sql = leadx_db_finish(text, err);
   if (!sql) return err->rc;
-  int rc = trigger_stands(db, view, leadx_sql_text[LEADX_SQL_CAPTURE_VIEW], &view_ok, &view_exists, err);
+  int rc = trigger_stands(db, view, leadx_sql_text[LEADX_SQL_CAPTURE_VIEW], &view_ok, &view_exists,
+                          err);
   if (rc == SQLITE_OK) rc = trigger_stands(db, trigger, sql, &trigger_ok, &trigger_exists, err);
   /* Without them a write fails; with others it may be lost, of whatever table it is. */
-  if (rc == SQLITE_OK && ((view_exists && !view_ok) || (trigger_exists && !trigger_ok))) rc = leadx_db_run(db, LEADX_SQL_CAPTURE_CATCH_UP, err, "");
+  if (rc == SQLITE_OK && ((view_exists && !view_ok) || (trigger_exists && !trigger_ok)))
+    rc = leadx_db_run(db, LEADX_SQL_CAPTURE_CATCH_UP, err, "");
   if (rc == SQLITE_OK && !(view_ok && trigger_ok)) {
     *renewed = 1;
     rc = leadx_db_exec(db, "DROP VIEW IF EXISTS main.leadx_change", err);
@@ -654,7 +721,8 @@ int leadx_capture_install(leadx_db *db, const leadx_table *table, int *renewed, 
   } else {
     if (rc == SQLITE_OK) rc = install_way_in(db, &fresh, err);
     if (rc == SQLITE_OK) rc = drop_overtaken(db, table, err);
-    for (int i = 0; i < LEADX_TRIGGERS && rc == SQLITE_OK; i++) rc = install_one(db, table, i, &fresh, err);
+    for (int i = 0; i < LEADX_TRIGGERS && rc == SQLITE_OK; i++)
+      rc = install_one(db, table, i, &fresh, err);
   }
   if (renewed) *renewed = fresh;
   return rc;

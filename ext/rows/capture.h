@@ -11,10 +11,11 @@
 void leadx_capture_row(sqlite3_str *sql, const leadx_table *table, const char *row);
 /* Appends an expression that yields the row's entity_id. */
 void leadx_capture_key(sqlite3_str *sql, const leadx_table *table, const char *row);
-/* The local row of a key as a trigger would write it, in sqlite3_malloc memory; NULL without an error when it is not there. */
+/* The local row of a key as a trigger would write it, in sqlite3_malloc memory; NULL without an
+** error when it is not there. */
 char *leadx_capture_local(leadx_db *db, const leadx_table *table, const char *key, leadx_err *err);
-/* Appends an expression that yields a new queue id: a UUIDv7 whose text order follows time and, within
-** a millisecond, the order of the queue. */
+/* Appends an expression that yields a new queue id: a UUIDv7 whose text order follows time and,
+** within a millisecond, the order of the queue. */
 void leadx_capture_id(sqlite3_str *sql);
 
 #define LEADX_TRIGGERS 4
@@ -23,7 +24,8 @@ char *leadx_capture_name(const leadx_table *table, int which);
 /* The whole CREATE TRIGGER statement in sqlite3_malloc memory; NULL when out of memory. */
 char *leadx_capture_trigger(const leadx_table *table, int which);
 
-/* A number that stands for the triggers that are on the table, ours and others, and for what ours hand their changes to. */
+/* A number that stands for the triggers that are on the table, ours and others, and for what ours
+** hand their changes to. */
 int leadx_capture_hash(leadx_db *db, const leadx_table *table, uint64_t *hash, leadx_err *err);
 /* Makes the table's triggers be exactly what they should be. *renewed (may be NULL) tells whether
 ** any was missing or different. mode pull has none. */

@@ -6,7 +6,8 @@
 #include "rows/capture.h"
 #include "rows/fingerprint.h"
 
-static void fill_hole(const leadx_table *table, const char *known, sqlite3_str *sql, const char *hole, size_t n) {
+static void fill_hole(const leadx_table *table, const char *known, sqlite3_str *sql,
+                      const char *hole, size_t n) {
   char *row = sqlite3_mprintf("\"%w\"", table->name);
   if (!row) leadx_db_spoil(sql);
 #define HOLE(text) (n == sizeof(text) - 1 && memcmp(hole, text, n) == 0)
@@ -22,7 +23,8 @@ static void fill_hole(const leadx_table *table, const char *known, sqlite3_str *
 }
 
 /* Runs a statement of sql/rows/diff.sql for a table. */
-static int run_template(leadx_db *db, const leadx_table *table, int sql_id, const char *known, leadx_err *err) {
+static int run_template(leadx_db *db, const leadx_table *table, int sql_id, const char *known,
+                        leadx_err *err) {
   sqlite3_str *sql = sqlite3_str_new(NULL);
   const char *text = leadx_sql_text[sql_id], *open;
   while ((open = strstr(text, "{{")) != NULL) {
@@ -39,7 +41,8 @@ static int run_template(leadx_db *db, const leadx_table *table, int sql_id, cons
 }
 
 int leadx_diff_begin(leadx_db *db, const leadx_table *table, int backfill, leadx_err *err) {
-  if (backfill) return run_template(db, table, LEADX_SQL_DIFF_BACKFILL, "AND version IS NOT NULL", err);
+  if (backfill)
+    return run_template(db, table, LEADX_SQL_DIFF_BACKFILL, "AND version IS NOT NULL", err);
   int rc = run_template(db, table, LEADX_SQL_DIFF_NOTE_ROWS, "", err);
   return rc == SQLITE_OK ? leadx_fingerprint_all(db, table, err) : rc;
 }
@@ -67,7 +70,9 @@ static int note_columns(leadx_db *db, const leadx_table *table, leadx_err *err) 
   sqlite3_str *text = sqlite3_str_new(NULL);
   leadx_fingerprint_columns(table, text);
   char *columns = leadx_db_finish(text, err);
-  int rc = columns ? leadx_db_run(db, LEADX_SQL_FINGERPRINT_COLUMNS_SET, err, "tt", table->name, columns) : err->rc;
+  int rc = columns ? leadx_db_run(db, LEADX_SQL_FINGERPRINT_COLUMNS_SET, err, "tt", table->name,
+                                  columns)
+                   : err->rc;
   sqlite3_free(columns);
   return rc == SQLITE_OK ? leadx_fingerprint_all(db, table, err) : rc;
 }
@@ -80,8 +85,9 @@ static int catch_up(leadx_db *db, const leadx_table *table, leadx_err *err) {
   return rc == SQLITE_OK ? note_columns(db, table, err) : rc;
 }
 
-/* Looks at the triggers; *renewed: they were missing or old. Writing out what they should be takes far longer than
-** reading what they are, so that is done once, and again when they are not what they were then. */
+/* Looks at the triggers; *renewed: they were missing or old. Writing out what they should be takes
+** far longer than reading what they are, so that is done once, and again when they are not what
+** they were then. */
 static int check_triggers(leadx_db *db, leadx_table *table, int *renewed, leadx_err *err) {
   uint64_t triggers = 0;
   int rc = leadx_capture_hash(db, table, &triggers, err);
@@ -98,8 +104,10 @@ int leadx_diff_table(leadx_db *db, leadx_table *table, leadx_err *err) {
   int rc = check_triggers(db, table, &renewed, err);
   if (rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_DIFF_IS_DUE, err, &is_due, "");
   if (rc == SQLITE_OK && (renewed || is_due)) return catch_up(db, table, err);
-  /* REPLACE removes another row only over a second unique constraint, and only with a write that was captured. */
-  if (rc == SQLITE_OK && table->has_unique) rc = leadx_db_int(db, LEADX_SQL_QUEUE_UNSENT_OF_ENTITY, err, &unsent, "t", table->entity);
+  /* REPLACE removes another row only over a second unique constraint, and only with a write that
+  ** was captured. */
+  if (rc == SQLITE_OK && table->has_unique)
+    rc = leadx_db_int(db, LEADX_SQL_QUEUE_UNSENT_OF_ENTITY, err, &unsent, "t", table->entity);
   if (rc == SQLITE_OK && unsent) rc = run_template(db, table, LEADX_SQL_DIFF_DELETED, "", err);
   return rc;
 }
@@ -113,4 +121,6 @@ int leadx_diff_forget_absent(leadx_db *db, const leadx_table *table, leadx_err *
   return run_template(db, table, LEADX_SQL_DIFF_FORGET_ABSENT, "", err);
 }
 
-int leadx_diff_missing(leadx_db *db, leadx_err *err) { return leadx_db_run(db, LEADX_SQL_TABLE_NOTE_GONE, err, ""); }
+int leadx_diff_missing(leadx_db *db, leadx_err *err) {
+  return leadx_db_run(db, LEADX_SQL_TABLE_NOTE_GONE, err, "");
+}

@@ -1,8 +1,8 @@
 /* Fingerprints of rows. See fingerprint.h.
 **
-** A fingerprint is 32 bits that stand for the list of columns, then 32 bits for each column's value. One number for
-** the whole row would be of no use after a column was dropped.
-*/
+** A fingerprint is 32 bits that stand for the list of columns, then 32 bits for each column's
+** value. One number for the whole row would be of no use after a column was dropped.
+** */
 #include "rows/fingerprint.h"
 
 #include <string.h>
@@ -13,8 +13,8 @@
 
 #define PART 4 /* bytes per column, and for the list */
 
-/* A row to be compared: what it says on the wire, what was noted and queued of it, then the columns, then whether
-** each has what its DEFAULT says. */
+/* A row to be compared: what it says on the wire, what was noted and queued of it, then the
+** columns, then whether each has what its DEFAULT says. */
 enum { COLUMN_KEY, COLUMN_ROW, COLUMN_NOTED, COLUMN_ACTION, COLUMN_PAYLOAD, COLUMN_FIRST };
 
 static uint32_t hash_bytes(uint64_t seed, const void *bytes, size_t n) {
@@ -38,10 +38,13 @@ static uint32_t hash_value(sqlite3_value *value) {
   return hash_bytes(seed, bytes, bytes ? (size_t)sqlite3_value_bytes(value) : 0);
 }
 
-static uint32_t hash_text(const char *text) { return hash_bytes(LEADX_HASH_SEED, text, strlen(text)); }
+static uint32_t hash_text(const char *text) {
+  return hash_bytes(LEADX_HASH_SEED, text, strlen(text));
+}
 
 void leadx_fingerprint_columns(const leadx_table *table, sqlite3_str *out) {
-  for (int i = 0; i < table->ncolumns; i++) sqlite3_str_appendf(out, "%s\"%w\"", i ? "," : "", table->columns[i].name);
+  for (int i = 0; i < table->ncolumns; i++)
+    sqlite3_str_appendf(out, "%s\"%w\"", i ? "," : "", table->columns[i].name);
 }
 
 static int list_columns(const leadx_table *table, char **list, leadx_err *err) {
@@ -51,8 +54,10 @@ static int list_columns(const leadx_table *table, char **list, leadx_err *err) {
   return *list ? SQLITE_OK : err->rc;
 }
 
-/* Makes the fingerprint of the row that a statement stands on, whose columns begin at first. The caller frees. */
-static unsigned char *make(const leadx_table *table, uint32_t list, sqlite3_stmt *row, int first, int *n) {
+/* Makes the fingerprint of the row that a statement stands on, whose columns begin at first. The
+** caller frees. */
+static unsigned char *make(const leadx_table *table, uint32_t list, sqlite3_stmt *row, int first,
+                           int *n) {
   *n = PART * (table->ncolumns + 1);
   unsigned char *bytes = sqlite3_malloc(*n);
   if (!bytes) return NULL;
@@ -65,11 +70,12 @@ static unsigned char *make(const leadx_table *table, uint32_t list, sqlite3_stmt
 }
 
 static void append_columns(sqlite3_str *sql, const leadx_table *table) {
-  for (int i = 0; i < table->ncolumns; i++) sqlite3_str_appendf(sql, ", \"%w\".\"%w\"", table->name, table->columns[i].name);
+  for (int i = 0; i < table->ncolumns; i++)
+    sqlite3_str_appendf(sql, ", \"%w\".\"%w\"", table->name, table->columns[i].name);
 }
 
-/* Does a statement of that table and what is known of it have no more columns than SQLite allows? Rows of a table
-** that is wider are not compared. */
+/* Does a statement of that table and what is known of it have no more columns than SQLite allows?
+** Rows of a table that is wider are not compared. */
 static int is_narrow(leadx_db *db, const leadx_table *table) {
   return 2 * table->ncolumns + COLUMN_FIRST <= sqlite3_limit(db->handle, SQLITE_LIMIT_COLUMN, -1);
 }
@@ -92,8 +98,10 @@ static sqlite3_stmt *reader(leadx_db *db, leadx_table *table, leadx_err *err) {
   return table->reader;
 }
 
-static int store(leadx_db *db, const leadx_table *table, const char *key, const char *version, unsigned char *bytes, int n, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_FINGERPRINT_SET, err, "sss", table->entity, key, version);
+static int store(leadx_db *db, const leadx_table *table, const char *key, const char *version,
+                 unsigned char *bytes, int n, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_FINGERPRINT_SET, err, "sss", table->entity, key,
+                                      version);
   if (!stmt) {
     sqlite3_free(bytes);
     return err->rc;
@@ -104,7 +112,8 @@ static int store(leadx_db *db, const leadx_table *table, const char *key, const 
   return rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "note a row");
 }
 
-int leadx_fingerprint_note(leadx_db *db, leadx_table *table, const char *key, const char *version, leadx_err *err) {
+int leadx_fingerprint_note(leadx_db *db, leadx_table *table, const char *key, const char *version,
+                           leadx_err *err) {
   unsigned char *bytes = NULL;
   int n = 0;
   if (!is_narrow(db, table)) return store(db, table, key, version, NULL, 0, err);
@@ -139,10 +148,12 @@ static sqlite3_stmt *prepare_all(leadx_db *db, const leadx_table *table, leadx_e
   return leadx_db_prepare_str(db, sql, err);
 }
 
-static int refresh(leadx_db *db, const leadx_table *table, uint32_t list, sqlite3_stmt *row, leadx_err *err) {
+static int refresh(leadx_db *db, const leadx_table *table, uint32_t list, sqlite3_stmt *row,
+                   leadx_err *err) {
   int n = 0;
   unsigned char *bytes = make(table, list, row, 1, &n);
-  sqlite3_stmt *stmt = bytes ? leadx_db_query(db, LEADX_SQL_FINGERPRINT_REFRESH, err, "s", table->entity) : NULL;
+  sqlite3_stmt *stmt =
+      bytes ? leadx_db_query(db, LEADX_SQL_FINGERPRINT_REFRESH, err, "s", table->entity) : NULL;
   if (!stmt) {
     sqlite3_free(bytes);
     return err->rc == SQLITE_OK ? leadx_err_nomem(err) : err->rc;
@@ -160,8 +171,11 @@ int leadx_fingerprint_all(leadx_db *db, const leadx_table *table, leadx_err *err
   if (list_columns(table, &list, err) != SQLITE_OK) return err->rc;
   sqlite3_stmt *row = prepare_all(db, table, err);
   int rc = row ? SQLITE_ROW : err->rc;
-  while (row && (rc = sqlite3_step(row)) == SQLITE_ROW && refresh(db, table, hash_text(list), row, err) == SQLITE_OK) continue;
-  if (rc != SQLITE_ROW && rc != SQLITE_DONE && err->rc == SQLITE_OK) leadx_err_db(err, db->handle, rc, "read the rows");
+  while (row && (rc = sqlite3_step(row)) == SQLITE_ROW &&
+         refresh(db, table, hash_text(list), row, err) == SQLITE_OK)
+    continue;
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE && err->rc == SQLITE_OK)
+    leadx_err_db(err, db->handle, rc, "read the rows");
   sqlite3_finalize(row);
   sqlite3_free(list);
   return err->rc;
@@ -198,13 +212,18 @@ static sqlite3_stmt *prepare_compare(leadx_db *db, const leadx_table *table, lea
   leadx_capture_key(sql, table, name);
   sqlite3_str_appendall(sql, ", ");
   leadx_capture_row(sql, table, name);
-  sqlite3_str_appendall(sql, ", leadx_known.fingerprint, leadx_newest.action, leadx_newest.payload");
+  sqlite3_str_appendall(sql,
+                        ", leadx_known.fingerprint, leadx_newest.action, leadx_newest.payload");
   append_columns(sql, table);
   for (int i = 0; i < table->ncolumns; i++) {
     const leadx_column *column = &table->columns[i];
-    sqlite3_str_appendf(sql, ", %s.\"%w\" COLLATE BINARY IS (%s)", name, column->name, column->default_sql ? column->default_sql : "NULL");
+    sqlite3_str_appendf(sql, ", %s.\"%w\" COLLATE BINARY IS (%s)", name, column->name,
+                        column->default_sql ? column->default_sql : "NULL");
   }
-  sqlite3_str_appendf(sql, " FROM main.%s LEFT JOIN main.leadx_shadow leadx_known ON leadx_known.entity = ?1 AND leadx_known.key = ", name);
+  sqlite3_str_appendf(sql,
+                      " FROM main.%s LEFT JOIN main.leadx_shadow leadx_known ON leadx_known.entity "
+                      "= ?1 AND leadx_known.key = ",
+                      name);
   leadx_capture_key(sql, table, name);
   sqlite3_str_appendall(sql, " LEFT JOIN leadx_newest ON leadx_newest.key = ");
   leadx_capture_key(sql, table, name);
@@ -226,7 +245,8 @@ static int differs(const leadx_table *table, const int *places, uint32_t list, s
     uint32_t now = hash_value(sqlite3_column_value(row, COLUMN_FIRST + i));
     if (places[i] < 0) {
       if (!sqlite3_column_int(row, COLUMN_FIRST + table->ncolumns + i)) return 1;
-    } else if (PART * (places[i] + 2) > n || memcmp(noted + PART * (size_t)(places[i] + 1), &now, PART) != 0) {
+    } else if (PART * (places[i] + 2) > n ||
+               memcmp(noted + PART * (size_t)(places[i] + 1), &now, PART) != 0) {
       return 1;
     }
   }
@@ -234,8 +254,10 @@ static int differs(const leadx_table *table, const int *places, uint32_t list, s
 }
 
 /* What has to be queued of a row: unsent changes speak for it while there are any. */
-static leadx_action missing_action(const leadx_table *table, const int *places, uint32_t list, sqlite3_stmt *row, leadx_err *err) {
-  const char *action = leadx_db_text(row, COLUMN_ACTION, err), *payload = leadx_db_text(row, COLUMN_PAYLOAD, err);
+static leadx_action missing_action(const leadx_table *table, const int *places, uint32_t list,
+                                   sqlite3_stmt *row, leadx_err *err) {
+  const char *action = leadx_db_text(row, COLUMN_ACTION, err),
+             *payload = leadx_db_text(row, COLUMN_PAYLOAD, err);
   const char *now = leadx_db_text(row, COLUMN_ROW, err);
   if (err->rc != SQLITE_OK) return LEADX_NOTHING;
   if (!action) return differs(table, places, list, row) ? LEADX_UPDATE : LEADX_NOTHING;
@@ -243,20 +265,23 @@ static leadx_action missing_action(const leadx_table *table, const int *places, 
   return payload && now && strcmp(payload, now) == 0 ? LEADX_NOTHING : LEADX_UPDATE;
 }
 
-static int compare_rows(leadx_db *db, const leadx_table *table, const int *places, uint32_t list, leadx_err *err) {
+static int compare_rows(leadx_db *db, const leadx_table *table, const int *places, uint32_t list,
+                        leadx_err *err) {
   sqlite3_stmt *row = prepare_compare(db, table, err);
   while (row && err->rc == SQLITE_OK && leadx_db_next(db, row, err)) {
     char id[37];
     leadx_action action = missing_action(table, places, list, row, err);
     if (action == LEADX_NOTHING) continue;
-    const char *key = leadx_db_text(row, COLUMN_KEY, err), *now = leadx_db_text(row, COLUMN_ROW, err);
+    const char *key = leadx_db_text(row, COLUMN_KEY, err),
+               *now = leadx_db_text(row, COLUMN_ROW, err);
     if (err->rc == SQLITE_OK) leadx_queue_enqueue(db, table->entity, key, action, now, id, err);
   }
   sqlite3_finalize(row);
   return err->rc;
 }
 
-int leadx_fingerprint_compare(leadx_db *db, const leadx_table *table, const char *columns, leadx_err *err) {
+int leadx_fingerprint_compare(leadx_db *db, const leadx_table *table, const char *columns,
+                              leadx_err *err) {
   if (!is_narrow(db, table)) return SQLITE_OK;
   int *places = sqlite3_malloc64(sizeof *places * ((size_t)table->ncolumns + 1));
   if (!places) return leadx_err_nomem(err);

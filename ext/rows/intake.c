@@ -8,29 +8,31 @@
 #include "push/change.h"
 #include "rows/fingerprint.h"
 
-/* One member of a row: what the rows of one answer have in common, and the value in the row that is taken just now. */
+/* One member of a row: what the rows of one answer have in common, and the value in the row that is
+** taken just now. */
 typedef struct leadx_intake_member {
-  leadx_slice name;      /* raw, in the intake's names */
+  leadx_slice name; /* raw, in the intake's names */
   leadx_slice value;
-  int column;            /* -1: nobody's here */
-  int omitted;           /* the value is NULL where the local column has its DEFAULT instead */
+  int column; /* -1: nobody's here */
+  int omitted; /* the value is NULL where the local column has its DEFAULT instead */
 } leadx_intake_member;
 
 struct leadx_intake {
   leadx_db *db;
   leadx_table *table;
-  char **pending;          /* sorted keys with unsent changes */
+  char **pending; /* sorted keys with unsent changes */
   int npending, capacity;
-  int64_t seen_rowid;      /* the queue was read up to here */
+  int64_t seen_rowid; /* the queue was read up to here */
   int held_read;
   leadx_intake_member *members;
   int nmembers;
   char *names;
-  int key_at[16], version_at, mark_at; /* which members are the key, the version, the mark of a soft delete; -1 for none */
-  sqlite3_stmt *upsert;    /* of rows with these members; made on first use */
-  int *parameter_of;       /* of each column in the upsert: its parameter, 0 when it is not bound */
-  int together;            /* the caller judges the foreign keys of several rows */
-  char reason[160];        /* why the local table refused the last row */
+  int key_at[16], version_at,
+      mark_at; /* which members are the key, the version, the mark of a soft delete; -1 for none */
+  sqlite3_stmt *upsert; /* of rows with these members; made on first use */
+  int *parameter_of; /* of each column in the upsert: its parameter, 0 when it is not bound */
+  int together; /* the caller judges the foreign keys of several rows */
+  char reason[160]; /* why the local table refused the last row */
 };
 
 leadx_intake *leadx_intake_open(leadx_db *db, leadx_table *table, leadx_err *err) {
@@ -67,7 +69,9 @@ void leadx_intake_close(leadx_intake *intake) {
 
 /* ---- what is unsent ---- */
 
-static int compare_keys(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int compare_keys(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 static int add_pending(leadx_intake *intake, const char *key) {
   if (intake->npending == intake->capacity) {
@@ -86,7 +90,8 @@ static int add_pending(leadx_intake *intake, const char *key) {
 /* Reads keys off a statement: (rowid, key) when with_rowid, else (key). */
 static int read_keys(leadx_intake *intake, sqlite3_stmt *stmt, int with_rowid, leadx_err *err) {
   while (leadx_db_next(intake->db, stmt, err)) {
-    if (with_rowid && sqlite3_column_int64(stmt, 0) > intake->seen_rowid) intake->seen_rowid = sqlite3_column_int64(stmt, 0);
+    if (with_rowid && sqlite3_column_int64(stmt, 0) > intake->seen_rowid)
+      intake->seen_rowid = sqlite3_column_int64(stmt, 0);
     const char *key = leadx_db_text(stmt, with_rowid, err);
     if (err->rc != SQLITE_OK || add_pending(intake, key) != SQLITE_OK) return leadx_err_nomem(err);
   }
@@ -99,23 +104,29 @@ static int read_unsent(leadx_intake *intake, leadx_err *err) {
   if (!intake->held_read) {
     rc = leadx_db_int(intake->db, LEADX_SQL_QUEUE_MARK_GET, err, &mark, "");
     if (intake->seen_rowid < mark) intake->seen_rowid = mark;
-    sqlite3_stmt *held = rc == SQLITE_OK ? leadx_db_query(intake->db, LEADX_SQL_PULL_UNSENT_HELD, err, "s", intake->table->entity) : NULL;
+    sqlite3_stmt *held = rc == SQLITE_OK ? leadx_db_query(intake->db, LEADX_SQL_PULL_UNSENT_HELD,
+                                                          err, "s", intake->table->entity)
+                                         : NULL;
     if (!held) return err->rc;
     rc = read_keys(intake, held, 0, err);
     leadx_db_put(intake->db, held);
     intake->held_read = 1;
   }
-  sqlite3_stmt *stmt =
-      rc == SQLITE_OK ? leadx_db_query(intake->db, LEADX_SQL_PULL_UNSENT_KEYS, err, "is", intake->seen_rowid, intake->table->entity) : NULL;
+  sqlite3_stmt *stmt = rc == SQLITE_OK
+                           ? leadx_db_query(intake->db, LEADX_SQL_PULL_UNSENT_KEYS, err, "is",
+                                            intake->seen_rowid, intake->table->entity)
+                           : NULL;
   if (!stmt) return err->rc;
   rc = read_keys(intake, stmt, 1, err);
   leadx_db_put(intake->db, stmt);
-  if (intake->npending > before) qsort(intake->pending, (size_t)intake->npending, sizeof *intake->pending, compare_keys);
+  if (intake->npending > before)
+    qsort(intake->pending, (size_t)intake->npending, sizeof *intake->pending, compare_keys);
   return rc;
 }
 
 int leadx_intake_is_pending(const leadx_intake *intake, const char *key) {
-  return intake->npending > 0 && bsearch(&key, intake->pending, (size_t)intake->npending, sizeof *intake->pending, compare_keys) != NULL;
+  return intake->npending > 0 && bsearch(&key, intake->pending, (size_t)intake->npending,
+                                         sizeof *intake->pending, compare_keys) != NULL;
 }
 
 int leadx_intake_look(leadx_intake *intake, leadx_err *err) { return read_unsent(intake, err); }
@@ -152,7 +163,8 @@ static char *make_key(const leadx_table *table, const leadx_slice *values, leadx
   return NULL;
 }
 
-int leadx_intake_identify(const leadx_table *table, leadx_slice row, char **key, char **version, leadx_err *err) {
+int leadx_intake_identify(const leadx_table *table, leadx_slice row, char **key, char **version,
+                          leadx_err *err) {
   const char *names[17];
   leadx_slice values[17];
   for (int i = 0; i < table->nkey; i++) names[i] = table->columns[table->key[i]].remote;
@@ -172,8 +184,9 @@ char *leadx_intake_key(const leadx_table *table, leadx_slice row, leadx_err *err
 
 /* ---- the members of a row ---- */
 
-/* A NULL of the server for a local NOT NULL column that has a DEFAULT: SQLite itself puts the DEFAULT in when the
-** column is left out. Evaluating its text here would run what a file says with our rights. */
+/* A NULL of the server for a local NOT NULL column that has a DEFAULT: SQLite itself puts the
+** DEFAULT in when the column is left out. Evaluating its text here would run what a file says with
+** our rights. */
 static int is_omitted(const leadx_table *table, int column, leadx_slice value) {
   if (column < 0 || leadx_json_kind_of(value) != LEADX_JSON_NULL) return 0;
   return table->columns[column].not_null && table->columns[column].default_sql;
@@ -206,7 +219,8 @@ static int read_alike(leadx_intake *intake, leadx_slice row) {
 static int make_room(leadx_intake *intake, leadx_slice row, leadx_err *err) {
   leadx_json_walk walk;
   leadx_slice name, value;
-  size_t n = 0, bytes = 0, places = sizeof *intake->parameter_of * ((size_t)intake->table->ncolumns + 1);
+  size_t n = 0, bytes = 0,
+         places = sizeof *intake->parameter_of * ((size_t)intake->table->ncolumns + 1);
   leadx_json_walk_init(&walk, row);
   for (; leadx_json_walk_member(&walk, &name, &value); n++) bytes += name.n;
   intake->members = sqlite3_malloc64(sizeof *intake->members * n + 1);
@@ -217,9 +231,12 @@ static int make_room(leadx_intake *intake, leadx_slice row, leadx_err *err) {
   return SQLITE_OK;
 }
 
-static int is_name(leadx_slice name, const char *wanted) { return wanted && leadx_json_string_is(name, wanted, strlen(wanted)); }
+static int is_name(leadx_slice name, const char *wanted) {
+  return wanted && leadx_json_string_is(name, wanted, strlen(wanted));
+}
 
-/* Notes what a member is besides a column's value. Of a name that stands twice the last one counts. */
+/* Notes what a member is besides a column's value. Of a name that stands twice the last one
+** counts. */
 static void find_place(leadx_intake *intake, int i) {
   const leadx_table *table = intake->table;
   const leadx_intake_member *member = &intake->members[i];
@@ -243,17 +260,21 @@ static int learn(leadx_intake *intake, leadx_slice row, leadx_err *err) {
   while (leadx_json_walk_member(&walk, &name, &value)) {
     int column = find_column(intake->table, name);
     memcpy(names, name.z, name.n);
-    intake->members[intake->nmembers] = (leadx_intake_member){{names, name.n}, value, column, is_omitted(intake->table, column, value)};
+    intake->members[intake->nmembers] = (leadx_intake_member){
+        {names, name.n}, value, column, is_omitted(intake->table, column, value)};
     names += name.n;
     find_place(intake, intake->nmembers++);
   }
   return SQLITE_OK;
 }
 
-static leadx_slice value_at(const leadx_intake *intake, int i) { return i >= 0 ? intake->members[i].value : (leadx_slice){NULL, 0}; }
+static leadx_slice value_at(const leadx_intake *intake, int i) {
+  return i >= 0 ? intake->members[i].value : (leadx_slice){NULL, 0};
+}
 
 /* Reads a row: its values, its key and its version. */
-static int read_row(leadx_intake *intake, leadx_slice row, char **key, char **version, leadx_err *err) {
+static int read_row(leadx_intake *intake, leadx_slice row, char **key, char **version,
+                    leadx_err *err) {
   leadx_slice parts[16];
   if (!read_alike(intake, row) && learn(intake, row, err) != SQLITE_OK) return err->rc;
   for (int k = 0; k < intake->table->nkey; k++) parts[k] = value_at(intake, intake->key_at[k]);
@@ -264,27 +285,32 @@ static int read_row(leadx_intake *intake, leadx_slice row, char **key, char **ve
 
 /* ---- the upsert ---- */
 
-/* OR ABORT, because a UNIQUE of the local table may say ON CONFLICT REPLACE, and that would remove another row. */
+/* OR ABORT, because a UNIQUE of the local table may say ON CONFLICT REPLACE, and that would remove
+** another row. */
 static int prepare_upsert(leadx_intake *intake, leadx_err *err) {
   const leadx_table *table = intake->table;
-  sqlite3_str *sql = sqlite3_str_new(NULL), *values = sqlite3_str_new(NULL), *updates = sqlite3_str_new(NULL);
+  sqlite3_str *sql = sqlite3_str_new(NULL), *values = sqlite3_str_new(NULL),
+              *updates = sqlite3_str_new(NULL);
   int n = 0, nupdates = 0;
   for (int i = 0; i < intake->nmembers; i++) {
     int column = intake->members[i].column;
     if (column < 0 || intake->parameter_of[column]) continue;
     const char *name = table->columns[column].name;
-    if (table->columns[column].key_position == 0) sqlite3_str_appendf(updates, "%s\"%w\"=excluded.\"%w\"", nupdates++ ? "," : "", name, name);
+    if (table->columns[column].key_position == 0)
+      sqlite3_str_appendf(updates, "%s\"%w\"=excluded.\"%w\"", nupdates++ ? "," : "", name, name);
     if (intake->members[i].omitted) continue;
     intake->parameter_of[column] = ++n;
     sqlite3_str_appendf(sql, "%s\"%w\"", n > 1 ? "," : "", name);
     sqlite3_str_appendf(values, "%s?%d", n > 1 ? "," : "", n);
   }
-  char *columns = sqlite3_str_finish(sql), *places = sqlite3_str_finish(values), *sets = sqlite3_str_finish(updates);
+  char *columns = sqlite3_str_finish(sql), *places = sqlite3_str_finish(values),
+       *sets = sqlite3_str_finish(updates);
   sqlite3_str *whole = sqlite3_str_new(NULL);
   if (!columns || !places || (nupdates > 0 && !sets)) leadx_db_spoil(whole);
-  sqlite3_str_appendf(whole, "INSERT OR ABORT INTO main.\"%w\"(%s) VALUES(%s) ON CONFLICT(", table->name, columns ? columns : "",
-                      places ? places : "");
-  for (int i = 0; i < table->nkey; i++) sqlite3_str_appendf(whole, "%s\"%w\"", i ? "," : "", table->columns[table->key[i]].name);
+  sqlite3_str_appendf(whole, "INSERT OR ABORT INTO main.\"%w\"(%s) VALUES(%s) ON CONFLICT(",
+                      table->name, columns ? columns : "", places ? places : "");
+  for (int i = 0; i < table->nkey; i++)
+    sqlite3_str_appendf(whole, "%s\"%w\"", i ? "," : "", table->columns[table->key[i]].name);
   if (sets) sqlite3_str_appendf(whole, ") DO UPDATE SET %s", sets);
   else sqlite3_str_appendall(whole, ") DO NOTHING");
   sqlite3_free(columns);
@@ -294,18 +320,24 @@ static int prepare_upsert(leadx_intake *intake, leadx_err *err) {
   return intake->upsert ? SQLITE_OK : err->rc;
 }
 
-/* A parent's key as the local table spells it: a device may write its uuids in capitals, the server never does. */
-static int bind_reference(leadx_intake *intake, int parameter, const char *parent, leadx_slice value) {
+/* A parent's key as the local table spells it: a device may write its uuids in capitals, the server
+** never does. */
+static int bind_reference(leadx_intake *intake, int parameter, const char *parent,
+                          leadx_slice value) {
   leadx_err failed = {0};
   char *text = leadx_json_text(value, NULL);
-  sqlite3_stmt *stmt = text ? leadx_db_query(intake->db, LEADX_SQL_PULL_SPELL_PARENT, &failed, "ss", parent, text) : NULL;
+  sqlite3_stmt *stmt = text ? leadx_db_query(intake->db, LEADX_SQL_PULL_SPELL_PARENT, &failed, "ss",
+                                             parent, text)
+                            : NULL;
   if (!stmt) {
     sqlite3_free(text);
     return SQLITE_NOMEM;
   }
-  const char *found = leadx_db_next(intake->db, stmt, &failed) ? leadx_db_text(stmt, 0, &failed) : NULL;
+  const char *found = leadx_db_next(intake->db, stmt, &failed) ? leadx_db_text(stmt, 0, &failed)
+                                                               : NULL;
   int rc = failed.rc;
-  if (rc == SQLITE_OK) rc = sqlite3_bind_text(intake->upsert, parameter, found ? found : text, -1, SQLITE_TRANSIENT);
+  if (rc == SQLITE_OK)
+    rc = sqlite3_bind_text(intake->upsert, parameter, found ? found : text, -1, SQLITE_TRANSIENT);
   leadx_db_put(intake->db, stmt);
   sqlite3_free(text);
   return rc;
@@ -315,7 +347,8 @@ static int bind_reference(leadx_intake *intake, int parameter, const char *paren
 static const char *parent_of(const leadx_table *table, int column) {
   if (table->columns[column].type != LEADX_UUID) return NULL;
   for (int r = 0; r < table->nreferences; r++) {
-    if (table->references[r].ncolumn == 1 && table->references[r].column[0] == column) return table->references[r].parent_table;
+    if (table->references[r].ncolumn == 1 && table->references[r].column[0] == column)
+      return table->references[r].parent_table;
   }
   return NULL;
 }
@@ -325,28 +358,35 @@ static int bind_member(leadx_intake *intake, int index, leadx_slice value, const
   int parameter = intake->parameter_of[index];
   leadx_json_kind kind = leadx_json_kind_of(value);
   if (kind == LEADX_JSON_NULL && column->not_null) {
-    return column->type == LEADX_TEXT ? sqlite3_bind_text(intake->upsert, parameter, "", 0, SQLITE_STATIC) : SQLITE_MISMATCH;
+    return column->type == LEADX_TEXT
+               ? sqlite3_bind_text(intake->upsert, parameter, "", 0, SQLITE_STATIC)
+               : SQLITE_MISMATCH;
   }
-  if (kind == LEADX_JSON_STRING && column->type == LEADX_UUID && intake->table->nkey == 1 && column->key_position) {
+  if (kind == LEADX_JSON_STRING && column->type == LEADX_UUID && intake->table->nkey == 1 &&
+      column->key_position) {
     return sqlite3_bind_text(intake->upsert, parameter, key, -1, SQLITE_STATIC);
   }
   const char *parent = kind == LEADX_JSON_STRING ? parent_of(intake->table, index) : NULL;
-  return parent ? bind_reference(intake, parameter, parent, value) : leadx_wire_lend(intake->upsert, parameter, column->type, value);
+  return parent ? bind_reference(intake, parameter, parent, value)
+                : leadx_wire_lend(intake->upsert, parameter, column->type, value);
 }
 
 static int bind_row(leadx_intake *intake, const char *key) {
   int rc = SQLITE_OK;
   for (int i = 0; i < intake->nmembers && rc == SQLITE_OK; i++) {
     const leadx_intake_member *member = &intake->members[i];
-    if (member->column >= 0 && !member->omitted) rc = bind_member(intake, member->column, member->value, key);
+    if (member->column >= 0 && !member->omitted)
+      rc = bind_member(intake, member->column, member->value, key);
   }
   return rc;
 }
 
-/* Refused by the local table's own rules, as opposed to a broken or busy file. A trigger that rolls the whole transaction
-** back has taken the rows before it along, and what follows would be captured. */
+/* Refused by the local table's own rules, as opposed to a broken or busy file. A trigger that rolls
+** the whole transaction back has taken the rows before it along, and what follows would be
+** captured. */
 static int is_refusal(const leadx_intake *intake, int rc) {
-  int refused = (rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_MISMATCH || (rc & 0xff) == SQLITE_TOOBIG;
+  int refused = (rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_MISMATCH ||
+                (rc & 0xff) == SQLITE_TOOBIG;
   return refused && !sqlite3_get_autocommit(intake->db->handle);
 }
 
@@ -358,16 +398,20 @@ static int upsert(leadx_intake *intake, const char *key, const char **refused, l
   if (rc == SQLITE_OK) rc = sqlite3_step(intake->upsert);
   sqlite3_reset(intake->upsert);
   if (rc == SQLITE_DONE) return SQLITE_OK;
-  if (!is_refusal(intake, rc)) return leadx_err_db(err, intake->db->handle, rc, "apply a row of the server");
+  if (!is_refusal(intake, rc))
+    return leadx_err_db(err, intake->db->handle, rc, "apply a row of the server");
   sqlite3_snprintf((int)sizeof intake->reason, intake->reason, "%s",
-                   unbound ? "a NULL of the server does not fit a NOT NULL column" : sqlite3_errmsg(intake->db->handle));
+                   unbound ? "a NULL of the server does not fit a NOT NULL column"
+                           : sqlite3_errmsg(intake->db->handle));
   *refused = intake->reason;
   return SQLITE_OK;
 }
 
 /* The same for a row that has to fit by itself. */
-static int upsert_alone(leadx_intake *intake, const char *key, const char **refused, leadx_err *err) {
-  if (intake->together || intake->table->nreferences == 0 || !leadx_intake_has_foreign_keys(intake)) return upsert(intake, key, refused, err);
+static int upsert_alone(leadx_intake *intake, const char *key, const char **refused,
+                        leadx_err *err) {
+  if (intake->together || intake->table->nreferences == 0 || !leadx_intake_has_foreign_keys(intake))
+    return upsert(intake, key, refused, err);
   int rc = leadx_db_exec(intake->db, "SAVEPOINT leadx_row", err);
   if (rc == SQLITE_OK) rc = upsert(intake, key, refused, err);
   if (rc == SQLITE_OK && !*refused && !leadx_intake_is_whole(intake)) {
@@ -379,14 +423,18 @@ static int upsert_alone(leadx_intake *intake, const char *key, const char **refu
 
 /* ---- rows ---- */
 
-static int park(leadx_intake *intake, const char *key, const char *reason, int *parked, leadx_err *err) {
+static int park(leadx_intake *intake, const char *key, const char *reason, int *parked,
+                leadx_err *err) {
   *parked = 1;
-  return leadx_db_run(intake->db, LEADX_SQL_PARKED_ADD, err, "ttt", intake->table->entity, key, reason);
+  return leadx_db_run(intake->db, LEADX_SQL_PARKED_ADD, err, "ttt", intake->table->entity, key,
+                      reason);
 }
 
 /* Is the key in the shadow (or unsent), and with which version? */
-static int look_up(leadx_intake *intake, const char *key, const char *version, int *exists, int *known, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_query(intake->db, LEADX_SQL_SHADOW_GET, err, "ss", intake->table->entity, key);
+static int look_up(leadx_intake *intake, const char *key, const char *version, int *exists,
+                   int *known, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_query(intake->db, LEADX_SQL_SHADOW_GET, err, "ss",
+                                      intake->table->entity, key);
   if (!stmt) return err->rc;
   int found = leadx_db_next(intake->db, stmt, err);
   const char *mine = found ? leadx_db_text(stmt, 0, err) : NULL;
@@ -396,12 +444,15 @@ static int look_up(leadx_intake *intake, const char *key, const char *version, i
   return err->rc;
 }
 
-/* Finds the row here. A uuid that this device wrote in capitals keeps them: key is changed in place. *known: we hold
-** this very version of it already. */
-static int find_here(leadx_intake *intake, char *key, const char *version, int *known, leadx_err *err) {
+/* Finds the row here. A uuid that this device wrote in capitals keeps them: key is changed in
+** place. *known: we hold this very version of it already. */
+static int find_here(leadx_intake *intake, char *key, const char *version, int *known,
+                     leadx_err *err) {
   const leadx_table *table = intake->table;
   int exists = 0, rc = look_up(intake, key, version, &exists, known, err);
-  if (rc != SQLITE_OK || exists || table->nkey > 1 || table->columns[table->key[0]].type != LEADX_UUID) return rc;
+  if (rc != SQLITE_OK || exists || table->nkey > 1 ||
+      table->columns[table->key[0]].type != LEADX_UUID)
+    return rc;
   char *capitals = sqlite3_mprintf("%s", key);
   if (!capitals) return leadx_err_nomem(err);
   for (char *c = capitals; *c; c++) *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
@@ -423,7 +474,8 @@ static int says_deleted(leadx_slice mark) {
 }
 
 int leadx_intake_is_deleted(const leadx_table *table, leadx_slice row) {
-  return table->soft_delete_column && says_deleted(leadx_json_member(row, table->soft_delete_column));
+  return table->soft_delete_column &&
+         says_deleted(leadx_json_member(row, table->soft_delete_column));
 }
 
 int leadx_intake_drops_deleted(const leadx_table *table) {
@@ -432,14 +484,18 @@ int leadx_intake_drops_deleted(const leadx_table *table) {
 }
 
 /* A soft delete marks the local row where it has the column, and removes it where it has not. */
-static int take_row(leadx_intake *intake, char *key, const char *version, int anew, int *changed, int *parked, leadx_err *err) {
+static int take_row(leadx_intake *intake, char *key, const char *version, int anew, int *changed,
+                    int *parked, leadx_err *err) {
   const char *refused = NULL;
   int known = 0;
   int rc = find_here(intake, key, version, &known, err);
   if (rc != SQLITE_OK || (known && !anew)) return rc;
-  if (leadx_intake_is_pending(intake, key)) return park(intake, key, "a local change is unsent", parked, err);
-  int removes = says_deleted(value_at(intake, intake->mark_at)) && leadx_intake_drops_deleted(intake->table);
-  rc = removes ? leadx_apply_remove(intake->db, intake->table, key, changed, &refused, err) : upsert_alone(intake, key, &refused, err);
+  if (leadx_intake_is_pending(intake, key))
+    return park(intake, key, "a local change is unsent", parked, err);
+  int removes = says_deleted(value_at(intake, intake->mark_at)) &&
+                leadx_intake_drops_deleted(intake->table);
+  rc = removes ? leadx_apply_remove(intake->db, intake->table, key, changed, &refused, err)
+               : upsert_alone(intake, key, &refused, err);
   if (rc != SQLITE_OK) return rc;
   if (refused) return park(intake, key, refused, parked, err);
   if (removes) return SQLITE_OK;
@@ -447,19 +503,23 @@ static int take_row(leadx_intake *intake, char *key, const char *version, int an
   return leadx_fingerprint_note(intake->db, intake->table, key, version, err);
 }
 
-int leadx_intake_row(leadx_intake *intake, leadx_slice row, int anew, int *changed, int *parked, leadx_err *err) {
+int leadx_intake_row(leadx_intake *intake, leadx_slice row, int anew, int *changed, int *parked,
+                     leadx_err *err) {
   char *key = NULL, *version = NULL;
   *changed = *parked = 0;
   int rc = read_row(intake, row, &key, &version, err);
-  if (rc == SQLITE_OK) rc = key ? take_row(intake, key, version, anew, changed, parked, err)
-                                : leadx_err_set(err, SQLITE_ERROR, "table \"%s\": the server's row has no \"%s\"", intake->table->name,
-                                                intake->table->columns[intake->table->key[0]].remote);
+  if (rc == SQLITE_OK)
+    rc = key ? take_row(intake, key, version, anew, changed, parked, err)
+             : leadx_err_set(err, SQLITE_ERROR, "table \"%s\": the server's row has no \"%s\"",
+                             intake->table->name,
+                             intake->table->columns[intake->table->key[0]].remote);
   sqlite3_free(key);
   sqlite3_free(version);
   return rc;
 }
 
-int leadx_intake_remove(leadx_intake *intake, const char *key, int *changed, int *refused, leadx_err *err) {
+int leadx_intake_remove(leadx_intake *intake, const char *key, int *changed, int *refused,
+                        leadx_err *err) {
   const char *reason = NULL;
   *changed = *refused = 0;
   if (leadx_intake_is_pending(intake, key)) {
@@ -486,7 +546,9 @@ int leadx_intake_has_foreign_keys(const leadx_intake *intake) {
   return on;
 }
 
-int leadx_intake_defer(leadx_intake *intake, leadx_err *err) { return leadx_db_pragma(intake->db, "PRAGMA defer_foreign_keys = 1", err); }
+int leadx_intake_defer(leadx_intake *intake, leadx_err *err) {
+  return leadx_db_pragma(intake->db, "PRAGMA defer_foreign_keys = 1", err);
+}
 
 int leadx_intake_is_whole(const leadx_intake *intake) {
   int open = 0, highest = 0;
@@ -494,4 +556,6 @@ int leadx_intake_is_whole(const leadx_intake *intake) {
   return open == 0;
 }
 
-int leadx_intake_enforce(leadx_intake *intake, leadx_err *err) { return leadx_db_pragma(intake->db, "PRAGMA defer_foreign_keys = 0", err); }
+int leadx_intake_enforce(leadx_intake *intake, leadx_err *err) {
+  return leadx_db_pragma(intake->db, "PRAGMA defer_foreign_keys = 0", err);
+}

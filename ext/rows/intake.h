@@ -1,7 +1,8 @@
 /* Intake: rows of the server into a local table, in bulk. One intake per table and run.
 **
-** A row goes in when nothing of it is unsent; otherwise, and when the local table refuses it, its key is
-** parked and the row is fetched again at later pulls. Nothing is ever written over a pending change. */
+** A row goes in when nothing of it is unsent; otherwise, and when the local table refuses it, its
+** key is parked and the row is fetched again at later pulls. Nothing is ever written over a pending
+** change. */
 #ifndef LEADX_INTAKE_H
 #define LEADX_INTAKE_H
 
@@ -9,42 +10,50 @@
 
 typedef struct leadx_intake leadx_intake;
 
-leadx_intake *leadx_intake_open(leadx_db *db, leadx_table *table, leadx_err *err); /* NULL on error */
+leadx_intake *leadx_intake_open(leadx_db *db, leadx_table *table,
+                                leadx_err *err); /* NULL on error */
 void leadx_intake_close(leadx_intake *intake); /* accepts NULL */
 
-/* Begins and ends a stretch of rows inside the caller's write transaction: capture is off in between, and what
-** was queued since the last stretch is known. */
+/* Begins and ends a stretch of rows inside the caller's write transaction: capture is off in
+** between, and what was queued since the last stretch is known. */
 int leadx_intake_begin(leadx_intake *intake, leadx_err *err);
 int leadx_intake_end(leadx_intake *intake, leadx_err *err);
 
-/* Takes one row (a checked object). A version that is known already is passed over, unless anew says that the
-** local row may have strayed from it. *changed: the local row is another one now; *parked: it could not go in. */
-int leadx_intake_row(leadx_intake *intake, leadx_slice row, int anew, int *changed, int *parked, leadx_err *err);
+/* Takes one row (a checked object). A version that is known already is passed over, unless anew
+** says that the local row may have strayed from it. *changed: the local row is another one now;
+** *parked: it could not go in. */
+int leadx_intake_row(leadx_intake *intake, leadx_slice row, int anew, int *changed, int *parked,
+                     leadx_err *err);
 
-/* Removes the local row that the server does not have any more. *refused: something of it is unsent, or other rows need it. */
-int leadx_intake_remove(leadx_intake *intake, const char *key, int *changed, int *refused, leadx_err *err);
+/* Removes the local row that the server does not have any more. *refused: something of it is
+** unsent, or other rows need it. */
+int leadx_intake_remove(leadx_intake *intake, const char *key, int *changed, int *refused,
+                        leadx_err *err);
 
-/* Are the rows that follow judged together, by the caller? Otherwise a row whose key is only looked at when the transaction
-** ends is refused at once when what it refers to is not here. */
+/* Are the rows that follow judged together, by the caller? Otherwise a row whose key is only looked
+** at when the transaction ends is refused at once when what it refers to is not here. */
 void leadx_intake_together(leadx_intake *intake, int together);
 /* Does the connection enforce foreign keys? */
 int leadx_intake_has_foreign_keys(const leadx_intake *intake);
-/* Foreign keys within a stretch: deferred until enforced again or the end of the transaction. Is every one of them
-** satisfied just now? */
+/* Foreign keys within a stretch: deferred until enforced again or the end of the transaction. Is
+** every one of them satisfied just now? */
 int leadx_intake_defer(leadx_intake *intake, leadx_err *err);
 int leadx_intake_enforce(leadx_intake *intake, leadx_err *err);
 int leadx_intake_is_whole(const leadx_intake *intake);
 
-/* The entity_id of a server's row, as the triggers would write it; sqlite3_malloc, NULL when a key column is missing;
-** for want of memory NULL and an error. */
+/* The entity_id of a server's row, as the triggers would write it; sqlite3_malloc, NULL when a key
+** column is missing; for want of memory NULL and an error. */
 char *leadx_intake_key(const leadx_table *table, leadx_slice row, leadx_err *err);
-/* The same, and the row's version, NULL where it has none. The caller frees both, also after an error. */
-int leadx_intake_identify(const leadx_table *table, leadx_slice row, char **key, char **version, leadx_err *err);
+/* The same, and the row's version, NULL where it has none. The caller frees both, also after an
+** error. */
+int leadx_intake_identify(const leadx_table *table, leadx_slice row, char **key, char **version,
+                          leadx_err *err);
 
 /* Do two entity_ids name the same row? (uuids whatever their case) */
 int leadx_intake_same_key(const leadx_table *table, const char *a, const char *b);
 
-/* Changes a server's key in place to what it is here: a uuid that this device wrote in capitals keeps them. */
+/* Changes a server's key in place to what it is here: a uuid that this device wrote in capitals
+** keeps them. */
 int leadx_intake_spell(leadx_intake *intake, char *key, leadx_err *err);
 
 /* Does the server's row bear the mark of a soft delete? */

@@ -22,7 +22,9 @@ static int64_t get_pragma(leadx_db *db, int sql_id) {
 }
 
 /* Pages are counted negative in KiB, positive in pages. */
-static int is_small(int64_t size) { return size < 0 ? size > -CACHE_KIB : size > 0 && size < CACHE_KIB / 4; }
+static int is_small(int64_t size) {
+  return size < 0 ? size > -CACHE_KIB : size > 0 && size < CACHE_KIB / 4;
+}
 
 static int is_wal(leadx_db *db) {
   leadx_err ignored = {0};

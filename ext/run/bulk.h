@@ -1,7 +1,8 @@
-/* Bulk: what a connection is like while rows of the server come in by the thousand. Outside of transactions; a host that does
-** not allow a pragma keeps what it has. In WAL mode a commit need not reach the disk by itself: a power cut takes the newest
-** ones, which is as if they had not been made yet. Another commit, before or after, is as durable as ever: it brings the
-** whole log to the disk. */
+/* Bulk: what a connection is like while rows of the server come in by the thousand. Outside of
+** transactions; a host that does not allow a pragma keeps what it has. In WAL mode a commit need
+** not reach the disk by itself: a power cut takes the newest ones, which is as if they had not been
+** made yet. Another commit, before or after, is as durable as ever: it brings the whole log to the
+** disk. */
 #ifndef LEADX_BULK_H
 #define LEADX_BULK_H
 

@@ -13,12 +13,17 @@
 /* An answer that is longer is not kept: it would have thousands of tables. */
 #define MAX_ANSWER_BYTES ((size_t)1 << 20)
 
-static const char *schema_of(const leadx_target *target) { return target->schema ? target->schema : ""; }
+static const char *schema_of(const leadx_target *target) {
+  return target->schema ? target->schema : "";
+}
 
-/* Borrows the stored answer from a statement that the caller gives back; NULL text when there is none. */
-static sqlite3_stmt *read_answer(leadx_run *run, int64_t *asked_us, const char **installed, leadx_err *err) {
+/* Borrows the stored answer from a statement that the caller gives back; NULL text when there is
+** none. */
+static sqlite3_stmt *read_answer(leadx_run *run, int64_t *asked_us, const char **installed,
+                                 leadx_err *err) {
   leadx_db *db = &run->ctx->db;
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_DISCOVER_GET, err, "ss", run->target.url, schema_of(&run->target));
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_DISCOVER_GET, err, "ss", run->target.url,
+                                      schema_of(&run->target));
   *asked_us = 0;
   *installed = NULL;
   if (stmt && leadx_db_next(db, stmt, err)) {
@@ -35,16 +40,20 @@ int leadx_discover_load(leadx_run *run, leadx_err *err) {
   sqlite3_stmt *stmt = read_answer(run, &asked_us, &installed, err);
   if (!stmt) return err->rc;
   if (installed) leadx_json_check(installed, strlen(installed), 0, &answer, NULL);
-  for (int i = 0; i < run->tables->n; i++) run->tables->list[i]->served = leadx_rpc_serves(answer, run->tables->list[i]);
+  for (int i = 0; i < run->tables->n; i++)
+    run->tables->list[i]->served = leadx_rpc_serves(answer, run->tables->list[i]);
   leadx_db_put(&run->ctx->db, stmt);
   return err->rc;
 }
 
-int leadx_discover_note(leadx_db *db, const leadx_target *target, leadx_slice installed, leadx_err *err) {
-  int is_there = leadx_json_kind_of(installed) == LEADX_JSON_OBJECT && installed.n <= MAX_ANSWER_BYTES;
+int leadx_discover_note(leadx_db *db, const leadx_target *target, leadx_slice installed,
+                        leadx_err *err) {
+  int is_there = leadx_json_kind_of(installed) == LEADX_JSON_OBJECT &&
+                 installed.n <= MAX_ANSWER_BYTES;
   char *text = is_there ? sqlite3_mprintf("%.*s", (int)installed.n, installed.z) : NULL;
   if (is_there && !text) return leadx_err_nomem(err);
-  int rc = leadx_db_run(db, LEADX_SQL_DISCOVER_SET, err, "ttit", target->url, schema_of(target), leadx_clock_wall_us(), text);
+  int rc = leadx_db_run(db, LEADX_SQL_DISCOVER_SET, err, "ttit", target->url, schema_of(target),
+                        leadx_clock_wall_us(), text);
   sqlite3_free(text);
   return rc;
 }
@@ -54,8 +63,8 @@ int leadx_discover_forget(leadx_run *run, leadx_err *err) {
   return leadx_discover_note(&run->ctx->db, &run->target, (leadx_slice){NULL, 0}, err);
 }
 
-/* Is the answer missing, or old? A clock that was set back makes it old, too. What nothing has moved since needs no new
-** one: an idle sync is one request a table. */
+/* Is the answer missing, or old? A clock that was set back makes it old, too. What nothing has
+** moved since needs no new one: an idle sync is one request a table. */
 static int is_time(leadx_run *run, int *time, leadx_err *err) {
   const char *installed = NULL;
   int64_t asked_us = 0;
@@ -69,15 +78,19 @@ static int is_time(leadx_run *run, int *time, leadx_err *err) {
 }
 
 /* Whatever the server answers is an answer; where there is none, the next sync asks again. */
-static int take_answer(leadx_run *run, const leadx_request *done, const leadx_verdict *verdict, leadx_err *err) {
+static int take_answer(leadx_run *run, const leadx_request *done, const leadx_verdict *verdict,
+                       leadx_err *err) {
   if (done->net != LEADX_NET_ANSWER) return SQLITE_OK;
-  return leadx_discover_note(&run->ctx->db, &run->target, verdict->class_ == LEADX_CLASS_OK ? verdict->value : (leadx_slice){NULL, 0}, err);
+  return leadx_discover_note(
+      &run->ctx->db, &run->target,
+      verdict->class_ == LEADX_CLASS_OK ? verdict->value : (leadx_slice){NULL, 0}, err);
 }
 
 /* A step is one request, and a sync in which something was wrong has other cares. */
 static int went_well(const leadx_run *run) {
   const leadx_tally *tally = &run->tally;
-  return tally->requests > 0 && tally->ended == LEADX_CLASS_OK && !tally->lost_lease && !tally->failed && !tally->paused && run->request_budget < 0;
+  return tally->requests > 0 && tally->ended == LEADX_CLASS_OK && !tally->lost_lease &&
+         !tally->failed && !tally->paused && run->request_budget < 0;
 }
 
 int leadx_discover_ask(leadx_run *run, leadx_err *err) {
@@ -85,7 +98,8 @@ int leadx_discover_ask(leadx_run *run, leadx_err *err) {
   int time = 0;
   int rc = went_well(run) ? is_time(run, &time, err) : SQLITE_OK;
   if (rc != SQLITE_OK || !time) return rc;
-  leadx_request *done = leadx_pull_exchange(run, leadx_rpc_ask(&run->target, err), 0, &verdict, err);
+  leadx_request *done = leadx_pull_exchange(run, leadx_rpc_ask(&run->target, err), 0, &verdict,
+                                            err);
   if (!done) return err->rc;
   rc = take_answer(run, done, &verdict, err);
   leadx_spell_free(done);

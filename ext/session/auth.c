@@ -10,7 +10,8 @@
 /* How often a connection looks whether another one's refresh is done. */
 #define LOOK_MS 20
 
-void leadx_auth_init(leadx_auth *auth, leadx_ctx *ctx, leadx_transport *transport, leadx_credentials *credentials, leadx_target *target) {
+void leadx_auth_init(leadx_auth *auth, leadx_ctx *ctx, leadx_transport *transport,
+                     leadx_credentials *credentials, leadx_target *target) {
   memset(auth, 0, sizeof *auth);
   auth->ctx = ctx;
   auth->transport = transport;
@@ -23,7 +24,9 @@ void leadx_auth_init(leadx_auth *auth, leadx_ctx *ctx, leadx_transport *transpor
 int leadx_auth_is_due(const leadx_auth *auth) {
   const leadx_credentials *credentials = auth->credentials;
   if (auth->is_refused) return 1;
-  if (!credentials->can_refresh || auth->is_spent || auth->is_fresh || credentials->renew_mono_ms == 0) return 0;
+  if (!credentials->can_refresh || auth->is_spent || auth->is_fresh ||
+      credentials->renew_mono_ms == 0)
+    return 0;
   return leadx_clock_mono_ms() >= credentials->renew_mono_ms;
 }
 
@@ -31,28 +34,37 @@ int leadx_auth_is_due(const leadx_auth *auth) {
 
 /* What to do about a refusal, by what was refused. */
 static const char *advice(const leadx_auth *auth, const leadx_verdict *verdict) {
-  if (!auth->credentials->token) return "nobody is signed in; call leadx_login(email, password) or leadx_set_token()";
-  if (!verdict->code[0]) return "check the key in leadx_configure(url, apikey), else call leadx_set_token() with a fresh token or leadx_login()";
-  if (strstr(verdict->message, "JWSInvalidSignature") || strstr(verdict->message, "No suitable key")) {
-    return "the token was made by another project, or its keys have changed; call leadx_set_token() with one of this project or leadx_login()";
+  if (!auth->credentials->token)
+    return "nobody is signed in; call leadx_login(email, password) or leadx_set_token()";
+  if (!verdict->code[0])
+    return "check the key in leadx_configure(url, apikey), else call leadx_set_token() with a "
+           "fresh token or leadx_login()";
+  if (strstr(verdict->message, "JWSInvalidSignature") ||
+      strstr(verdict->message, "No suitable key")) {
+    return "the token was made by another project, or its keys have changed; call "
+           "leadx_set_token() with one of this project or leadx_login()";
   }
   return "call leadx_set_token() with a fresh token or leadx_login()";
 }
 
-static void note_refusal(leadx_auth *auth, const leadx_request *done, const leadx_verdict *verdict) {
+static void note_refusal(leadx_auth *auth, const leadx_request *done,
+                         const leadx_verdict *verdict) {
   auth->is_refused = 1;
   if (auth->is_spent) return; /* why there is no better token is known */
   auth->class_ = LEADX_CLASS_AUTH;
   auth->retry_after_s = -1;
-  sqlite3_snprintf(sizeof auth->message, auth->message, "%ld %s%s%s; %s", done->status, verdict->code, verdict->code[0] ? " " : "",
-                   verdict->message, advice(auth, verdict));
+  sqlite3_snprintf(sizeof auth->message, auth->message, "%ld %s%s%s; %s", done->status,
+                   verdict->code, verdict->code[0] ? " " : "", verdict->message,
+                   advice(auth, verdict));
 }
 
-/* Of a token that the application brought only its end is known, by the server's clock: how long it is until then. */
+/* Of a token that the application brought only its end is known, by the server's clock: how long it
+** is until then. */
 static void note_time(leadx_auth *auth, int64_t server_s) {
   if (auth->knows_time || server_s <= 0) return;
   auth->knows_time = 1;
-  auth->credentials->renew_mono_ms = leadx_session_note_time(auth->ctx->session, auth->credentials->serial, server_s);
+  auth->credentials->renew_mono_ms = leadx_session_note_time(auth->ctx->session,
+                                                             auth->credentials->serial, server_s);
 }
 
 void leadx_auth_note(leadx_auth *auth, const leadx_request *done, const leadx_verdict *verdict) {
@@ -70,11 +82,13 @@ static int fail(leadx_auth *auth, leadx_class class_, const char *message) {
   return 0;
 }
 
-/* Takes what the session has now. 0 when that is somebody else's, whose rows this run must not send. */
+/* Takes what the session has now. 0 when that is somebody else's, whose rows this run must not
+** send. */
 static int take_token(leadx_auth *auth) {
   leadx_credentials now;
   leadx_err err = {0};
-  if (leadx_session_credentials(auth->ctx->session, "leadx", &now, &err) != SQLITE_OK) return fail(auth, LEADX_CLASS_INTERRUPTED, err.text);
+  if (leadx_session_credentials(auth->ctx->session, "leadx", &now, &err) != SQLITE_OK)
+    return fail(auth, LEADX_CLASS_INTERRUPTED, err.text);
   leadx_credentials *own = auth->credentials;
   int same = now.token && strcmp(now.user, own->user) == 0 && strcmp(now.url, own->url) == 0;
   if (same) {
@@ -89,7 +103,9 @@ static int take_token(leadx_auth *auth) {
     auth->is_refused = 0;
   }
   leadx_credentials_clear(&now);
-  return same ? 1 : fail(auth, LEADX_CLASS_INTERRUPTED, "somebody else has signed in, or this user out, meanwhile; sync again");
+  return same ? 1
+              : fail(auth, LEADX_CLASS_INTERRUPTED,
+                     "somebody else has signed in, or this user out, meanwhile; sync again");
 }
 
 static leadx_request *carry(leadx_auth *auth, leadx_request *request, leadx_err *err) {
@@ -112,7 +128,8 @@ static void count(leadx_auth *auth, const leadx_request *done) {
 /* Asks the server for new tokens. */
 static void ask(leadx_auth *auth, const char *refresh_token, leadx_grant *grant) {
   leadx_err err = {0};
-  leadx_request *done = carry(auth, leadx_grant_refresh_request(auth->target, refresh_token, &err), &err);
+  leadx_request *done = carry(auth, leadx_grant_refresh_request(auth->target, refresh_token, &err),
+                              &err);
   memset(grant, 0, sizeof *grant);
   if (!done) {
     grant->class_ = LEADX_CLASS_INTERRUPTED;
@@ -122,20 +139,25 @@ static void ask(leadx_auth *auth, const char *refresh_token, leadx_grant *grant)
   count(auth, done);
   leadx_grant_read(LEADX_GRANT_REFRESH, done, refresh_token, grant);
   leadx_spell_free(done);
-  if (grant->class_ != LEADX_CLASS_OK || strcmp(grant->tokens.claims.user, auth->credentials->user) == 0) return;
+  if (grant->class_ != LEADX_CLASS_OK ||
+      strcmp(grant->tokens.claims.user, auth->credentials->user) == 0)
+    return;
   leadx_grant_clear(grant);
   grant->class_ = LEADX_CLASS_PROTOCOL;
-  sqlite3_snprintf(sizeof grant->message, grant->message, "the server answered a token of another user; nothing was taken");
+  sqlite3_snprintf(sizeof grant->message, grant->message,
+                   "the server answered a token of another user; nothing was taken");
 }
 
-/* It is this connection's turn: asks, and stores what comes at once, because the old refresh token is used up by now. */
+/* It is this connection's turn: asks, and stores what comes at once, because the old refresh token
+** is used up by now. */
 static int refresh(leadx_auth *auth, char *refresh_token) {
   leadx_grant grant;
   ask(auth, refresh_token, &grant);
   explicit_bzero(refresh_token, strlen(refresh_token));
   sqlite3_free(refresh_token);
   int came = grant.class_ == LEADX_CLASS_OK, ok = 1;
-  leadx_session_end_refresh(auth->ctx->session, auth->credentials->serial, came ? &grant.tokens : NULL, grant.is_final);
+  leadx_session_end_refresh(auth->ctx->session, auth->credentials->serial,
+                            came ? &grant.tokens : NULL, grant.is_final);
   if (came) {
     ok = take_token(auth);
   } else {
@@ -152,17 +174,22 @@ static int refresh(leadx_auth *auth, char *refresh_token) {
 /* Waits for its turn, which may be as long as somebody else's requests may take. */
 static int wait_and_refresh(leadx_auth *auth) {
   const leadx_settings *settings = auth->ctx->settings;
-  int64_t patience_ms = leadx_settings_ms(settings, LEADX_CONNECT_TIMEOUT) + leadx_settings_ms(settings, LEADX_TIMEOUT) + 1000;
+  int64_t patience_ms = leadx_settings_ms(settings, LEADX_CONNECT_TIMEOUT) +
+                        leadx_settings_ms(settings, LEADX_TIMEOUT) + 1000;
   char *refresh_token = NULL;
   for (;;) {
-    switch (leadx_session_begin_refresh(auth->ctx->session, auth->credentials->serial, patience_ms, &refresh_token)) {
+    switch (leadx_session_begin_refresh(auth->ctx->session, auth->credentials->serial, patience_ms,
+                                        &refresh_token)) {
       case LEADX_REFRESH_MINE: return refresh(auth, refresh_token);
       case LEADX_REFRESH_NEWER: return take_token(auth);
-      case LEADX_REFRESH_NONE: auth->credentials->can_refresh = 0; return 0; /* what the server says of the old one stands */
+      case LEADX_REFRESH_NONE:
+        auth->credentials->can_refresh = 0;
+        return 0; /* what the server says of the old one stands */
       case LEADX_REFRESH_NOMEM: return fail(auth, LEADX_CLASS_INTERRUPTED, "out of memory");
       case LEADX_REFRESH_WAIT: break;
     }
-    if (leadx_db_interrupted(&auth->ctx->db)) return fail(auth, LEADX_CLASS_INTERRUPTED, "interrupted");
+    if (leadx_db_interrupted(&auth->ctx->db))
+      return fail(auth, LEADX_CLASS_INTERRUPTED, "interrupted");
     sqlite3_sleep(LOOK_MS);
   }
 }
@@ -188,17 +215,21 @@ static leadx_request *sign(const leadx_auth *auth, leadx_request *request, leadx
 void leadx_auth_send_ahead(leadx_auth *auth, leadx_request *request) {
   leadx_err ignored = {0};
   leadx_auth_abandon(auth);
-  if (!request || leadx_auth_is_due(auth) || auth->transport->start(auth->transport, request, &ignored) != SQLITE_OK) leadx_spell_free(request);
+  if (!request || leadx_auth_is_due(auth) ||
+      auth->transport->start(auth->transport, request, &ignored) != SQLITE_OK)
+    leadx_spell_free(request);
   else auth->ahead = request;
 }
 
 void leadx_auth_listen(leadx_auth *auth) {
-  if (auth->ahead && !auth->ahead_is_answered) auth->ahead_is_answered = auth->transport->wait(auth->transport, 0) != NULL;
+  if (auth->ahead && !auth->ahead_is_answered)
+    auth->ahead_is_answered = auth->transport->wait(auth->transport, 0) != NULL;
 }
 
 static leadx_request *receive_ahead(leadx_auth *auth) {
   leadx_request *done = auth->ahead;
-  while (!auth->ahead_is_answered) auth->ahead_is_answered = auth->transport->wait(auth->transport, 1000) != NULL;
+  while (!auth->ahead_is_answered)
+    auth->ahead_is_answered = auth->transport->wait(auth->transport, 1000) != NULL;
   auth->ahead = NULL;
   auth->ahead_is_answered = 0;
   return done;
@@ -216,11 +247,13 @@ void leadx_auth_abandon(leadx_auth *auth) {
 }
 
 static int is_same_request(const leadx_request *a, const leadx_request *b) {
-  return strcmp(a->method, b->method) == 0 && strcmp(a->url, b->url) == 0 && a->body_bytes == b->body_bytes &&
+  return strcmp(a->method, b->method) == 0 && strcmp(a->url, b->url) == 0 &&
+         a->body_bytes == b->body_bytes &&
          (a->body_bytes == 0 || memcmp(a->body, b->body, a->body_bytes) == 0);
 }
 
-/* The answer to the request, if it was sent ahead. One that ran out of time while nobody listened says nothing. */
+/* The answer to the request, if it was sent ahead. One that ran out of time while nobody listened
+** says nothing. */
 static leadx_request *take_ahead(leadx_auth *auth, const leadx_request *request) {
   if (!auth->ahead || !is_same_request(auth->ahead, request)) return NULL;
   leadx_request *done = receive_ahead(auth);
@@ -237,14 +270,17 @@ static leadx_request *ask_once(leadx_auth *auth, leadx_request *request, leadx_e
     leadx_spell_free(request);
     return done;
   }
-  if (request && leadx_auth_is_due(auth) && leadx_auth_refresh(auth)) request = sign(auth, request, err);
+  if (request && leadx_auth_is_due(auth) && leadx_auth_refresh(auth))
+    request = sign(auth, request, err);
   return carry(auth, request, err);
 }
 
-leadx_request *leadx_auth_exchange(leadx_auth *auth, leadx_request *request, int wants_array, leadx_verdict *verdict, leadx_err *err) {
+leadx_request *leadx_auth_exchange(leadx_auth *auth, leadx_request *request, int wants_array,
+                                   leadx_verdict *verdict, leadx_err *err) {
   for (leadx_request *done = ask_once(auth, request, err);; done = carry(auth, request, err)) {
     if (!done) return NULL;
-    leadx_answer answer = {(int)done->net, done->status, done->content_type, done->answer, done->answer_bytes, wants_array};
+    leadx_answer answer = {(int)done->net, done->status,       done->content_type,
+                           done->answer,   done->answer_bytes, wants_array};
     leadx_rest_classify(&answer, verdict);
     leadx_auth_note(auth, done, verdict);
     if (verdict->class_ != LEADX_CLASS_AUTH || !leadx_auth_refresh(auth)) return done;

@@ -44,7 +44,8 @@ void leadx_ctx_unref(leadx_ctx *ctx) {
 int leadx_ctx_guard_fork(const leadx_ctx *ctx, const char *who, leadx_err *err) {
   if (ctx->pid == (int)getpid()) return SQLITE_OK;
   return leadx_err_set(err, SQLITE_MISUSE,
-                       "%s: this process was forked from the one that opened the connection (process %d), which cannot be used here; open the database "
+                       "%s: this process was forked from the one that opened the connection "
+                       "(process %d), which cannot be used here; open the database "
                        "again in this process",
                        who, ctx->pid);
 }

@@ -12,13 +12,16 @@ struct leadx_tables;
 
 typedef struct leadx_ctx {
   int nref;
-  int pid;                         /* of the process that opened the connection */
+  int pid; /* of the process that opened the connection */
   leadx_db db;
   leadx_err err;
-  struct leadx_session *session;   /* shared with the process's other connections to the file */
+  struct leadx_session *session; /* shared with the process's other connections to the file */
   struct leadx_settings *settings; /* this file's settings, read again by every call */
-  struct leadx_tables *tables;     /* the tracked tables as the last sync knew them; empty while one runs */
-  void (*on_close)(struct leadx_ctx *ctx); /* not NULL: called when the connection is closed, before anything is freed */
+  struct leadx_tables
+      *tables; /* the tracked tables as the last sync knew them; empty while one runs */
+  void (*on_close)(
+      struct leadx_ctx
+          *ctx); /* not NULL: called when the connection is closed, before anything is freed */
 } leadx_ctx;
 
 /* NULL when out of memory. The new context has one reference. */
@@ -26,8 +29,8 @@ leadx_ctx *leadx_ctx_new(sqlite3 *handle);
 leadx_ctx *leadx_ctx_ref(leadx_ctx *ctx);
 void leadx_ctx_unref(leadx_ctx *ctx);
 
-/* Refuses (SQLITE_MISUSE) in a child made by fork(): SQLite's connections, and our threads and locks, are the parent's.
-** There, the last unref frees nothing that is shared with them. */
+/* Refuses (SQLITE_MISUSE) in a child made by fork(): SQLite's connections, and our threads and
+** locks, are the parent's. There, the last unref frees nothing that is shared with them. */
 int leadx_ctx_guard_fork(const leadx_ctx *ctx, const char *who, leadx_err *err);
 
 #endif

@@ -19,11 +19,11 @@
 struct leadx_session {
   leadx_session *next;
   int nref;
-  pid_t pid;      /* a child made by fork() begins with sessions of its own */
+  pid_t pid; /* a child made by fork() begins with sessions of its own */
   char *filename; /* NULL: not shared */
   char *url, *apikey, *token, *refresh_token, *ca_file;
-  leadx_token claims;     /* of the token */
-  int64_t renew_mono_ms;  /* when to renew it; 0: not known */
+  leadx_token claims; /* of the token */
+  int64_t renew_mono_ms; /* when to renew it; 0: not known */
   int64_t serial;
   int64_t nconfigured;
   int64_t refreshing_since_mono_ms; /* 0: nobody refreshes */
@@ -148,8 +148,8 @@ static int copy_out(leadx_session *session, leadx_credentials *out) {
   out->can_refresh = session->token && session->refresh_token;
   out->renew_mono_ms = session->renew_mono_ms;
   out->serial = session->serial;
-  int failed = (session->url && !out->url) || (session->apikey && !out->apikey) || (session->token && !out->token) ||
-               (session->ca_file && !out->ca_file);
+  int failed = (session->url && !out->url) || (session->apikey && !out->apikey) ||
+               (session->token && !out->token) || (session->ca_file && !out->ca_file);
   leave();
   return failed;
 }
@@ -161,12 +161,14 @@ int leadx_session_is_configured(leadx_session *session) {
   return configured;
 }
 
-int leadx_session_credentials(leadx_session *session, const char *who, leadx_credentials *out, leadx_err *err) {
+int leadx_session_credentials(leadx_session *session, const char *who, leadx_credentials *out,
+                              leadx_err *err) {
   memset(out, 0, sizeof *out);
   if (!leadx_session_is_configured(session)) {
     const char *url = getenv("SUPABASE_URL");
     if (!url || !*url) {
-      return leadx_err_set(err, SQLITE_ERROR, "%s: no server is set; call leadx_configure(url, apikey) first", who);
+      return leadx_err_set(err, SQLITE_ERROR,
+                           "%s: no server is set; call leadx_configure(url, apikey) first", who);
     }
     int rc = leadx_session_configure(session, NULL, NULL, NULL, 0, err);
     if (rc != SQLITE_OK) return rc;
@@ -199,27 +201,35 @@ static void forget_tokens(leadx_session *session) {
 }
 
 /* A token that names its project is for that project's server. */
-static int check_project(const char *who, const leadx_token *claims, const char *url, leadx_err *err) {
+static int check_project(const char *who, const leadx_token *claims, const char *url,
+                         leadx_err *err) {
   char project[LEADX_USER_BYTES] = "";
   if (url) leadx_token_project_of_url(url, project);
-  if (!project[0] || !claims->project[0] || strcasecmp(project, claims->project) == 0) return SQLITE_OK;
-  return leadx_err_set(err, SQLITE_ERROR, "%s: this token is for the project %s, and the server is %s; sign in there, or leadx_configure() the other",
+  if (!project[0] || !claims->project[0] || strcasecmp(project, claims->project) == 0)
+    return SQLITE_OK;
+  return leadx_err_set(err, SQLITE_ERROR,
+                       "%s: this token is for the project %s, and the server is %s; sign in there, "
+                       "or leadx_configure() the other",
                        who, claims->project, project);
 }
 
 static int check_key(const char *apikey, int allow_secret_key, leadx_err *err) {
   if (!apikey || !*apikey) {
     return leadx_err_set(err, SQLITE_ERROR,
-                         "leadx_configure: the key is empty; pass the project's publishable key (sb_publishable_…) or its anon key");
+                         "leadx_configure: the key is empty; pass the project's publishable key "
+                         "(sb_publishable_…) or its anon key");
   }
   if (!leadx_rest_header_safe(apikey)) {
     return leadx_err_set(err, SQLITE_ERROR,
-                         "leadx_configure: the key has a byte that no header may carry (only printable ASCII without blanks is allowed)");
+                         "leadx_configure: the key has a byte that no header may carry (only "
+                         "printable ASCII without blanks is allowed)");
   }
   if (!allow_secret_key && leadx_rest_key_is_secret(apikey)) {
     return leadx_err_set(err, SQLITE_ERROR,
-                         "leadx_configure: this is a secret key (sb_secret_… or service_role), which bypasses row level security and does "
-                         "not belong on a user's device; pass the publishable key, or {\"allow_secret_key\":true} on a server");
+                         "leadx_configure: this is a secret key (sb_secret_… or service_role), "
+                         "which bypasses row level security and does "
+                         "not belong on a user's device; pass the publishable key, or "
+                         "{\"allow_secret_key\":true} on a server");
   }
   return SQLITE_OK;
 }
@@ -231,7 +241,8 @@ static void swap(char **a, char **b) {
 }
 
 /* Under the mutex. What was there before is handed back. */
-static void put_server(leadx_session *session, char **url, char **apikey, char **ca_file, int allow_secret_key) {
+static void put_server(leadx_session *session, char **url, char **apikey, char **ca_file,
+                       int allow_secret_key) {
   if (session->url && !same_origin(session->url, *url)) forget_tokens(session);
   swap(&session->url, url);
   swap(&session->apikey, apikey);
@@ -242,14 +253,15 @@ static void put_server(leadx_session *session, char **url, char **apikey, char *
   session->nconfigured++;
 }
 
-int leadx_session_configure(leadx_session *session, const char *url, const char *apikey, const char *ca_file, int allow_secret_key,
-                            leadx_err *err) {
+int leadx_session_configure(leadx_session *session, const char *url, const char *apikey,
+                            const char *ca_file, int allow_secret_key, leadx_err *err) {
   if (!url) {
     url = getenv("SUPABASE_URL");
     apikey = environment_key();
     if (!url || !*url || !apikey || !*apikey) {
       return leadx_err_set(err, SQLITE_ERROR,
-                           "leadx_configure: SUPABASE_URL and SUPABASE_PUBLISHABLE_KEY (or SUPABASE_ANON_KEY) are not both set in the "
+                           "leadx_configure: SUPABASE_URL and SUPABASE_PUBLISHABLE_KEY (or "
+                           "SUPABASE_ANON_KEY) are not both set in the "
                            "environment; set them or call leadx_configure(url, apikey)");
     }
   }
@@ -266,7 +278,8 @@ int leadx_session_configure(leadx_session *session, const char *url, const char 
   }
   enter();
   /* A token that was set before any server belongs to the first one. */
-  if (!session->url && session->token) rc = check_project("leadx_configure", &session->claims, base, err);
+  if (!session->url && session->token)
+    rc = check_project("leadx_configure", &session->claims, base, err);
   if (rc == SQLITE_OK) put_server(session, &base, &key, &ca, allow_secret_key);
   leave();
   free_secret(base);
@@ -277,19 +290,27 @@ int leadx_session_configure(leadx_session *session, const char *url, const char 
 
 /* ---- tokens ---- */
 
-int leadx_session_check_token(leadx_session *session, const char *who, const char *access, leadx_token *claims, leadx_err *err) {
+int leadx_session_check_token(leadx_session *session, const char *who, const char *access,
+                              leadx_token *claims, leadx_err *err) {
   if (!leadx_rest_header_safe(access)) {
-    return leadx_err_set(err, SQLITE_ERROR, "%s: the token has a byte that no header may carry, or is empty", who);
+    return leadx_err_set(err, SQLITE_ERROR,
+                         "%s: the token has a byte that no header may carry, or is empty", who);
   }
   if (leadx_token_read(access, claims)) {
-    return leadx_err_set(err, SQLITE_ERROR, "%s: this is no JWT (three parts with dots, the second one JSON); pass the user's access token", who);
+    return leadx_err_set(err, SQLITE_ERROR,
+                         "%s: this is no JWT (three parts with dots, the second one JSON); pass "
+                         "the user's access token",
+                         who);
   }
   enter();
   int secret = !session->allow_secret_key && leadx_rest_key_is_secret(access);
   int rc = secret ? SQLITE_OK : check_project(who, claims, session->url, err);
   leave();
   if (!secret) return rc;
-  return leadx_err_set(err, SQLITE_ERROR, "%s: this token has the role service_role, which bypasses row level security; pass a user's token", who);
+  return leadx_err_set(err, SQLITE_ERROR,
+                       "%s: this token has the role service_role, which bypasses row level "
+                       "security; pass a user's token",
+                       who);
 }
 
 int64_t leadx_session_serial(leadx_session *session) {
@@ -328,21 +349,25 @@ int leadx_session_replace_tokens(leadx_session *session, int64_t serial, leadx_t
   return done;
 }
 
-leadx_refresh_turn leadx_session_begin_refresh(leadx_session *session, int64_t serial, int64_t patience_ms, char **refresh_token) {
+leadx_refresh_turn leadx_session_begin_refresh(leadx_session *session, int64_t serial,
+                                               int64_t patience_ms, char **refresh_token) {
   leadx_refresh_turn turn = LEADX_REFRESH_MINE;
   int64_t now = leadx_clock_mono_ms();
   *refresh_token = NULL;
   enter();
   if (session->serial != serial) turn = LEADX_REFRESH_NEWER;
   else if (!session->token || !session->refresh_token) turn = LEADX_REFRESH_NONE;
-  else if (session->refreshing_since_mono_ms && now - session->refreshing_since_mono_ms < patience_ms) turn = LEADX_REFRESH_WAIT;
+  else if (session->refreshing_since_mono_ms &&
+           now - session->refreshing_since_mono_ms < patience_ms)
+    turn = LEADX_REFRESH_WAIT;
   else if (!(*refresh_token = copy_text(session->refresh_token))) turn = LEADX_REFRESH_NOMEM;
   if (turn == LEADX_REFRESH_MINE) session->refreshing_since_mono_ms = now > 0 ? now : 1;
   leave();
   return turn;
 }
 
-int leadx_session_end_refresh(leadx_session *session, int64_t serial, leadx_tokens *tokens, int is_final) {
+int leadx_session_end_refresh(leadx_session *session, int64_t serial, leadx_tokens *tokens,
+                              int is_final) {
   int done = 0;
   enter();
   session->refreshing_since_mono_ms = 0;
@@ -379,8 +404,8 @@ const char *leadx_auth_state_name(leadx_auth_state state) {
 leadx_auth_state leadx_session_auth_state(leadx_session *session, char user[LEADX_USER_BYTES]) {
   const char *url = getenv("SUPABASE_URL");
   enter();
-  leadx_auth_state state = session->auth_required ? LEADX_AUTH_REQUIRED
-                           : session->token       ? LEADX_AUTH_SIGNED_IN
+  leadx_auth_state state = session->auth_required          ? LEADX_AUTH_REQUIRED
+                           : session->token                ? LEADX_AUTH_SIGNED_IN
                            : session->url || (url && *url) ? LEADX_AUTH_SIGNED_OUT
                                                            : LEADX_AUTH_NONE;
   memcpy(user, session->claims.user, LEADX_USER_BYTES);

@@ -13,24 +13,30 @@ typedef struct leadx_session leadx_session;
 leadx_session *leadx_session_open(const char *filename);
 void leadx_session_close(leadx_session *session); /* accepts NULL */
 
-/* The credentials of one moment: a copy that the caller clears. Texts are sqlite3_malloc or NULL. */
+/* The credentials of one moment: a copy that the caller clears. Texts are sqlite3_malloc or
+** NULL. */
 typedef struct leadx_credentials {
   char *url, *apikey, *token, *ca_file;
   char user[LEADX_USER_BYTES]; /* the token's sub, "" without a token */
   int allow_secret_key;
-  int can_refresh;       /* there is a refresh token, */
-  int64_t renew_mono_ms; /* and from this monotonic millisecond on it should be used; 0: nobody knows yet */
-  int64_t serial;        /* which of the session's tokens this is */
+  int can_refresh; /* there is a refresh token, */
+  int64_t
+      /* and from this monotonic millisecond on it should be used; 0: nobody knows yet */
+      renew_mono_ms;
+  int64_t serial; /* which of the session's tokens this is */
 } leadx_credentials;
 
 /* Copies the credentials out; when nothing was configured, the environment is asked first
-** (SUPABASE_URL with SUPABASE_PUBLISHABLE_KEY or SUPABASE_ANON_KEY). who names the caller in errors. */
-int leadx_session_credentials(leadx_session *session, const char *who, leadx_credentials *out, leadx_err *err);
+** (SUPABASE_URL with SUPABASE_PUBLISHABLE_KEY or SUPABASE_ANON_KEY). who names the caller in
+** errors. */
+int leadx_session_credentials(leadx_session *session, const char *who, leadx_credentials *out,
+                              leadx_err *err);
 void leadx_credentials_clear(leadx_credentials *credentials);
 
-/* Sets server and key. NULL url: from the environment. Another origin than before forgets the tokens. */
-int leadx_session_configure(leadx_session *session, const char *url, const char *apikey, const char *ca_file, int allow_secret_key,
-                            leadx_err *err);
+/* Sets server and key. NULL url: from the environment. Another origin than before forgets the
+** tokens. */
+int leadx_session_configure(leadx_session *session, const char *url, const char *apikey,
+                            const char *ca_file, int allow_secret_key, leadx_err *err);
 int leadx_session_is_configured(leadx_session *session);
 
 /* ---- tokens ---- */
@@ -39,46 +45,62 @@ int leadx_session_is_configured(leadx_session *session);
 typedef struct leadx_tokens {
   char *access, *refresh;
   int64_t expires_in_s; /* counted from now; 0 when it was not told */
-  leadx_token claims;   /* of the access token */
+  leadx_token claims; /* of the access token */
 } leadx_tokens;
 void leadx_tokens_clear(leadx_tokens *tokens); /* wipes them */
 /* Copies two texts (refresh may be NULL) in; 1 when out of memory. */
 int leadx_tokens_copy(leadx_tokens *tokens, const char *access, const char *refresh);
 
-/* Is it an access token that can be used here: a JWT, not for a service role (unless those are allowed), not of another
-** project than the server's where that can be told? who names the caller in errors. */
-int leadx_session_check_token(leadx_session *session, const char *who, const char *access, leadx_token *claims, leadx_err *err);
+/* Is it an access token that can be used here: a JWT, not for a service role (unless those are
+** allowed), not of another project than the server's where that can be told? who names the caller
+** in errors. */
+int leadx_session_check_token(leadx_session *session, const char *who, const char *access,
+                              leadx_token *claims, leadx_err *err);
 
-/* Which of the session's tokens is the present one; it grows with every change, of the server as well. */
+/* Which of the session's tokens is the present one; it grows with every change, of the server as
+** well. */
 int64_t leadx_session_serial(leadx_session *session);
 
 #define LEADX_ANY_SERIAL ((int64_t)-1)
-/* Puts new tokens in place of those with that serial, or (NULL) forgets them. Returns 1; 0 when somebody else has changed
-** them meanwhile, which stands. Takes the texts over, whatever it returns. */
+/* Puts new tokens in place of those with that serial, or (NULL) forgets them. Returns 1; 0 when
+** somebody else has changed them meanwhile, which stands. Takes the texts over, whatever it
+** returns. */
 int leadx_session_replace_tokens(leadx_session *session, int64_t serial, leadx_tokens *tokens);
 
 /* One refresh at a time: refresh tokens are good for one use. */
 typedef enum leadx_refresh_turn {
-  LEADX_REFRESH_MINE,  /* go ahead, then leadx_session_end_refresh(); *refresh_token is a copy to be wiped */
-  LEADX_REFRESH_WAIT,  /* another connection is at it */
+  /* go ahead, then leadx_session_end_refresh(); *refresh_token is a copy to be wiped */
+  LEADX_REFRESH_MINE,
+  LEADX_REFRESH_WAIT, /* another connection is at it */
   LEADX_REFRESH_NEWER, /* the session has another token than that serial */
-  LEADX_REFRESH_NONE,  /* there is no refresh token */
+  LEADX_REFRESH_NONE, /* there is no refresh token */
   LEADX_REFRESH_NOMEM
 } leadx_refresh_turn;
-/* A refresh that began longer ago than patience_ms is given up by everybody: its thread is gone (a fork). */
-leadx_refresh_turn leadx_session_begin_refresh(leadx_session *session, int64_t serial, int64_t patience_ms, char **refresh_token);
-/* tokens NULL: nothing came, the old ones stay; is_final: the refresh token is of no use any more. Else as replace_tokens. */
-int leadx_session_end_refresh(leadx_session *session, int64_t serial, leadx_tokens *tokens, int is_final);
+/* A refresh that began longer ago than patience_ms is given up by everybody: its thread is gone (a
+** fork). */
+leadx_refresh_turn leadx_session_begin_refresh(leadx_session *session, int64_t serial,
+                                               int64_t patience_ms, char **refresh_token);
+/* tokens NULL: nothing came, the old ones stay; is_final: the refresh token is of no use any more.
+** Else as replace_tokens. */
+int leadx_session_end_refresh(leadx_session *session, int64_t serial, leadx_tokens *tokens,
+                              int is_final);
 
-/* The server's own time, from an answer: from now on it is known when the token with that serial expires, whatever this
-** device's clock says. Returns the monotonic millisecond from which on it should be renewed; 0: not known. */
+/* The server's own time, from an answer: from now on it is known when the token with that serial
+** expires, whatever this device's clock says. Returns the monotonic millisecond from which on it
+** should be renewed; 0: not known. */
 int64_t leadx_session_note_time(leadx_session *session, int64_t serial, int64_t server_s);
 
 /* Who requests speak for. */
-typedef enum leadx_auth_state { LEADX_AUTH_NONE, LEADX_AUTH_SIGNED_OUT, LEADX_AUTH_SIGNED_IN, LEADX_AUTH_REQUIRED } leadx_auth_state;
+typedef enum leadx_auth_state {
+  LEADX_AUTH_NONE,
+  LEADX_AUTH_SIGNED_OUT,
+  LEADX_AUTH_SIGNED_IN,
+  LEADX_AUTH_REQUIRED
+} leadx_auth_state;
 /* *user gets the token's user, "" without one. */
 leadx_auth_state leadx_session_auth_state(leadx_session *session, char user[LEADX_USER_BYTES]);
-const char *leadx_auth_state_name(leadx_auth_state state); /* 'none' 'signed_out' 'signed_in' 'auth_required' */
+const char *leadx_auth_state_name(
+    leadx_auth_state state); /* 'none' 'signed_out' 'signed_in' 'auth_required' */
 /* A sync found that somebody has to sign in, or that nobody has to. */
 void leadx_session_set_auth_required(leadx_session *session, int required);
 
@@ -98,8 +120,8 @@ void leadx_session_get_progress(leadx_session *session, leadx_progress *progress
 void leadx_session_throttle(leadx_session *session, int64_t until_mono_ms);
 int64_t leadx_session_throttled_until(leadx_session *session);
 
-/* The holder of a lease that ended without giving it back, "" when there is none: the next sync of this process need
-** not wait for the lease to run out. owner has LEADX_OWNER_BYTES at most. */
+/* The holder of a lease that ended without giving it back, "" when there is none: the next sync of
+** this process need not wait for the lease to run out. owner has LEADX_OWNER_BYTES at most. */
 void leadx_session_leave_lease(leadx_session *session, const char *owner);
 void leadx_session_left_lease(leadx_session *session, char *owner, int nowner);
 

@@ -45,13 +45,16 @@ void leadx_token_project_of_url(const char *url, char project[LEADX_USER_BYTES])
   host += 3;
   size_t name = strcspn(host, "./:"), whole = strcspn(host, "/:");
   for (size_t i = 0; i < sizeof domains / sizeof domains[0] && name < LEADX_USER_BYTES; i++) {
-    if (whole - name != strlen(domains[i]) || strncasecmp(host + name, domains[i], whole - name) != 0) continue;
+    if (whole - name != strlen(domains[i]) ||
+        strncasecmp(host + name, domains[i], whole - name) != 0)
+      continue;
     sqlite3_snprintf((int)name + 1, project, "%s", host);
   }
 }
 
 static void read_claims(const leadx_doc *claims, leadx_token *token) {
-  const char *sub = leadx_doc_text(claims, "sub"), *ref = leadx_doc_text(claims, "ref"), *iss = leadx_doc_text(claims, "iss");
+  const char *sub = leadx_doc_text(claims, "sub"), *ref = leadx_doc_text(claims, "ref"),
+             *iss = leadx_doc_text(claims, "iss");
   double exp = leadx_doc_number(leadx_doc_get(claims, "exp"));
   sqlite3_snprintf((int)sizeof token->user, token->user, "%s", sub ? sub : "");
   token->expires_s = exp > 0 && exp < LAST_SECOND ? (int64_t)exp : 0;

@@ -1,4 +1,5 @@
-/* Access tokens: what a JWT says of itself. Pure; nobody here can tell whether it is true, the server does. */
+/* Access tokens: what a JWT says of itself. Pure; nobody here can tell whether it is true, the
+** server does. */
 #ifndef LEADX_TOKEN_H
 #define LEADX_TOKEN_H
 
@@ -8,14 +9,16 @@
 
 typedef struct leadx_token {
   char user[LEADX_USER_BYTES]; /* sub, cut to fit; "" when it names nobody */
-  int64_t expires_s;           /* exp in epoch seconds, of the server's clock; 0 when it does not say */
+  int64_t expires_s; /* exp in epoch seconds, of the server's clock; 0 when it does not say */
   char project[LEADX_USER_BYTES]; /* the Supabase project that made it; "" when it does not tell */
 } leadx_token;
 
-/* Reads the claims. 0, or 1 when it is no JWT: three parts with dots, the second one a JSON object. */
+/* Reads the claims. 0, or 1 when it is no JWT: three parts with dots, the second one a JSON
+** object. */
 int leadx_token_read(const char *jwt, leadx_token *token);
 
-/* The project of a hosted Supabase address, "" for any other (a self-hosted server, a domain of one's own). */
+/* The project of a hosted Supabase address, "" for any other (a self-hosted server, a domain of
+** one's own). */
 void leadx_token_project_of_url(const char *url, char project[LEADX_USER_BYTES]);
 
 #endif

@@ -14,11 +14,13 @@
 
 sqlite3_stmt *leadx_db_get(leadx_db *db, int sql_id, leadx_err *err) {
   if (db->lent[sql_id]) {
-    leadx_err_set(err, SQLITE_MISUSE, "leadx: statement %s is already in use", leadx_sql_name[sql_id]);
+    leadx_err_set(err, SQLITE_MISUSE, "leadx: statement %s is already in use",
+                  leadx_sql_name[sql_id]);
     return NULL;
   }
   if (!db->stmt[sql_id]) {
-    int rc = sqlite3_prepare_v3(db->handle, leadx_sql_text[sql_id], -1, SQLITE_PREPARE_PERSISTENT, &db->stmt[sql_id], NULL);
+    int rc = sqlite3_prepare_v3(db->handle, leadx_sql_text[sql_id], -1, SQLITE_PREPARE_PERSISTENT,
+                                &db->stmt[sql_id], NULL);
     if (rc != SQLITE_OK) {
       leadx_err_db(err, db->handle, rc, leadx_sql_name[sql_id]);
       return NULL;
@@ -39,7 +41,8 @@ static leadx_kept *find_kept(leadx_db *db, const char *sql) {
   return NULL;
 }
 
-/* The place of the statement that was lent out longest ago and came back, or NULL when all are out. */
+/* The place of the statement that was lent out longest ago and came back, or NULL when all are
+** out. */
 static leadx_kept *oldest_kept(leadx_db *db) {
   leadx_kept *oldest = NULL;
   for (int i = 0; i < LEADX_DB_KEPT; i++) {
@@ -94,14 +97,15 @@ void leadx_db_put(leadx_db *db, sqlite3_stmt *stmt) {
 enum { UNDO_ALL, UNDO_NESTED, END_NESTED, UNDO_COUNT };
 static const char *const undo_sql[UNDO_COUNT] = {"ROLLBACK", "ROLLBACK TO leadx", "RELEASE leadx"};
 
-/* Anew each time: a PRAGMA or a temporary table since makes SQLite compile a statement again when it runs, which
-** takes memory. */
+/* Anew each time: a PRAGMA or a temporary table since makes SQLite compile a statement again when
+** it runs, which takes memory. */
 static int prepare_undo(leadx_db *db, leadx_err *err) {
   int rc = SQLITE_OK;
   for (int i = 0; i < UNDO_COUNT && rc == SQLITE_OK; i++) {
     sqlite3_finalize(db->undo[i]);
     db->undo[i] = NULL;
-    rc = sqlite3_prepare_v3(db->handle, undo_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &db->undo[i], NULL);
+    rc = sqlite3_prepare_v3(db->handle, undo_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &db->undo[i],
+                            NULL);
   }
   return rc == SQLITE_OK ? rc : leadx_err_db(err, db->handle, rc, "prepare to undo");
 }
@@ -135,7 +139,8 @@ static int bind_all(sqlite3_stmt *stmt, const char *kinds, va_list args) {
   int rc = SQLITE_OK;
   for (int i = 1; *kinds && rc == SQLITE_OK; kinds++, i++) {
     if (*kinds == 't' || *kinds == 's') {
-      rc = sqlite3_bind_text(stmt, i, va_arg(args, const char *), -1, *kinds == 't' ? SQLITE_TRANSIENT : SQLITE_STATIC);
+      rc = sqlite3_bind_text(stmt, i, va_arg(args, const char *), -1,
+                             *kinds == 't' ? SQLITE_TRANSIENT : SQLITE_STATIC);
     } else if (*kinds == 'i') {
       rc = sqlite3_bind_int64(stmt, i, va_arg(args, int64_t));
     } else if (*kinds == 'd') {
@@ -212,7 +217,8 @@ int leadx_db_int(leadx_db *db, int sql_id, leadx_err *err, int64_t *out, const c
   int rc = bind_all(stmt, kinds, args);
   va_end(args);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
-  if (rc == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL) *out = sqlite3_column_int64(stmt, 0);
+  if (rc == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL)
+    *out = sqlite3_column_int64(stmt, 0);
   if (rc == SQLITE_ROW || rc == SQLITE_DONE) {
     rc = SQLITE_OK;
   } else {
@@ -238,7 +244,10 @@ char *leadx_db_finish(sqlite3_str *text, leadx_err *err) {
   if (rc == SQLITE_OK && z) return z;
   sqlite3_free(z);
   /* Too big is what leadx_db_spoil() makes of a text that lacks a piece, too. */
-  leadx_err_set(err, SQLITE_NOMEM, rc == SQLITE_TOOBIG ? "out of memory, or a text that grew over SQLite's length limit" : "out of memory");
+  leadx_err_set(err, SQLITE_NOMEM,
+                rc == SQLITE_TOOBIG
+                    ? "out of memory, or a text that grew over SQLite's length limit"
+                    : "out of memory");
   return NULL;
 }
 
@@ -320,17 +329,22 @@ int leadx_db_nest_close(leadx_db *db, int rc, leadx_err *err) {
 }
 
 int leadx_db_guard(leadx_db *db, const char *who, leadx_err *err) {
-  if (sqlite3_get_autocommit(db->handle) && sqlite3_txn_state(db->handle, NULL) == SQLITE_TXN_NONE) return SQLITE_OK;
-  return leadx_err_set(err, SQLITE_ERROR,
-                       "%s: cannot run inside a transaction or inside a statement that reads or writes tables; "
-                       "COMMIT first, then run SELECT %s() by itself",
-                       who, who);
+  if (sqlite3_get_autocommit(db->handle) && sqlite3_txn_state(db->handle, NULL) == SQLITE_TXN_NONE)
+    return SQLITE_OK;
+  return leadx_err_set(
+      err, SQLITE_ERROR,
+      "%s: cannot run inside a transaction or inside a statement that reads or writes tables; "
+      "COMMIT first, then run SELECT %s() by itself",
+      who, who);
 }
 
 int leadx_db_guard_write(leadx_db *db, const char *who, leadx_err *err) {
-  for (sqlite3_stmt *stmt = sqlite3_next_stmt(db->handle, NULL); stmt; stmt = sqlite3_next_stmt(db->handle, stmt)) {
+  for (sqlite3_stmt *stmt = sqlite3_next_stmt(db->handle, NULL); stmt;
+       stmt = sqlite3_next_stmt(db->handle, stmt)) {
     if (!sqlite3_stmt_busy(stmt) || sqlite3_stmt_readonly(stmt)) continue;
-    return leadx_err_set(err, SQLITE_ERROR, "%s: cannot run inside a statement that writes; run SELECT %s(…) by itself", who, who);
+    return leadx_err_set(
+        err, SQLITE_ERROR,
+        "%s: cannot run inside a statement that writes; run SELECT %s(…) by itself", who, who);
   }
   return SQLITE_OK;
 }

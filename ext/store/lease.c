@@ -10,7 +10,8 @@
 #include "base/clock.h"
 #include "store/queue.h"
 
-/* Names the machine as its processes see each other: host name and, on Linux, the namespace of process ids. */
+/* Names the machine as its processes see each other: host name and, on Linux, the namespace of
+** process ids. */
 static void name_machine(char out[100]) {
   char host[48] = "", space[40] = "";
   gethostname(host, sizeof host - 1);
@@ -26,13 +27,14 @@ void leadx_lease_owner(char owner[LEADX_OWNER_BYTES]) {
   sqlite3_snprintf(LEADX_OWNER_BYTES, owner, "%s %d %s", machine, (int)getpid(), id);
 }
 
-/* Has a process of this machine ended? One that nobody has waited for (a container without an init never does) still
-** has a number, but no program any more. */
+/* Has a process of this machine ended? One that nobody has waited for (a container without an init
+** never does) still has a number, but no program any more. */
 static int has_ended(pid_t pid) {
   char path[40], program[8];
   if (kill(pid, 0) != 0) return errno == ESRCH;
   sqlite3_snprintf((int)sizeof path, path, "/proc/%d/exe", (int)pid);
-  return readlink("/proc/self/exe", program, sizeof program) > 0 && readlink(path, program, sizeof program) < 0 && errno == ENOENT;
+  return readlink("/proc/self/exe", program, sizeof program) > 0 &&
+         readlink(path, program, sizeof program) < 0 && errno == ENOENT;
 }
 
 /* Was the holder a process of this machine that has ended? */
@@ -45,9 +47,10 @@ static int is_dead(const char *owner) {
   return pid > 0 && has_ended((pid_t)pid);
 }
 
-/* Is somebody's lease still good? A lease that ends further ahead than one term from now, or began in
-** the future, was written by a clock that has jumped since. */
-int leadx_lease_is_held(leadx_db *db, const char *left, int64_t term_ms, int *held, leadx_err *err) {
+/* Is somebody's lease still good? A lease that ends further ahead than one term from now, or began
+** in the future, was written by a clock that has jumped since. */
+int leadx_lease_is_held(leadx_db *db, const char *left, int64_t term_ms, int *held,
+                        leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_LEASE_GET, err);
   if (!stmt) return err->rc;
   int64_t now = leadx_clock_wall_us();
@@ -62,7 +65,8 @@ int leadx_lease_is_held(leadx_db *db, const char *left, int64_t term_ms, int *he
   return err->rc;
 }
 
-int leadx_lease_take(leadx_db *db, const char *owner, const char *left, int64_t term_ms, int *taken, leadx_err *err) {
+int leadx_lease_take(leadx_db *db, const char *owner, const char *left, int64_t term_ms, int *taken,
+                     leadx_err *err) {
   int held = 1;
   *taken = 0;
   int rc = leadx_db_begin(db, err);

@@ -24,7 +24,8 @@ void leadx_uuid_make(int64_t counter, char out[37]) {
   uint64_t ms = (uint64_t)(leadx_clock_wall_us() / 1000), random = 0;
   sqlite3_randomness(sizeof random, &random);
   uint64_t n = (uint64_t)counter;
-  sqlite3_snprintf(37, out, "%08x-%04x-7%03x-%04x-%012llx", (unsigned)(ms >> 16), (unsigned)(ms & 0xffff), (unsigned)(n >> 14 & 0xfff),
+  sqlite3_snprintf(37, out, "%08x-%04x-7%03x-%04x-%012llx", (unsigned)(ms >> 16),
+                   (unsigned)(ms & 0xffff), (unsigned)(n >> 14 & 0xfff),
                    (unsigned)((n & 0x3fff) | 0x8000), (sqlite3_uint64)(random & 0xffffffffffffu));
 }
 
@@ -37,8 +38,8 @@ static int64_t uuid_ms(const char *id) {
   return digits[strspn(digits, "0123456789abcdef")] ? -1 : strtoll(digits, NULL, 16);
 }
 
-/* CURRENT_TIMESTAMP cuts the fraction off, which would make an edit up to a second older than what it came after. The
-** id's milliseconds may come out one lower than the clock's. */
+/* CURRENT_TIMESTAMP cuts the fraction off, which would make an edit up to a second older than what
+** it came after. The id's milliseconds may come out one lower than the clock's. */
 int leadx_member_time(const leadx_member *member, int64_t *us) {
   int64_t made_us = uuid_ms(member->id) * 1000;
   if (leadx_instant_parse(member->created_at, strlen(member->created_at), us) != 0) return 1;
@@ -56,7 +57,8 @@ static const char *column_text(sqlite3_stmt *stmt, int i, leadx_err *err) {
 
 /* Copies id, entity, key and creation time into one allocation. */
 static int copy_names(leadx_member *member, sqlite3_stmt *row, leadx_err *err) {
-  const char *from[4] = {column_text(row, 1, err), column_text(row, 2, err), column_text(row, 3, err), column_text(row, 10, err)};
+  const char *from[4] = {column_text(row, 1, err), column_text(row, 2, err),
+                         column_text(row, 3, err), column_text(row, 10, err)};
   size_t bytes[4], total = 0;
   for (int i = 0; i < 4; i++) total += bytes[i] = strlen(from[i]) + 1;
   char *at = err->rc == SQLITE_OK ? sqlite3_malloc64(total) : NULL;
@@ -70,7 +72,8 @@ static int copy_names(leadx_member *member, sqlite3_stmt *row, leadx_err *err) {
   return SQLITE_OK;
 }
 
-static int append_member(leadx_window *window, const leadx_tables *tables, const char *user, sqlite3_stmt *row, leadx_err *err) {
+static int append_member(leadx_window *window, const leadx_tables *tables, const char *user,
+                         sqlite3_stmt *row, leadx_err *err) {
   if (window->n == window->capacity) {
     int capacity = window->capacity ? window->capacity * 2 : 64;
     leadx_member *more = sqlite3_realloc64(window->members, sizeof *more * (size_t)capacity);
@@ -95,8 +98,8 @@ static int append_member(leadx_window *window, const leadx_tables *tables, const
   return err->rc;
 }
 
-static int load_part(leadx_db *db, int sql_id, const leadx_tables *tables, const char *user, int64_t behind, int limit, leadx_window *window,
-                     leadx_err *err) {
+static int load_part(leadx_db *db, int sql_id, const leadx_tables *tables, const char *user,
+                     int64_t behind, int limit, leadx_window *window, leadx_err *err) {
   char now[LEADX_INSTANT_BYTES], furthest[LEADX_INSTANT_BYTES];
   int64_t us = leadx_clock_wall_us();
   leadx_instant_format(us, now);
@@ -107,19 +110,22 @@ static int load_part(leadx_db *db, int sql_id, const leadx_tables *tables, const
     sqlite3_bind_int(stmt, 3, limit);
     sqlite3_bind_int64(stmt, 4, behind);
   }
-  while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err)) append_member(window, tables, user, stmt, err);
+  while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err))
+    append_member(window, tables, user, stmt, err);
   leadx_db_put(db, stmt);
   return err->rc;
 }
 
-int leadx_window_load(leadx_db *db, const leadx_tables *tables, const char *user, int64_t behind, int limit, leadx_window *window,
-                      leadx_err *err) {
+int leadx_window_load(leadx_db *db, const leadx_tables *tables, const char *user, int64_t behind,
+                      int limit, leadx_window *window, leadx_err *err) {
   memset(window, 0, sizeof *window);
   int rc = load_part(db, LEADX_SQL_QUEUE_WINDOW_HELD, tables, user, behind, -1, window, err);
-  if (rc == SQLITE_OK && behind > 0) rc = load_part(db, LEADX_SQL_QUEUE_WINDOW_PASSED, tables, user, behind, -1, window, err);
+  if (rc == SQLITE_OK && behind > 0)
+    rc = load_part(db, LEADX_SQL_QUEUE_WINDOW_PASSED, tables, user, behind, -1, window, err);
   int earlier = window->n;
   for (int i = 0; i < earlier; i++) window->members[i].passed = behind > 0;
-  if (rc == SQLITE_OK) rc = load_part(db, LEADX_SQL_QUEUE_WINDOW, tables, user, behind, limit, window, err);
+  if (rc == SQLITE_OK)
+    rc = load_part(db, LEADX_SQL_QUEUE_WINDOW, tables, user, behind, limit, window, err);
   window->truncated = window->n - earlier >= limit;
   if (window->n > earlier) window->last = window->members[window->n - 1].rowid;
   return rc;
@@ -141,7 +147,8 @@ int leadx_queue_check_mark(leadx_db *db, leadx_err *err) {
   int intact = 1, found = leadx_db_next(db, stmt, err);
   if (found) {
     below = sqlite3_column_int64(stmt, 0);
-    intact = strcmp(column_text(stmt, 1, err), column_text(stmt, 2, err)) == 0 && sqlite3_column_type(stmt, 2) != SQLITE_NULL;
+    intact = strcmp(column_text(stmt, 1, err), column_text(stmt, 2, err)) == 0 &&
+             sqlite3_column_type(stmt, 2) != SQLITE_NULL;
   }
   leadx_db_put(db, stmt);
   if (err->rc != SQLITE_OK) return err->rc;
@@ -161,7 +168,8 @@ int leadx_queue_recover(leadx_db *db, leadx_err *err) {
 
 /* The first row that is neither done nor held. *rowid 0 when there is none; *stays: it waits for
 ** something, so it can be listed and passed. The caller frees *id. */
-static int first_open(leadx_db *db, int64_t above, int64_t *rowid, int *stays, char **id, leadx_err *err) {
+static int first_open(leadx_db *db, int64_t above, int64_t *rowid, int *stays, char **id,
+                      leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_QUEUE_FIRST_OPEN, err, "i", above);
   if (!stmt) return err->rc;
   *rowid = 0;
@@ -169,7 +177,8 @@ static int first_open(leadx_db *db, int64_t above, int64_t *rowid, int *stays, c
     *rowid = sqlite3_column_int64(stmt, 0);
     *id = sqlite3_mprintf("%s", column_text(stmt, 1, err));
     if (!*id) leadx_err_nomem(err);
-    *stays = strcmp(column_text(stmt, 2, err), "FAILED") == 0 || sqlite3_column_type(stmt, 3) != SQLITE_NULL ||
+    *stays = strcmp(column_text(stmt, 2, err), "FAILED") == 0 ||
+             sqlite3_column_type(stmt, 3) != SQLITE_NULL ||
              sqlite3_column_type(stmt, 4) != SQLITE_NULL;
   }
   leadx_db_put(db, stmt);
@@ -188,9 +197,11 @@ int leadx_queue_advance(leadx_db *db, leadx_err *err) {
     if (rc == SQLITE_OK && passed) rc = leadx_db_run(db, LEADX_SQL_QUEUE_HOLD, err, "t", id);
     sqlite3_free(id);
   }
-  if (rc == SQLITE_OK && open > 0) rc = leadx_db_int(db, LEADX_SQL_QUEUE_LAST_BELOW, err, &below, "i", open);
+  if (rc == SQLITE_OK && open > 0)
+    rc = leadx_db_int(db, LEADX_SQL_QUEUE_LAST_BELOW, err, &below, "i", open);
   if (rc == SQLITE_OK && open == 0) rc = leadx_db_int(db, LEADX_SQL_QUEUE_LAST, err, &below, "");
-  if (rc == SQLITE_OK && below != mark) rc = leadx_db_run(db, LEADX_SQL_QUEUE_MARK_SET, err, "i", below);
+  if (rc == SQLITE_OK && below != mark)
+    rc = leadx_db_run(db, LEADX_SQL_QUEUE_MARK_SET, err, "i", below);
   return rc;
 }
 
@@ -202,43 +213,52 @@ int leadx_queue_claim(leadx_db *db, const char *id, const char *now, int *claime
   return rc;
 }
 
-int leadx_queue_ack(leadx_db *db, const char *id, const char *now, const char *code, const char *note, leadx_err *err) {
+int leadx_queue_ack(leadx_db *db, const char *id, const char *now, const char *code,
+                    const char *note, leadx_err *err) {
   return leadx_db_run(db, LEADX_SQL_QUEUE_ACK, err, "tttt", id, now, note, code);
 }
 
-int leadx_queue_release(leadx_db *db, const char *id, int never_left, const char *claimed_at, leadx_err *err) {
+int leadx_queue_release(leadx_db *db, const char *id, int never_left, const char *claimed_at,
+                        leadx_err *err) {
   return leadx_db_run(db, LEADX_SQL_QUEUE_RELEASE, err, "tit", id, (int64_t)never_left, claimed_at);
 }
 
-int leadx_queue_fail(leadx_db *db, const char *id, const char *code, const char *message, leadx_err *err) {
+int leadx_queue_fail(leadx_db *db, const char *id, const char *code, const char *message,
+                     leadx_err *err) {
   return leadx_db_run(db, LEADX_SQL_QUEUE_FAIL, err, "ttt", id, code, message);
 }
 
-int leadx_queue_delay(leadx_db *db, const char *id, const char *code, const char *message, const char *next_try_at, int charge,
-                      leadx_err *err) {
-  return leadx_db_run(db, LEADX_SQL_QUEUE_DELAY, err, "tttti", id, code, message, next_try_at, (int64_t)charge);
+int leadx_queue_delay(leadx_db *db, const char *id, const char *code, const char *message,
+                      const char *next_try_at, int charge, leadx_err *err) {
+  return leadx_db_run(db, LEADX_SQL_QUEUE_DELAY, err, "tttti", id, code, message, next_try_at,
+                      (int64_t)charge);
 }
 
 /* ---- somebody else's queue ---- */
 
-/* Two rows that only their ids tell apart, and each status. No savepoint: to go back to one ends a SELECT around us. */
+/* Two rows that only their ids tell apart, and each status. No savepoint: to go back to one ends a
+** SELECT around us. */
 static int try_rows(leadx_db *db, const char *entity, leadx_action action, leadx_err *err) {
   static const char *const words[] = {"PENDING", "IN_PROGRESS", "FAILED", "SYNCED"};
   char id[37];
   leadx_uuid_make(0, id);
   int rc = leadx_db_run(db, LEADX_SQL_QUEUE_PROBE, err, "sss", id, entity, action_names[action]);
-  for (size_t i = 0; i < sizeof words / sizeof words[0] && rc == SQLITE_OK; i++) rc = leadx_db_run(db, LEADX_SQL_QUEUE_PROBE_STATUS, err, "ss", id, words[i]);
+  for (size_t i = 0; i < sizeof words / sizeof words[0] && rc == SQLITE_OK; i++)
+    rc = leadx_db_run(db, LEADX_SQL_QUEUE_PROBE_STATUS, err, "ss", id, words[i]);
   return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_QUEUE_PROBE_END, err, "s", id) : rc;
 }
 
 int leadx_queue_probe(leadx_db *db, const char *who, const char *entity, leadx_err *err) {
   leadx_err refusal = {0};
-  for (int a = LEADX_CREATE; a <= LEADX_DELETE && refusal.rc == SQLITE_OK; a++) try_rows(db, entity, (leadx_action)a, &refusal);
+  for (int a = LEADX_CREATE; a <= LEADX_DELETE && refusal.rc == SQLITE_OK; a++)
+    try_rows(db, entity, (leadx_action)a, &refusal);
   if (refusal.rc == SQLITE_OK) return SQLITE_OK;
   int primary = refusal.rc & 0xff;
-  if (primary != SQLITE_CONSTRAINT && primary != SQLITE_MISMATCH) return leadx_err_set(err, refusal.rc, "%s", refusal.text);
+  if (primary != SQLITE_CONSTRAINT && primary != SQLITE_MISMATCH)
+    return leadx_err_set(err, refusal.rc, "%s", refusal.text);
   return leadx_err_set(err, SQLITE_ERROR,
-                       "%s: the table sync_queue that is already here has rules that a write of the application would fail for (%s); rename that "
+                       "%s: the table sync_queue that is already here has rules that a write of "
+                       "the application would fail for (%s); rename that "
                        "table, or give it the documented columns and no others that must be filled",
                        who, refusal.text);
 }
@@ -246,7 +266,8 @@ int leadx_queue_probe(leadx_db *db, const char *who, const char *entity, leadx_e
 /* ---- by hand ---- */
 
 static int no_such_row(leadx_err *err, const char *who, const char *id) {
-  return leadx_err_set(err, SQLITE_ERROR, "%s: no queue row has the id \"%.40s\"; look in leadx_queue", who, id);
+  return leadx_err_set(err, SQLITE_ERROR,
+                       "%s: no queue row has the id \"%.40s\"; look in leadx_queue", who, id);
 }
 
 /* The status of a row, "" when there is none. */
@@ -263,7 +284,8 @@ int leadx_queue_retry(leadx_db *db, const char *id, int64_t *changed, leadx_err 
   int rc = id ? read_status(db, id, status, err) : SQLITE_OK;
   if (rc == SQLITE_OK && id && !status[0]) rc = no_such_row(err, "leadx_retry", id);
   if (rc == SQLITE_OK && id && strcmp(status, "SYNCED") == 0) {
-    rc = leadx_err_set(err, SQLITE_ERROR, "leadx_retry: the row is SYNCED, there is nothing to try again");
+    rc = leadx_err_set(err, SQLITE_ERROR,
+                       "leadx_retry: the row is SYNCED, there is nothing to try again");
   }
   if (rc == SQLITE_OK && id) rc = leadx_db_run(db, LEADX_SQL_QUEUE_RETRY_ONE, err, "t", id);
   if (rc == SQLITE_OK && !id) rc = leadx_db_run(db, LEADX_SQL_QUEUE_RETRY_ALL, err, "");
@@ -277,21 +299,26 @@ int leadx_queue_discard(leadx_db *db, const char *id, leadx_err *err) {
   if (rc != SQLITE_OK) return rc;
   if (!status[0]) return no_such_row(err, "leadx_discard", id);
   if (strcmp(status, "SYNCED") == 0) {
-    return leadx_err_set(err, SQLITE_ERROR, "leadx_discard: the row is SYNCED already; undo it with a new change");
+    return leadx_err_set(err, SQLITE_ERROR,
+                         "leadx_discard: the row is SYNCED already; undo it with a new change");
   }
   if (strcmp(status, "IN_PROGRESS") == 0) {
-    return leadx_err_set(err, SQLITE_BUSY, "leadx_discard: the row is being sent just now; try again when the sync has ended");
+    return leadx_err_set(
+        err, SQLITE_BUSY,
+        "leadx_discard: the row is being sent just now; try again when the sync has ended");
   }
   rc = leadx_db_run(db, LEADX_SQL_QUEUE_REFETCH, err, "t", id);
   return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_QUEUE_DELETE, err, "t", id) : err->rc;
 }
 
-int leadx_queue_enqueue(leadx_db *db, const char *entity, const char *key, leadx_action action, const char *payload, char id[37],
-                        leadx_err *err) {
+int leadx_queue_enqueue(leadx_db *db, const char *entity, const char *key, leadx_action action,
+                        const char *payload, char id[37], leadx_err *err) {
   int64_t next = 0;
   int rc = leadx_db_int(db, LEADX_SQL_QUEUE_NEXT_ROWID, err, &next, "");
   leadx_uuid_make(next, id);
-  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_QUEUE_ENQUEUE, err, "ttttt", id, entity, key, leadx_action_name(action), payload);
+  if (rc == SQLITE_OK)
+    rc = leadx_db_run(db, LEADX_SQL_QUEUE_ENQUEUE, err, "ttttt", id, entity, key,
+                      leadx_action_name(action), payload);
   return rc;
 }
 
@@ -299,12 +326,15 @@ int leadx_queue_enqueue(leadx_db *db, const char *entity, const char *key, leadx
 static int anchor_mark(leadx_db *db, leadx_err *err) {
   int64_t mark = 0, below = 0;
   int rc = leadx_db_int(db, LEADX_SQL_QUEUE_MARK_GET, err, &mark, "");
-  if (rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_QUEUE_LAST_BELOW, err, &below, "i", mark < INT64_MAX ? mark + 1 : mark);
+  if (rc == SQLITE_OK)
+    rc = leadx_db_int(db, LEADX_SQL_QUEUE_LAST_BELOW, err, &below, "i",
+                      mark < INT64_MAX ? mark + 1 : mark);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_QUEUE_MARK_SET, err, "i", below);
   return rc;
 }
 
-int leadx_queue_purge(leadx_db *db, double synced_days, double conflict_days, int64_t *dropped, leadx_err *err) {
+int leadx_queue_purge(leadx_db *db, double synced_days, double conflict_days, int64_t *dropped,
+                      leadx_err *err) {
   static const int statements[] = {LEADX_SQL_QUEUE_PURGE, LEADX_SQL_CONFLICT_PURGE};
   double days[] = {synced_days, conflict_days};
   *dropped = 0;
@@ -330,7 +360,8 @@ int leadx_queue_counts(leadx_db *db, leadx_counts *counts, leadx_err *err) {
     leadx_err_db(err, db->handle, rc, "count the queue");
   }
   leadx_db_put(db, stmt);
-  if (rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_QUEUE_OPEN_CONFLICTS, err, &counts->conflicts, "");
+  if (rc == SQLITE_OK)
+    rc = leadx_db_int(db, LEADX_SQL_QUEUE_OPEN_CONFLICTS, err, &counts->conflicts, "");
   return rc;
 }
 

@@ -14,61 +14,71 @@ typedef struct leadx_member {
   int64_t rowid;
   char *id, *entity, *key; /* one allocation, beginning at id */
   char *created_at;
-  leadx_table *table;      /* NULL: the entity is not tracked */
-  leadx_action action;     /* LEADX_NOTHING: not one of the three words */
-  int failed;              /* status FAILED */
-  int in_conflict;         /* waits for a person */
-  int delayed;             /* its next try lies ahead */
-  int sent;                /* was on the wire once: the server may have it */
-  int foreign;             /* belongs to another user than the one who syncs */
-  int explained;           /* says already why it is not gone (error_code) */
-  int passed;              /* an earlier window of this sync had it: not again before the next sweep */
+  leadx_table *table; /* NULL: the entity is not tracked */
+  leadx_action action; /* LEADX_NOTHING: not one of the three words */
+  int failed; /* status FAILED */
+  int in_conflict; /* waits for a person */
+  int delayed; /* its next try lies ahead */
+  int sent; /* was on the wire once: the server may have it */
+  int foreign; /* belongs to another user than the one who syncs */
+  int explained; /* says already why it is not gone (error_code) */
+  int passed; /* an earlier window of this sync had it: not again before the next sweep */
   int retry_count;
 } leadx_member;
 
-/* The unsent rows a sync in the name of user ("": nobody) works on: all of them, or the oldest `limit` behind the rowid `behind` (a sweep goes
-** from window to window), together with what the earlier windows of the sweep left. */
+/* The unsent rows a sync in the name of user ("": nobody) works on: all of them, or the oldest
+** `limit` behind the rowid `behind` (a sweep goes from window to window), together with what the
+** earlier windows of the sweep left. */
 typedef struct leadx_window {
   leadx_member *members;
   int n, capacity;
-  int truncated;           /* there are more, */
-  int64_t last;            /* behind this rowid */
+  int truncated; /* there are more, */
+  int64_t last; /* behind this rowid */
 } leadx_window;
 
-int leadx_window_load(leadx_db *db, const leadx_tables *tables, const char *user, int64_t behind, int limit, leadx_window *window,
-                      leadx_err *err);
+int leadx_window_load(leadx_db *db, const leadx_tables *tables, const char *user, int64_t behind,
+                      int limit, leadx_window *window, leadx_err *err);
 void leadx_window_clear(leadx_window *window);
 
-/* Checks the low-water mark against the row it names: where the queue was emptied, renumbered or restored since,
-** everything is looked at again. Inside the caller's write transaction. */
+/* Checks the low-water mark against the row it names: where the queue was emptied, renumbered or
+** restored since, everything is looked at again. Inside the caller's write transaction. */
 int leadx_queue_check_mark(leadx_db *db, leadx_err *err);
 /* The same, and takes back what a crash left in flight.
 ** Inside the caller's write transaction. */
 int leadx_queue_recover(leadx_db *db, leadx_err *err);
-/* Moves the mark over everything settled and lists what stays behind. Inside a write transaction. */
+/* Moves the mark over everything settled and lists what stays behind. Inside a write
+** transaction. */
 int leadx_queue_advance(leadx_db *db, leadx_err *err);
 
 /* Settling one row; inside the caller's write transaction. now is ISO text. */
 int leadx_queue_claim(leadx_db *db, const char *id, const char *now, int *claimed, leadx_err *err);
-int leadx_queue_ack(leadx_db *db, const char *id, const char *now, const char *code, const char *note, leadx_err *err);
-/* never_left: no request with it can have reached the server. claimed_at: when this sync claimed the row. */
-int leadx_queue_release(leadx_db *db, const char *id, int never_left, const char *claimed_at, leadx_err *err);
-int leadx_queue_fail(leadx_db *db, const char *id, const char *code, const char *message, leadx_err *err);
-/* Keeps it PENDING with a reason; next_try_at NULL waits without a time; charge is added to retry_count. */
-int leadx_queue_delay(leadx_db *db, const char *id, const char *code, const char *message, const char *next_try_at, int charge,
-                      leadx_err *err);
+int leadx_queue_ack(leadx_db *db, const char *id, const char *now, const char *code,
+                    const char *note, leadx_err *err);
+/* never_left: no request with it can have reached the server. claimed_at: when this sync claimed
+** the row. */
+int leadx_queue_release(leadx_db *db, const char *id, int never_left, const char *claimed_at,
+                        leadx_err *err);
+int leadx_queue_fail(leadx_db *db, const char *id, const char *code, const char *message,
+                     leadx_err *err);
+/* Keeps it PENDING with a reason; next_try_at NULL waits without a time; charge is added to
+** retry_count. */
+int leadx_queue_delay(leadx_db *db, const char *id, const char *code, const char *message,
+                      const char *next_try_at, int charge, leadx_err *err);
 
-/* Does the queue take every row that the triggers of an entity would put into it, and every status? One that an application
-** made may have rules of its own, and a user's write would fail for them. Nothing stays, unless it fails: inside a write transaction that is undone then. */
+/* Does the queue take every row that the triggers of an entity would put into it, and every status?
+** One that an application made may have rules of its own, and a user's write would fail for them.
+** Nothing stays, unless it fails: inside a write transaction that is undone then. */
 int leadx_queue_probe(leadx_db *db, const char *who, const char *entity, leadx_err *err);
 
 /* What people do to the queue; each takes part in the caller's transaction. */
-int leadx_queue_retry(leadx_db *db, const char *id, int64_t *changed, leadx_err *err); /* NULL id: all */
+int leadx_queue_retry(leadx_db *db, const char *id, int64_t *changed,
+                      leadx_err *err); /* NULL id: all */
 int leadx_queue_discard(leadx_db *db, const char *id, leadx_err *err);
-int leadx_queue_enqueue(leadx_db *db, const char *entity, const char *key, leadx_action action, const char *payload, char id[37],
-                        leadx_err *err);
+int leadx_queue_enqueue(leadx_db *db, const char *entity, const char *key, leadx_action action,
+                        const char *payload, char id[37], leadx_err *err);
 /* Drops SYNCED rows and closed conflicts older than so many days. *dropped counts both. */
-int leadx_queue_purge(leadx_db *db, double synced_days, double conflict_days, int64_t *dropped, leadx_err *err);
+int leadx_queue_purge(leadx_db *db, double synced_days, double conflict_days, int64_t *dropped,
+                      leadx_err *err);
 
 typedef struct leadx_counts {
   int64_t pending, failed, conflicts;
@@ -80,7 +90,8 @@ int leadx_queue_unsent(leadx_db *db, const char *entity, int64_t *n, leadx_err *
 /* A UUIDv7 of now; counter orders ids of one millisecond. */
 void leadx_uuid_make(int64_t counter, char out[37]);
 
-/* When a change was queued: created_at, to the millisecond that the id knows. Returns 0, or 1 when nobody can tell. */
+/* When a change was queued: created_at, to the millisecond that the id knows. Returns 0, or 1 when
+** nobody can tell. */
 int leadx_member_time(const leadx_member *member, int64_t *us);
 
 #endif

@@ -7,8 +7,16 @@
 static const struct seed_column {
   const char *name, *type;
 } seed_columns[] = {
-    {"id", "TEXT"},         {"entity_type", "TEXT"},    {"entity_id", "TEXT"},     {"action", "TEXT"},     {"payload", "TEXT"},
-    {"status", "TEXT"},     {"retry_count", "INTEGER"}, {"error_message", "TEXT"}, {"created_at", "TEXT"}, {"synced_at", "TEXT"},
+    {"id", "TEXT"},
+    {"entity_type", "TEXT"},
+    {"entity_id", "TEXT"},
+    {"action", "TEXT"},
+    {"payload", "TEXT"},
+    {"status", "TEXT"},
+    {"retry_count", "INTEGER"},
+    {"error_message", "TEXT"},
+    {"created_at", "TEXT"},
+    {"synced_at", "TEXT"},
 };
 #define SEED_COLUMNS ((int)(sizeof seed_columns / sizeof seed_columns[0]))
 
@@ -18,10 +26,12 @@ static const char *const own_columns[] = {"base", "next_try_at", "error_code", "
 
 /* The statements that make a file leadx's, in this order. */
 static const int create_statements[] = {
-    LEADX_SQL_SCHEMA_SYNC_QUEUE, LEADX_SQL_SCHEMA_SETTINGS, LEADX_SQL_SCHEMA_TABLES,  LEADX_SQL_SCHEMA_APPLYING, LEADX_SQL_SCHEMA_SHADOW,
-    LEADX_SQL_SCHEMA_MARK,       LEADX_SQL_SCHEMA_HELD,     LEADX_SQL_SCHEMA_LEASE,   LEADX_SQL_SCHEMA_CURSORS,  LEADX_SQL_SCHEMA_RUNS,
-    LEADX_SQL_SCHEMA_CONFLICTS,  LEADX_SQL_SCHEMA_PARKED,   LEADX_SQL_SCHEMA_CHECK_RESULTS, LEADX_SQL_SCHEMA_REVIVE,
-    LEADX_SQL_SCHEMA_SERVERS,    LEADX_SQL_SCHEMA_PLACES,    LEADX_SQL_SCHEMA_UNWRITTEN,
+    LEADX_SQL_SCHEMA_SYNC_QUEUE,    LEADX_SQL_SCHEMA_SETTINGS,  LEADX_SQL_SCHEMA_TABLES,
+    LEADX_SQL_SCHEMA_APPLYING,      LEADX_SQL_SCHEMA_SHADOW,    LEADX_SQL_SCHEMA_MARK,
+    LEADX_SQL_SCHEMA_HELD,          LEADX_SQL_SCHEMA_LEASE,     LEADX_SQL_SCHEMA_CURSORS,
+    LEADX_SQL_SCHEMA_RUNS,          LEADX_SQL_SCHEMA_CONFLICTS, LEADX_SQL_SCHEMA_PARKED,
+    LEADX_SQL_SCHEMA_CHECK_RESULTS, LEADX_SQL_SCHEMA_REVIVE,    LEADX_SQL_SCHEMA_SERVERS,
+    LEADX_SQL_SCHEMA_PLACES,        LEADX_SQL_SCHEMA_UNWRITTEN,
 };
 
 /* ---- is it there? ---- */
@@ -49,7 +59,10 @@ static int refuse_masks(leadx_db *db, const char *who, leadx_err *err) {
   while (leadx_db_next(db, stmt, err)) {
     const char *name = leadx_db_text(stmt, 0, err);
     if (!own_statement(name)) continue;
-    leadx_err_set(err, SQLITE_ERROR, "%s: %.60s is no table here, although leadx has a table of that name; rename or drop it", who, name);
+    leadx_err_set(
+        err, SQLITE_ERROR,
+        "%s: %.60s is no table here, although leadx has a table of that name; rename or drop it",
+        who, name);
     break;
   }
   leadx_db_put(db, stmt);
@@ -68,7 +81,8 @@ static int read_format(leadx_db *db, const char *who, int64_t *format, leadx_err
   if (rc == SQLITE_OK && there) rc = leadx_db_int(db, LEADX_SQL_SCHEMA_FORMAT_GET, err, format, "");
   if (rc == SQLITE_OK && *format > LEADX_FORMAT) {
     rc = leadx_err_set(err, SQLITE_ERROR,
-                       "%s: this file was written by a newer leadx (format %lld, this one knows %d); use the newer leadx, nothing was changed",
+                       "%s: this file was written by a newer leadx (format %lld, this one knows "
+                       "%d); use the newer leadx, nothing was changed",
                        who, (sqlite3_int64)*format, LEADX_FORMAT);
   }
   return rc;
@@ -106,14 +120,16 @@ static int check_queue(leadx_db *db, const char *who, unsigned *have, leadx_err 
   int rc = err->rc;
   if (rc == SQLITE_OK && without_rowid) {
     rc = leadx_err_set(err, SQLITE_ERROR,
-                       "%s: the table sync_queue that is already here is WITHOUT ROWID, and the order of its rows is nowhere; rename that table, or "
+                       "%s: the table sync_queue that is already here is WITHOUT ROWID, and the "
+                       "order of its rows is nowhere; rename that table, or "
                        "make it an ordinary one",
                        who);
   }
   for (int i = 0; rc == SQLITE_OK && i < SEED_COLUMNS; i++) {
     if (seen & 1u << i) continue;
     rc = leadx_err_set(err, SQLITE_ERROR,
-                       "%s: the table sync_queue that is already here has no column \"%s\"; rename that table, or give it the documented columns",
+                       "%s: the table sync_queue that is already here has no column \"%s\"; rename "
+                       "that table, or give it the documented columns",
                        who, seed_columns[i].name);
   }
   return rc;
@@ -125,7 +141,8 @@ static int extend_queue(leadx_db *db, const char *who, leadx_err *err) {
   for (int i = 0; rc == SQLITE_OK && i < OWN_COLUMNS; i++) {
     if (have & 1u << i) continue;
     char sql[96];
-    sqlite3_snprintf(sizeof sql, sql, "ALTER TABLE main.sync_queue ADD COLUMN %s TEXT", own_columns[i]);
+    sqlite3_snprintf(sizeof sql, sql, "ALTER TABLE main.sync_queue ADD COLUMN %s TEXT",
+                     own_columns[i]);
     rc = leadx_db_exec(db, sql, err);
   }
   return rc;
@@ -135,12 +152,14 @@ static int create_all(leadx_db *db, const char *who, leadx_err *err) {
   int64_t had_queue = 0;
   int rc = has_table(db, "sync_queue", &had_queue, err);
   if (rc == SQLITE_OK && had_queue) rc = extend_queue(db, who, err);
-  for (size_t i = 0; rc == SQLITE_OK && i < sizeof create_statements / sizeof create_statements[0]; i++) {
+  for (size_t i = 0; rc == SQLITE_OK && i < sizeof create_statements / sizeof create_statements[0];
+       i++) {
     rc = leadx_db_exec(db, leadx_sql_text[create_statements[i]], err);
   }
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_SCHEMA_MARK_INIT, err, "");
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_SCHEMA_LEASE_INIT, err, "");
-  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_SCHEMA_FORMAT_SET, err, "i", (int64_t)LEADX_FORMAT);
+  if (rc == SQLITE_OK)
+    rc = leadx_db_run(db, LEADX_SQL_SCHEMA_FORMAT_SET, err, "i", (int64_t)LEADX_FORMAT);
   return rc;
 }
 
@@ -152,13 +171,15 @@ static int is_to_the_letter(const char *statement, const char *sql) {
   return sql && strncmp(sql, statement, verb) == 0 && strcmp(sql + verb, kept_text(statement)) == 0;
 }
 
-/* May an object stand on one of our tables, or under one of our names? The queue may have come from somebody
-** else, and may have indices that refuse no row; check_queue() looks at its columns. */
+/* May an object stand on one of our tables, or under one of our names? The queue may have come from
+** somebody else, and may have indices that refuse no row; check_queue() looks at its columns. */
 static int may_stand(const char *type, const char *name, const char *table, const char *sql) {
   int of_queue = sqlite3_stricmp(table, "sync_queue") == 0;
   const char *own = own_statement(name);
-  if (strcmp(type, "index") == 0) return !sql || (of_queue && sqlite3_strnicmp(sql, "CREATE INDEX ", 13) == 0);
-  if (own && strcmp(type, "table") == 0 && of_queue) return sql && sqlite3_strnicmp(sql, "CREATE TABLE ", 13) == 0;
+  if (strcmp(type, "index") == 0)
+    return !sql || (of_queue && sqlite3_strnicmp(sql, "CREATE INDEX ", 13) == 0);
+  if (own && strcmp(type, "table") == 0 && of_queue)
+    return sql && sqlite3_strnicmp(sql, "CREATE TABLE ", 13) == 0;
   return own && is_to_the_letter(own, sql);
 }
 
@@ -171,12 +192,14 @@ static int check_object(const char *who, sqlite3_stmt *row, leadx_err *err) {
   if (type && name && table && may_stand(type, name, table, sql)) return SQLITE_OK;
   if (type && name && table && strcmp(type, "trigger") == 0 && !own_statement(name)) {
     return leadx_err_set(err, SQLITE_ERROR,
-                         "%s: the trigger \"%.60s\" on leadx's table %.60s is not leadx's, so nothing is sent from this file; drop it, or ask who "
+                         "%s: the trigger \"%.60s\" on leadx's table %.60s is not leadx's, so "
+                         "nothing is sent from this file; drop it, or ask who "
                          "put it there",
                          who, name, table);
   }
   return leadx_err_set(err, SQLITE_ERROR,
-                       "%s: %s \"%.60s\" is not as leadx makes it, so nothing is sent from this file; copy your own tables to a new file and "
+                       "%s: %s \"%.60s\" is not as leadx makes it, so nothing is sent from this "
+                       "file; copy your own tables to a new file and "
                        "track them there",
                        who, type ? type : "the object", name ? name : "without a name");
 }
@@ -209,7 +232,8 @@ int leadx_schema_ensure(leadx_db *db, const char *who, leadx_err *err) {
   if (rc == SQLITE_OK && format == LEADX_FORMAT) return leadx_schema_verify(db, who, err);
   if (rc != SQLITE_OK) return rc;
   if (sqlite3_db_readonly(db->handle, "main") == 1) {
-    return leadx_err_set(err, SQLITE_READONLY, "%s: the database is read-only; open it for writing", who);
+    return leadx_err_set(err, SQLITE_READONLY, "%s: the database is read-only; open it for writing",
+                         who);
   }
   rc = leadx_db_nest_open(db, err);
   if (rc != SQLITE_OK) return rc;

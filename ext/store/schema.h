@@ -5,7 +5,8 @@
 
 #include "store/db.h"
 
-/* The format this code writes. 2: what is known of servers' functions, and the places of their pages. */
+/* The format this code writes. 2: what is known of servers' functions, and the places of their
+** pages. */
 #define LEADX_FORMAT 2
 
 /* Creates or migrates what is missing, inside the caller's transaction or one of its own.
@@ -13,16 +14,19 @@
 ** of the documented shape is an error that says which column is wrong. */
 int leadx_schema_ensure(leadx_db *db, const char *who, leadx_err *err);
 
-/* *present: do leadx's tables exist? A newer format is an error. Writes nothing. For those who only read. */
+/* *present: do leadx's tables exist? A newer format is an error. Writes nothing. For those who only
+** read. */
 int leadx_schema_probe(leadx_db *db, const char *who, int *present, leadx_err *err);
 
-/* The same for those who write or send: tables that are there must also be ours (leadx_schema_verify). */
+/* The same for those who write or send: tables that are there must also be ours
+** (leadx_schema_verify). */
 int leadx_schema_open(leadx_db *db, const char *who, int *present, leadx_err *err);
 
-/* Is everything in the file that bears one of our names, or hangs on one of our tables, what schema.sql makes, to the
-** letter? A view in a table's place, a trigger that somebody added, a doctored one of ours: an error that names it.
-** Of sync_queue, which may have come from somebody else, the documented columns are asked for. Reads only.
-** The triggers on the user's tables are not looked at: capture.h makes them anew when they differ. */
+/* Is everything in the file that bears one of our names, or hangs on one of our tables, what
+** schema.sql makes, to the letter? A view in a table's place, a trigger that somebody added, a
+** doctored one of ours: an error that names it. Of sync_queue, which may have come from somebody
+** else, the documented columns are asked for. Reads only. The triggers on the user's tables are not
+** looked at: capture.h makes them anew when they differ. */
 int leadx_schema_verify(leadx_db *db, const char *who, leadx_err *err);
 
 #endif

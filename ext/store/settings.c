@@ -4,7 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum setting_kind { KIND_COUNT, KIND_SECONDS, KIND_DAYS, KIND_BYTES, KIND_POLICY, KIND_NAME } setting_kind;
+typedef enum setting_kind {
+  KIND_COUNT,
+  KIND_SECONDS,
+  KIND_DAYS,
+  KIND_BYTES,
+  KIND_POLICY,
+  KIND_NAME
+} setting_kind;
 
 static const struct setting_row {
   const char *name;
@@ -38,7 +45,8 @@ leadx_settings *leadx_settings_new(void) {
   leadx_settings *settings = sqlite3_malloc64(sizeof *settings);
   if (!settings) return NULL;
   memset(settings, 0, sizeof *settings);
-  for (int i = 0; i < LEADX_SETTING_COUNT; i++) take(settings, (leadx_setting)i, setting_table[i].initial);
+  for (int i = 0; i < LEADX_SETTING_COUNT; i++)
+    take(settings, (leadx_setting)i, setting_table[i].initial);
   return settings;
 }
 
@@ -59,7 +67,9 @@ void leadx_settings_list(sqlite3_str *out) {
   }
 }
 
-int64_t leadx_settings_int(const leadx_settings *settings, leadx_setting id) { return (int64_t)settings->number[id]; }
+int64_t leadx_settings_int(const leadx_settings *settings, leadx_setting id) {
+  return (int64_t)settings->number[id];
+}
 
 int64_t leadx_settings_ms(const leadx_settings *settings, leadx_setting id) {
   return (int64_t)(settings->number[id] * 1000.0 + 0.5);
@@ -79,7 +89,8 @@ static int is_schema_name(const char *value) {
   size_t n = strlen(value);
   if (n >= 64) return 0;
   for (size_t i = 0; i < n; i++) {
-    if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", value[i])) return 0;
+    if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", value[i]))
+      return 0;
   }
   return 1;
 }
@@ -107,23 +118,31 @@ static int take(leadx_settings *settings, leadx_setting id, const char *value) {
   return 0;
 }
 
-int leadx_settings_set(leadx_settings *settings, const char *who, leadx_setting id, const char *value, leadx_err *err) {
-  static const char *const units[] = {"a whole number", "a number of seconds", "a number of days", "a whole number of bytes"};
+int leadx_settings_set(leadx_settings *settings, const char *who, leadx_setting id,
+                       const char *value, leadx_err *err) {
+  static const char *const units[] = {"a whole number", "a number of seconds", "a number of days",
+                                      "a whole number of bytes"};
   const struct setting_row *row = &setting_table[id];
   if (value && take(settings, id, value) == 0) return SQLITE_OK;
   if (row->kind == KIND_POLICY) {
-    return leadx_err_set(err, SQLITE_ERROR, "%s: %s cannot be \"%.40s\"; allowed are timestamp, merge, client, server, manual", who,
-                         row->name, value ? value : "NULL");
+    return leadx_err_set(
+        err, SQLITE_ERROR,
+        "%s: %s cannot be \"%.40s\"; allowed are timestamp, merge, client, server, manual", who,
+        row->name, value ? value : "NULL");
   }
   if (row->kind == KIND_NAME) {
-    return leadx_err_set(err, SQLITE_ERROR, "%s: %s must be a schema name of letters, digits, _ and -, at most 63 long, or empty", who,
-                         row->name);
+    return leadx_err_set(
+        err, SQLITE_ERROR,
+        "%s: %s must be a schema name of letters, digits, _ and -, at most 63 long, or empty", who,
+        row->name);
   }
-  return leadx_err_set(err, SQLITE_ERROR, "%s: %s cannot be \"%.40s\"; it is %s from %.15g to %.15g", who, row->name,
+  return leadx_err_set(err, SQLITE_ERROR,
+                       "%s: %s cannot be \"%.40s\"; it is %s from %.15g to %.15g", who, row->name,
                        value ? value : "NULL", units[row->kind], row->least, row->most);
 }
 
-int leadx_settings_store(const leadx_settings *settings, leadx_db *db, leadx_setting id, leadx_err *err) {
+int leadx_settings_store(const leadx_settings *settings, leadx_db *db, leadx_setting id,
+                         leadx_err *err) {
   char *value = leadx_settings_show(settings, id);
   if (!value) return leadx_err_nomem(err);
   int rc = leadx_db_run(db, LEADX_SQL_SETTINGS_STORE, err, "tt", setting_table[id].name, value);
@@ -132,7 +151,8 @@ int leadx_settings_store(const leadx_settings *settings, leadx_db *db, leadx_set
 }
 
 int leadx_settings_load(leadx_settings *settings, leadx_db *db, leadx_err *err) {
-  for (int i = 0; i < LEADX_SETTING_COUNT; i++) take(settings, (leadx_setting)i, setting_table[i].initial);
+  for (int i = 0; i < LEADX_SETTING_COUNT; i++)
+    take(settings, (leadx_setting)i, setting_table[i].initial);
   int64_t has_table = 0;
   int rc = leadx_db_int(db, LEADX_SQL_SCHEMA_HAS_TABLE, err, &has_table, "t", "leadx_settings");
   if (rc != SQLITE_OK || !has_table) return rc;

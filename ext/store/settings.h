@@ -37,7 +37,8 @@ void leadx_settings_free(leadx_settings *settings);
 int leadx_settings_load(leadx_settings *settings, leadx_db *db, leadx_err *err);
 
 int64_t leadx_settings_int(const leadx_settings *settings, leadx_setting id);
-int64_t leadx_settings_ms(const leadx_settings *settings, leadx_setting id); /* of a setting in seconds */
+int64_t leadx_settings_ms(const leadx_settings *settings,
+                          leadx_setting id); /* of a setting in seconds */
 
 /* The setting of that name, or -1. */
 int leadx_settings_find(const char *name);
@@ -45,9 +46,11 @@ const char *leadx_settings_name(leadx_setting id);
 /* The value as text, in sqlite3_malloc memory; NULL when out of memory. */
 char *leadx_settings_show(const leadx_settings *settings, leadx_setting id);
 /* Checks and takes a value (in memory); an error says what is allowed. */
-int leadx_settings_set(leadx_settings *settings, const char *who, leadx_setting id, const char *value, leadx_err *err);
+int leadx_settings_set(leadx_settings *settings, const char *who, leadx_setting id,
+                       const char *value, leadx_err *err);
 /* Writes one value into the file. The tables must exist. */
-int leadx_settings_store(const leadx_settings *settings, leadx_db *db, leadx_setting id, leadx_err *err);
+int leadx_settings_store(const leadx_settings *settings, leadx_db *db, leadx_setting id,
+                         leadx_err *err);
 /* Appends the names, comma-separated. */
 void leadx_settings_list(sqlite3_str *out);
 

@@ -10,12 +10,15 @@
 static const struct known_entity {
   const char *table, *entity;
   int priority;
-} known_entities[] = {
-    {"activities", "activity", 1}, {"pipelines", "pipeline", 2}, {"customers", "customer", 3}, {"settings", "setting", 4}};
+} known_entities[] = {{"activities", "activity", 1},
+                      {"pipelines", "pipeline", 2},
+                      {"customers", "customer", 3},
+                      {"settings", "setting", 4}};
 #define DEFAULT_PRIORITY 3
 
-static const char *const option_names[] = {"entity", "remote", "priority", "mode",    "version",   "delete", "soft_delete",
-                                           "policy", "filter", "columns",  "pending", "synced_at", "backfill", "plain"};
+static const char *const option_names[] = {
+    "entity", "remote", "priority", "mode",    "version",   "delete",   "soft_delete",
+    "policy", "filter", "columns",  "pending", "synced_at", "backfill", "plain"};
 static const char *const mode_names[] = {"both", "push", "pull"};
 static const char *const policy_names[] = {"timestamp", "merge", "client", "server", "manual"};
 
@@ -43,8 +46,10 @@ void leadx_table_free(leadx_table *table) {
     sqlite3_free(table->columns[i].default_sql);
   }
   for (int i = 0; i < table->nreferences; i++) sqlite3_free(table->references[i].parent_table);
-  char *texts[] = {table->name,   table->entity, table->remote,  table->version,   table->version_remote, table->soft_delete_column,
-                   table->policy, table->filter, table->pending, table->synced_at, table->warnings};
+  char *texts[] = {table->name,      table->entity,         table->remote,
+                   table->version,   table->version_remote, table->soft_delete_column,
+                   table->policy,    table->filter,         table->pending,
+                   table->synced_at, table->warnings};
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) sqlite3_free(texts[i]);
   sqlite3_finalize(table->reader);
   sqlite3_free(table->columns);
@@ -64,21 +69,31 @@ static int is_own_name(const char *name) {
 }
 
 /* Judges the first row of table_kinds (main first). */
-static int check_kind(leadx_err *err, const char *who, const char *name, const char *schema, const char *type) {
+static int check_kind(leadx_err *err, const char *who, const char *name, const char *schema,
+                      const char *type) {
   if (sqlite3_stricmp(schema, "temp") == 0) {
-    return refuse(err, who, name, "is a temporary table; its rows vanish with the connection, track a table of the main database");
+    return refuse(err, who, name,
+                  "is a temporary table; its rows vanish with the connection, track a table of the "
+                  "main database");
   }
   if (sqlite3_stricmp(schema, "main") != 0) {
-    return refuse(err, who, name, "is in an attached database; open that file itself and track the table there");
+    return refuse(err, who, name,
+                  "is in an attached database; open that file itself and track the table there");
   }
-  if (strcmp(type, "view") == 0) return refuse(err, who, name, "is a view; track the tables it reads from");
-  if (strcmp(type, "virtual") == 0) return refuse(err, who, name, "is a virtual table, which cannot have triggers; track an ordinary table");
-  if (strcmp(type, "shadow") == 0) return refuse(err, who, name, "belongs to a virtual table; track an ordinary table");
+  if (strcmp(type, "view") == 0)
+    return refuse(err, who, name, "is a view; track the tables it reads from");
+  if (strcmp(type, "virtual") == 0)
+    return refuse(err, who, name,
+                  "is a virtual table, which cannot have triggers; track an ordinary table");
+  if (strcmp(type, "shadow") == 0)
+    return refuse(err, who, name, "belongs to a virtual table; track an ordinary table");
   return SQLITE_OK;
 }
 
-static int check_trackable(leadx_db *db, const char *who, const char *name, leadx_table *table, leadx_err *err) {
-  if (sqlite3_strnicmp(name, "sqlite_", 7) == 0) return refuse(err, who, name, "is SQLite's own; track one of your tables");
+static int check_trackable(leadx_db *db, const char *who, const char *name, leadx_table *table,
+                           leadx_err *err) {
+  if (sqlite3_strnicmp(name, "sqlite_", 7) == 0)
+    return refuse(err, who, name, "is SQLite's own; track one of your tables");
   if (is_own_name(name)) return refuse(err, who, name, "is leadx's own; track one of your tables");
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_KINDS, err, "t", name);
   if (!stmt) return err->rc;
@@ -87,7 +102,8 @@ static int check_trackable(leadx_db *db, const char *who, const char *name, lead
     if (schema && type) check_kind(err, who, name, schema, type);
     table->without_rowid = sqlite3_column_int(stmt, 2);
   } else if (err->rc == SQLITE_OK) {
-    refuse(err, who, name, "does not exist in the main database; check the name, or create it first");
+    refuse(err, who, name,
+           "does not exist in the main database; check the name, or create it first");
   }
   leadx_db_put(db, stmt);
   return err->rc;
@@ -109,7 +125,8 @@ static int check_option_names(const leadx_doc *options, const char *who, leadx_e
   for (const leadx_doc *o = leadx_doc_first(options); o; o = leadx_doc_next(o)) {
     if (FIND_NAME(option_names, leadx_doc_name(o)) >= 0) continue;
     return leadx_err_set(err, SQLITE_ERROR,
-                         "%s: unknown option \"%.40s\"; allowed are entity, remote, priority, mode, version, delete, soft_delete, policy, filter, "
+                         "%s: unknown option \"%.40s\"; allowed are entity, remote, priority, "
+                         "mode, version, delete, soft_delete, policy, filter, "
                          "columns, pending, synced_at, backfill, plain",
                          who, leadx_doc_name(o));
   }
@@ -117,21 +134,26 @@ static int check_option_names(const leadx_doc *options, const char *who, leadx_e
 }
 
 /* Copies a text option to *out; absent or null leaves it alone. */
-static int take_text(const leadx_doc *options, const char *name, const char *who, char **out, leadx_err *err) {
+static int take_text(const leadx_doc *options, const char *name, const char *who, char **out,
+                     leadx_err *err) {
   const leadx_doc *value = leadx_doc_get(options, name);
   if (!value || leadx_doc_is_null(value)) return SQLITE_OK;
   const char *text = leadx_doc_string(value);
-  if (!text || !*text) return leadx_err_set(err, SQLITE_ERROR, "%s: option \"%s\" must be a text that is not empty", who, name);
+  if (!text || !*text)
+    return leadx_err_set(err, SQLITE_ERROR, "%s: option \"%s\" must be a text that is not empty",
+                         who, name);
   sqlite3_free(*out);
   *out = copy_text(text, err);
   return *out ? SQLITE_OK : err->rc;
 }
 
 static int bad_choice(leadx_err *err, const char *who, const char *option, const char *allowed) {
-  return leadx_err_set(err, SQLITE_ERROR, "%s: option \"%s\" must be one of %s", who, option, allowed);
+  return leadx_err_set(err, SQLITE_ERROR, "%s: option \"%s\" must be one of %s", who, option,
+                       allowed);
 }
 
-static int take_choices(leadx_table *table, const leadx_doc *options, const char *who, leadx_err *err) {
+static int take_choices(leadx_table *table, const leadx_doc *options, const char *who,
+                        leadx_err *err) {
   const char *mode = leadx_doc_text(options, "mode"), *del = leadx_doc_text(options, "delete");
   if (leadx_doc_get(options, "mode")) {
     int i = mode ? FIND_NAME(mode_names, mode) : -1;
@@ -139,7 +161,8 @@ static int take_choices(leadx_table *table, const leadx_doc *options, const char
     table->mode = (leadx_mode)i;
   }
   if (leadx_doc_get(options, "delete")) {
-    if (!del || (strcmp(del, "hard") != 0 && strcmp(del, "soft") != 0)) return bad_choice(err, who, "delete", "hard, soft");
+    if (!del || (strcmp(del, "hard") != 0 && strcmp(del, "soft") != 0))
+      return bad_choice(err, who, "delete", "hard, soft");
     table->soft_delete = strcmp(del, "soft") == 0;
   }
   if (table->policy && FIND_NAME(policy_names, table->policy) < 0) {
@@ -149,7 +172,9 @@ static int take_choices(leadx_table *table, const leadx_doc *options, const char
   if (priority) {
     double n = leadx_doc_number(priority);
     if (!leadx_doc_is_number(priority) || n < 1 || n > 1000 || n != (double)(int)n) {
-      return leadx_err_set(err, SQLITE_ERROR, "%s: option \"priority\" must be a whole number from 1 (first) to 1000", who);
+      return leadx_err_set(err, SQLITE_ERROR,
+                           "%s: option \"priority\" must be a whole number from 1 (first) to 1000",
+                           who);
     }
     table->priority = (int)n;
   }
@@ -161,33 +186,42 @@ static int take_choices(leadx_table *table, const leadx_doc *options, const char
   return SQLITE_OK;
 }
 
-/* The remote name becomes one segment of a path. Encoding does not help where a gateway decodes before it looks for
-** "..": whoever wrote the file could then reach the server's other services in the user's name. */
+/* The remote name becomes one segment of a path. Encoding does not help where a gateway decodes
+** before it looks for "..": whoever wrote the file could then reach the server's other services in
+** the user's name. */
 static int check_remote(const leadx_table *table, const char *who, leadx_err *err) {
   int is_dots = table->remote[strspn(table->remote, ".")] == 0, is_plain = 1;
-  for (const char *z = table->remote; *z; z++) is_plain &= (unsigned char)*z >= 0x20 && *z != 0x7f && *z != '/' && *z != '\\';
+  for (const char *z = table->remote; *z; z++)
+    is_plain &= (unsigned char)*z >= 0x20 && *z != 0x7f && *z != '/' && *z != '\\';
   if (is_plain && !is_dots) return SQLITE_OK;
-  return leadx_err_set(err, SQLITE_ERROR, "%s: table \"%.80s\" cannot be \"%.80s\" on the server; name it in the option \"remote\", without / \\ or control bytes",
+  return leadx_err_set(err, SQLITE_ERROR,
+                       "%s: table \"%.80s\" cannot be \"%.80s\" on the server; name it in the "
+                       "option \"remote\", without / \\ or control bytes",
                        who, table->name, table->remote);
 }
 
-/* The filter stands in the address as it is: conditions alone, each column=…, and nothing that ends them early. */
+/* The filter stands in the address as it is: conditions alone, each column=…, and nothing that ends
+** them early. */
 static int check_filter(const leadx_table *table, const char *who, leadx_err *err) {
-  static const char *const reserved[] = {"select", "order", "limit", "offset", "on_conflict", "columns"};
+  static const char *const reserved[] = {"select", "order",       "limit",
+                                         "offset", "on_conflict", "columns"};
   const char *z = table->filter ? table->filter : "";
   int ok = 1;
   while (*z && ok) {
     size_t n = strcspn(z, "&"), name = strcspn(z, "=&");
     ok = name > 0 && name < n;
     for (size_t i = 0; i < n; i++) ok &= z[i] > 0x20 && z[i] < 0x7f && z[i] != '#' && z[i] != '\\';
-    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) ok &= strlen(reserved[i]) != name || strncmp(z, reserved[i], name) != 0;
+    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
+      ok &= strlen(reserved[i]) != name || strncmp(z, reserved[i], name) != 0;
     z += n;
     if (*z == '&' && *++z == 0) ok = 0;
   }
   if (ok) return SQLITE_OK;
   return leadx_err_set(err, SQLITE_ERROR,
-                       "%s: option \"filter\" must be PostgREST conditions joined by &, e.g. status=eq.open&city=in.(Solo,Bogor), percent-encoded where "
-                       "an address needs it", who);
+                       "%s: option \"filter\" must be PostgREST conditions joined by &, e.g. "
+                       "status=eq.open&city=in.(Solo,Bogor), percent-encoded where "
+                       "an address needs it",
+                       who);
 }
 
 static int take_defaults(leadx_table *table, leadx_err *err) {
@@ -204,11 +238,13 @@ static int take_defaults(leadx_table *table, leadx_err *err) {
   return err->rc;
 }
 
-static int take_options(leadx_table *table, const leadx_doc *options, const char *who, leadx_err *err) {
+static int take_options(leadx_table *table, const leadx_doc *options, const char *who,
+                        leadx_err *err) {
   int rc = take_defaults(table, err);
   if (rc != SQLITE_OK || !options) return rc;
   if (!leadx_doc_is_object(options)) {
-    return leadx_err_set(err, SQLITE_ERROR, "%s: the options must be a JSON object, e.g. {\"priority\":1}", who);
+    return leadx_err_set(err, SQLITE_ERROR,
+                         "%s: the options must be a JSON object, e.g. {\"priority\":1}", who);
   }
   rc = check_option_names(options, who, err);
   if (rc == SQLITE_OK) rc = take_text(options, "entity", who, &table->entity, err);
@@ -227,17 +263,23 @@ static int take_options(leadx_table *table, const leadx_doc *options, const char
 /* ---- columns ---- */
 
 /* What "columns" says of one column. *local_only for null. */
-static int take_column_option(const leadx_doc *said, const char *who, leadx_column *column, int *local_only, leadx_err *err) {
+static int take_column_option(const leadx_doc *said, const char *who, leadx_column *column,
+                              int *local_only, leadx_err *err) {
   *local_only = leadx_doc_is_null(said);
   if (*local_only) return SQLITE_OK;
   if (!leadx_doc_is_object(said)) {
     return leadx_err_set(err, SQLITE_ERROR,
-                         "%s: option \"columns\": \"%.60s\" must be null (local only) or {\"remote\":\"name\",\"type\":\"…\"}", who, column->name);
+                         "%s: option \"columns\": \"%.60s\" must be null (local only) or "
+                         "{\"remote\":\"name\",\"type\":\"…\"}",
+                         who, column->name);
   }
   for (const leadx_doc *o = leadx_doc_first(said); o; o = leadx_doc_next(o)) {
-    if (strcmp(leadx_doc_name(o), "remote") == 0 || strcmp(leadx_doc_name(o), "type") == 0) continue;
-    return leadx_err_set(err, SQLITE_ERROR, "%s: option \"columns\": unknown \"%.40s\" of \"%.60s\"; allowed are remote, type", who,
-                         leadx_doc_name(o), column->name);
+    if (strcmp(leadx_doc_name(o), "remote") == 0 || strcmp(leadx_doc_name(o), "type") == 0)
+      continue;
+    return leadx_err_set(
+        err, SQLITE_ERROR,
+        "%s: option \"columns\": unknown \"%.40s\" of \"%.60s\"; allowed are remote, type", who,
+        leadx_doc_name(o), column->name);
   }
   int rc = take_text(said, "remote", who, &column->remote, err);
   const leadx_doc *type = leadx_doc_get(said, "type");
@@ -245,7 +287,8 @@ static int take_column_option(const leadx_doc *said, const char *who, leadx_colu
   int found = leadx_doc_string(type) ? leadx_type_find(leadx_doc_string(type)) : -1;
   if (found < 0) {
     return leadx_err_set(err, SQLITE_ERROR,
-                         "%s: option \"columns\": the type of \"%.60s\" must be one of text, integer, real, boolean, json, blob, uuid, decimal, date, "
+                         "%s: option \"columns\": the type of \"%.60s\" must be one of text, "
+                         "integer, real, boolean, json, blob, uuid, decimal, date, "
                          "timestamp, timestamp:s, timestamp:ms",
                          who, column->name);
   }
@@ -254,11 +297,13 @@ static int take_column_option(const leadx_doc *said, const char *who, leadx_colu
 }
 
 static int is_ui_column(const leadx_table *table, const char *name) {
-  return (table->pending && sqlite3_stricmp(table->pending, name) == 0) || (table->synced_at && sqlite3_stricmp(table->synced_at, name) == 0);
+  return (table->pending && sqlite3_stricmp(table->pending, name) == 0) ||
+         (table->synced_at && sqlite3_stricmp(table->synced_at, name) == 0);
 }
 
 /* Adds the column of the current row of table_columns unless it stays local. */
-static int add_column(leadx_table *table, sqlite3_stmt *row, const leadx_doc *said, const char *who, leadx_err *err) {
+static int add_column(leadx_table *table, sqlite3_stmt *row, const leadx_doc *said, const char *who,
+                      leadx_err *err) {
   const char *name = leadx_db_text(row, 0, err);
   if (!name) return err->rc;
   int position = sqlite3_column_int(row, 4);
@@ -271,14 +316,18 @@ static int add_column(leadx_table *table, sqlite3_stmt *row, const leadx_doc *sa
   column->not_null = sqlite3_column_int(row, 2);
   column->key_position = position;
   table->ncolumns++;
-  if (sqlite3_column_type(row, 3) != SQLITE_NULL) column->default_sql = copy_text(leadx_db_text(row, 3, err), err);
+  if (sqlite3_column_type(row, 3) != SQLITE_NULL)
+    column->default_sql = copy_text(leadx_db_text(row, 3, err), err);
   if (err->rc != SQLITE_OK) return err->rc;
   int local_only = 0;
   const leadx_doc *mine = leadx_doc_get(said, name);
   int rc = mine ? take_column_option(mine, who, column, &local_only, err) : SQLITE_OK;
   if (rc != SQLITE_OK || !local_only) return rc;
   if (position > 0) {
-    return leadx_err_set(err, SQLITE_ERROR, "%s: option \"columns\": \"%.60s\" is part of the primary key and cannot be local only", who, name);
+    return leadx_err_set(
+        err, SQLITE_ERROR,
+        "%s: option \"columns\": \"%.60s\" is part of the primary key and cannot be local only",
+        who, name);
   }
   sqlite3_free(column->name);
   sqlite3_free(column->remote);
@@ -296,9 +345,11 @@ static int count_columns(leadx_db *db, const leadx_table *table, int *n, leadx_e
 }
 
 /* Every name in "columns", "pending" and "synced_at" must be a column. */
-static int check_column_names(leadx_db *db, leadx_table *table, const leadx_doc *said, const char *who, leadx_err *err) {
+static int check_column_names(leadx_db *db, leadx_table *table, const leadx_doc *said,
+                              const char *who, leadx_err *err) {
   const char *missing = NULL;
-  for (const leadx_doc *c = leadx_doc_first(said); c || !missing; c = c ? leadx_doc_next(c) : NULL) {
+  for (const leadx_doc *c = leadx_doc_first(said); c || !missing;
+       c = c ? leadx_doc_next(c) : NULL) {
     sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_COLUMNS, err, "s", table->name);
     if (!stmt) return err->rc;
     int found = c == NULL, pending = table->pending == NULL, synced = table->synced_at == NULL;
@@ -311,17 +362,25 @@ static int check_column_names(leadx_db *db, leadx_table *table, const leadx_doc 
     }
     leadx_db_put(db, stmt);
     if (err->rc != SQLITE_OK) return err->rc;
-    missing = !found ? leadx_doc_name(c) : !pending ? table->pending : !synced ? table->synced_at : NULL;
+    missing = !found     ? leadx_doc_name(c)
+              : !pending ? table->pending
+              : !synced  ? table->synced_at
+                         : NULL;
     if (missing || !c) break;
   }
   if (!missing) return SQLITE_OK;
-  return leadx_err_set(err, SQLITE_ERROR, "%s: table \"%.80s\" has no column \"%.60s\"; check the options", who, table->name, missing);
+  return leadx_err_set(err, SQLITE_ERROR,
+                       "%s: table \"%.80s\" has no column \"%.60s\"; check the options", who,
+                       table->name, missing);
 }
 
-static int read_columns(leadx_db *db, leadx_table *table, const leadx_doc *options, const char *who, leadx_err *err) {
+static int read_columns(leadx_db *db, leadx_table *table, const leadx_doc *options, const char *who,
+                        leadx_err *err) {
   const leadx_doc *said = options ? leadx_doc_get(options, "columns") : NULL;
   if (said && !leadx_doc_is_object(said)) {
-    return leadx_err_set(err, SQLITE_ERROR, "%s: option \"columns\" must be a JSON object with the local columns' names", who);
+    return leadx_err_set(
+        err, SQLITE_ERROR,
+        "%s: option \"columns\" must be a JSON object with the local columns' names", who);
   }
   int n = 0;
   int rc = check_column_names(db, table, said, who, err);
@@ -331,7 +390,8 @@ static int read_columns(leadx_db *db, leadx_table *table, const leadx_doc *optio
   if (!table->columns) return leadx_err_nomem(err);
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_COLUMNS, err, "s", table->name);
   if (!stmt) return err->rc;
-  while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err)) add_column(table, stmt, said, who, err);
+  while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err))
+    add_column(table, stmt, said, who, err);
   leadx_db_put(db, stmt);
   return err->rc;
 }
@@ -345,7 +405,8 @@ static int find_local(const leadx_table *table, const char *name) {
 
 int leadx_table_find_remote(const leadx_table *table, const char *remote, size_t n) {
   for (int i = 0; i < table->ncolumns; i++) {
-    if (strlen(table->columns[i].remote) == n && memcmp(table->columns[i].remote, remote, n) == 0) return i;
+    if (strlen(table->columns[i].remote) == n && memcmp(table->columns[i].remote, remote, n) == 0)
+      return i;
   }
   return -1;
 }
@@ -358,9 +419,11 @@ static int read_key(leadx_table *table, const char *who, leadx_err *err) {
     }
     if (table->nkey < position) break;
   }
-  if (table->nkey == 0) return refuse(err, who, table->name, "has no primary key; add one, e.g. id TEXT PRIMARY KEY");
+  if (table->nkey == 0)
+    return refuse(err, who, table->name, "has no primary key; add one, e.g. id TEXT PRIMARY KEY");
   for (int i = 0; i < table->ncolumns; i++) {
-    if (table->columns[i].key_position > limit) return refuse(err, who, table->name, "has a primary key of more than 16 columns; use fewer");
+    if (table->columns[i].key_position > limit)
+      return refuse(err, who, table->name, "has a primary key of more than 16 columns; use fewer");
   }
   table->integer_key = table->nkey == 1 && table->columns[table->key[0]].type == LEADX_INTEGER;
   return SQLITE_OK;
@@ -372,8 +435,10 @@ static int check_remote_names(const leadx_table *table, const char *who, leadx_e
     const char *remote = table->columns[i].remote;
     int other = leadx_table_find_remote(table, remote, strlen(remote));
     if (other == i) continue;
-    return leadx_err_set(err, SQLITE_ERROR, "%s: option \"columns\": \"%.60s\" and \"%.60s\" are both \"%.60s\" on the server", who,
-                         table->columns[other].name, table->columns[i].name, remote);
+    return leadx_err_set(
+        err, SQLITE_ERROR,
+        "%s: option \"columns\": \"%.60s\" and \"%.60s\" are both \"%.60s\" on the server", who,
+        table->columns[other].name, table->columns[i].name, remote);
   }
   return SQLITE_OK;
 }
@@ -381,14 +446,19 @@ static int check_remote_names(const leadx_table *table, const char *who, leadx_e
 /* Which columns the version and the soft delete are, locally and on the server. */
 static int resolve_roles(leadx_table *table, const char *who, leadx_err *err) {
   table->version_column = find_local(table, table->version);
-  table->version_remote = copy_text(table->version_column >= 0 ? table->columns[table->version_column].remote : table->version, err);
-  int local = find_local(table, table->soft_delete_column ? table->soft_delete_column : "deleted_at");
+  table->version_remote = copy_text(
+      table->version_column >= 0 ? table->columns[table->version_column].remote : table->version,
+      err);
+  int local = find_local(table,
+                         table->soft_delete_column ? table->soft_delete_column : "deleted_at");
   if (local >= 0) {
     sqlite3_free(table->soft_delete_column);
     table->soft_delete_column = copy_text(table->columns[local].remote, err);
   }
   if (err->rc == SQLITE_OK && table->soft_delete && !table->soft_delete_column) {
-    return refuse(err, who, table->name, "has no column deleted_at; name one in the option \"soft_delete\", or use \"delete\":\"hard\"");
+    return refuse(err, who, table->name,
+                  "has no column deleted_at; name one in the option \"soft_delete\", or use "
+                  "\"delete\":\"hard\"");
   }
   return err->rc;
 }
@@ -398,7 +468,8 @@ static int resolve_roles(leadx_table *table, const char *who, leadx_err *err) {
 static int add_reference(leadx_table *table, sqlite3_stmt *row, int *last_id, leadx_err *err) {
   int id = sqlite3_column_int(row, 0);
   if (id != *last_id) {
-    leadx_reference *more = sqlite3_realloc64(table->references, sizeof *more * ((size_t)table->nreferences + 1));
+    leadx_reference *more = sqlite3_realloc64(table->references,
+                                              sizeof *more * ((size_t)table->nreferences + 1));
     if (!more) return leadx_err_nomem(err);
     table->references = more;
     leadx_reference *fresh = &more[table->nreferences];
@@ -412,7 +483,8 @@ static int add_reference(leadx_table *table, sqlite3_stmt *row, int *last_id, le
   const char *name = leadx_db_text(row, 2, err);
   if (!name) return err->rc;
   int column = find_local(table, name);
-  /* A local-only or ninth column means the reference cannot be followed; the server's own check remains. */
+  /* A local-only or ninth column means the reference cannot be followed; the server's own check
+  ** remains. */
   if (column < 0 || reference->ncolumn >= 8) {
     reference->ncolumn = 9;
   } else if (reference->ncolumn < 8) {
@@ -425,7 +497,8 @@ static int read_references(leadx_db *db, leadx_table *table, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_REFERENCES, err, "s", table->name);
   if (!stmt) return err->rc;
   int last_id = -1;
-  while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err)) add_reference(table, stmt, &last_id, err);
+  while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err))
+    add_reference(table, stmt, &last_id, err);
   leadx_db_put(db, stmt);
   int kept = 0;
   for (int i = 0; i < table->nreferences; i++) {
@@ -450,7 +523,8 @@ static int read_unique(leadx_db *db, leadx_table *table, leadx_err *err) {
 
 /* Affinity of a declared type, as SQLite determines it: is it NUMERIC? */
 static int is_numeric_affinity(const char *declared) {
-  static const char *const others[] = {"INT", "CHAR", "CLOB", "TEXT", "BLOB", "REAL", "FLOA", "DOUB"};
+  static const char *const others[] = {"INT",  "CHAR", "CLOB", "TEXT",
+                                       "BLOB", "REAL", "FLOA", "DOUB"};
   if (!declared || !*declared) return 0;
   for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
     for (const char *at = declared; *at; at++) {
@@ -463,17 +537,21 @@ static int is_numeric_affinity(const char *declared) {
 static int collect_warnings(leadx_db *db, leadx_table *table, leadx_err *err) {
   leadx_doc *list = leadx_doc_new_array();
   if (!list) return leadx_err_nomem(err);
-  if (table->integer_key) leadx_doc_push_text(list, "the primary key is an integer: two devices will make the same one; use a UUID (leadx_uuid())");
+  if (table->integer_key)
+    leadx_doc_push_text(list, "the primary key is an integer: two devices will make the same one; "
+                              "use a UUID (leadx_uuid())");
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_COLUMNS, err, "s", table->name);
   while (stmt && leadx_db_next(db, stmt, err)) {
     const char *declared = leadx_db_text(stmt, 1, err);
     if (sqlite3_column_int(stmt, 4) > 0 && is_numeric_affinity(declared)) {
-      leadx_doc_push_text(list, "a column of the primary key is declared with a type of NUMERIC affinity, which turns text such as 12e3 into a "
+      leadx_doc_push_text(list, "a column of the primary key is declared with a type of NUMERIC "
+                                "affinity, which turns text such as 12e3 into a "
                                 "number; declare it TEXT");
     }
     if (declared && sqlite3_column_int(stmt, 4) == 0 && is_numeric_affinity(declared) &&
         leadx_type_of_declaration(declared) == LEADX_DECIMAL) {
-      leadx_doc_push_text(list, "a DECIMAL or NUMERIC column keeps 15 digits in SQLite; declare it TEXT with type decimal to keep every digit");
+      leadx_doc_push_text(list, "a DECIMAL or NUMERIC column keeps 15 digits in SQLite; declare it "
+                                "TEXT with type decimal to keep every digit");
     }
   }
   leadx_db_put(db, stmt);
@@ -484,13 +562,15 @@ static int collect_warnings(leadx_db *db, leadx_table *table, leadx_err *err) {
 
 /* ---- putting it together ---- */
 
-static int describe(leadx_db *db, const char *who, const char *name, const leadx_doc *options, leadx_table *table, leadx_err *err) {
+static int describe(leadx_db *db, const char *who, const char *name, const leadx_doc *options,
+                    leadx_table *table, leadx_err *err) {
   int rc = check_trackable(db, who, name, table, err);
   if (rc == SQLITE_OK) rc = read_real_name(db, name, table, err);
   if (rc == SQLITE_OK) rc = take_options(table, options, who, err);
   if (rc == SQLITE_OK) rc = check_remote(table, who, err);
   if (rc == SQLITE_OK) rc = read_columns(db, table, options, who, err);
-  if (rc == SQLITE_OK && options && leadx_doc_get(options, "columns")) rc = check_remote_names(table, who, err);
+  if (rc == SQLITE_OK && options && leadx_doc_get(options, "columns"))
+    rc = check_remote_names(table, who, err);
   if (rc == SQLITE_OK) rc = read_key(table, who, err);
   if (rc == SQLITE_OK) rc = resolve_roles(table, who, err);
   if (rc == SQLITE_OK) rc = read_references(db, table, err);
@@ -499,7 +579,8 @@ static int describe(leadx_db *db, const char *who, const char *name, const leadx
   return rc;
 }
 
-leadx_table *leadx_table_describe(leadx_db *db, const char *who, const char *name, const char *options, leadx_err *err) {
+leadx_table *leadx_table_describe(leadx_db *db, const char *who, const char *name,
+                                  const char *options, leadx_err *err) {
   leadx_doc *doc = options ? leadx_doc_parse(who, options, strlen(options), err) : NULL;
   if (options && !doc) return NULL;
   leadx_table *table = sqlite3_malloc64(sizeof *table);
@@ -536,9 +617,11 @@ int leadx_tables_load(leadx_db *db, const char *who, leadx_tables *tables, leadx
   while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err)) {
     leadx_err gone = {0};
     const char *name = leadx_db_text(stmt, 0, err), *options = leadx_db_text(stmt, 3, err);
-    leadx_table *table = err->rc == SQLITE_OK ? leadx_table_describe(db, who, name, options, &gone) : NULL;
-    /* A tracked table that was dropped since: its queue rows wait, everything else goes on. But a schema that
-    ** could not be read says nothing about the table, and its rows must not be FAILED for it. */
+    leadx_table *table = err->rc == SQLITE_OK ? leadx_table_describe(db, who, name, options, &gone)
+                                              : NULL;
+    /* A tracked table that was dropped since: its queue rows wait, everything else goes on. But a
+    ** schema that could not be read says nothing about the table, and its rows must not be FAILED
+    ** for it. */
     if (!table && gone.rc == SQLITE_ERROR) continue;
     if (table) push_table(tables, table, err);
     else leadx_err_set(err, gone.rc, "%s", gone.text);
@@ -548,7 +631,8 @@ int leadx_tables_load(leadx_db *db, const char *who, leadx_tables *tables, leadx
   return err->rc;
 }
 
-/* What the description of the tracked tables depends on: the schema's cookie and the rows of leadx_tables. Never 0. */
+/* What the description of the tracked tables depends on: the schema's cookie and the rows of
+** leadx_tables. Never 0. */
 static int read_as_of(leadx_db *db, uint64_t *as_of, leadx_err *err) {
   int64_t cookie = 0;
   int rc = leadx_db_int(db, LEADX_SQL_TABLE_SCHEMA_VERSION, err, &cookie, "");
@@ -612,16 +696,19 @@ int leadx_table_is_reference(const leadx_table *table, int column) {
 
 void leadx_table_where_key(const leadx_table *table, sqlite3_str *sql, int first) {
   for (int i = 0; i < table->nkey; i++) {
-    sqlite3_str_appendf(sql, "%s\"%w\" = ?%d", i ? " AND " : "", table->columns[table->key[i]].name, first + i);
+    sqlite3_str_appendf(sql, "%s\"%w\" = ?%d", i ? " AND " : "", table->columns[table->key[i]].name,
+                        first + i);
   }
 }
 
 /* A simple key's text becomes the value its column's type keeps. */
-static int bind_simple_key(const leadx_table *table, sqlite3_stmt *stmt, int parameter, const char *key) {
+static int bind_simple_key(const leadx_table *table, sqlite3_stmt *stmt, int parameter,
+                           const char *key) {
   leadx_type type = table->columns[table->key[0]].type;
   leadx_slice number = {key, strlen(key)};
   int64_t n = 0;
-  if (type == LEADX_INTEGER && leadx_json_kind_of(number) == LEADX_JSON_NUMBER && leadx_json_int64(number, &n) == 0) {
+  if (type == LEADX_INTEGER && leadx_json_kind_of(number) == LEADX_JSON_NUMBER &&
+      leadx_json_int64(number, &n) == 0) {
     return sqlite3_bind_int64(stmt, parameter, n);
   }
   if (type != LEADX_BLOB) return sqlite3_bind_text(stmt, parameter, key, -1, SQLITE_STATIC);
@@ -636,7 +723,9 @@ static int bind_simple_key(const leadx_table *table, sqlite3_stmt *stmt, int par
 int leadx_table_bind_key(const leadx_table *table, sqlite3_stmt *stmt, int first, const char *key) {
   if (table->nkey == 1) return bind_simple_key(table, stmt, first, key);
   leadx_slice array, member;
-  if (leadx_json_check(key, strlen(key), 0, &array, NULL) || leadx_json_kind_of(array) != LEADX_JSON_ARRAY) return SQLITE_MISMATCH;
+  if (leadx_json_check(key, strlen(key), 0, &array, NULL) ||
+      leadx_json_kind_of(array) != LEADX_JSON_ARRAY)
+    return SQLITE_MISMATCH;
   leadx_json_walk walk;
   leadx_json_walk_init(&walk, array);
   for (int i = 0; i < table->nkey; i++) {

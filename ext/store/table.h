@@ -10,64 +10,69 @@
 typedef enum leadx_mode { LEADX_MODE_BOTH, LEADX_MODE_PUSH, LEADX_MODE_PULL } leadx_mode;
 
 typedef struct leadx_column {
-  char *name;           /* local */
-  char *remote;         /* on the server */
+  char *name; /* local */
+  char *remote; /* on the server */
   leadx_type type;
-  int key_position;     /* 1… within the primary key, 0 when not part of it */
+  int key_position; /* 1… within the primary key, 0 when not part of it */
   int not_null;
-  char *default_sql;    /* NULL when there is none */
+  char *default_sql; /* NULL when there is none */
 } leadx_column;
 
-/* A foreign key of the local table whose parent is tracked too (composite ones count by their columns). */
+/* A foreign key of the local table whose parent is tracked too (composite ones count by their
+** columns). */
 typedef struct leadx_reference {
   char *parent_table;
   int ncolumn;
-  int column[8];        /* indices into columns; the parent's key columns in their order */
+  int column[8]; /* indices into columns; the parent's key columns in their order */
 } leadx_reference;
 
 typedef struct leadx_table {
   char *name, *entity, *remote;
   int priority;
   leadx_mode mode;
-  char *version;        /* local name of the version column; the remote name when there is no local one */
+  char *version; /* local name of the version column; the remote name when there is no local one */
   char *version_remote;
-  int version_column;   /* index into columns, -1 when the local table has none */
-  int soft_delete;      /* deletes are sent as a stamp in soft_delete_column */
-  char *soft_delete_column;        /* remote name, NULL when there is none */
-  char *policy;         /* NULL: the setting */
+  int version_column; /* index into columns, -1 when the local table has none */
+  int soft_delete; /* deletes are sent as a stamp in soft_delete_column */
+  char *soft_delete_column; /* remote name, NULL when there is none */
+  char *policy; /* NULL: the setting */
   char *filter;
-  char *pending, *synced_at;       /* local-only columns kept for the UI, NULL when not asked for */
-  leadx_column *columns;           /* what is sent and received, in the table's order */
+  char *pending, *synced_at; /* local-only columns kept for the UI, NULL when not asked for */
+  leadx_column *columns; /* what is sent and received, in the table's order */
   int ncolumns;
-  int key[16];          /* indices of the primary key's columns, in key order */
+  int key[16]; /* indices of the primary key's columns, in key order */
   int nkey;
   leadx_reference *references;
   int nreferences;
-  int has_unique;       /* a UNIQUE besides the key: REPLACE can remove another row without a trigger */
+  int has_unique; /* a UNIQUE besides the key: REPLACE can remove another row without a trigger */
   int without_rowid, integer_key;
-  int served;           /* the server's functions serve it, as far as is known (discover.h) */
-  int held_back;        /* a row that the server deleted is still referred to; this sync tries again at its end */
-  int push_noted;       /* this sync has written last_push_at already */
-  uint64_t triggers;    /* stands for the triggers on it when they were found to be right; 0: not looked at yet */
-  char *warnings;       /* JSON array or NULL */
+  int served; /* the server's functions serve it, as far as is known (discover.h) */
+  /* a row that the server deleted is still referred to; this sync tries again at its end */
+  int held_back;
+  int push_noted; /* this sync has written last_push_at already */
+  uint64_t
+      /* stands for the triggers on it when they were found to be right; 0: not looked at yet */
+      triggers;
+  char *warnings; /* JSON array or NULL */
   sqlite3_stmt *reader; /* of fingerprint.c: reads one row; made on first use */
   uint32_t reader_list; /* what its list of columns hashes to */
 } leadx_table;
 
 /* Describes a table for tracking: checks it (kind, schema, key), reads options (JSON object text or
 ** NULL) and fills in what they leave open. Every refusal says why and what to do. */
-leadx_table *leadx_table_describe(leadx_db *db, const char *who, const char *name, const char *options, leadx_err *err);
+leadx_table *leadx_table_describe(leadx_db *db, const char *who, const char *name,
+                                  const char *options, leadx_err *err);
 void leadx_table_free(leadx_table *table); /* accepts NULL */
 
 /* All tracked tables, by priority. */
 typedef struct leadx_tables {
   leadx_table **list;
   int n;
-  uint64_t as_of;       /* stands for the schema and the options that they were read from */
+  uint64_t as_of; /* stands for the schema and the options that they were read from */
 } leadx_tables;
 int leadx_tables_load(leadx_db *db, const char *who, leadx_tables *tables, leadx_err *err);
-/* The same for tables that were loaded before (or zeros): reads them again only when the schema or an option has changed
-** since. Descriptions are half of what an idle sync costs. */
+/* The same for tables that were loaded before (or zeros): reads them again only when the schema or
+** an option has changed since. Descriptions are half of what an idle sync costs. */
 int leadx_tables_refresh(leadx_db *db, const char *who, leadx_tables *tables, leadx_err *err);
 /* Ends their use by one run: they hold no statement any more and can be refreshed by another. */
 void leadx_tables_rest(leadx_tables *tables);
@@ -84,8 +89,8 @@ int leadx_table_is_reference(const leadx_table *table, int column);
 /* Appends "\"key1\" = ?1 AND …" for the primary key; first is the number of the first parameter. */
 void leadx_table_where_key(const leadx_table *table, sqlite3_str *sql, int first);
 /* Binds an entity_id to the key's parameters beginning at first: the text itself for a simple key,
-** the members of the JSON array for a composite one. The key stays where it is until the statement has run.
-** SQLITE_MISMATCH when it does not fit. */
+** the members of the JSON array for a composite one. The key stays where it is until the statement
+** has run. SQLITE_MISMATCH when it does not fit. */
 int leadx_table_bind_key(const leadx_table *table, sqlite3_stmt *stmt, int first, const char *key);
 
 /* The names of a user's tables that can be tracked, for '*': a JSON-free NULL-terminated array.

@@ -29,7 +29,9 @@ int leadx_network_open(void) {
 /* A new address, or an interface that runs. */
 static int is_good_news(const struct nlmsghdr *message) {
   if (message->nlmsg_type == RTM_NEWADDR) return 1;
-  if (message->nlmsg_type != RTM_NEWLINK || message->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifinfomsg))) return 0;
+  if (message->nlmsg_type != RTM_NEWLINK ||
+      message->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifinfomsg)))
+    return 0;
   const struct ifinfomsg *link = NLMSG_DATA(message);
   return (link->ifi_flags & IFF_RUNNING) != 0;
 }
@@ -53,7 +55,8 @@ int leadx_network_came_up(int fd) {
   } buffer;
   int came_up = 0;
   ssize_t n = 0;
-  while (fd >= 0 && ((n = recv(fd, buffer.bytes, sizeof buffer.bytes, MSG_DONTWAIT)) > 0 || (n < 0 && errno == ENOBUFS))) {
+  while (fd >= 0 && ((n = recv(fd, buffer.bytes, sizeof buffer.bytes, MSG_DONTWAIT)) > 0 ||
+                     (n < 0 && errno == ENOBUFS))) {
     /* The kernel had more to say than the socket holds: something has changed. */
     came_up |= n < 0 || read_messages(buffer.bytes, (size_t)n);
   }

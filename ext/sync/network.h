@@ -1,5 +1,5 @@
-/* The network coming up, as the operating system tells it: rtnetlink on Linux. Elsewhere, and where a sandbox forbids
-** it, nothing is told, and whoever waits for the network has to look for it. */
+/* The network coming up, as the operating system tells it: rtnetlink on Linux. Elsewhere, and where
+** a sandbox forbids it, nothing is told, and whoever waits for the network has to look for it. */
 #ifndef LEADX_NETWORK_H
 #define LEADX_NETWORK_H
 

@@ -15,7 +15,8 @@
 
 static int interrupted(void *arg) { return leadx_db_interrupted(arg); }
 
-/* No row of a tracked table: any server answers that fast, if only by asking for a key. NULL and an error. */
+/* No row of a tracked table: any server answers that fast, if only by asking for a key. NULL and an
+** error. */
 static char *make_url(leadx_ctx *ctx, const char *base, leadx_err *err) {
   leadx_tables tables;
   if (leadx_tables_load(&ctx->db, "leadx_start", &tables, err) != SQLITE_OK) return NULL;
@@ -29,7 +30,8 @@ static char *make_url(leadx_ctx *ctx, const char *base, leadx_err *err) {
   return leadx_db_finish(url, err);
 }
 
-static int ask(leadx_ctx *ctx, const char *base, leadx_transport *transport, int *answered, leadx_err *err) {
+static int ask(leadx_ctx *ctx, const char *base, leadx_transport *transport, int *answered,
+               leadx_err *err) {
   leadx_request *request = leadx_spell_new("GET"), *done = NULL;
   if (!request) return leadx_err_nomem(err);
   request->url = make_url(ctx, base, err);

@@ -24,7 +24,8 @@ static int64_t doubled(int64_t first, int n, int64_t most) {
   return earlier(ms, most);
 }
 
-void leadx_schedule_init(leadx_schedule *s, int64_t now, int64_t interval_ms, int64_t backoff_ms, int64_t backoff_max_ms) {
+void leadx_schedule_init(leadx_schedule *s, int64_t now, int64_t interval_ms, int64_t backoff_ms,
+                         int64_t backoff_max_ms) {
   memset(s, 0, sizeof *s);
   s->interval_ms = interval_ms;
   s->backoff_ms = backoff_ms;
@@ -47,12 +48,14 @@ void leadx_schedule_set_interval(leadx_schedule *s, int64_t now, int64_t interva
 static int64_t timer_due(const leadx_schedule *s) { return later(s->timer_at, s->not_before); }
 
 static int64_t work_due(const leadx_schedule *s, int64_t at) {
-  int stands_against = s->is_paused || s->in_background || s->is_offline || s->needs_token || at == LEADX_NEVER;
+  int stands_against = s->is_paused || s->in_background || s->is_offline || s->needs_token ||
+                       at == LEADX_NEVER;
   return stands_against ? LEADX_NEVER : later(at, s->not_before);
 }
 
 static int64_t probe_due(const leadx_schedule *s) {
-  if (s->is_paused) return s->timer_at; /* who said that there is no network may forget to say that there is one */
+  if (s->is_paused)
+    return s->timer_at; /* who said that there is no network may forget to say that there is one */
   return s->is_offline && !s->in_background ? s->probe_at : LEADX_NEVER;
 }
 
@@ -62,8 +65,10 @@ static leadx_doing sync_now(const char **trigger, const char *name, int *whole, 
   return LEADX_DO_SYNC;
 }
 
-leadx_doing leadx_schedule_next(leadx_schedule *s, int64_t now, const char **trigger, int *whole, int64_t *wake_at) {
-  int64_t commit_due = work_due(s, s->commit_at), retry_due = work_due(s, s->retry_at), sync_due = s->is_paused ? LEADX_NEVER : timer_due(s);
+leadx_doing leadx_schedule_next(leadx_schedule *s, int64_t now, const char **trigger, int *whole,
+                                int64_t *wake_at) {
+  int64_t commit_due = work_due(s, s->commit_at), retry_due = work_due(s, s->retry_at),
+          sync_due = s->is_paused ? LEADX_NEVER : timer_due(s);
   s->is_paused_anew = 0;
   if (s->asked && now >= s->asked_at) {
     const char *name = s->asked;
@@ -108,11 +113,14 @@ static const struct event {
   int syncs;
   void (*say)(leadx_schedule *s);
 } events[] = {
-    {"online", 1, say_online}, {"offline", 0, say_offline}, {"foreground", 1, say_foreground},
-    {"background", 0, say_background}, {"refresh", 1, say_refresh},
+    {"online", 1, say_online},         {"offline", 0, say_offline},
+    {"foreground", 1, say_foreground}, {"background", 0, say_background},
+    {"refresh", 1, say_refresh},
 };
 
-const char *leadx_schedule_events(void) { return "'online', 'offline', 'foreground', 'background', 'refresh'"; }
+const char *leadx_schedule_events(void) {
+  return "'online', 'offline', 'foreground', 'background', 'refresh'";
+}
 
 int leadx_schedule_notify(leadx_schedule *s, int64_t now, const char *event) {
   for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
@@ -133,7 +141,8 @@ void leadx_schedule_committed(leadx_schedule *s, int64_t now) {
 
 void leadx_schedule_found(leadx_schedule *s, int64_t now, int has_work, int64_t retry_at) {
   s->has_work = has_work;
-  if (retry_at != LEADX_NEVER) s->retry_at = earlier(s->retry_at, later(retry_at, now + LEAST_WAIT_MS));
+  if (retry_at != LEADX_NEVER)
+    s->retry_at = earlier(s->retry_at, later(retry_at, now + LEAST_WAIT_MS));
 }
 
 void leadx_schedule_network_up(leadx_schedule *s, int64_t now) {
@@ -145,8 +154,11 @@ void leadx_schedule_network_up(leadx_schedule *s, int64_t now) {
 void leadx_schedule_renewed(leadx_schedule *s, int64_t now) {
   s->failures = 0;
   if (s->is_offline) s->probe_at = now;
-  /* The first new token is tried at once. One that a refresh brings and the server refuses again is no way to go on. */
-  if (s->needs_token) ask(s, s->refusals > 1 ? now + doubled(FIRST_PROBE_MS, s->refusals - 1, IDLE_PROBE_MS) : now, "token");
+  /* The first new token is tried at once. One that a refresh brings and the server refuses again is
+  ** no way to go on. */
+  if (s->needs_token)
+    ask(s, s->refusals > 1 ? now + doubled(FIRST_PROBE_MS, s->refusals - 1, IDLE_PROBE_MS) : now,
+        "token");
   s->needs_token = 0;
 }
 
@@ -155,22 +167,27 @@ static int64_t look_again(const leadx_schedule *s, int64_t now) {
 }
 
 static int64_t backoff(const leadx_schedule *s) {
-  return later(LEAST_WAIT_MS, leadx_rest_backoff_ms(s->failures, s->backoff_ms, s->backoff_max_ms, -1, s->jitter));
+  return later(LEAST_WAIT_MS,
+               leadx_rest_backoff_ms(s->failures, s->backoff_ms, s->backoff_max_ms, -1, s->jitter));
 }
 
 /* Until when the next try waits, by how this one ended. */
-static int64_t wait_after(const leadx_schedule *s, leadx_ending ending, int64_t now, int64_t throttled_until) {
+static int64_t wait_after(const leadx_schedule *s, leadx_ending ending, int64_t now,
+                          int64_t throttled_until) {
   switch (ending) {
     case LEADX_ENDED_BUSY: return now + doubled(BUSY_MS, s->failures, IDLE_PROBE_MS);
-    case LEADX_ENDED_OFFLINE: return s->failures ? now + doubled(FIRST_PROBE_MS, s->failures, IDLE_PROBE_MS) : now;
+    case LEADX_ENDED_OFFLINE:
+      return s->failures ? now + doubled(FIRST_PROBE_MS, s->failures, IDLE_PROBE_MS) : now;
     case LEADX_ENDED_THROTTLED:
     case LEADX_ENDED_BADLY: return later(throttled_until, now + backoff(s));
     default: return now;
   }
 }
 
-void leadx_schedule_synced(leadx_schedule *s, int64_t now, leadx_ending ending, int whole, int64_t throttled_until) {
-  int is_heard = ending != LEADX_ENDED_OFFLINE && ending != LEADX_ENDED_BUSY && ending != LEADX_ENDED_BADLY;
+void leadx_schedule_synced(leadx_schedule *s, int64_t now, leadx_ending ending, int whole,
+                           int64_t throttled_until) {
+  int is_heard = ending != LEADX_ENDED_OFFLINE && ending != LEADX_ENDED_BUSY &&
+                 ending != LEADX_ENDED_BADLY;
   if (whole || ending == LEADX_ENDED_OFFLINE) s->timer_at = now + s->interval_ms;
   s->not_before = wait_after(s, ending, now, throttled_until);
   s->commit_at = s->retry_at = LEADX_NEVER;

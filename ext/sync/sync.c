@@ -36,7 +36,9 @@ static const char *state_of(const leadx_tally *tally) {
 }
 
 static int is_reachable(const leadx_tally *tally) {
-  return tally->requests == 0 ? -1 : tally->ended != LEADX_CLASS_OFFLINE && tally->ended != LEADX_CLASS_TRUST;
+  return tally->requests == 0
+             ? -1
+             : tally->ended != LEADX_CLASS_OFFLINE && tally->ended != LEADX_CLASS_TRUST;
 }
 
 /* ---- the parts of a sync ---- */
@@ -46,24 +48,29 @@ static int interrupted(void *arg) {
   return leadx_db_interrupted(&ctx->db);
 }
 
-static leadx_transport *open_transport(leadx_ctx *ctx, const leadx_sync_options *options, const leadx_credentials *credentials,
-                                       leadx_err *err) {
-  leadx_http_limits limits = {(long)leadx_settings_ms(ctx->settings, LEADX_CONNECT_TIMEOUT), (long)leadx_settings_ms(ctx->settings, LEADX_TIMEOUT),
-                              leadx_settings_int(ctx->settings, LEADX_MAX_RESPONSE), credentials->ca_file, 32};
+static leadx_transport *open_transport(leadx_ctx *ctx, const leadx_sync_options *options,
+                                       const leadx_credentials *credentials, leadx_err *err) {
+  leadx_http_limits limits = {(long)leadx_settings_ms(ctx->settings, LEADX_CONNECT_TIMEOUT),
+                              (long)leadx_settings_ms(ctx->settings, LEADX_TIMEOUT),
+                              leadx_settings_int(ctx->settings, LEADX_MAX_RESPONSE),
+                              credentials->ca_file, 32};
   /* cppcheck-suppress returnDanglingLifetime ; a transport copies what it keeps of its limits */
   if (options->open_transport) return options->open_transport(options->arg, &limits, err);
   return leadx_http_open(&limits, interrupted, ctx, err);
 }
 
-/* Looks at the file before anything is sent: takes back what a crash left, notes whose the file is now, renews triggers that are missing or
-** old, finds rows that no trigger saw. One write transaction, which also proves that the file can be written. */
-static int prepare_file(leadx_ctx *ctx, const leadx_tables *tables, const char *user, leadx_err *err) {
+/* Looks at the file before anything is sent: takes back what a crash left, notes whose the file is
+** now, renews triggers that are missing or old, finds rows that no trigger saw. One write
+** transaction, which also proves that the file can be written. */
+static int prepare_file(leadx_ctx *ctx, const leadx_tables *tables, const char *user,
+                        leadx_err *err) {
   leadx_db *db = &ctx->db;
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
   rc = leadx_queue_recover(db, err);
   if (rc == SQLITE_OK && user[0]) rc = leadx_owner_adopt(db, user, err);
-  for (int i = 0; i < tables->n && rc == SQLITE_OK; i++) rc = leadx_diff_table(db, tables->list[i], err);
+  for (int i = 0; i < tables->n && rc == SQLITE_OK; i++)
+    rc = leadx_diff_table(db, tables->list[i], err);
   if (rc == SQLITE_OK) rc = leadx_diff_end(db, err);
   if (rc == SQLITE_OK) rc = leadx_diff_missing(db, err);
   if (rc == SQLITE_OK) return leadx_db_commit(db, err);
@@ -95,24 +102,27 @@ static void end_progress(leadx_ctx *ctx, const leadx_tally *tally) {
 
 static void note_throttle(leadx_ctx *ctx, const leadx_tally *tally) {
   if (tally->ended != LEADX_CLASS_THROTTLE || tally->retry_after_s <= 0) return;
-  int64_t seconds = tally->retry_after_s > MAX_RETRY_AFTER_S ? MAX_RETRY_AFTER_S : tally->retry_after_s;
+  int64_t seconds = tally->retry_after_s > MAX_RETRY_AFTER_S ? MAX_RETRY_AFTER_S
+                                                             : tally->retry_after_s;
   leadx_session_throttle(ctx->session, leadx_clock_mono_ms() + seconds * 1000);
 }
 
 /* One line in the log. The log is a courtesy: a sync that worked does not fail because of it. */
-static void write_log(leadx_ctx *ctx, const leadx_sync_options *options, const leadx_tally *tally, const char *state, int64_t ms) {
+static void write_log(leadx_ctx *ctx, const leadx_sync_options *options, const leadx_tally *tally,
+                      const char *state, int64_t ms) {
   leadx_err ignored = {0};
   if (leadx_db_begin(&ctx->db, &ignored) != SQLITE_OK) return;
-  leadx_db_run(&ctx->db, LEADX_SQL_RUN_ADD, &ignored, "ttiiiiiiiit", options->trigger, state, tally->pushed, tally->pulled, tally->conflicts,
-               tally->failed, tally->requests, tally->bytes_out, tally->bytes_in, ms, tally->message[0] ? tally->message : NULL);
+  leadx_db_run(&ctx->db, LEADX_SQL_RUN_ADD, &ignored, "ttiiiiiiiit", options->trigger, state,
+               tally->pushed, tally->pulled, tally->conflicts, tally->failed, tally->requests,
+               tally->bytes_out, tally->bytes_in, ms, tally->message[0] ? tally->message : NULL);
   leadx_db_run(&ctx->db, LEADX_SQL_RUN_TRIM, &ignored, "");
   leadx_db_commit(&ctx->db, &ignored);
 }
 
 /* ---- the result ---- */
 
-static char *write_result(leadx_ctx *ctx, const leadx_sync_options *options, const leadx_tally *tally, const char *state, int64_t ms,
-                          leadx_err *err) {
+static char *write_result(leadx_ctx *ctx, const leadx_sync_options *options,
+                          const leadx_tally *tally, const char *state, int64_t ms, leadx_err *err) {
   leadx_counts counts = {0, 0, 0};
   if (leadx_queue_counts(&ctx->db, &counts, err) != SQLITE_OK) return NULL;
   leadx_doc *doc = leadx_doc_new_object();
@@ -126,7 +136,8 @@ static char *write_result(leadx_ctx *ctx, const leadx_sync_options *options, con
     leadx_doc_add_int(doc, "requests", tally->requests);
     leadx_doc_add_int(doc, "ms", ms);
     if (options->request_budget >= 0) {
-      leadx_doc_add_bool(doc, "more", tally->more && tally->ended == LEADX_CLASS_OK && !tally->lost_lease);
+      leadx_doc_add_bool(doc, "more",
+                         tally->more && tally->ended == LEADX_CLASS_OK && !tally->lost_lease);
       leadx_doc_add_text(doc, "phase", tally->phase ? tally->phase : "push");
       leadx_doc_add_int(doc, "done", tally->done);
       leadx_doc_add_int(doc, "total", tally->total);
@@ -139,13 +150,15 @@ static char *write_result(leadx_ctx *ctx, const leadx_sync_options *options, con
   return text;
 }
 
-static char *finish(leadx_ctx *ctx, const leadx_sync_options *options, const leadx_tally *tally, int64_t began_ms, leadx_err *err) {
+static char *finish(leadx_ctx *ctx, const leadx_sync_options *options, const leadx_tally *tally,
+                    int64_t began_ms, leadx_err *err) {
   const char *state = state_of(tally);
   int64_t ms = leadx_clock_mono_ms() - began_ms;
   write_log(ctx, options, tally, state, ms);
   if (options->strict && strcmp(state, "ok") != 0) {
     int says_all = tally->ended == LEADX_CLASS_AUTH;
-    leadx_err_set(err, SQLITE_ERROR, "%s: %s%s%s", options->who, says_all ? "" : state, tally->message[0] && !says_all ? ": " : "", tally->message);
+    leadx_err_set(err, SQLITE_ERROR, "%s: %s%s%s", options->who, says_all ? "" : state,
+                  tally->message[0] && !says_all ? ": " : "", tally->message);
     return NULL;
   }
   return write_result(ctx, options, tally, state, ms, err);
@@ -153,8 +166,10 @@ static char *finish(leadx_ctx *ctx, const leadx_sync_options *options, const lea
 
 /* ---- one sync under the lease ---- */
 
-/* Push, then pull. A bounded run that spent its requests on the push leaves the pull for the next call. */
-static int run_halves(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run, leadx_err *err) {
+/* Push, then pull. A bounded run that spent its requests on the push leaves the pull for the next
+** call. */
+static int run_halves(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run,
+                      leadx_err *err) {
   int rc = SQLITE_OK;
   if (options->with_reconcile) {
     run->tally.phase = "reconcile";
@@ -175,26 +190,31 @@ static int run_halves(leadx_ctx *ctx, const leadx_sync_options *options, leadx_r
   return leadx_pull_run(run, options->only_table, err);
 }
 
-/* The work itself, by what is known of the server's functions, and at its end the question about them. */
-static int run_work(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run, leadx_err *err) {
+/* The work itself, by what is known of the server's functions, and at its end the question about
+** them. */
+static int run_work(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run,
+                    leadx_err *err) {
   int rc = leadx_discover_load(run, err);
   if (rc == SQLITE_OK) rc = run_halves(ctx, options, run, err);
   return rc == SQLITE_OK && !options->with_reconcile ? leadx_discover_ask(run, err) : rc;
 }
 
-/* The file is somebody's, and nobody is signed in. As nobody one would be shown nothing, and it would look as if all
-** rows were gone: so nothing is sent or fetched. Whether there is a network is still worth knowing. */
+/* The file is somebody's, and nobody is signed in. As nobody one would be shown nothing, and it
+** would look as if all rows were gone: so nothing is sent or fetched. Whether there is a network is
+** still worth knowing. */
 static void knock(leadx_run *run, const char *file_user) {
   leadx_tally *tally = &run->tally;
   leadx_verdict verdict;
   leadx_err quiet = {0};
-  leadx_request *done = leadx_auth_exchange(run->auth, leadx_grant_health_request(&run->target, &quiet), 0, &verdict, &quiet);
+  leadx_request *done = leadx_auth_exchange(
+      run->auth, leadx_grant_health_request(&run->target, &quiet), 0, &verdict, &quiet);
   tally->requests++;
   tally->ended = done && done->net != LEADX_NET_ANSWER ? verdict.class_ : LEADX_CLASS_AUTH;
   sqlite3_snprintf(sizeof tally->message, tally->message, "%s", verdict.message);
   if (tally->ended == LEADX_CLASS_AUTH) {
     sqlite3_snprintf(sizeof tally->message, tally->message,
-                     "this file is used by the user %s, and nobody is signed in; call leadx_login() or leadx_set_token(), or leadx_logout() to "
+                     "this file is used by the user %s, and nobody is signed in; call "
+                     "leadx_login() or leadx_set_token(), or leadx_logout() to "
                      "give the file up",
                      file_user);
   }
@@ -207,13 +227,14 @@ static int tell_waiting(leadx_run *run, leadx_err *err) {
   if (run->tally.message[0]) return SQLITE_OK;
   int rc = leadx_owner_waiting(&run->ctx->db, run->user, &n, err);
   if (n > 0) {
-    sqlite3_snprintf(sizeof run->tally.message, run->tally.message, "changes of other users wait until those sign in: %lld",
-                     (sqlite3_int64)n);
+    sqlite3_snprintf(sizeof run->tally.message, run->tally.message,
+                     "changes of other users wait until those sign in: %lld", (sqlite3_int64)n);
   }
   return rc;
 }
 
-static int run_leased(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run, leadx_credentials *credentials, leadx_err *err) {
+static int run_leased(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run,
+                      leadx_credentials *credentials, leadx_err *err) {
   char file_user[LEADX_USER_BYTES];
   leadx_auth *auth = run->auth;
   int rc = prepare_file(ctx, run->tables, credentials->user, err);
@@ -238,29 +259,38 @@ static int is_throttled(leadx_ctx *ctx, leadx_tally *tally) {
   int64_t left_ms = leadx_session_throttled_until(ctx->session) - leadx_clock_mono_ms();
   if (left_ms <= 0) return 0;
   tally->ended = LEADX_CLASS_THROTTLE;
-  sqlite3_snprintf(sizeof tally->message, tally->message, "the server asked to wait another %lld s", (sqlite3_int64)(left_ms + 999) / 1000);
+  sqlite3_snprintf(sizeof tally->message, tally->message, "the server asked to wait another %lld s",
+                   (sqlite3_int64)(left_ms + 999) / 1000);
   return 1;
 }
 
-static char *run_configured(leadx_ctx *ctx, const leadx_sync_options *options, leadx_credentials *credentials, leadx_err *err) {
+static char *run_configured(leadx_ctx *ctx, const leadx_sync_options *options,
+                            leadx_credentials *credentials, leadx_err *err) {
   char owner[LEADX_OWNER_BYTES], left[LEADX_OWNER_BYTES];
   int taken = 0;
   int64_t began_ms = leadx_clock_mono_ms();
-  leadx_run run = {.ctx = ctx, .owner = owner, .user = credentials->user, .request_budget = options->request_budget,
+  leadx_run run = {.ctx = ctx,
+                   .owner = owner,
+                   .user = credentials->user,
+                   .request_budget = options->request_budget,
                    .in_background = options->in_background};
-  run.target = (leadx_target){credentials->url, credentials->apikey, credentials->token, ctx->settings->text[LEADX_SCHEMA]};
+  run.target = (leadx_target){credentials->url, credentials->apikey, credentials->token,
+                              ctx->settings->text[LEADX_SCHEMA]};
   run.tally.retry_after_s = -1;
   if (is_throttled(ctx, &run.tally)) return finish(ctx, options, &run.tally, began_ms, err);
   leadx_lease_owner(owner);
   leadx_session_left_lease(ctx->session, left, (int)sizeof left);
-  int rc = leadx_lease_take(&ctx->db, owner, left, leadx_settings_ms(ctx->settings, LEADX_LEASE), &taken, err);
+  int rc = leadx_lease_take(&ctx->db, owner, left, leadx_settings_ms(ctx->settings, LEADX_LEASE),
+                            &taken, err);
   if (rc != SQLITE_OK) return NULL;
   if (!taken) {
     run.tally.lost_lease = 1;
-    sqlite3_snprintf(sizeof run.tally.message, run.tally.message, "another sync of this file is running");
+    sqlite3_snprintf(sizeof run.tally.message, run.tally.message,
+                     "another sync of this file is running");
     return finish(ctx, options, &run.tally, began_ms, err);
   }
-  /* The run owns the tables while it lasts: whatever the host does meanwhile on this connection, they stay as they are. */
+  /* The run owns the tables while it lasts: whatever the host does meanwhile on this connection,
+  ** they stay as they are. */
   leadx_tables tables = *ctx->tables;
   memset(ctx->tables, 0, sizeof *ctx->tables);
   leadx_auth auth;
@@ -270,7 +300,8 @@ static char *run_configured(leadx_ctx *ctx, const leadx_sync_options *options, l
   if (rc == SQLITE_OK) rc = run_leased(ctx, options, &run, credentials, err);
   leadx_tables_rest(&tables);
   *ctx->tables = tables;
-  if (leadx_lease_drop(&ctx->db, owner) != SQLITE_OK) leadx_session_leave_lease(ctx->session, owner);
+  if (leadx_lease_drop(&ctx->db, owner) != SQLITE_OK)
+    leadx_session_leave_lease(ctx->session, owner);
   note_throttle(ctx, &run.tally);
   return rc == SQLITE_OK ? finish(ctx, options, &run.tally, began_ms, err) : NULL;
 }
@@ -281,16 +312,22 @@ char *leadx_sync_run(leadx_ctx *ctx, const leadx_sync_options *options, leadx_er
   if (leadx_db_guard(&ctx->db, options->who, err) != SQLITE_OK) return NULL;
   if (leadx_schema_open(&ctx->db, options->who, &present, err) != SQLITE_OK) return NULL;
   if (!present) {
-    leadx_err_set(err, SQLITE_ERROR, "%s: nothing is tracked in this file; call leadx_track(table) first", options->who);
+    leadx_err_set(err, SQLITE_ERROR,
+                  "%s: nothing is tracked in this file; call leadx_track(table) first",
+                  options->who);
     return NULL;
   }
   if (sqlite3_db_readonly(ctx->db.handle, "main") == 1) {
-    leadx_err_set(err, SQLITE_READONLY, "%s: the database is read-only, so nothing could be acknowledged; open it for writing", options->who);
+    leadx_err_set(
+        err, SQLITE_READONLY,
+        "%s: the database is read-only, so nothing could be acknowledged; open it for writing",
+        options->who);
     return NULL;
   }
   if (leadx_schema_ensure(&ctx->db, options->who, err) != SQLITE_OK) return NULL;
   if (leadx_settings_load(ctx->settings, &ctx->db, err) != SQLITE_OK) return NULL;
-  if (leadx_session_credentials(ctx->session, options->who, &credentials, err) != SQLITE_OK) return NULL;
+  if (leadx_session_credentials(ctx->session, options->who, &credentials, err) != SQLITE_OK)
+    return NULL;
   char *result = run_configured(ctx, options, &credentials, err);
   leadx_credentials_clear(&credentials);
   return result;

@@ -5,22 +5,22 @@
 #include "push/push.h"
 
 typedef struct leadx_sync_options {
-  const char *who;        /* the SQL function, for errors */
-  const char *trigger;    /* what the log says: 'manual', 'step', … */
-  int without_push;       /* the pull half alone */
-  int with_pull;          /* after the push, fetch what others changed */
-  int with_reconcile;     /* instead: compare everything with the server */
+  const char *who; /* the SQL function, for errors */
+  const char *trigger; /* what the log says: 'manual', 'step', … */
+  int without_push; /* the pull half alone */
+  int with_pull; /* after the push, fetch what others changed */
+  int with_reconcile; /* instead: compare everything with the server */
   const char *only_table; /* of a pull; NULL: all */
   int64_t request_budget; /* < 0: none */
-  int strict;             /* raise instead of a state other than ok */
-  int in_background;      /* nobody waits for it: it gives way to the application */
+  int strict; /* raise instead of a state other than ok */
+  int in_background; /* nobody waits for it: it gives way to the application */
   /* For tests: makes the transport in place of the real one; NULL for the real one. */
   leadx_transport *(*open_transport)(void *arg, const leadx_http_limits *limits, leadx_err *err);
   void *arg;
 } leadx_sync_options;
 
-/* What a call reports: {"state":…,"pushed":…,…} in sqlite3_malloc memory, NULL and an error when the
-** local database failed or strict was asked for. Refuses inside a transaction. */
+/* What a call reports: {"state":…,"pushed":…,…} in sqlite3_malloc memory, NULL and an error when
+** the local database failed or strict was asked for. Refuses inside a transaction. */
 char *leadx_sync_run(leadx_ctx *ctx, const leadx_sync_options *options, leadx_err *err);
 
 #endif

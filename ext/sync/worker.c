@@ -1,14 +1,18 @@
 /* The background worker. See worker.h.
 **
-** One lock guards the list of workers and each one's schedule; it is held for moments, never while SQLite or the
-** network is at work. A worker's connection and everything else of it belong to its thread.
+** One lock guards the list of workers and each one's schedule; it is held for moments, never while
+** SQLite or the network is at work. A worker's connection and everything else of it belong to its
+** thread.
 **
 **     started ──▶ waits ──▶ syncs or probes ──▶ waits …      the thread
-**                   │ stop: seen at once          │ stop: seen by the transport within 100 ms, by SQLite
+**                   │ stop: seen at once          │ stop: seen by the transport within 100 ms, by
+**                   SQLite
 **                   ▼                             ▼       within some thousand steps of a statement
-**                 closes its connection, has_ended        whoever stops it joins it; after two seconds it is
-**                                                         left to itself, and frees itself when it ends
-*/
+**                 closes its connection, has_ended        whoever stops it joins it; after two
+**                 seconds it is
+**                                                         left to itself, and frees itself when it
+**                                                         ends
+** */
 #include "sync/worker.h"
 
 #include <pthread.h>
@@ -39,14 +43,16 @@
 #define LOOK_MS 250
 /* How long a stop waits for the thread. */
 #define STOP_MS 2000
-/* How long a start waits for somebody who has the file for himself: a writer does for a moment, who wants to keep it does for ever. */
+/* How long a start waits for somebody who has the file for himself: a writer does for a moment, who
+** wants to keep it does for ever. */
 #define OPEN_WAIT_MS 1000
 /* How long the worker waits for a writer, and how long one nap is. */
 #define BUSY_WAIT_MS 5000
 #define BUSY_NAP_MS 5
 /* Steps of SQLite's machine between two questions whether to stop: some milliseconds. */
 #define STEPS_BETWEEN_QUESTIONS 20000
-/* Changes of a file within one tick of its clock look like one: a change is looked at this often. */
+/* Changes of a file within one tick of its clock look like one: a change is looked at this
+** often. */
 #define LOOKS_PER_CHANGE 2
 
 /* What a file and its WAL look like from outside. */
@@ -61,25 +67,27 @@ struct worker {
   /* under the lock */
   const leadx_ctx **owners; /* the connections that started it; only compared */
   int nowners;
-  int is_stopping;          /* somebody waits for its end */
+  int is_stopping; /* somebody waits for its end */
   int has_ended;
-  int is_abandoned;         /* nobody waits any more */
-  int has_fixed_interval;   /* the number of seconds was given and is not the setting's */
-  sqlite3_mutex *connection;/* what SQLite holds while the thread uses its connection; NULL when that is closed */
-  int is_held;              /* by before_fork() */
+  int is_abandoned; /* nobody waits any more */
+  int has_fixed_interval; /* the number of seconds was given and is not the setting's */
+  sqlite3_mutex *
+      /* what SQLite holds while the thread uses its connection; NULL when that is closed */
+      connection;
+  int is_held; /* by before_fork() */
   leadx_schedule schedule;
   /* told from outside, asked by the thread at any time */
   _Atomic int stop;
-  pthread_cond_t changed;   /* stop, or the schedule */
+  pthread_cond_t changed; /* stop, or the schedule */
   pthread_t thread;
   /* the thread's */
-  leadx_ctx *ctx;           /* its own connection */
-  int network;              /* of leadx_network_open() */
-  int64_t generation;       /* of the credentials */
+  leadx_ctx *ctx; /* its own connection */
+  int network; /* of leadx_network_open() */
+  int64_t generation; /* of the credentials */
   file_stamp stamp;
   int looks_left;
-  int64_t seen_rowid;       /* the queue's last row when the last sync began */
-  int64_t seen_old;         /* how much of what is not newer that sync left behind */
+  int64_t seen_rowid; /* the queue's last row when the last sync began */
+  int64_t seen_old; /* how much of what is not newer that sync left behind */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -106,7 +114,8 @@ static void append_parameter(sqlite3_str *uri, int is_first, const char *key, co
   if (value) leadx_rest_escape(uri, value, strlen(value));
 }
 
-/* A URI that opens the file as the host did: with its parameters, but for those that open() is told otherwise. */
+/* A URI that opens the file as the host did: with its parameters, but for those that open() is told
+** otherwise. */
 static char *uri_of(sqlite3 *handle, leadx_err *err) {
   static const char *const left_out[] = {"vfs", "mode", "cache"};
   const char *path = sqlite3_db_filename(handle, "main"), *key;
@@ -115,15 +124,18 @@ static char *uri_of(sqlite3 *handle, leadx_err *err) {
   leadx_rest_escape(uri, path, strlen(path));
   for (int i = 0, n = 0; (key = sqlite3_uri_key(path, i)) != NULL; i++) {
     int is_left_out = 0;
-    for (size_t k = 0; k < sizeof left_out / sizeof left_out[0]; k++) is_left_out |= strcmp(key, left_out[k]) == 0;
+    for (size_t k = 0; k < sizeof left_out / sizeof left_out[0]; k++)
+      is_left_out |= strcmp(key, left_out[k]) == 0;
     if (!is_left_out) append_parameter(uri, n++ == 0, key, sqlite3_uri_parameter(path, key));
   }
   return leadx_db_finish(uri, err);
 }
 
-/* What the host set for its connection and what must hold for the rows that the worker writes as well. */
+/* What the host set for its connection and what must hold for the rows that the worker writes as
+** well. */
 static int copy_pragmas(sqlite3 *from, sqlite3 *to, leadx_err *err) {
-  static const char *const pragmas[] = {"foreign_keys", "recursive_triggers", "synchronous", "trusted_schema"};
+  static const char *const pragmas[] = {"foreign_keys", "recursive_triggers", "synchronous",
+                                        "trusted_schema"};
   int rc = SQLITE_OK;
   for (size_t i = 0; i < sizeof pragmas / sizeof pragmas[0] && rc == SQLITE_OK; i++) {
     char sql[64];
@@ -136,7 +148,10 @@ static int copy_pragmas(sqlite3 *from, sqlite3 *to, leadx_err *err) {
     }
     sqlite3_finalize(stmt);
   }
-  return rc == SQLITE_OK ? rc : leadx_err_set(err, rc, "leadx_start: the settings of the connection cannot be taken over");
+  return rc == SQLITE_OK
+             ? rc
+             : leadx_err_set(err, rc,
+                             "leadx_start: the settings of the connection cannot be taken over");
 }
 
 static sqlite3 *open_handle(sqlite3 *host, leadx_err *err) {
@@ -145,16 +160,20 @@ static sqlite3 *open_handle(sqlite3 *host, leadx_err *err) {
   sqlite3_file_control(host, "main", SQLITE_FCNTL_VFS_POINTER, &vfs);
   char *uri = uri_of(host, err);
   if (!uri) return NULL;
-  /* One thread uses it, and so that another can wait for that (see before_fork()) it has a lock of its own all the same. */
-  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_FULLMUTEX;
+  /* One thread uses it, and so that another can wait for that (see before_fork()) it has a lock of
+  ** its own all the same. */
+  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | SQLITE_OPEN_PRIVATECACHE |
+              SQLITE_OPEN_FULLMUTEX;
   int rc = sqlite3_open_v2(uri, &handle, flags, vfs ? vfs->zName : NULL);
   sqlite3_free(uri);
   if (rc == SQLITE_OK) rc = sqlite3_busy_timeout(handle, OPEN_WAIT_MS);
-  if (rc == SQLITE_OK) rc = sqlite3_exec(handle, "SELECT 1 FROM main.sqlite_schema LIMIT 1", NULL, NULL, NULL);
+  if (rc == SQLITE_OK)
+    rc = sqlite3_exec(handle, "SELECT 1 FROM main.sqlite_schema LIMIT 1", NULL, NULL, NULL);
   if (rc == SQLITE_OK && copy_pragmas(host, handle, err) == SQLITE_OK) return handle;
   if (err->rc == SQLITE_OK) {
     leadx_err_set(err, rc,
-                  "leadx_start: the file cannot be opened by a second connection (%s), as when it is encrypted or locked for one; call "
+                  "leadx_start: the file cannot be opened by a second connection (%s), as when it "
+                  "is encrypted or locked for one; call "
                   "leadx_sync() from the program instead",
                   handle ? sqlite3_errmsg(handle) : sqlite3_errstr(rc));
   }
@@ -196,7 +215,8 @@ static void free_worker(worker *w) {
 static int make_condition(pthread_cond_t *condition) {
   pthread_condattr_t attributes;
   if (pthread_condattr_init(&attributes) != 0) return 1;
-  int failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) != 0 || pthread_cond_init(condition, &attributes) != 0;
+  int failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) != 0 ||
+               pthread_cond_init(condition, &attributes) != 0;
   pthread_condattr_destroy(&attributes);
   return failed;
 }
@@ -211,7 +231,8 @@ static void stamp_one(const char *path, int i, file_stamp *stamp) {
   stamp->bytes[i] = is.st_size;
 }
 
-/* Looking from outside takes no lock of the file, so a writer without patience never meets one of ours. */
+/* Looking from outside takes no lock of the file, so a writer without patience never meets one of
+** ours. */
 static void take_stamp(const worker *w, file_stamp *stamp) {
   const char *path = sqlite3_db_filename(w->ctx->db.handle, "main");
   memset(stamp, 0, sizeof *stamp);
@@ -219,18 +240,20 @@ static void take_stamp(const worker *w, file_stamp *stamp) {
   stamp_one(sqlite3_filename_wal(path), 1, stamp);
 }
 
-/* May somebody have written since the last look? A file that cannot be seen from outside (another VFS) may always. */
+/* May somebody have written since the last look? A file that cannot be seen from outside (another
+** VFS) may always. */
 static int may_have_changed(worker *w) {
   file_stamp now;
   take_stamp(w, &now);
-  if (memcmp(&now, &w->stamp, sizeof now) != 0 || now.seconds[0] == 0) w->looks_left = LOOKS_PER_CHANGE;
+  if (memcmp(&now, &w->stamp, sizeof now) != 0 || now.seconds[0] == 0)
+    w->looks_left = LOOKS_PER_CHANGE;
   w->stamp = now;
   return w->looks_left > 0 && w->looks_left-- > 0;
 }
 
 typedef struct work {
-  int is_fresh;        /* something is newer than the last sync */
-  int64_t old;         /* how much is not */
+  int is_fresh; /* something is newer than the last sync */
+  int64_t old; /* how much is not */
   int64_t next_try_us; /* of what waits; 0: nothing does */
 } work;
 
@@ -250,7 +273,8 @@ static int read_work(worker *w, work *found, leadx_err *err) {
   return err->rc;
 }
 
-/* Reads the queue and tells the schedule. A file that cannot be read just now is looked at again. */
+/* Reads the queue and tells the schedule. A file that cannot be read just now is looked at
+** again. */
 static void find_work(worker *w, int is_after_sync) {
   work found = {0, 0, 0};
   leadx_err err = {0};
@@ -263,7 +287,8 @@ static void find_work(worker *w, int is_after_sync) {
   int64_t now = leadx_clock_mono_ms(), retry_at = LEADX_NEVER;
   if (found.next_try_us) retry_at = now + (found.next_try_us - leadx_clock_wall_us()) / 1000;
   pthread_mutex_lock(&lock);
-  leadx_schedule_found(&w->schedule, now, found.is_fresh || found.old > 0 || found.next_try_us, retry_at);
+  leadx_schedule_found(&w->schedule, now, found.is_fresh || found.old > 0 || found.next_try_us,
+                       retry_at);
   if (is_more) leadx_schedule_committed(&w->schedule, now);
   pthread_mutex_unlock(&lock);
 }
@@ -286,8 +311,12 @@ static const struct ending_name {
   const char *state;
   leadx_ending ending;
 } ending_names[] = {
-    {"ok", LEADX_ENDED_WELL}, {"partial", LEADX_ENDED_WELL}, {"offline", LEADX_ENDED_OFFLINE}, {"busy", LEADX_ENDED_BUSY},
-    {"auth_required", LEADX_ENDED_REFUSED}, {"throttled", LEADX_ENDED_THROTTLED},
+    {"ok", LEADX_ENDED_WELL},
+    {"partial", LEADX_ENDED_WELL},
+    {"offline", LEADX_ENDED_OFFLINE},
+    {"busy", LEADX_ENDED_BUSY},
+    {"auth_required", LEADX_ENDED_REFUSED},
+    {"throttled", LEADX_ENDED_THROTTLED},
 };
 
 /* How a sync ended, by what it answered. */
@@ -316,7 +345,8 @@ static void show_offline(leadx_ctx *ctx) {
   leadx_progress progress;
   leadx_session_get_progress(ctx->session, &progress);
   progress.online = 0;
-  sqlite3_snprintf(sizeof progress.message, progress.message, "the application says that there is no network");
+  sqlite3_snprintf(sizeof progress.message, progress.message,
+                   "the application says that there is no network");
   leadx_session_set_progress(ctx->session, &progress);
 }
 
@@ -324,12 +354,17 @@ static void take_settings(worker *w, int64_t now) {
   const leadx_settings *settings = w->ctx->settings;
   w->schedule.backoff_ms = leadx_settings_ms(settings, LEADX_BACKOFF);
   w->schedule.backoff_max_ms = leadx_settings_ms(settings, LEADX_BACKOFF_MAX);
-  if (!w->has_fixed_interval) leadx_schedule_set_interval(&w->schedule, now, leadx_settings_ms(settings, LEADX_INTERVAL));
+  if (!w->has_fixed_interval)
+    leadx_schedule_set_interval(&w->schedule, now, leadx_settings_ms(settings, LEADX_INTERVAL));
 }
 
 static void run_sync(worker *w, const char *trigger, int whole) {
   leadx_err err = {0};
-  leadx_sync_options options = {.who = "leadx_start", .trigger = trigger, .with_pull = whole, .request_budget = -1, .in_background = 1};
+  leadx_sync_options options = {.who = "leadx_start",
+                                .trigger = trigger,
+                                .with_pull = whole,
+                                .request_budget = -1,
+                                .in_background = 1};
   char *result = NULL;
   int rc = leadx_db_int(&w->ctx->db, LEADX_SQL_QUEUE_NEXT_ROWID, &err, &w->seen_rowid, "");
   if (rc == SQLITE_OK) result = leadx_sync_run(w->ctx, &options, &err);
@@ -340,7 +375,8 @@ static void run_sync(worker *w, const char *trigger, int whole) {
   int64_t now = leadx_clock_mono_ms();
   pthread_mutex_lock(&lock);
   take_settings(w, now);
-  leadx_schedule_synced(&w->schedule, now, ending, whole, leadx_session_throttled_until(w->ctx->session));
+  leadx_schedule_synced(&w->schedule, now, ending, whole,
+                        leadx_session_throttled_until(w->ctx->session));
   int is_paused = w->schedule.is_paused;
   pthread_mutex_unlock(&lock);
   if (is_paused) show_offline(w->ctx);
@@ -366,7 +402,8 @@ static void wait_until(pthread_cond_t *condition, int64_t mono_ms) {
   pthread_cond_timedwait(condition, &lock, &at);
 }
 
-/* Not leadx_clock_mono_ms(): a thread waits in real time, also where a test's clock stands still. */
+/* Not leadx_clock_mono_ms(): a thread waits in real time, also where a test's clock stands
+** still. */
 static int64_t real_ms(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -375,7 +412,8 @@ static int64_t real_ms(void) {
 
 static void show_next_sync(const worker *w) {
   int64_t at = leadx_schedule_next_sync(&w->schedule), left_ms = at - leadx_clock_mono_ms();
-  leadx_session_set_next_sync(w->ctx->session, at == LEADX_NEVER ? 0 : leadx_clock_wall_us() + left_ms * 1000);
+  leadx_session_set_next_sync(w->ctx->session,
+                              at == LEADX_NEVER ? 0 : leadx_clock_wall_us() + left_ms * 1000);
 }
 
 /* One wait; the lock is held before and after, but not while the worker looks around. */
@@ -397,7 +435,8 @@ static void work_until_stopped(worker *w) {
     const char *trigger = NULL;
     int whole = 0;
     int64_t wake_at = 0;
-    leadx_doing doing = leadx_schedule_next(&w->schedule, leadx_clock_mono_ms(), &trigger, &whole, &wake_at);
+    leadx_doing doing = leadx_schedule_next(&w->schedule, leadx_clock_mono_ms(), &trigger, &whole,
+                                            &wake_at);
     if (doing == LEADX_DO_NOTHING) {
       rest(w, wake_at);
       continue;
@@ -464,7 +503,8 @@ static void tell_to_stop(worker *w) {
   pthread_cond_signal(&w->changed);
 }
 
-/* Waits for the end of a worker that was told to stop, takes it off the list and frees it; the lock is released meanwhile. */
+/* Waits for the end of a worker that was told to stop, takes it off the list and frees it; the lock
+** is released meanwhile. */
 static void wait_for_end(worker *w, int64_t give_up_at) {
   while (!w->has_ended && real_ms() < give_up_at) wait_until(&some_ended, give_up_at);
   unlink_worker(w);
@@ -532,13 +572,16 @@ static void on_exit_of_process(void) {
   pthread_mutex_unlock(&lock);
 }
 
-/* A child made by fork() has a copy of every lock, held by threads that it does not have. So that what a child calls
-** answers (that it may not), fork() happens while this thread has the locks that are taken for moments: ours, those of
-** the workers' connections, since SQLite has more behind them, one for each file, and those that its memory, its files
-** and our sessions are behind. A lock that is not to be had soon is left out, for the parent must never wait for long.
-** The order is the one in which SQLite takes them. */
-static const int static_mutexes[] = {SQLITE_MUTEX_STATIC_APP1, SQLITE_MUTEX_STATIC_APP3, SQLITE_MUTEX_STATIC_VFS1, SQLITE_MUTEX_STATIC_PRNG,
-                                     SQLITE_MUTEX_STATIC_LRU,  SQLITE_MUTEX_STATIC_PMEM, SQLITE_MUTEX_STATIC_MAIN, SQLITE_MUTEX_STATIC_MEM};
+/* A child made by fork() has a copy of every lock, held by threads that it does not have. So that
+** what a child calls answers (that it may not), fork() happens while this thread has the locks that
+** are taken for moments: ours, those of the workers' connections, since SQLite has more behind
+** them, one for each file, and those that its memory, its files and our sessions are behind. A lock
+** that is not to be had soon is left out, for the parent must never wait for long. The order is the
+** one in which SQLite takes them. */
+static const int static_mutexes[] = {SQLITE_MUTEX_STATIC_APP1, SQLITE_MUTEX_STATIC_APP3,
+                                     SQLITE_MUTEX_STATIC_VFS1, SQLITE_MUTEX_STATIC_PRNG,
+                                     SQLITE_MUTEX_STATIC_LRU,  SQLITE_MUTEX_STATIC_PMEM,
+                                     SQLITE_MUTEX_STATIC_MAIN, SQLITE_MUTEX_STATIC_MEM};
 #define STATIC_MUTEXES ((int)(sizeof static_mutexes / sizeof static_mutexes[0]))
 static int is_held[STATIC_MUTEXES];
 
@@ -553,8 +596,10 @@ static int hold(sqlite3_mutex *mutex, int64_t give_up_at) {
 static void before_fork(void) {
   int64_t give_up_at = real_ms() + LOOK_MS;
   pthread_mutex_lock(&lock);
-  for (worker *w = all_workers; w; w = w->next) w->is_held = w->connection && hold(w->connection, give_up_at);
-  for (int i = 0; i < STATIC_MUTEXES && all_workers; i++) is_held[i] = hold(sqlite3_mutex_alloc(static_mutexes[i]), give_up_at);
+  for (worker *w = all_workers; w; w = w->next)
+    w->is_held = w->connection && hold(w->connection, give_up_at);
+  for (int i = 0; i < STATIC_MUTEXES && all_workers; i++)
+    is_held[i] = hold(sqlite3_mutex_alloc(static_mutexes[i]), give_up_at);
 }
 
 static void after_fork(void) {
@@ -576,26 +621,31 @@ static void after_fork_in_child(void) {
   after_fork();
 }
 
-/* What is done once. libcurl starts first: what it registers for the exit has to run after what we do. */
+/* What is done once. libcurl starts first: what it registers for the exit has to run after what we
+** do. */
 static int prepare_process(leadx_err *err) {
   static int is_prepared;
   leadx_http_version();
   pthread_mutex_lock(&lock);
   if (!is_prepared) {
-    is_prepared = make_condition(&some_ended) == 0 && pthread_atfork(before_fork, after_fork, after_fork_in_child) == 0 &&
+    is_prepared = make_condition(&some_ended) == 0 &&
+                  pthread_atfork(before_fork, after_fork, after_fork_in_child) == 0 &&
                   atexit(on_exit_of_process) == 0;
   }
   int is_ready = is_prepared && !is_exiting;
   pthread_mutex_unlock(&lock);
   if (is_ready) return SQLITE_OK;
-  return leadx_err_set(err, SQLITE_ERROR, "leadx_start: the process is ending, or has no room for a thread");
+  return leadx_err_set(err, SQLITE_ERROR,
+                       "leadx_start: the process is ending, or has no room for a thread");
 }
 
 /* ---- starting ---- */
 
-/* With threads switched off at build time or by sqlite3_config(), SQLite's mutexes are all the same one and no lock. */
+/* With threads switched off at build time or by sqlite3_config(), SQLite's mutexes are all the same
+** one and no lock. */
 static int has_threads(void) {
-  sqlite3_mutex *a = sqlite3_mutex_alloc(SQLITE_MUTEX_FAST), *b = sqlite3_mutex_alloc(SQLITE_MUTEX_FAST);
+  sqlite3_mutex *a = sqlite3_mutex_alloc(SQLITE_MUTEX_FAST),
+                *b = sqlite3_mutex_alloc(SQLITE_MUTEX_FAST);
   int differ = sqlite3_threadsafe() && a && b && a != b;
   sqlite3_mutex_free(a);
   sqlite3_mutex_free(b);
@@ -606,18 +656,29 @@ static int check_file(leadx_ctx *ctx, leadx_err *err) {
   const char *who = "leadx_start", *path = sqlite3_db_filename(ctx->db.handle, "main");
   int present = 0;
   if (!path || !*path) {
-    return leadx_err_set(err, SQLITE_ERROR, "%s: this database is in memory or temporary, and the worker's own connection could not see it; call "
-                                            "leadx_sync() from the program instead", who);
+    return leadx_err_set(err, SQLITE_ERROR,
+                         "%s: this database is in memory or temporary, and the worker's own "
+                         "connection could not see it; call "
+                         "leadx_sync() from the program instead",
+                         who);
   }
   if (sqlite3_db_readonly(ctx->db.handle, "main") == 1) {
-    return leadx_err_set(err, SQLITE_READONLY, "%s: the database is read-only, so nothing could be acknowledged; open it for writing", who);
+    return leadx_err_set(
+        err, SQLITE_READONLY,
+        "%s: the database is read-only, so nothing could be acknowledged; open it for writing",
+        who);
   }
   if (!has_threads()) {
-    return leadx_err_set(err, SQLITE_ERROR, "%s: the program's SQLite has its locks switched off, so no second thread may use it; call leadx_sync() "
-                                            "from the program instead", who);
+    return leadx_err_set(err, SQLITE_ERROR,
+                         "%s: the program's SQLite has its locks switched off, so no second thread "
+                         "may use it; call leadx_sync() "
+                         "from the program instead",
+                         who);
   }
   if (leadx_schema_probe(&ctx->db, who, &present, err) != SQLITE_OK) return err->rc;
-  if (!present) return leadx_err_set(err, SQLITE_ERROR, "%s: nothing is tracked in this file; call leadx_track(table) first", who);
+  if (!present)
+    return leadx_err_set(err, SQLITE_ERROR,
+                         "%s: nothing is tracked in this file; call leadx_track(table) first", who);
   leadx_credentials credentials;
   int rc = leadx_session_credentials(ctx->session, who, &credentials, err);
   if (rc == SQLITE_OK) leadx_credentials_clear(&credentials);
@@ -642,8 +703,10 @@ static worker *make_worker(leadx_ctx *ctx, double seconds, leadx_err *err) {
     return NULL;
   }
   w->session = ctx->session;
-  leadx_schedule_init(&w->schedule, leadx_clock_mono_ms(), leadx_settings_ms(ctx->settings, LEADX_INTERVAL),
-                      leadx_settings_ms(ctx->settings, LEADX_BACKOFF), leadx_settings_ms(ctx->settings, LEADX_BACKOFF_MAX));
+  leadx_schedule_init(&w->schedule, leadx_clock_mono_ms(),
+                      leadx_settings_ms(ctx->settings, LEADX_INTERVAL),
+                      leadx_settings_ms(ctx->settings, LEADX_BACKOFF),
+                      leadx_settings_ms(ctx->settings, LEADX_BACKOFF_MAX));
   sqlite3_randomness(sizeof w->schedule.jitter, &w->schedule.jitter);
   set_interval(w, ctx->settings, seconds);
   if (add_owner(w, ctx) != SQLITE_OK) leadx_err_nomem(err);
@@ -662,22 +725,30 @@ static worker *join_worker(leadx_ctx *ctx, double seconds, leadx_err *err) {
   return w;
 }
 
-/* Puts a worker on the list and starts its thread, unless another one was faster. The lock is held. */
+/* Puts a worker on the list and starts its thread, unless another one was faster. The lock is
+** held. */
 static int begin_worker(worker *w, leadx_err *err) {
   w->next = all_workers;
   all_workers = w;
   if (start_thread(w) == 0) return SQLITE_OK;
   unlink_worker(w);
-  return leadx_err_set(err, SQLITE_ERROR, "leadx_start: the system gives no further thread; call leadx_sync() from the program instead");
+  return leadx_err_set(err, SQLITE_ERROR,
+                       "leadx_start: the system gives no further thread; call leadx_sync() from "
+                       "the program instead");
 }
 
 static char *say_running(const char *state, int64_t interval_ms) {
-  return sqlite3_mprintf("{\"state\":\"%s\",\"interval\":%.15g}", state, (double)interval_ms / 1000);
+  return sqlite3_mprintf("{\"state\":\"%s\",\"interval\":%.15g}", state,
+                         (double)interval_ms / 1000);
 }
 
 char *leadx_worker_start(leadx_ctx *ctx, double seconds, leadx_err *err) {
-  if (leadx_db_guard(&ctx->db, "leadx_start", err) != SQLITE_OK || check_file(ctx, err) != SQLITE_OK) return NULL;
-  if (leadx_settings_load(ctx->settings, &ctx->db, err) != SQLITE_OK || prepare_process(err) != SQLITE_OK) return NULL;
+  if (leadx_db_guard(&ctx->db, "leadx_start", err) != SQLITE_OK ||
+      check_file(ctx, err) != SQLITE_OK)
+    return NULL;
+  if (leadx_settings_load(ctx->settings, &ctx->db, err) != SQLITE_OK ||
+      prepare_process(err) != SQLITE_OK)
+    return NULL;
   ctx->on_close = on_close;
   worker *mine = NULL;
   int is_new = 0;
@@ -736,16 +807,19 @@ char *leadx_worker_notify(leadx_ctx *ctx, const char *event, leadx_err *err) {
   int told = 0;
   if (leadx_db_guard(&ctx->db, "leadx_notify", err) != SQLITE_OK) return NULL;
   if (tell_worker(ctx, event, &told)) {
-    leadx_err_set(err, SQLITE_ERROR, "leadx_notify: unknown event \"%.40s\"; allowed are %s", event, leadx_schedule_events());
+    leadx_err_set(err, SQLITE_ERROR, "leadx_notify: unknown event \"%.40s\"; allowed are %s", event,
+                  leadx_schedule_events());
     return NULL;
   }
   int is_offline = strcmp(event, "offline") == 0;
   if (is_offline) show_offline(ctx);
   if (!told && !is_offline && strcmp(event, "background") != 0) {
-    leadx_sync_options options = {.who = "leadx_notify", .trigger = event, .with_pull = 1, .request_budget = -1};
+    leadx_sync_options options = {
+        .who = "leadx_notify", .trigger = event, .with_pull = 1, .request_budget = -1};
     return leadx_sync_run(ctx, &options, err);
   }
-  char *text = sqlite3_mprintf("{\"state\":\"notified\",\"event\":\"%w\",\"worker\":%s}", event, told ? "true" : "false");
+  char *text = sqlite3_mprintf("{\"state\":\"notified\",\"event\":\"%w\",\"worker\":%s}", event,
+                               told ? "true" : "false");
   if (!text) leadx_err_nomem(err);
   return text;
 }

@@ -1,7 +1,7 @@
-/* Prints the part of README.md between the markers "reference": the functions, tables, settings and options,
-** each from the table that leadx itself works by. What those tables do not say (what a table, a setting, an
-** option is for) stands here, and a name that is missing here, or here only, is an error.
-** scripts/readme.sh links it with dist/libleadx.a. */
+/* Prints the part of README.md between the markers "reference": the functions, tables, settings and
+** options, each from the table that leadx itself works by. What those tables do not say (what a
+** table, a setting, an option is for) stands here, and a name that is missing here, or here only,
+** is an error. scripts/readme.sh links it with dist/libleadx.a. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,8 @@ typedef struct note {
 } note;
 
 static const note table_notes[] = {
-    {"leadx_queue", "one per queued change, with why it is not gone yet; `UPDATE … SET status='PENDING'` retries, `DELETE` discards"},
+    {"leadx_queue", "one per queued change, with why it is not gone yet; `UPDATE … SET "
+                    "status='PENDING'` retries, `DELETE` discards"},
     {"leadx_status", "one per tracked table"},
     {"leadx_conflicts", "one per contested column; `winner` is NULL while it is open"},
     {"leadx_log", "one per sync, the last thousand"},
@@ -25,7 +26,8 @@ static const note table_notes[] = {
     {NULL, NULL}};
 
 static const note setting_notes[] = {
-    {"batch_size", "rows in the first request of a kind; batches grow from there while the link keeps up"},
+    {"batch_size",
+     "rows in the first request of a kind; batches grow from there while the link keeps up"},
     {"batch_max", "rows in one request at most"},
     {"max_retries", "refusals of a kind that may pass, until a row is FAILED"},
     {"interval", "between two syncs of the background worker"},
@@ -44,7 +46,8 @@ static const note setting_notes[] = {
     {NULL, NULL}};
 
 static const note option_notes[] = {
-    {"entity", "name in the queue; known are customers→`customer`, pipelines→`pipeline`, activities→`activity`, settings→`setting`, else the table's name"},
+    {"entity", "name in the queue; known are customers→`customer`, pipelines→`pipeline`, "
+               "activities→`activity`, settings→`setting`, else the table's name"},
     {"remote", "the server's table, when it has another name"},
     {"priority", "1 is sent first; activities 1, pipelines 2, customers 3, settings 4, others 3"},
     {"mode", "`both`, `push`, `pull`"},
@@ -53,8 +56,10 @@ static const note option_notes[] = {
     {"soft_delete", "that column (`deleted_at` where it exists)"},
     {"policy", "this table's, in place of the setting"},
     {"filter", "a PostgREST filter for pull"},
-    {"columns", "`{\"local\":{\"remote\":\"name\",\"type\":\"…\"}}`, or `{\"local\":null}` for a column that stays local. Types: `text integer real boolean "
-                "json blob uuid decimal date timestamp timestamp:s timestamp:ms`; without it the declared type decides"},
+    {"columns", "`{\"local\":{\"remote\":\"name\",\"type\":\"…\"}}`, or `{\"local\":null}` for a "
+                "column that stays local. Types: `text integer real boolean "
+                "json blob uuid decimal date timestamp timestamp:s timestamp:ms`; without it the "
+                "declared type decides"},
     {"pending", "a local column that is cleared when nothing of the row is unsent any more"},
     {"synced_at", "a local column that is stamped at each acknowledgement"},
     {"backfill", "`true` queues the rows that are there already"},
@@ -84,29 +89,33 @@ static int count_notes(const note *notes) {
 
 static sqlite3_stmt *prepare(sqlite3 *handle, const char *sql) {
   sqlite3_stmt *stmt = NULL;
-  if (sqlite3_prepare_v2(handle, sql, -1, &stmt, NULL) != SQLITE_OK) fail(sqlite3_errmsg(handle), sql);
+  if (sqlite3_prepare_v2(handle, sql, -1, &stmt, NULL) != SQLITE_OK)
+    fail(sqlite3_errmsg(handle), sql);
   return stmt;
 }
 
 static void print_functions(void) {
   printf("### Functions\n\n| call | does |\n|---|---|\n");
   for (int i = 0; i < leadx_nfunctions; i++) {
-    printf("| `%s(%s)` | %s |\n", leadx_functions[i].name, leadx_functions[i].arguments, leadx_functions[i].purpose);
+    printf("| `%s(%s)` | %s |\n", leadx_functions[i].name, leadx_functions[i].arguments,
+           leadx_functions[i].purpose);
   }
 }
 
 static void print_tables(sqlite3 *handle) {
   int n = 0;
-  sqlite3_stmt *row = prepare(handle,
-                              "SELECT m.name, group_concat('`' || c.name || '`', ' ') FROM pragma_module_list m, pragma_table_info(m.name) c "
-                              "WHERE m.name LIKE 'leadx\\_%' ESCAPE '\\' GROUP BY m.name ORDER BY m.name");
+  sqlite3_stmt *row = prepare(
+      handle, "SELECT m.name, group_concat('`' || c.name || '`', ' ') FROM pragma_module_list m, "
+              "pragma_table_info(m.name) c "
+              "WHERE m.name LIKE 'leadx\\_%' ESCAPE '\\' GROUP BY m.name ORDER BY m.name");
   printf("\n### Tables\n\n| table | rows | columns |\n|---|---|---|\n");
   for (; sqlite3_step(row) == SQLITE_ROW; n++) {
     const char *name = (const char *)sqlite3_column_text(row, 0);
     printf("| `%s` | %s | %s |\n", name, text_of(table_notes, name), sqlite3_column_text(row, 1));
   }
   sqlite3_finalize(row);
-  if (n != count_notes(table_notes)) fail("a table is described that does not exist:", "table_notes");
+  if (n != count_notes(table_notes))
+    fail("a table is described that does not exist:", "table_notes");
 }
 
 /* What a setting takes, from the message that refuses a bad value. */
@@ -130,11 +139,12 @@ static void print_settings(void) {
   for (int i = 0; i < LEADX_SETTING_COUNT; i++) {
     const char *name = leadx_settings_name((leadx_setting)i);
     char *value = leadx_settings_show(settings, (leadx_setting)i);
-    printf("| `%s` | %s | %s | %s |\n", name, value && *value ? value : "(empty)", allowed_values(settings, (leadx_setting)i, &err),
-           text_of(setting_notes, name));
+    printf("| `%s` | %s | %s | %s |\n", name, value && *value ? value : "(empty)",
+           allowed_values(settings, (leadx_setting)i, &err), text_of(setting_notes, name));
     sqlite3_free(value);
   }
-  if (count_notes(setting_notes) != LEADX_SETTING_COUNT) fail("a setting is described that does not exist:", "setting_notes");
+  if (count_notes(setting_notes) != LEADX_SETTING_COUNT)
+    fail("a setting is described that does not exist:", "setting_notes");
   leadx_settings_free(settings);
 }
 
@@ -153,15 +163,18 @@ static void print_options(sqlite3 *handle) {
     name[length] = '\0';
     printf("| `%s` | %s |\n", name, text_of(option_notes, name));
   }
-  if (n != count_notes(option_notes)) fail("an option is described that does not exist:", "option_notes");
+  if (n != count_notes(option_notes))
+    fail("an option is described that does not exist:", "option_notes");
   sqlite3_free(names);
   sqlite3_finalize(stmt);
 }
 
 int main(void) {
   sqlite3 *handle = NULL;
-  if (sqlite3_open(":memory:", &handle) != SQLITE_OK || sqlite3_leadx_init(handle, NULL, NULL) != SQLITE_OK ||
-      sqlite3_exec(handle, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL)", NULL, NULL, NULL) != SQLITE_OK) {
+  if (sqlite3_open(":memory:", &handle) != SQLITE_OK ||
+      sqlite3_leadx_init(handle, NULL, NULL) != SQLITE_OK ||
+      sqlite3_exec(handle, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL)", NULL, NULL, NULL) !=
+          SQLITE_OK) {
     fail("cannot begin:", sqlite3_errmsg(handle));
     return EXIT_FAILURE;
   }

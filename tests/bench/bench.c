@@ -40,17 +40,22 @@ double bench_median(double *values, int n) {
 /* ---- one case ---- */
 
 static void print_result(const bench_case *c, double leadx, double bare) {
-  double ratio = c->kind == BENCH_COST ? leadx / bare : c->kind == BENCH_SPEED ? bare / leadx : leadx - bare;
+  double ratio = c->kind == BENCH_COST    ? leadx / bare
+                 : c->kind == BENCH_SPEED ? bare / leadx
+                                          : leadx - bare;
   int reached = c->kind == BENCH_SPEED ? ratio >= c->goal : ratio <= c->goal;
   char figure[32], goal[32];
   int is_extra = c->kind == BENCH_EXTRA;
   snprintf(figure, sizeof figure, is_extra ? "%+.2f %s" : "%.2f x", ratio, c->unit);
-  snprintf(goal, sizeof goal, is_extra ? "%s %.0f %s" : "%s %.2f x", c->kind == BENCH_SPEED ? ">=" : "<=", c->goal, c->unit);
-  printf("%-58s %10.2f %10.2f %-4s %10s %10s  %s\n", c->name, leadx, bare, c->unit, figure, goal, reached ? "reached" : "NOT REACHED");
+  snprintf(goal, sizeof goal, is_extra ? "%s %.0f %s" : "%s %.2f x",
+           c->kind == BENCH_SPEED ? ">=" : "<=", c->goal, c->unit);
+  printf("%-58s %10.2f %10.2f %-4s %10s %10s  %s\n", c->name, leadx, bare, c->unit, figure, goal,
+         reached ? "reached" : "NOT REACHED");
   fflush(stdout);
 }
 
-/* A B A B …: what the machine does meanwhile hits both. A first round warms caches and is not counted. */
+/* A B A B …: what the machine does meanwhile hits both. A first round warms caches and is not
+** counted. */
 static void run_case(bench *b, const bench_case *c) {
   double leadx[MAX_ROUNDS], bare[MAX_ROUNDS];
   int rounds = c->rounds ? c->rounds : b->rounds;
@@ -77,7 +82,8 @@ static const char *need_env(const char *name) {
 
 static int read_count(const char *text, int most) {
   long n = text ? strtol(text, NULL, 10) : 0;
-  if (n < 1 || n > most) bench_die("a number from 1 to %d is expected, not \"%s\"", most, text ? text : "");
+  if (n < 1 || n > most)
+    bench_die("a number from 1 to %d is expected, not \"%s\"", most, text ? text : "");
   return (int)n;
 }
 
@@ -102,7 +108,8 @@ int main(int argc, char **argv) {
   b.folder = need_env("LEADX_BENCH_DIR");
   if (push_file) return bench_push_file(&b, push_file);
   if (pull_file) return bench_pull_file(&b, pull_file);
-  printf("%-58s %10s %10s %-4s %10s %10s\n", "what (medians, leadx and bare in turn)", "leadx", "bare", "", "result", "goal");
+  printf("%-58s %10s %10s %-4s %10s %10s\n", "what (medians, leadx and bare in turn)", "leadx",
+         "bare", "", "result", "goal");
   run_cases(&b, bench_capture_cases);
   run_cases(&b, bench_push_cases);
   run_cases(&b, bench_idle_cases);

@@ -16,7 +16,8 @@ static double insert(const bench *b, int tracked) {
   bench_fill(db, ROWS);
   bench_exec(db, "COMMIT");
   double ms = bench_now_ms() - began;
-  if (tracked && bench_int(db, "SELECT count(*) FROM sync_queue") != ROWS) bench_die("not every INSERT was captured");
+  if (tracked && bench_int(db, "SELECT count(*) FROM sync_queue") != ROWS)
+    bench_die("not every INSERT was captured");
   bench_close(db);
   return ms;
 }
@@ -33,7 +34,8 @@ static double insert_select(const bench *b, int tracked) {
   double began = bench_now_ms();
   bench_exec(db, "INSERT INTO main.customers SELECT * FROM source.customers");
   double ms = bench_now_ms() - began;
-  if (tracked && bench_int(db, "SELECT count(*) FROM sync_queue") != ROWS) bench_die("not every row of INSERT ... SELECT was captured");
+  if (tracked && bench_int(db, "SELECT count(*) FROM sync_queue") != ROWS)
+    bench_die("not every row of INSERT ... SELECT was captured");
   bench_exec(db, "DETACH source");
   bench_close(db);
   return ms;
@@ -42,14 +44,17 @@ static double insert_select(const bench *b, int tracked) {
 static void update_all(sqlite3 *db) {
   sqlite3_stmt *stmt;
   char id[37];
-  if (sqlite3_prepare_v2(db, "UPDATE customers SET phone = ?2, notes = ?3 WHERE id = ?1", -1, &stmt, NULL) != SQLITE_OK) {
+  if (sqlite3_prepare_v2(db, "UPDATE customers SET phone = ?2, notes = ?3 WHERE id = ?1", -1, &stmt,
+                         NULL) != SQLITE_OK) {
     bench_die("update: %s", sqlite3_errmsg(db));
   }
   for (int i = 0; i < ROWS; i++) {
     bench_uuid(i, id);
     sqlite3_bind_text(stmt, 1, id, 36, SQLITE_STATIC);
     sqlite3_bind_text(stmt, 2, "+62 811 000 111", -1, SQLITE_STATIC);
-    sqlite3_bind_text(stmt, 3, "Called back, the quotation is out and the visit is on Monday at ten.", -1, SQLITE_STATIC);
+    sqlite3_bind_text(stmt, 3,
+                      "Called back, the quotation is out and the visit is on Monday at ten.", -1,
+                      SQLITE_STATIC);
     if (sqlite3_step(stmt) != SQLITE_DONE) bench_die("update: %s", sqlite3_errmsg(db));
     sqlite3_reset(stmt);
   }
@@ -70,7 +75,8 @@ static double update(const bench *b, int tracked) {
   update_all(db);
   bench_exec(db, "COMMIT");
   double ms = bench_now_ms() - began;
-  if (tracked && bench_int(db, "SELECT count(*) FROM sync_queue") != ROWS) bench_die("not every UPDATE was captured");
+  if (tracked && bench_int(db, "SELECT count(*) FROM sync_queue") != ROWS)
+    bench_die("not every UPDATE was captured");
   bench_close(db);
   return ms;
 }
@@ -94,9 +100,13 @@ static double commit_tracked(bench *b, int round) { return (void)round, commit(b
 static double commit_bare(bench *b, int round) { return (void)round, commit(b, 0); }
 
 const bench_case bench_capture_cases[] = {
-    {"capture: 100,000 INSERTs of 12 columns, one transaction", BENCH_COST, 2.5, "ms", 0, insert_tracked, insert_bare},
-    {"capture: 100,000 rows of 12 columns by INSERT ... SELECT", BENCH_COST, 2.5, "ms", 0, select_tracked, select_bare},
-    {"capture: 100,000 UPDATEs of 12 columns, one transaction", BENCH_COST, 2.5, "ms", 0, update_tracked, update_bare},
-    {"capture: autocommit INSERT, WAL, synchronous=FULL", BENCH_COST, 1.25, "ms", 9, commit_tracked, commit_bare},
+    {"capture: 100,000 INSERTs of 12 columns, one transaction", BENCH_COST, 2.5, "ms", 0,
+     insert_tracked, insert_bare},
+    {"capture: 100,000 rows of 12 columns by INSERT ... SELECT", BENCH_COST, 2.5, "ms", 0,
+     select_tracked, select_bare},
+    {"capture: 100,000 UPDATEs of 12 columns, one transaction", BENCH_COST, 2.5, "ms", 0,
+     update_tracked, update_bare},
+    {"capture: autocommit INSERT, WAL, synchronous=FULL", BENCH_COST, 1.25, "ms", 9, commit_tracked,
+     commit_bare},
     {0},
 };

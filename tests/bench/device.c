@@ -9,12 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char schema[] =
-    "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, code TEXT, name TEXT NOT NULL, industry TEXT, phone TEXT, city TEXT,"
-    " latitude REAL, credit_limit DECIMAL_TEXT, tax_number INTEGER, is_active BOOLEAN NOT NULL DEFAULT 1, notes TEXT, updated_at TEXT)";
+static const char schema[] = "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, code TEXT, name "
+                             "TEXT NOT NULL, industry TEXT, phone TEXT, city TEXT,"
+                             " latitude REAL, credit_limit DECIMAL_TEXT, tax_number INTEGER, "
+                             "is_active BOOLEAN NOT NULL DEFAULT 1, notes TEXT, updated_at TEXT)";
 
-static const char *const industries[] = {"Manufacturing", "Retail", "Logistics", "Agriculture", "Hospitality"};
-static const char *const cities[] = {"Jakarta", "Surabaya", "Bandung", "Medan", "Makassar", "Denpasar"};
+static const char *const industries[] = {"Manufacturing", "Retail", "Logistics", "Agriculture",
+                                         "Hospitality"};
+static const char *const cities[] = {"Jakarta", "Surabaya", "Bandung",
+                                     "Medan",   "Makassar", "Denpasar"};
 
 static uint64_t mix(uint64_t x) {
   x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -25,22 +28,28 @@ static uint64_t mix(uint64_t x) {
 /* Random as apps make them: such keys stand in no order. */
 void bench_uuid(int i, char out[37]) {
   uint64_t high = mix((uint64_t)i + 1), low = mix(high);
-  snprintf(out, 37, "%08x-%04x-4%03x-a%03x-%012llx", (unsigned)(high >> 32), (unsigned)(high >> 16 & 0xffff), (unsigned)(high & 0xfff),
-           (unsigned)(low >> 48 & 0xfff), (unsigned long long)(low & UINT64_C(0xffffffffffff)));
+  snprintf(out, 37, "%08x-%04x-4%03x-a%03x-%012llx", (unsigned)(high >> 32),
+           (unsigned)(high >> 16 & 0xffff), (unsigned)(high & 0xfff), (unsigned)(low >> 48 & 0xfff),
+           (unsigned long long)(low & UINT64_C(0xffffffffffff)));
 }
 
 int bench_row_json(int i, char *out, size_t n) {
   char id[37];
   bench_uuid(i, id);
   return snprintf(out, n,
-                  "{\"id\":\"%s\",\"code\":\"C-%08d\",\"name\":\"PT Pelanggan Nusantara %d\",\"industry\":\"%s\",\"phone\":\"+62 21 %07d\","
-                  "\"city\":\"%s\",\"latitude\":%.6f,\"credit_limit\":\"%d.50\",\"tax_number\":%lld,\"is_active\":true,"
-                  "\"notes\":\"Met at the trade fair; wants a quotation for unit %d before the end of the quarter.\",\"updated_at\":\"now\"}",
-                  id, i, i, industries[i % 5], i, cities[i % 6], -6.2 + i * 1e-6, 1000000 + i, 10000000000LL + i, i);
+                  "{\"id\":\"%s\",\"code\":\"C-%08d\",\"name\":\"PT Pelanggan Nusantara "
+                  "%d\",\"industry\":\"%s\",\"phone\":\"+62 21 %07d\","
+                  "\"city\":\"%s\",\"latitude\":%.6f,\"credit_limit\":\"%d.50\",\"tax_number\":%"
+                  "lld,\"is_active\":true,"
+                  "\"notes\":\"Met at the trade fair; wants a quotation for unit %d before the end "
+                  "of the quarter.\",\"updated_at\":\"now\"}",
+                  id, i, i, industries[i % 5], i, cities[i % 6], -6.2 + i * 1e-6, 1000000 + i,
+                  10000000000LL + i, i);
 }
 
 static void check(sqlite3 *db, int rc, const char *what) {
-  if (rc != SQLITE_OK && rc != SQLITE_DONE && rc != SQLITE_ROW) bench_die("%s: %s", what, sqlite3_errmsg(db));
+  if (rc != SQLITE_OK && rc != SQLITE_DONE && rc != SQLITE_ROW)
+    bench_die("%s: %s", what, sqlite3_errmsg(db));
 }
 
 void bench_exec(sqlite3 *db, const char *fmt, ...) {
@@ -77,8 +86,10 @@ sqlite3 *bench_reopen(const bench *b, const char *name, const char *url) {
   if (!url) return db;
   char *message = NULL;
   sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, NULL);
-  if (sqlite3_load_extension(db, b->so, NULL, &message) != SQLITE_OK) bench_die("load %s: %s", b->so, message);
-  bench_exec(db, "SELECT leadx_configure(%Q, %Q); SELECT leadx_set_token(%Q)", url, b->apikey, b->token);
+  if (sqlite3_load_extension(db, b->so, NULL, &message) != SQLITE_OK)
+    bench_die("load %s: %s", b->so, message);
+  bench_exec(db, "SELECT leadx_configure(%Q, %Q); SELECT leadx_set_token(%Q)", url, b->apikey,
+             b->token);
   return db;
 }
 
@@ -91,7 +102,9 @@ sqlite3 *bench_device(const bench *b, const char *name, const char *url) {
   }
   sqlite3 *db = bench_reopen(b, name, url);
   bench_exec(db, "%s", schema);
-  if (url) bench_exec(db, "SELECT leadx_track('customers', '{\"mode\":\"push\",\"columns\":{\"credit_limit\":{\"type\":\"decimal\"}}}')");
+  if (url)
+    bench_exec(db, "SELECT leadx_track('customers', "
+                   "'{\"mode\":\"push\",\"columns\":{\"credit_limit\":{\"type\":\"decimal\"}}}')");
   return db;
 }
 
@@ -116,14 +129,19 @@ static void bind_row(sqlite3_stmt *stmt, int i) {
   sqlite3_bind_text(stmt, 8, text, -1, SQLITE_TRANSIENT);
   sqlite3_bind_int64(stmt, 9, 10000000000LL + i);
   sqlite3_bind_int(stmt, 10, 1);
-  snprintf(text, sizeof text, "Met at the trade fair; wants a quotation for unit %d before the end of the quarter.", i);
+  snprintf(text, sizeof text,
+           "Met at the trade fair; wants a quotation for unit %d before the end of the quarter.",
+           i);
   sqlite3_bind_text(stmt, 11, text, -1, SQLITE_TRANSIENT);
   sqlite3_bind_text(stmt, 12, "2026-01-05T08:15:30.000Z", -1, SQLITE_STATIC);
 }
 
 void bench_fill(sqlite3 *db, int n) {
   sqlite3_stmt *stmt;
-  check(db, sqlite3_prepare_v2(db, "INSERT INTO customers VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", -1, &stmt, NULL), "insert");
+  check(db,
+        sqlite3_prepare_v2(db, "INSERT INTO customers VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", -1, &stmt,
+                           NULL),
+        "insert");
   for (int i = 0; i < n; i++) {
     bind_row(stmt, i);
     check(db, sqlite3_step(stmt), "insert");

@@ -1,5 +1,6 @@
-/* A link with a round trip of its own: a process that hands bytes on between loopback connections, what goes to
-** the server a fixed time later. Connections do not wait for each other, nor do requests on one connection. */
+/* A link with a round trip of its own: a process that hands bytes on between loopback connections,
+** what goes to the server a fixed time later. Connections do not wait for each other, nor do
+** requests on one connection. */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"
 
@@ -63,7 +64,8 @@ static void take_bytes(lane *l) {
   l->end = &c->next;
 }
 
-/* Hands on what is due. Returns the milliseconds until the next bytes are, -1 when there are none. */
+/* Hands on what is due. Returns the milliseconds until the next bytes are, -1 when there are
+** none. */
 static double give_bytes(lane *l) {
   while (l->first) {
     chunk *c = l->first;
@@ -98,7 +100,8 @@ static void open_pair(pair *pairs, int listener, const struct sockaddr_in *serve
   int client = accept(listener, NULL, NULL), i = 0;
   while (i < MAX_PAIRS && pairs[i].is_open) i++;
   int up = client >= 0 ? socket(AF_INET, SOCK_STREAM, 0) : -1;
-  if (i == MAX_PAIRS || up < 0 || connect(up, (const struct sockaddr *)server, sizeof *server) != 0) {
+  if (i == MAX_PAIRS || up < 0 ||
+      connect(up, (const struct sockaddr *)server, sizeof *server) != 0) {
     if (client >= 0) close(client);
     if (up >= 0) close(up);
     return;
@@ -117,8 +120,10 @@ static void serve(int listener, const struct sockaddr_in *server, int delay_ms) 
   for (double next = -1;;) {
     struct pollfd fds[1 + 2 * MAX_PAIRS] = {{.fd = listener, .events = POLLIN}};
     for (int i = 0; i < MAX_PAIRS; i++) {
-      fds[1 + 2 * i] = (struct pollfd){.fd = pairs[i].is_open ? pairs[i].up.from : -1, .events = POLLIN};
-      fds[2 + 2 * i] = (struct pollfd){.fd = pairs[i].is_open ? pairs[i].down.from : -1, .events = POLLIN};
+      fds[1 + 2 * i] = (struct pollfd){.fd = pairs[i].is_open ? pairs[i].up.from : -1,
+                                       .events = POLLIN};
+      fds[2 + 2 * i] = (struct pollfd){.fd = pairs[i].is_open ? pairs[i].down.from : -1,
+                                       .events = POLLIN};
     }
     poll(fds, 1 + 2 * MAX_PAIRS, poll_ms(next));
     next = -1;
@@ -140,7 +145,8 @@ static int listen_on_loopback(int *port) {
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
   socklen_t n = sizeof at;
   int fd = socket(AF_INET, SOCK_STREAM, 0);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) != 0 || listen(fd, 64) != 0 || getsockname(fd, (struct sockaddr *)&at, &n) != 0) {
+  if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) != 0 || listen(fd, 64) != 0 ||
+      getsockname(fd, (struct sockaddr *)&at, &n) != 0) {
     bench_die("cannot listen on the loopback interface");
   }
   *port = ntohs(at.sin_port);
@@ -151,8 +157,11 @@ const char *bench_link_start(const bench *b, int delay_ms) {
   int port = 0, server_port = 0;
   char path[128] = "";
   if (link_pid > 0) return link_url;
-  if (sscanf(b->url, "http://127.0.0.1:%d%127s", &server_port, path) < 1) bench_die("the server is not http on 127.0.0.1: %s", b->url);
-  struct sockaddr_in server = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_port = htons((uint16_t)server_port)};
+  if (sscanf(b->url, "http://127.0.0.1:%d%127s", &server_port, path) < 1)
+    bench_die("the server is not http on 127.0.0.1: %s", b->url);
+  struct sockaddr_in server = {.sin_family = AF_INET,
+                               .sin_addr = {htonl(INADDR_LOOPBACK)},
+                               .sin_port = htons((uint16_t)server_port)};
   int listener = listen_on_loopback(&port);
   link_pid = fork();
   if (link_pid < 0) bench_die("cannot fork");

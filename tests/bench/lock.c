@@ -1,5 +1,6 @@
-/* How long the background worker keeps the application from writing: its holds of the write lock, seen from below
-** SQLite, while it sends and fetches; and what a writer without patience meets meanwhile. */
+/* How long the background worker keeps the application from writing: its holds of the write lock,
+** seen from below SQLite, while it sends and fetches; and what a writer without patience meets
+** meanwhile. */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"
 
@@ -21,7 +22,9 @@ static const sqlite3_io_methods *system_methods;
 static sqlite3_io_methods watching_methods;
 static _Thread_local int is_application;
 static _Thread_local double locked_at, cpu_locked_at;
-static double holds[MOST_HOLDS], cpu_holds[MOST_HOLDS]; /* by the clock; and what the thread did of it, the same on a busy machine */
+static double holds[MOST_HOLDS],
+    cpu_holds
+        [MOST_HOLDS]; /* by the clock; and what the thread did of it, the same on a busy machine */
 static int nholds;
 
 static double cpu_ms(void) {
@@ -44,7 +47,8 @@ static int watch_lock(sqlite3_file *file, int offset, int n, int flags) {
   return rc;
 }
 
-/* The file stays the system's; only the table of its methods is another one, with one entry replaced. */
+/* The file stays the system's; only the table of its methods is another one, with one entry
+** replaced. */
 static int watch_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out) {
   (void)vfs;
   int rc = system_vfs->xOpen(system_vfs, name, file, flags, out);
@@ -73,8 +77,9 @@ static void watch(int on) {
 
 /* ---- the application and its worker ----
 **
-** The worker leaves the file alone for as long as it had it, so a writer that never waits is refused half of the time
-** at most, while there is much to send, and one that waits a little always gets its turn. */
+** The worker leaves the file alone for as long as it had it, so a writer that never waits is
+** refused half of the time at most, while there is much to send, and one that waits a little always
+** gets its turn. */
 
 static void nap(long ms) {
   struct timespec ts = {ms / 1000, ms % 1000 * 1000000};
@@ -91,8 +96,10 @@ static writer write_beside(sqlite3 *db, int patience_ms, const char *is_done) {
   double began = bench_now_ms();
   sqlite3_busy_timeout(db, patience_ms);
   while (bench_int(db, is_done) == 0) {
-    if (bench_now_ms() - began > MOST_MS) bench_die("the worker is not done after %d s: %s", MOST_MS / 1000, is_done);
-    int rc = sqlite3_exec(db, "INSERT INTO notes(text) VALUES ('of the application')", NULL, NULL, NULL);
+    if (bench_now_ms() - began > MOST_MS)
+      bench_die("the worker is not done after %d s: %s", MOST_MS / 1000, is_done);
+    int rc = sqlite3_exec(db, "INSERT INTO notes(text) VALUES ('of the application')", NULL, NULL,
+                          NULL);
     if (rc == SQLITE_OK) result.written++;
     else if (rc == SQLITE_BUSY) result.refused++;
     else bench_die("%s", sqlite3_errmsg(db));
@@ -102,17 +109,20 @@ static writer write_beside(sqlite3 *db, int patience_ms, const char *is_done) {
   return result;
 }
 
-/* A device with 20,000 rows sends them, an empty one fetches them; the worker does it while the application writes. */
+/* A device with 20,000 rows sends them, an empty one fetches them; the worker does it while the
+** application writes. */
 static writer send_and_fetch(bench *b, int patience_ms) {
-  static const char track[] = "SELECT leadx_track('customers', '{\"columns\":{\"credit_limit\":{\"type\":\"decimal\"}}}');"
-                              "CREATE TABLE notes(text); SELECT leadx_start()";
+  static const char track[] =
+      "SELECT leadx_track('customers', '{\"columns\":{\"credit_limit\":{\"type\":\"decimal\"}}}');"
+      "CREATE TABLE notes(text); SELECT leadx_start()";
   bench_server_empty(b);
   watch(1);
   nholds = 0;
   sqlite3 *sender = bench_device(b, "lock_sender", b->url);
   bench_fill(sender, ROWS);
   bench_exec(sender, "%s", track);
-  writer sent = write_beside(sender, patience_ms, "SELECT NOT EXISTS (SELECT 1 FROM sync_queue WHERE status <> 'SYNCED')");
+  writer sent = write_beside(
+      sender, patience_ms, "SELECT NOT EXISTS (SELECT 1 FROM sync_queue WHERE status <> 'SYNCED')");
   bench_close(sender);
   sqlite3 *receiver = bench_device(b, "lock_receiver", b->url);
   bench_exec(receiver, "%s", track);
@@ -135,8 +145,10 @@ static double hold_p99(bench *b, int round) {
   if (nholds == 0) bench_die("the worker held no lock");
   qsort(holds, (size_t)nholds, sizeof *holds, compare_doubles);
   qsort(cpu_holds, (size_t)nholds, sizeof *cpu_holds, compare_doubles);
-  printf("# %d holds of the write lock, ms: median %.2f, p99 %.2f, longest %.2f; of the processor: %.2f, %.2f, %.2f\n", nholds, holds[nholds / 2],
-         holds[nholds * 99 / 100], holds[nholds - 1], cpu_holds[nholds / 2], cpu_holds[nholds * 99 / 100], cpu_holds[nholds - 1]);
+  printf("# %d holds of the write lock, ms: median %.2f, p99 %.2f, longest %.2f; of the processor: "
+         "%.2f, %.2f, %.2f\n",
+         nholds, holds[nholds / 2], holds[nholds * 99 / 100], holds[nholds - 1],
+         cpu_holds[nholds / 2], cpu_holds[nholds * 99 / 100], cpu_holds[nholds - 1]);
   return holds[nholds * 99 / 100];
 }
 
@@ -151,8 +163,11 @@ static double refused_patient(bench *b, int round) { return (void)round, refused
 static double nothing(bench *b, int round) { return (void)b, (void)round, 0; }
 
 const bench_case bench_lock_cases[] = {
-    {"write lock held by the worker, p99, 20,000 rows each way", BENCH_EXTRA, 50, "ms", 1, hold_p99, nothing},
-    {"application's writes refused meanwhile, busy_timeout 0", BENCH_EXTRA, 50, "%", 1, refused_at_once, nothing},
-    {"application's writes refused meanwhile, busy_timeout 250", BENCH_EXTRA, 0, "%", 1, refused_patient, nothing},
+    {"write lock held by the worker, p99, 20,000 rows each way", BENCH_EXTRA, 50, "ms", 1, hold_p99,
+     nothing},
+    {"application's writes refused meanwhile, busy_timeout 0", BENCH_EXTRA, 50, "%", 1,
+     refused_at_once, nothing},
+    {"application's writes refused meanwhile, busy_timeout 250", BENCH_EXTRA, 0, "%", 1,
+     refused_patient, nothing},
     {0},
 };

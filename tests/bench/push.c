@@ -8,7 +8,8 @@
 
 #define CREATES 10000
 #define UPDATES 2000
-#define PATCHES 200 /* of the sequential loop: 2,000 would take 45 s a round; its rate is what counts */
+#define PATCHES \
+  200 /* of the sequential loop: 2,000 would take 45 s a round; its rate is what counts */
 #define ROUND_TRIP_MS 20
 
 static void expect_rows(const bench *b, long long n) {
@@ -68,11 +69,14 @@ static double push_updates(bench *b, int round) {
     bench_exec(db, "BEGIN");
     bench_fill(db, UPDATES);
     bench_exec(db, "COMMIT");
-    if (bench_json_int(db, "leadx_push()", "pushed") != UPDATES) bench_die("the rows to be updated did not reach the server");
+    if (bench_json_int(db, "leadx_push()", "pushed") != UPDATES)
+      bench_die("the rows to be updated did not reach the server");
     bench_close(db);
   }
   db = bench_reopen(b, "updates", bench_link_start(b, ROUND_TRIP_MS));
-  bench_exec(db, "UPDATE customers SET phone = '+62 811 ' || rowid, notes = 'Called back in round ' || %d", round);
+  bench_exec(
+      db, "UPDATE customers SET phone = '+62 811 ' || rowid, notes = 'Called back in round ' || %d",
+      round);
   double began = bench_now_ms();
   long long pushed = bench_json_int(db, "leadx_push()", "pushed");
   double ms = bench_now_ms() - began;
@@ -126,18 +130,24 @@ static double push_long_queue(bench *b, int round) {
   bench_server_empty(b);
   snprintf(command, sizeof command, "'%s' --push-file long", b->self);
   FILE *pipe = popen(command, "r");
-  if (!pipe || fscanf(pipe, "%lld %lf %lf %lf", &pushed, &baseline_mb, &peak, &ms) != 4 || pclose(pipe) != 0) bench_die("the second process failed");
+  if (!pipe || fscanf(pipe, "%lld %lf %lf %lf", &pushed, &baseline_mb, &peak, &ms) != 4 ||
+      pclose(pipe) != 0)
+    bench_die("the second process failed");
   if (pushed != b->queue_rows) bench_die("%lld of %d rows were pushed", pushed, b->queue_rows);
   expect_rows(b, b->queue_rows);
-  fprintf(stderr, "bench: a queue of %d rows was pushed in %.1f s, %.0f rows/s\n", b->queue_rows, ms / 1000, b->queue_rows / ms * 1000);
+  fprintf(stderr, "bench: a queue of %d rows was pushed in %.1f s, %.0f rows/s\n", b->queue_rows,
+          ms / 1000, b->queue_rows / ms * 1000);
   return peak;
 }
 
 static double baseline(bench *b, int round) { return (void)b, (void)round, baseline_mb; }
 
 const bench_case bench_push_cases[] = {
-    {"push: 10,000 CREATEs; bare: POSTs of prepared JSON", BENCH_SPEED, 0.7, "ms", 0, push_creates, post_creates},
-    {"push: 2,000 UPDATEs, 20 ms round trip; bare: PATCH loop", BENCH_SPEED, 5, "ms", 0, push_updates, patch_loop},
-    {"push: a long queue, peak memory; bare: before the push", BENCH_EXTRA, 25, "MB", 1, push_long_queue, baseline},
+    {"push: 10,000 CREATEs; bare: POSTs of prepared JSON", BENCH_SPEED, 0.7, "ms", 0, push_creates,
+     post_creates},
+    {"push: 2,000 UPDATEs, 20 ms round trip; bare: PATCH loop", BENCH_SPEED, 5, "ms", 0,
+     push_updates, patch_loop},
+    {"push: a long queue, peak memory; bare: before the push", BENCH_EXTRA, 25, "MB", 1,
+     push_long_queue, baseline},
     {0},
 };

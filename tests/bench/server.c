@@ -1,4 +1,5 @@
-/* The server as a bare libcurl program would use it: the counterpart that a push is compared with. */
+/* The server as a bare libcurl program would use it: the counterpart that a push is compared
+** with. */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"
 
@@ -10,7 +11,10 @@
 
 static void psql(const bench *b, const char *sql, char *out, size_t n) {
   char command[2048];
-  snprintf(command, sizeof command, "scripts/server.sh psql --dir '%s' -qAt -c \"set client_min_messages = error\" -c \"%s\"", b->server_dir, sql);
+  snprintf(
+      command, sizeof command,
+      "scripts/server.sh psql --dir '%s' -qAt -c \"set client_min_messages = error\" -c \"%s\"",
+      b->server_dir, sql);
   FILE *pipe = popen(command, "r");
   if (!pipe) bench_die("cannot start psql");
   size_t got = fread(out, 1, n - 1, pipe);
@@ -66,7 +70,8 @@ static void perform(CURL *easy, const char *url, const char *body, size_t n, lon
   curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)n);
   CURLcode code = curl_easy_perform(easy);
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-  if (code != CURLE_OK || status != expected) bench_die("bare request: %s, status %ld", curl_easy_strerror(code), status);
+  if (code != CURLE_OK || status != expected)
+    bench_die("bare request: %s, status %ld", curl_easy_strerror(code), status);
 }
 
 /* n rows as prepared JSON arrays of `batch` rows; ends[i] is where array i ends. */
@@ -84,7 +89,8 @@ static char *prepare_bodies(int first, int n, int batch, size_t *ends) {
   return text;
 }
 
-static double post_bodies(const bench *b, int first, int n, int batch, const char *prefer, long expected) {
+static double post_bodies(const bench *b, int first, int n, int batch, const char *prefer,
+                          long expected) {
   char url[512];
   int requests = (n + batch - 1) / batch;
   size_t *ends = malloc(sizeof *ends * (size_t)requests), from = 0;
@@ -105,7 +111,9 @@ static double post_bodies(const bench *b, int first, int n, int batch, const cha
   return ms;
 }
 
-double bench_post_loop(const bench *b, int first, int n, int batch) { return post_bodies(b, first, n, batch, "return=minimal", 201); }
+double bench_post_loop(const bench *b, int first, int n, int batch) {
+  return post_bodies(b, first, n, batch, "return=minimal", 201);
+}
 
 double bench_upsert_loop(const bench *b, int first, int n, int batch) {
   static int begun;
@@ -121,7 +129,10 @@ double bench_patch_loop(const bench *b, const char *base, int first, int n, int 
   for (int i = first; i < first + n; i++) {
     bench_uuid(i, id);
     snprintf(url, sizeof url, "%s/customers?id=eq.%s", base, id);
-    int bytes = snprintf(body, sizeof body, "{\"phone\":\"+62 811 %d\",\"notes\":\"Called back in round %d.\",\"updated_at\":\"now\"}", i, round);
+    int bytes = snprintf(
+        body, sizeof body,
+        "{\"phone\":\"+62 811 %d\",\"notes\":\"Called back in round %d.\",\"updated_at\":\"now\"}",
+        i, round);
     perform(easy, url, body, (size_t)bytes, 204);
   }
   curl_easy_cleanup(easy);
@@ -177,16 +188,22 @@ char *bench_get(const bench *b, const char *path) {
 
 /* ---- what stands there ---- */
 
-/* Past the triggers, and a day old: what was written within the overlap would be read again by every pull. */
+/* Past the triggers, and a day old: what was written within the overlap would be read again by
+** every pull. */
 void bench_server_fill(const bench *b, int n) {
   char sql[1200], out[256];
   bench_server_empty(b);
   snprintf(sql, sizeof sql,
            "set session_replication_role = replica;"
-           " insert into customers(id, owner_id, code, name, industry, phone, city, latitude, credit_limit, tax_number, is_active, updated_at, notes)"
-           " select gen_random_uuid(), (select id from auth.users order by email limit 1), 'C-' || i, 'PT Pelanggan Nusantara ' || i, 'Retail',"
-           " '+62 21 ' || i, 'Jakarta', -6.2 + i * 1e-6, 1000000.5 + i, 10000000000 + i, true, now() - interval '1 day' + i * interval '1 ms',"
-           " 'Met at the trade fair; wants a quotation for unit ' || i || ' before the end of the quarter.' from generate_series(1, %d) i", n);
+           " insert into customers(id, owner_id, code, name, industry, phone, city, latitude, "
+           "credit_limit, tax_number, is_active, updated_at, notes)"
+           " select gen_random_uuid(), (select id from auth.users order by email limit 1), 'C-' || "
+           "i, 'PT Pelanggan Nusantara ' || i, 'Retail',"
+           " '+62 21 ' || i, 'Jakarta', -6.2 + i * 1e-6, 1000000.5 + i, 10000000000 + i, true, "
+           "now() - interval '1 day' + i * interval '1 ms',"
+           " 'Met at the trade fair; wants a quotation for unit ' || i || ' before the end of the "
+           "quarter.' from generate_series(1, %d) i",
+           n);
   psql(b, sql, out, sizeof out);
   psql(b, "vacuum analyze customers", out, sizeof out);
 }
@@ -199,12 +216,16 @@ void bench_server_install(const bench *b) {
   sqlite3_stmt *stmt = NULL;
   snprintf(path, sizeof path, "%s/server.sql", b->folder);
   FILE *file = fopen(path, "w");
-  if (!file || sqlite3_prepare_v2(db, "SELECT leadx_server_sql()", -1, &stmt, NULL) != SQLITE_OK || sqlite3_step(stmt) != SQLITE_ROW) bench_die("no server SQL");
+  if (!file || sqlite3_prepare_v2(db, "SELECT leadx_server_sql()", -1, &stmt, NULL) != SQLITE_OK ||
+      sqlite3_step(stmt) != SQLITE_ROW)
+    bench_die("no server SQL");
   fputs((const char *)sqlite3_column_text(stmt, 0), file);
   fclose(file);
   sqlite3_finalize(stmt);
   bench_close(db);
-  snprintf(command, sizeof command, "scripts/server.sh psql --dir '%s' -qAt -v ON_ERROR_STOP=1 <'%s' >/dev/null 2>&1 && scripts/server.sh reload --dir '%s' >/dev/null", b->server_dir,
-           path, b->server_dir);
+  snprintf(command, sizeof command,
+           "scripts/server.sh psql --dir '%s' -qAt -v ON_ERROR_STOP=1 <'%s' >/dev/null 2>&1 && "
+           "scripts/server.sh reload --dir '%s' >/dev/null",
+           b->server_dir, path, b->server_dir);
   if (system(command) != 0) bench_die("the server's half could not be installed");
 }

@@ -1,8 +1,10 @@
-/* An answer of the server, from its bytes to the local rows: received, judged, and taken in as a page of a pull.
+/* An answer of the server, from its bytes to the local rows: received, judged, and taken in as a
+** page of a pull.
 **
-** The input is the status, the header's lines, an empty line, the body. Promised: what is kept of the header fits and is
-** printable; an answer that is no JSON array of rows changes nothing; the verdict's words are one line of valid UTF-8;
-** rows go into their own table alone; whatever they are, no error is left but one that says so. */
+** The input is the status, the header's lines, an empty line, the body. Promised: what is kept of
+** the header fits and is printable; an answer that is no JSON array of rows changes nothing; the
+** verdict's words are one line of valid UTF-8; rows go into their own table alone; whatever they
+** are, no error is left but one that says so. */
 #include "fuzz.h"
 
 #include <string.h>
@@ -46,7 +48,8 @@ static int receive(leadx_receive *in, const char *at, const char *end) {
 static void take_page(fuzz_db *file, leadx_table *table, leadx_slice rows) {
   leadx_err err = {0};
   int changed, parked, rc;
-  FUZZ_CHECK(sqlite3_exec(file->handle, "BEGIN", NULL, NULL, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(file->handle));
+  FUZZ_CHECK(sqlite3_exec(file->handle, "BEGIN", NULL, NULL, NULL) == SQLITE_OK, "%s",
+             sqlite3_errmsg(file->handle));
   leadx_intake *intake = leadx_intake_open(&file->db, table, &err);
   FUZZ_CHECK(intake != NULL, "%s", err.text);
   rc = leadx_intake_begin(intake, &err);
@@ -63,17 +66,23 @@ static void take_page(fuzz_db *file, leadx_table *table, leadx_slice rows) {
   leadx_db_release(&file->db);
   int64_t strayed = -1;
   leadx_err quiet = {0};
-  sqlite3_stmt *stmt = leadx_db_prepare(&file->db, "SELECT (SELECT count(*) FROM bystander WHERE secret = 'untouched') - 1 + (SELECT count(*) FROM sync_queue)", &quiet);
+  sqlite3_stmt *stmt = leadx_db_prepare(&file->db,
+                                        "SELECT (SELECT count(*) FROM bystander WHERE secret = "
+                                        "'untouched') - 1 + (SELECT count(*) FROM sync_queue)",
+                                        &quiet);
   if (stmt && sqlite3_step(stmt) == SQLITE_ROW) strayed = sqlite3_column_int64(stmt, 0);
   sqlite3_finalize(stmt);
   FUZZ_CHECK(strayed == 0, "rows went elsewhere, or were queued");
-  FUZZ_CHECK(sqlite3_exec(file->handle, "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(file->handle));
+  FUZZ_CHECK(sqlite3_exec(file->handle, "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK, "%s",
+             sqlite3_errmsg(file->handle));
 }
 
 static void check_kept(const leadx_request *req) {
   const char *kept[] = {req->content_type, req->content_range, req->preference_applied};
-  for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) FUZZ_CHECK(is_printable(kept[i]), "%s", kept[i]);
-  FUZZ_CHECK(req->retry_after_s >= -1 && req->retry_after_s < 1000000000, "%lld", (long long)req->retry_after_s);
+  for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+    FUZZ_CHECK(is_printable(kept[i]), "%s", kept[i]);
+  FUZZ_CHECK(req->retry_after_s >= -1 && req->retry_after_s < 1000000000, "%lld",
+             (long long)req->retry_after_s);
   FUZZ_CHECK(req->answer_bytes <= MAX_BODY && req->answer[req->answer_bytes] == 0, "the body");
 }
 
@@ -93,13 +102,16 @@ void fuzz_answer(const char *data, size_t n) {
     FUZZ_CHECK(req->answer_bytes == 0 && req->content_type[0] == 0, "something is left");
   }
   check_kept(req);
-  leadx_answer answer = {(int)req->net, req->status, req->content_type, req->answer, req->answer_bytes, n % 2 == 0};
+  leadx_answer answer = {(int)req->net, req->status,       req->content_type,
+                         req->answer,   req->answer_bytes, n % 2 == 0};
   leadx_verdict verdict;
   leadx_rest_classify(&answer, &verdict);
   FUZZ_CHECK(is_one_line(verdict.message), "%s", verdict.message);
   FUZZ_CHECK(is_printable(verdict.code), "%s", verdict.code);
-  FUZZ_CHECK(verdict.class_ == LEADX_CLASS_OK || verdict.rows.n == 0, "rows of an answer that is not OK");
-  FUZZ_CHECK(verdict.class_ != LEADX_CLASS_OK || (status >= 200 && status <= 299), "%ld is OK", status);
+  FUZZ_CHECK(verdict.class_ == LEADX_CLASS_OK || verdict.rows.n == 0,
+             "rows of an answer that is not OK");
+  FUZZ_CHECK(verdict.class_ != LEADX_CLASS_OK || (status >= 200 && status <= 299), "%ld is OK",
+             status);
   if (verdict.rows.n > 0) {
     fuzz_db *file = fuzz_open();
     for (int i = 0; i < file->tables.n; i++) take_page(file, file->tables.list[i], verdict.rows);

@@ -6,13 +6,20 @@
 int sqlite3_leadx_init(sqlite3 *handle, char **error, const void *api);
 
 static const char schema[] =
-    "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, body TEXT NOT NULL DEFAULT 'none', n INTEGER, x REAL, flag BOOLEAN, doc JSON, raw BLOB,"
-    " u TEXT, price DECIMAL TEXT, day DATE TEXT, at DATETIME TEXT, s INTEGER, ms INTEGER, parent TEXT REFERENCES notes, deleted_at TEXT, updated_at TEXT);"
-    "CREATE TABLE pairs(a TEXT NOT NULL, b INTEGER NOT NULL, v, updated_at TEXT, PRIMARY KEY (a, b));"
-    "CREATE TABLE bystander(id TEXT PRIMARY KEY, secret TEXT); INSERT INTO bystander VALUES ('1', 'untouched');"
-    "SELECT leadx_track('notes', '{\"columns\":{\"u\":{\"type\":\"uuid\"},\"s\":{\"type\":\"timestamp:s\"},\"ms\":{\"type\":\"timestamp:ms\"}}}'),"
+    "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, body TEXT NOT NULL DEFAULT 'none', n "
+    "INTEGER, x REAL, flag BOOLEAN, doc JSON, raw BLOB,"
+    " u TEXT, price DECIMAL TEXT, day DATE TEXT, at DATETIME TEXT, s INTEGER, ms INTEGER, parent "
+    "TEXT REFERENCES notes, deleted_at TEXT, updated_at TEXT);"
+    "CREATE TABLE pairs(a TEXT NOT NULL, b INTEGER NOT NULL, v, updated_at TEXT, PRIMARY KEY (a, "
+    "b));"
+    "CREATE TABLE bystander(id TEXT PRIMARY KEY, secret TEXT); INSERT INTO bystander VALUES ('1', "
+    "'untouched');"
+    "SELECT leadx_track('notes', "
+    "'{\"columns\":{\"u\":{\"type\":\"uuid\"},\"s\":{\"type\":\"timestamp:s\"},\"ms\":{\"type\":"
+    "\"timestamp:ms\"}}}'),"
     " leadx_track('pairs');"
-    "INSERT INTO notes(id, body, n) VALUES ('n1', 'one', 1), ('n2', 'two', 2); INSERT INTO pairs VALUES ('a', 1, 'v', NULL)";
+    "INSERT INTO notes(id, body, n) VALUES ('n1', 'one', 1), ('n2', 'two', 2); INSERT INTO pairs "
+    "VALUES ('a', 1, 'v', NULL)";
 
 static fuzz_db *kept;
 
@@ -23,10 +30,13 @@ fuzz_db *fuzz_open(void) {
   kept = calloc(1, sizeof *kept);
   must(kept && sqlite3_open(":memory:", &kept->handle) == SQLITE_OK, "open");
   must(sqlite3_leadx_init(kept->handle, NULL, NULL) == SQLITE_OK, "load");
-  must(sqlite3_exec(kept->handle, schema, NULL, NULL, NULL) == SQLITE_OK, sqlite3_errmsg(kept->handle));
-  must(sqlite3_exec(kept->handle, "DELETE FROM sync_queue", NULL, NULL, NULL) == SQLITE_OK, sqlite3_errmsg(kept->handle));
+  must(sqlite3_exec(kept->handle, schema, NULL, NULL, NULL) == SQLITE_OK,
+       sqlite3_errmsg(kept->handle));
+  must(sqlite3_exec(kept->handle, "DELETE FROM sync_queue", NULL, NULL, NULL) == SQLITE_OK,
+       sqlite3_errmsg(kept->handle));
   kept->db.handle = kept->handle;
-  must(leadx_tables_load(&kept->db, "fuzz", &kept->tables, &kept->err) == SQLITE_OK, kept->err.text);
+  must(leadx_tables_load(&kept->db, "fuzz", &kept->tables, &kept->err) == SQLITE_OK,
+       kept->err.text);
   return kept;
 }
 

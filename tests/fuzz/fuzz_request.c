@@ -1,8 +1,8 @@
 /* Queue rows, from what stands in sync_queue to the requests that they become.
 **
-** Each row is five lines: entity, key, action, payload, base; an empty action ends the input. Promised: a request goes to
-** its own table below the server's URL, in printable ASCII; one that changes rows names its key; its body is JSON; and a
-** row that cannot be sent says why. */
+** Each row is five lines: entity, key, action, payload, base; an empty action ends the input.
+** Promised: a request goes to its own table below the server's URL, in printable ASCII; one that
+** changes rows names its key; its body is JSON; and a row that cannot be sent says why. */
 #include "fuzz.h"
 
 #include <string.h>
@@ -20,9 +20,11 @@ static void check_request(leadx_request *req, const leadx_table *table) {
   leadx_slice value;
   FUZZ_CHECK(req && own, "memory");
   FUZZ_CHECK(strncmp(req->url, own, strlen(own)) == 0, "%s", req->url);
-  for (const char *z = req->url; *z; z++) FUZZ_CHECK(*z > 0x20 && *z < 0x7f && *z != '#', "%s", req->url);
+  for (const char *z = req->url; *z; z++)
+    FUZZ_CHECK(*z > 0x20 && *z < 0x7f && *z != '#', "%s", req->url);
   int is_change = strcmp(req->method, "PATCH") == 0 || strcmp(req->method, "DELETE") == 0;
-  FUZZ_CHECK(!is_change || strstr(req->url, "=eq.") || strstr(req->url, "=is.null"), "%s %s", req->method, req->url);
+  FUZZ_CHECK(!is_change || strstr(req->url, "=eq.") || strstr(req->url, "=is.null"), "%s %s",
+             req->method, req->url);
   if (req->body) {
     const char *fault = leadx_json_check(req->body, req->body_bytes, 0, &value, NULL);
     FUZZ_CHECK(!fault, "%s: %s", fault, req->body);
@@ -37,7 +39,8 @@ static void build(leadx_change *change) {
   check_request(leadx_spell_fetch(&target, one, 1, &err), change->table);
   if (change->action == LEADX_CREATE) {
     check_request(leadx_spell_create(&target, one, 1, 0, &err), change->table);
-  } else if (change->action == LEADX_UPDATE || (change->action == LEADX_DELETE && change->table->soft_delete)) {
+  } else if (change->action == LEADX_UPDATE ||
+             (change->action == LEADX_DELETE && change->table->soft_delete)) {
     check_request(leadx_spell_update(&target, change, &err), change->table);
   } else if (change->action == LEADX_DELETE) {
     check_request(leadx_spell_delete(&target, change, &err), change->table);
@@ -68,8 +71,10 @@ static int insert_row(fuzz_db *file, const char **at, const char *end, int n) {
   for (int i = 0; i < 5; i++) lines[i] = fuzz_line(at, end);
   int is_row = lines[2][0] != 0;
   sqlite3_stmt *stmt = NULL;
-  const char *sql = "INSERT INTO sync_queue(id, entity_type, entity_id, action, payload, base) VALUES (?1, ?2, ?3, ?4, ?5, nullif(?6, ''))";
-  FUZZ_CHECK(sqlite3_prepare_v2(file->handle, sql, -1, &stmt, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(file->handle));
+  const char *sql = "INSERT INTO sync_queue(id, entity_type, entity_id, action, payload, base) "
+                    "VALUES (?1, ?2, ?3, ?4, ?5, nullif(?6, ''))";
+  FUZZ_CHECK(sqlite3_prepare_v2(file->handle, sql, -1, &stmt, NULL) == SQLITE_OK, "%s",
+             sqlite3_errmsg(file->handle));
   sqlite3_bind_int(stmt, 1, n);
   for (int i = 0; i < 5; i++) sqlite3_bind_text(stmt, 2 + i, lines[i], -1, SQLITE_STATIC);
   if (is_row) FUZZ_CHECK(sqlite3_step(stmt) == SQLITE_DONE, "%s", sqlite3_errmsg(file->handle));
@@ -81,8 +86,10 @@ static int insert_row(fuzz_db *file, const char **at, const char *end, int n) {
 void fuzz_request(const char *data, size_t n) {
   fuzz_db *file = fuzz_open();
   const char *at = data, *end = data + n;
-  FUZZ_CHECK(sqlite3_exec(file->handle, "BEGIN", NULL, NULL, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(file->handle));
+  FUZZ_CHECK(sqlite3_exec(file->handle, "BEGIN", NULL, NULL, NULL) == SQLITE_OK, "%s",
+             sqlite3_errmsg(file->handle));
   for (int i = 0; i < 20 && at < end && insert_row(file, &at, end, i); i++) continue;
   plan_all(file);
-  FUZZ_CHECK(sqlite3_exec(file->handle, "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(file->handle));
+  FUZZ_CHECK(sqlite3_exec(file->handle, "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK, "%s",
+             sqlite3_errmsg(file->handle));
 }

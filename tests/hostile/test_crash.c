@@ -1,6 +1,6 @@
 /* A device that is killed: at every point of its dealings with its file and with the network, at
-** random, and with a server that fails and lies besides. LEADX_CRASH_KILLS (120) is the number of random
-** kills; scripts/soak.sh asks for thousands. */
+** random, and with a server that fails and lies besides. LEADX_CRASH_KILLS (120) is the number of
+** random kills; scripts/soak.sh asks for thousands. */
 #define _DEFAULT_SOURCE /* usleep */
 #include <signal.h>
 #include <stdio.h>
@@ -30,7 +30,8 @@ static long number_of(const char *variable, long normally) {
 
 /* ---- every point ---- */
 
-/* One journal mode; every step-th point, beginning with the first. A point that a run does not reach ends the walk. */
+/* One journal mode; every step-th point, beginning with the first. A point that a run does not
+** reach ends the walk. */
 static const struct walk {
   const char *journal;
   int step;
@@ -54,12 +55,11 @@ static void walk_points(const struct walk *walk, long first) {
   phone_remove(&d);
 }
 
-START_TEST(a_kill_at_any_point_loses_nothing_and_doubles_nothing) {
-  walk_points(&walks[_i], 1);
-}
+START_TEST(a_kill_at_any_point_loses_nothing_and_doubles_nothing) { walk_points(&walks[_i], 1); }
 END_TEST
 
-/* The first run of all makes the file and the tables, which is other work than that of the later ones. */
+/* The first run of all makes the file and the tables, which is other work than that of the later
+** ones. */
 START_TEST(a_kill_while_the_file_is_set_up_leaves_it_usable) {
   phone d;
   int killed = 1;
@@ -76,7 +76,8 @@ END_TEST
 
 /* ---- at random ---- */
 
-/* A device that lives for KILLS_A_DEVICE kills. Its writes and syncs go on from wherever the last kill left them. */
+/* A device that lives for KILLS_A_DEVICE kills. Its writes and syncs go on from wherever the last
+** kill left them. */
 static long live_and_die(const char *url, const char *journal, long kills) {
   phone d;
   long done = 0;
@@ -100,32 +101,44 @@ static void die_at_random(const char *url) {
   seed = (unsigned)number_of("LEADX_SEED", 1);
   for (int i = 0; done < kills; i++) {
     long left = kills - done;
-    done += live_and_die(url, i % 2 ? "DELETE" : "WAL", left < KILLS_A_DEVICE ? left : KILLS_A_DEVICE);
+    done += live_and_die(url, i % 2 ? "DELETE" : "WAL",
+                         left < KILLS_A_DEVICE ? left : KILLS_A_DEVICE);
   }
 }
 
-START_TEST(a_kill_at_any_moment_loses_nothing_and_doubles_nothing) {
-  die_at_random(NULL);
-}
+START_TEST(a_kill_at_any_moment_loses_nothing_and_doubles_nothing) { die_at_random(NULL); }
 END_TEST
 
 /* ---- with a server that fails and lies ---- */
 
-/* What becomes of requests that change something, each of these once in a while, and of those that only read. An empty array says that the user may
-** not change the row, which leaves it FAILED; nothing may leave a row in conflict, or for ever. */
+/* What becomes of requests that change something, each of these once in a while, and of those that
+** only read. An empty array says that the user may not change the row, which leaves it FAILED;
+** nothing may leave a row in conflict, or for ever. */
 static const struct trouble {
   const char *method;
   fault_kind kind;
   int status;
   const char *body;
 } troubles[] = {
-    {NULL, FAULT_FORWARD_LOSE, 0, NULL},      {NULL, FAULT_FORWARD_RESET, 0, NULL},     {NULL, FAULT_FORWARD_HALF, 0, NULL},
-    {NULL, FAULT_FORWARD_TWICE, 0, NULL},     {NULL, FAULT_FORWARD_NEVER, 0, NULL},     {NULL, FAULT_RESET, 0, NULL},
-    {NULL, FAULT_ANSWER, 502, NULL},          {NULL, FAULT_ANSWER, 503, NULL},          {NULL, FAULT_ANSWER, 401, NULL},
-    {NULL, FAULT_GARBAGE, 0, NULL},           {NULL, FAULT_ANSWER, 200, "<html>Welcome to the hotel</html>"},
-    {NULL, FAULT_SHORT_LENGTH, 200, "[]"},    {NULL, FAULT_ANSWER, 200, "{\"status\":\"ok\"}"},
-    {"POST", FAULT_ANSWER, 201, "[]"},        {"PATCH", FAULT_ANSWER, 200, "[]"},       {"DELETE", FAULT_ANSWER, 200, "[]"},
-    {"POST", FAULT_ANSWER, 201, ""},          {"PATCH", FAULT_ANSWER, 204, ""},         {NULL, FAULT_GZIP_BROKEN, 200, "[]"},
+    {NULL, FAULT_FORWARD_LOSE, 0, NULL},
+    {NULL, FAULT_FORWARD_RESET, 0, NULL},
+    {NULL, FAULT_FORWARD_HALF, 0, NULL},
+    {NULL, FAULT_FORWARD_TWICE, 0, NULL},
+    {NULL, FAULT_FORWARD_NEVER, 0, NULL},
+    {NULL, FAULT_RESET, 0, NULL},
+    {NULL, FAULT_ANSWER, 502, NULL},
+    {NULL, FAULT_ANSWER, 503, NULL},
+    {NULL, FAULT_ANSWER, 401, NULL},
+    {NULL, FAULT_GARBAGE, 0, NULL},
+    {NULL, FAULT_ANSWER, 200, "<html>Welcome to the hotel</html>"},
+    {NULL, FAULT_SHORT_LENGTH, 200, "[]"},
+    {NULL, FAULT_ANSWER, 200, "{\"status\":\"ok\"}"},
+    {"POST", FAULT_ANSWER, 201, "[]"},
+    {"PATCH", FAULT_ANSWER, 200, "[]"},
+    {"DELETE", FAULT_ANSWER, 200, "[]"},
+    {"POST", FAULT_ANSWER, 201, ""},
+    {"PATCH", FAULT_ANSWER, 204, ""},
+    {NULL, FAULT_GZIP_BROKEN, 200, "[]"},
 };
 enum { N_TROUBLES = sizeof troubles / sizeof troubles[0] };
 
@@ -135,7 +148,12 @@ static void add_troubles(fault_server *server, int per_thousand) {
   for (int round = 0; round < 200; round++) {
     const struct trouble *trouble = &troubles[next_random() % N_TROUBLES];
     int at = (int)(next_random() % (unsigned)(200000 / per_thousand)) + 1;
-    fault_rule rule = {.method = trouble->method, .from = at, .to = at, .kind = trouble->kind, .status = trouble->status, .body = trouble->body};
+    fault_rule rule = {.method = trouble->method,
+                       .from = at,
+                       .to = at,
+                       .kind = trouble->kind,
+                       .status = trouble->status,
+                       .body = trouble->body};
     fault_server_add(server, &rule);
   }
 }
@@ -162,18 +180,23 @@ END_TEST
 static const struct replay {
   const char *before, *lost, *after;
 } replays[] = {
-    {"SELECT 1", "INSERT INTO customers(id, name, notes) VALUES (%Q, '%s x', 'a')", "UPDATE customers SET notes = 'b' WHERE id = %Q"},
-    {"SELECT 1", "INSERT INTO customers(id, name, notes) VALUES (%Q, '%s x', 'a')", "DELETE FROM customers WHERE id = %Q"},
-    {"INSERT INTO customers(id, name, notes) VALUES (%Q, '%s x', 'a')", "UPDATE customers SET notes = 'b' WHERE id = %Q",
-     "UPDATE customers SET notes = 'c' WHERE id = %Q"},
-    {"INSERT INTO customers(id, name, notes) VALUES (%Q, '%s x', 'a')", "UPDATE customers SET notes = 'b' WHERE id = %Q",
-     "UPDATE customers SET notes = 'a' WHERE id = %Q"},
-    {"INSERT INTO customers(id, name, notes) VALUES (%Q, '%s x', 'a')", "UPDATE customers SET notes = 'b' WHERE id = %Q",
+    {"SELECT 1", "INSERT INTO customers(id, name, notes) VALUES (%Q, '%s x', 'a')",
+     "UPDATE customers SET notes = 'b' WHERE id = %Q"},
+    {"SELECT 1", "INSERT INTO customers(id, name, notes) VALUES (%Q, '%s x', 'a')",
      "DELETE FROM customers WHERE id = %Q"},
+    {"INSERT INTO customers(id, name, notes) VALUES (%Q, '%s x', 'a')",
+     "UPDATE customers SET notes = 'b' WHERE id = %Q",
+     "UPDATE customers SET notes = 'c' WHERE id = %Q"},
+    {"INSERT INTO customers(id, name, notes) VALUES (%Q, '%s x', 'a')",
+     "UPDATE customers SET notes = 'b' WHERE id = %Q",
+     "UPDATE customers SET notes = 'a' WHERE id = %Q"},
+    {"INSERT INTO customers(id, name, notes) VALUES (%Q, '%s x', 'a')",
+     "UPDATE customers SET notes = 'b' WHERE id = %Q", "DELETE FROM customers WHERE id = %Q"},
 };
 enum { N_REPLAYS = sizeof replays / sizeof replays[0] };
 
-static void write_and_sync(sqlite3 *db, const phone *d, const char *format, const char *key, const char *state) {
+static void write_and_sync(sqlite3 *db, const phone *d, const char *format, const char *key,
+                           const char *state) {
   char *sql = sqlite3_mprintf(format, key, d->tag), *message = NULL;
   ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, &message) == SQLITE_OK, "%s: %s", sql, message);
   char *result = phone_ask(db, "SELECT leadx_sync() ->> 'state'");
@@ -184,8 +207,10 @@ static void write_and_sync(sqlite3 *db, const phone *d, const char *format, cons
 
 static void mirror_into_truth(sqlite3 *db) {
   ck_assert_int_eq(sqlite3_exec(db,
-                                "DELETE FROM truth; INSERT INTO truth SELECT id, 'customer', NULL, name, notes FROM customers;"
-                                "DELETE FROM truth_ops; INSERT INTO truth_ops(key, action) SELECT entity_id, action FROM sync_queue ORDER BY rowid",
+                                "DELETE FROM truth; INSERT INTO truth SELECT id, 'customer', NULL, "
+                                "name, notes FROM customers;"
+                                "DELETE FROM truth_ops; INSERT INTO truth_ops(key, action) SELECT "
+                                "entity_id, action FROM sync_queue ORDER BY rowid",
                                 NULL, NULL, NULL),
                    SQLITE_OK);
 }

@@ -1,7 +1,8 @@
-/* Memory and disk that fail. A device's life (story.h) in which the n-th allocation of a step, or the n-th thing done to
-** a file, fails, for every n. The step may fail, and says then that memory or the disk was the reason; done again it must
-** work, and it must stand as if nothing had happened: same local rows, same server rows, same queue, the file
-** whole, all memory given back. */
+/* Memory and disk that fail. A device's life (story.h) in which the n-th allocation of a step, or
+** the n-th thing done to a file, fails, for every n. The step may fail, and says then that memory
+** or the disk was the reason; done again it must work, and it must stand as if nothing had
+** happened: same local rows, same server rows, same queue, the file whole, all memory given
+** back. */
 #define _DEFAULT_SOURCE /* setenv */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +21,9 @@ static int seconds(void) {
   return text ? atoi(text) : 300;
 }
 
-/* How a walk over n goes: every one up to `every`, beyond that one in `stride`. LEADX_FAULTS_EVERY (make soak) is
-** another `every` for all of them, and LEADX_FAULTS_SECONDS the time that one test may take. */
+/* How a walk over n goes: every one up to `every`, beyond that one in `stride`. LEADX_FAULTS_EVERY
+** (make soak) is another `every` for all of them, and LEADX_FAULTS_SECONDS the time that one test
+** may take. */
 typedef struct walk {
   long every, stride;
 } walk;
@@ -41,7 +43,8 @@ static story told;
 static int fails(void) {
   if (told.is_paused) return 0;
   allocations++;
-  int failing = fail_at && (allocations == fail_at || (fails_from_there_on && allocations > fail_at));
+  int failing = fail_at &&
+                (allocations == fail_at || (fails_from_there_on && allocations > fail_at));
   has_failed |= failing;
   return failing;
 }
@@ -55,13 +58,15 @@ static void arm_memory(long at, int from_there_on) {
   fails_from_there_on = from_there_on;
 }
 
-/* Only a library that is shut down can be given another allocator. Nothing holds memory of it then but
-** what leadx keeps for a process, which both allocators can free. */
-static void install_memory(const sqlite3_mem_methods *methods, int lookaside_bytes, int lookaside_slots) {
+/* Only a library that is shut down can be given another allocator. Nothing holds memory of it then
+** but what leadx keeps for a process, which both allocators can free. */
+static void install_memory(const sqlite3_mem_methods *methods, int lookaside_bytes,
+                           int lookaside_slots) {
   ck_assert_int_eq(sqlite3_shutdown(), SQLITE_OK);
   ck_assert_int_eq(sqlite3_config(SQLITE_CONFIG_MALLOC, methods), SQLITE_OK);
   /* Small allocations of a connection would otherwise come from a pool that never fails. */
-  ck_assert_int_eq(sqlite3_config(SQLITE_CONFIG_LOOKASIDE, lookaside_bytes, lookaside_slots), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_config(SQLITE_CONFIG_LOOKASIDE, lookaside_bytes, lookaside_slots),
+                   SQLITE_OK);
   ck_assert_int_eq(sqlite3_initialize(), SQLITE_OK);
 }
 
@@ -89,7 +94,8 @@ static void learn(void) {
   for (int i = 0; i < story_count; i++) {
     story_tell(&told, texts[i], TEXT_BYTES);
     if (i >= story_first_of_a_file) story_save(&told, &moments[i]);
-    ck_assert_msg(story_steps[i].run(&told) == SQLITE_OK, "%s: %s", story_steps[i].name, told.result);
+    ck_assert_msg(story_steps[i].run(&told) == SQLITE_OK, "%s: %s", story_steps[i].name,
+                  told.result);
   }
   story_tell(&told, texts[story_count], TEXT_BYTES);
   ck_assert_ptr_null(strstr(texts[story_count], "PENDING"));
@@ -106,8 +112,9 @@ static void forget(void) {
 /* Does it stand as it should after that many steps? */
 static void compare(const char *what, int failing, long n, int steps) {
   story_tell(&told, now, TEXT_BYTES);
-  ck_assert_msg(strcmp(now, texts[steps]) == 0, "%s %ld failed in \"%s\"; after \"%s\" it should stand\n%s\nbut it stands\n%s", what, n,
-                story_steps[failing].name, story_steps[steps - 1].name, texts[steps], now);
+  ck_assert_msg(strcmp(now, texts[steps]) == 0,
+                "%s %ld failed in \"%s\"; after \"%s\" it should stand\n%s\nbut it stands\n%s",
+                what, n, story_steps[failing].name, story_steps[steps - 1].name, texts[steps], now);
 }
 
 /* ---- memory ---- */
@@ -120,30 +127,37 @@ static void fail_in(int step, long n, int from_there_on, int *had) {
   int rc = story_steps[step].run(&told);
   *had = has_failed;
   arm_memory(0, 0);
-  ck_assert_msg(rc == SQLITE_OK || (*had && is_nomem(rc)), "\"%s\" with allocation %ld failing: %d %s", story_steps[step].name, n, rc, told.result);
+  ck_assert_msg(rc == SQLITE_OK || (*had && is_nomem(rc)),
+                "\"%s\" with allocation %ld failing: %d %s", story_steps[step].name, n, rc,
+                told.result);
   /* Without any memory the lease cannot be given back; it runs out. */
-  if (rc != SQLITE_OK && from_there_on && told.db) sqlite3_exec(told.db, "UPDATE leadx_lease SET owner = NULL", NULL, NULL, NULL);
+  if (rc != SQLITE_OK && from_there_on && told.db)
+    sqlite3_exec(told.db, "UPDATE leadx_lease SET owner = NULL", NULL, NULL, NULL);
   if (rc != SQLITE_OK) rc = story_steps[step].run(&told);
-  ck_assert_msg(rc == SQLITE_OK, "\"%s\" after its allocation %ld failed: %d %s", story_steps[step].name, n, rc, told.result);
+  ck_assert_msg(rc == SQLITE_OK, "\"%s\" after its allocation %ld failed: %d %s",
+                story_steps[step].name, n, rc, told.result);
   compare("allocation", step, n, step + 1);
 }
 
-/* A life with the n-th allocation of one step failing; to its end only for some n. 0 when the step has fewer. */
+/* A life with the n-th allocation of one step failing; to its end only for some n. 0 when the step
+** has fewer. */
 static int live_with_failing_memory(int step, long n, int to_the_end) {
   int had = 0;
   sqlite3_int64 bytes = sqlite3_memory_used();
   story_begin(&told, ":memory:", NULL, "MEMORY");
   if (moments[step].device) story_reopen(&told, &moments[step]);
-  for (int i = 0; i < step && !moments[step].device; i++) ck_assert_int_eq(story_steps[i].run(&told), SQLITE_OK);
+  for (int i = 0; i < step && !moments[step].device; i++)
+    ck_assert_int_eq(story_steps[i].run(&told), SQLITE_OK);
   fail_in(step, n, n % 5 == 0, &had);
   for (int i = step + 1; i < story_count && to_the_end; i++) {
     int rc = story_steps[i].run(&told);
-    ck_assert_msg(rc == SQLITE_OK, "\"%s\" after allocation %ld failed in \"%s\": %d %s", story_steps[i].name, n, story_steps[step].name, rc, told.result);
+    ck_assert_msg(rc == SQLITE_OK, "\"%s\" after allocation %ld failed in \"%s\": %d %s",
+                  story_steps[i].name, n, story_steps[step].name, rc, told.result);
     compare("allocation", step, n, i + 1);
   }
   story_end(&told);
-  ck_assert_msg(sqlite3_memory_used() == bytes, "allocation %ld failing in \"%s\" leaks %lld bytes", n, story_steps[step].name,
-                (long long)(sqlite3_memory_used() - bytes));
+  ck_assert_msg(sqlite3_memory_used() == bytes, "allocation %ld failing in \"%s\" leaks %lld bytes",
+                n, story_steps[step].name, (long long)(sqlite3_memory_used() - bytes));
   return had;
 }
 
@@ -186,11 +200,13 @@ static void set_up_file(void) {
 static const struct disk {
   const char *journal;
   unsigned kinds;
-} disks[] = {{"WAL", SHIM_CHANGES}, {"WAL", SHIM_LOCK}, {"DELETE", SHIM_CHANGES}, {"DELETE", SHIM_LOCK}, {"DELETE", SHIM_READ}, {"WAL", SHIM_READ}};
+} disks[] = {{"WAL", SHIM_CHANGES}, {"WAL", SHIM_LOCK},    {"DELETE", SHIM_CHANGES},
+             {"DELETE", SHIM_LOCK}, {"DELETE", SHIM_READ}, {"WAL", SHIM_READ}};
 enum { N_DISKS = sizeof disks / sizeof disks[0] };
 
 static int is_disk_error(int rc) {
-  static const int codes[] = {SQLITE_IOERR, SQLITE_FULL, SQLITE_BUSY, SQLITE_CANTOPEN, SQLITE_CORRUPT};
+  static const int codes[] = {SQLITE_IOERR, SQLITE_FULL, SQLITE_BUSY, SQLITE_CANTOPEN,
+                              SQLITE_CORRUPT};
   for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
     if ((rc & 0xff) == codes[i]) return 1;
   }
@@ -207,10 +223,12 @@ static int live_with_failing_disk(const struct disk *disk, long n) {
     int rc = story_steps[i].run(&told);
     if (rc != SQLITE_OK && shim_vfs_count() >= n && !failing) {
       failing = i;
-      ck_assert_msg(is_disk_error(rc), "%s: \"%s\" with point %ld failing: %d %s", disk->journal, story_steps[i].name, n, rc, told.result);
+      ck_assert_msg(is_disk_error(rc), "%s: \"%s\" with point %ld failing: %d %s", disk->journal,
+                    story_steps[i].name, n, rc, told.result);
       rc = story_steps[i].run(&told);
     }
-    ck_assert_msg(rc == SQLITE_OK, "%s: \"%s\" after point %ld failed: %d %s", disk->journal, story_steps[i].name, n, rc, told.result);
+    ck_assert_msg(rc == SQLITE_OK, "%s: \"%s\" after point %ld failed: %d %s", disk->journal,
+                  story_steps[i].name, n, rc, told.result);
   }
   int had = shim_vfs_count() >= n;
   shim_vfs_arm(0, 0, SHIM_FAIL);

@@ -1,4 +1,5 @@
-/* The fuzzers' kept inputs, replayed: what was found once stays found. `make fuzz` looks for more. */
+/* The fuzzers' kept inputs, replayed: what was found once stays found. `make fuzz` looks for
+** more. */
 #include "fuzz/fuzz.h"
 
 #include <dirent.h>
@@ -9,11 +10,17 @@
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
 #define CORPUS "tests/fuzz/corpus"
 
-static const struct target { const char *name; void (*run)(const char *data, size_t n); int least; } targets[] = {
-    {"answer", fuzz_answer, 10}, {"instant", fuzz_instant, 15}, {"config", fuzz_config, 6}, {"request", fuzz_request, 6}, {"file", fuzz_file, 10},
+static const struct target {
+  const char *name;
+  void (*run)(const char *data, size_t n);
+  int least;
+} targets[] = {
+    {"answer", fuzz_answer, 10},  {"instant", fuzz_instant, 15}, {"config", fuzz_config, 6},
+    {"request", fuzz_request, 6}, {"file", fuzz_file, 10},
 };
 
-/* A whole file, in malloc memory of exactly its size, so that a sanitizer sees a read behind its end. */
+/* A whole file, in malloc memory of exactly its size, so that a sanitizer sees a read behind its
+** end. */
 static char *slurp(const char *name, size_t *n) {
   FILE *in = fopen(name, "rb");
   ck_assert_msg(in != NULL, "%s: run this from the top of the tree", name);
@@ -39,7 +46,8 @@ START_TEST(what_the_fuzzers_keep_breaks_no_promise) {
     if (entry->d_name[0] == '.') continue;
     snprintf(name, sizeof name, "%s/%s", folder, entry->d_name);
     char *data = slurp(name, &n);
-    /* And every beginning of it, as a road that is cut delivers it; of files, which take long, a few. */
+    /* And every beginning of it, as a road that is cut delivers it; of files, which take long, a
+    ** few. */
     size_t step = target->run == fuzz_file ? n / 3 + 1 : n / 40 + 1;
     for (size_t part = 0; part < n; part += step) target->run(data, part);
     target->run(data, n);

@@ -1,5 +1,5 @@
-/* Ctrl-C in the shell and sqlite3_interrupt() end whatever uses the network at once and without loss, and the next
-** sync need not wait for the lease of the one that was interrupted. */
+/* Ctrl-C in the shell and sqlite3_interrupt() end whatever uses the network at once and without
+** loss, and the next sync need not wait for the lease of the one that was interrupted. */
 #define _GNU_SOURCE
 
 #include <fcntl.h>
@@ -15,8 +15,8 @@
 #include "live.h"
 #include "suites.h"
 
-/* An interrupt ends a call within a second; a busy machine may take a while to notice that it did. What is not
-** interrupted hangs for longer. */
+/* An interrupt ends a call within a second; a busy machine may take a while to notice that it did.
+** What is not interrupted hangs for longer. */
 #define AT_ONCE_MS 10000
 
 static live_device device;
@@ -59,21 +59,25 @@ static void expect_all_well(sqlite3 *db) {
 
 typedef struct situation {
   const char *call;
-  int is_sent;  /* the rows are on the server before */
+  int is_sent; /* the rows are on the server before */
   int answered; /* requests that get their answer before nobody does */
 } situation;
 
-/* The half that pulls begins when the push has had its answers; a batch of 50 takes three requests (10, 20, 20). */
+/* The half that pulls begins when the push has had its answers; a batch of 50 takes three requests
+** (10, 20, 20). */
 static const situation situations[] = {
-    {"SELECT leadx_sync()", 0, 0},      {"SELECT leadx_push()", 0, 0},      {"SELECT leadx_push()", 0, 2}, {"SELECT leadx_pull()", 1, 0},
-    {"SELECT leadx_reconcile()", 1, 0}, {"SELECT leadx_step()", 0, 0},      {"SELECT leadx_sync()", 1, 0}, {"SELECT leadx_notify('refresh')", 0, 0},
+    {"SELECT leadx_sync()", 0, 0},      {"SELECT leadx_push()", 0, 0},
+    {"SELECT leadx_push()", 0, 2},      {"SELECT leadx_pull()", 1, 0},
+    {"SELECT leadx_reconcile()", 1, 0}, {"SELECT leadx_step()", 0, 0},
+    {"SELECT leadx_sync()", 1, 0},      {"SELECT leadx_notify('refresh')", 0, 0},
     {"SELECT leadx_check()", 1, 0},
 };
 #define SITUATIONS ((int)(sizeof situations / sizeof situations[0]))
 
 static const situation *prepare(int i) {
   add_rows();
-  if (situations[i].is_sent) ck_assert_str_eq(live_text(device.db, "SELECT leadx_sync() ->> 'state'"), "ok");
+  if (situations[i].is_sent)
+    ck_assert_str_eq(live_text(device.db, "SELECT leadx_sync() ->> 'state'"), "ok");
   hang_after(situations[i].answered);
   return &situations[i];
 }
@@ -98,7 +102,8 @@ START_TEST(an_interrupt_ends_every_call_at_once_and_loses_nothing) {
   int rc = sqlite3_exec(device.db, is->call, NULL, NULL, NULL);
   int64_t ended = fault_now_ms();
   pthread_join(thread, NULL);
-  ck_assert_msg(ended - interrupted_at < AT_ONCE_MS, "%s went on for %lld ms", is->call, (long long)(ended - interrupted_at));
+  ck_assert_msg(ended - interrupted_at < AT_ONCE_MS, "%s went on for %lld ms", is->call,
+                (long long)(ended - interrupted_at));
   ck_assert_msg(rc == SQLITE_INTERRUPT, "%s: %d, %s", is->call, rc, sqlite3_errmsg(device.db));
   ck_assert_int_eq(live_int(device.db, "SELECT max(retry_count) FROM sync_queue"), 0);
   expect_all_well(device.db);
@@ -107,7 +112,8 @@ END_TEST
 
 /* ---- Ctrl-C ---- */
 
-/* A shell at a terminal of its own; what is typed to it comes back on `terminal` together with its answers. */
+/* A shell at a terminal of its own; what is typed to it comes back on `terminal` together with its
+** answers. */
 typedef struct shell {
   pid_t pid;
   int terminal;
@@ -129,7 +135,9 @@ static void start_shell(void) {
   fcntl(term.terminal, F_SETFL, O_NONBLOCK);
 }
 
-static void type(const char *text) { ck_assert_int_eq(write(term.terminal, text, strlen(text)), (ssize_t)strlen(text)); }
+static void type(const char *text) {
+  ck_assert_int_eq(write(term.terminal, text, strlen(text)), (ssize_t)strlen(text));
+}
 
 /* Reads on until the text has come. */
 static void read_until(const char *text) {
@@ -155,18 +163,21 @@ static void end_shell(void) {
   }
   close(term.terminal);
   /* 1 is what the shell says when any statement failed, and one was interrupted. */
-  ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) <= 1, "the shell ended with %x", (unsigned)status);
+  ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) <= 1, "the shell ended with %x",
+                (unsigned)status);
 }
 
 START_TEST(ctrl_c_in_the_shell_ends_every_call_at_once_and_loses_nothing) {
   char line[2000];
   const situation *is = prepare(_i);
   start_shell();
-  snprintf(line, sizeof line, ".timeout 5000\n.load %s\nSELECT leadx_configure('%s/rest/v1', '%s') IS NULL;\n", live_env("LEADX_SO"),
-           fault_server_url(road), live_env("LEADX_APIKEY"));
+  snprintf(line, sizeof line,
+           ".timeout 5000\n.load %s\nSELECT leadx_configure('%s/rest/v1', '%s') IS NULL;\n",
+           live_env("LEADX_SO"), fault_server_url(road), live_env("LEADX_APIKEY"));
   type(line);
   /* A terminal takes lines of 4096 bytes at most; a token is not that long. */
-  snprintf(line, sizeof line, "SELECT leadx_set_token('%s') IS NULL, 'is ' || 'ready';\n", live_env("LEADX_TOKEN"));
+  snprintf(line, sizeof line, "SELECT leadx_set_token('%s') IS NULL, 'is ' || 'ready';\n",
+           live_env("LEADX_TOKEN"));
   type(line);
   read_until("is ready");
   snprintf(line, sizeof line, "%s;\n", is->call);
@@ -176,7 +187,8 @@ START_TEST(ctrl_c_in_the_shell_ends_every_call_at_once_and_loses_nothing) {
   int64_t began = fault_now_ms();
   type("\003"); /* what the key sends: the terminal makes SIGINT of it */
   read_until("nterrupted");
-  ck_assert_msg(fault_now_ms() - began < AT_ONCE_MS, "%s went on for %lld ms", is->call, (long long)(fault_now_ms() - began));
+  ck_assert_msg(fault_now_ms() - began < AT_ONCE_MS, "%s went on for %lld ms", is->call,
+                (long long)(fault_now_ms() - began));
   fault_server_clear(road);
   type("SELECT 'then ' || (leadx_sync() ->> 'state');\n");
   read_until("then ok");
@@ -189,8 +201,9 @@ END_TEST
 static pid_t start_sync(void) {
   char load[300], sync[2500];
   snprintf(load, sizeof load, ".load %s", live_env("LEADX_SO"));
-  snprintf(sync, sizeof sync, "SELECT leadx_configure('%s/rest/v1', '%s'), leadx_set_token('%s'); SELECT leadx_sync()", fault_server_url(road),
-           live_env("LEADX_APIKEY"), live_env("LEADX_TOKEN"));
+  snprintf(sync, sizeof sync,
+           "SELECT leadx_configure('%s/rest/v1', '%s'), leadx_set_token('%s'); SELECT leadx_sync()",
+           fault_server_url(road), live_env("LEADX_APIKEY"), live_env("LEADX_TOKEN"));
   pid_t pid = fork();
   ck_assert_int_ge(pid, 0);
   if (pid == 0) {
@@ -210,7 +223,8 @@ START_TEST(a_shell_that_is_killed_leaves_nothing_that_others_wait_for) {
   kill(pid, SIGKILL);
   ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
   fault_server_clear(road);
-  ck_assert_str_eq(live_text(device.db, "SELECT leadx_sync() ->> 'state'"), "ok"); /* the lease would last a minute */
+  ck_assert_str_eq(live_text(device.db, "SELECT leadx_sync() ->> 'state'"),
+                   "ok"); /* the lease would last a minute */
   expect_all_well(device.db);
 }
 END_TEST
@@ -223,7 +237,8 @@ Suite *test_interrupt_suite(void) {
   suite_add_tcase(suite, api);
   TCase *keys = tcase_create("keys");
   tcase_add_checked_fixture(keys, set_up, tear_down);
-  tcase_add_loop_test(keys, ctrl_c_in_the_shell_ends_every_call_at_once_and_loses_nothing, 0, SITUATIONS);
+  tcase_add_loop_test(keys, ctrl_c_in_the_shell_ends_every_call_at_once_and_loses_nothing, 0,
+                      SITUATIONS);
   tcase_add_test(keys, a_shell_that_is_killed_leaves_nothing_that_others_wait_for);
   suite_add_tcase(suite, keys);
   return suite;

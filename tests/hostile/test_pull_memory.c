@@ -1,5 +1,5 @@
-/* Memory while a large table is pulled: bounded by one page, whatever the table holds. In a process of its own, so
-** that nothing else is measured. */
+/* Memory while a large table is pulled: bounded by one page, whatever the table holds. In a process
+** of its own, so that nothing else is measured. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,8 @@
 #include "sanitized.h"
 #include "suites.h"
 
-/* A sanitizer keeps what was freed, so that only what leadx and SQLite themselves hold can be measured there. */
+/* A sanitizer keeps what was freed, so that only what leadx and SQLite themselves hold can be
+** measured there. */
 enum { ROWS = IS_SANITIZED ? 30000 : 200000, PAGE = 1000, MOST_KB = 25 * 1024 };
 
 /* A server that makes its rows up as they are asked for. */
@@ -22,9 +23,12 @@ static void answer(void *arg, leadx_request *req) {
   body[1] = ' ';
   for (int i = 0; i < PAGE && *next < ROWS; i++, ++*next) {
     n += snprintf(body + n, sizeof body - (size_t)n,
-                  "%s{\"id\":\"01890000-0000-7000-8000-%012d\",\"name\":\"customer number %d\",\"city\":\"Surakarta\",\"credit\":%d.25,\"notes\":"
-                  "\"a text of some length that a person wrote after a visit\",\"updated_at\":\"2024-01-%02dT%02d:%02d:%02d.%06d+00:00\"}",
-                  i ? "," : "", *next, *next, *next, 1 + *next / 86400, *next / 3600 % 24, *next / 60 % 60, *next % 60, *next);
+                  "%s{\"id\":\"01890000-0000-7000-8000-%012d\",\"name\":\"customer number "
+                  "%d\",\"city\":\"Surakarta\",\"credit\":%d.25,\"notes\":"
+                  "\"a text of some length that a person wrote after a "
+                  "visit\",\"updated_at\":\"2024-01-%02dT%02d:%02d:%02d.%06d+00:00\"}",
+                  i ? "," : "", *next, *next, *next, 1 + *next / 86400, *next / 3600 % 24,
+                  *next / 60 % 60, *next % 60, *next);
   }
   snprintf(body + n, sizeof body - (size_t)n, "]");
   fake_answer(req, 200, body);
@@ -48,21 +52,28 @@ static long read_kb(const char *name) {
   return kb;
 }
 
-/* In the child: pulls all, tells the peaks over what was there before, in kilobytes: of the process, and of what was
-** allocated through SQLite, as everything of leadx is. */
+/* In the child: pulls all, tells the peaks over what was there before, in kilobytes: of the
+** process, and of what was allocated through SQLite, as everything of leadx is. */
 static void measure(int out) {
   model_server model = {.key = "id"};
   push_device device;
   int next = 0;
   device_open(&device, &model);
-  device_run(&device, "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT, city TEXT, credit REAL, notes TEXT, updated_at TEXT);"
+  device_run(&device, "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT, city TEXT, "
+                      "credit REAL, notes TEXT, updated_at TEXT);"
                       "SELECT leadx_track('customers')");
   long before = read_kb("VmRSS"), held = (long)(sqlite3_memory_used() / 1024);
   sqlite3_memory_highwater(1);
-  leadx_sync_options options = {
-      .who = "leadx_pull", .trigger = "test", .without_push = 1, .with_pull = 1, .request_budget = -1, .open_transport = open_source, .arg = &next};
+  leadx_sync_options options = {.who = "leadx_pull",
+                                .trigger = "test",
+                                .without_push = 1,
+                                .with_pull = 1,
+                                .request_budget = -1,
+                                .open_transport = open_source,
+                                .arg = &next};
   char *result = leadx_sync_run(device.ctx, &options, &device.ctx->err);
-  long numbers[3] = {read_kb("VmHWM") - before, (long)(sqlite3_memory_highwater(0) / 1024) - held, 0};
+  long numbers[3] = {read_kb("VmHWM") - before, (long)(sqlite3_memory_highwater(0) / 1024) - held,
+                     0};
   sqlite3_free(result);
   leadx_db_release(&device.ctx->db);
   numbers[2] = device_int(&device, "SELECT count(*) FROM customers");
@@ -87,7 +98,8 @@ START_TEST(a_large_table_takes_the_memory_of_one_page) {
   ck_assert_int_eq(waitpid(pid, &status, 0), pid);
   ck_assert_int_eq(numbers[2], ROWS);
   ck_assert_msg(IS_SANITIZED || numbers[0] < MOST_KB, "%ld KB over the baseline", numbers[0]);
-  ck_assert_msg(numbers[1] > 0 && numbers[1] < MOST_KB, "%ld KB allocated over the baseline", numbers[1]);
+  ck_assert_msg(numbers[1] > 0 && numbers[1] < MOST_KB, "%ld KB allocated over the baseline",
+                numbers[1]);
 }
 END_TEST
 

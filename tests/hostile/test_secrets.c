@@ -1,4 +1,5 @@
-/* Memory that held a secret: every block that is given back is searched for the password and the tokens of the test. */
+/* Memory that held a secret: every block that is given back is searched for the password and the
+** tokens of the test. */
 #define _GNU_SOURCE /* memmem */
 #include <stdio.h>
 #include <string.h>
@@ -79,12 +80,16 @@ static int refusals;
 static void respond(void *ctx, leadx_request *req) {
   (void)ctx;
   if (strstr(req->url, "/token?")) {
-    fake_answer(req, 200, "{\"access_token\":\"" CLAIMS "canary-access\",\"expires_in\":3600,\"refresh_token\":\"canary-refresh\",\"user\":{}}");
+    fake_answer(
+        req, 200,
+        "{\"access_token\":\"" CLAIMS
+        "canary-access\",\"expires_in\":3600,\"refresh_token\":\"canary-refresh\",\"user\":{}}");
   } else if (refusals > 0) {
     refusals--;
     fake_answer(req, 401, "{\"code\":\"PGRST301\",\"message\":\"JWT expired\"}");
   } else {
-    fake_answer(req, strstr(req->url, "/logout") ? 204 : 200, strstr(req->url, "/logout") ? "" : "[]");
+    fake_answer(req, strstr(req->url, "/logout") ? 204 : 200,
+                strstr(req->url, "/logout") ? "" : "[]");
   }
 }
 
@@ -103,7 +108,11 @@ static void done(char *text, leadx_ctx *ctx) {
 
 static void live_a_day(leadx_ctx *ctx) {
   static const leadx_opener opener = {open_fake, NULL};
-  leadx_sync_options options = {.who = "leadx_sync", .trigger = "test", .with_pull = 1, .request_budget = -1, .open_transport = open_fake};
+  leadx_sync_options options = {.who = "leadx_sync",
+                                .trigger = "test",
+                                .with_pull = 1,
+                                .request_budget = -1,
+                                .open_transport = open_fake};
   done(leadx_account_login(ctx, "ani@leadx.test", secrets[0], &opener, &ctx->err), ctx);
   refusals = 1;
   done(leadx_sync_run(ctx, &options, &ctx->err), ctx);
@@ -118,12 +127,18 @@ static void live_a_day(leadx_ctx *ctx) {
 static void open_device(sqlite3 **db, leadx_ctx **ctx) {
   ck_assert_int_eq(sqlite3_open(":memory:", db), SQLITE_OK);
   ck_assert_int_eq(sqlite3_leadx_init(*db, NULL, NULL), SQLITE_OK);
-  ck_assert_int_eq(sqlite3_exec(*db, "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT, updated_at TEXT);"
-                                     "SELECT leadx_track('customers'); INSERT INTO customers VALUES ('c1', 'n', NULL)",
-                                NULL, NULL, NULL), SQLITE_OK);
+  ck_assert_int_eq(
+      sqlite3_exec(
+          *db,
+          "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT, updated_at TEXT);"
+          "SELECT leadx_track('customers'); INSERT INTO customers VALUES ('c1', 'n', NULL)",
+          NULL, NULL, NULL),
+      SQLITE_OK);
   *ctx = leadx_ctx_new(*db);
   ck_assert_ptr_nonnull(*ctx);
-  ck_assert_int_eq(leadx_session_configure((*ctx)->session, "https://model.example/rest/v1", "key", NULL, 0, &(*ctx)->err), SQLITE_OK);
+  ck_assert_int_eq(leadx_session_configure((*ctx)->session, "https://model.example/rest/v1", "key",
+                                           NULL, 0, &(*ctx)->err),
+                   SQLITE_OK);
 }
 
 /* A day with the n-th allocation failing (0: none). Returns whether it came to that. */
@@ -139,7 +154,8 @@ static int live_a_day_without(long n) {
   live_a_day(ctx); /* with memory again it all works */
   leadx_ctx_unref(ctx);
   is_watching = 0;
-  ck_assert_msg(found == 0, "allocation %ld failing: %d blocks with a secret, the first one: %s", n, found, first_found);
+  ck_assert_msg(found == 0, "allocation %ld failing: %d blocks with a secret, the first one: %s", n,
+                found, first_found);
   ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
   return allocations >= n;
 }

@@ -1,6 +1,7 @@
-/* What a hostile schema, network, server or curious eye may not get: who may call our functions and when, the way of a
-** request through proxies and TLS, keys in nobody's words, and no other files than the database. What files may hold is
-** in test_hostile.c, what answers may hold in test_http*.c and test_rest.c. */
+/* What a hostile schema, network, server or curious eye may not get: who may call our functions and
+** when, the way of a request through proxies and TLS, keys in nobody's words, and no other files
+** than the database. What files may hold is in test_hostile.c, what answers may hold in
+** test_http*.c and test_rest.c. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
@@ -28,7 +29,9 @@ static const char *text(const char *sql) {
   sqlite3_stmt *stmt = NULL;
   int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
-  const char *value = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : rc == SQLITE_DONE ? "" : sqlite3_errmsg(db);
+  const char *value = rc == SQLITE_ROW    ? (const char *)sqlite3_column_text(stmt, 0)
+                      : rc == SQLITE_DONE ? ""
+                                          : sqlite3_errmsg(db);
   snprintf(answer, sizeof answer, "%s", value ? value : "");
   sqlite3_finalize(stmt);
   return answer;
@@ -45,7 +48,8 @@ static const char *textf(const char *fmt, ...) {
 }
 
 static void open_file(void) {
-  static const char *const variables[] = {"SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"};
+  static const char *const variables[] = {"SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY",
+                                          "SUPABASE_ANON_KEY"};
   for (int i = 0; i < COUNT(variables); i++) unsetenv(variables[i]);
   snprintf(path, sizeof path, "/tmp/leadx_security_XXXXXX");
   int fd = mkstemp(path);
@@ -74,24 +78,34 @@ static void close_file(void) {
 
 START_TEST(every_function_but_the_maker_of_ids_is_direct_only_and_none_is_innocuous) {
   enum { DIRECTONLY = 0x80000, INNOCUOUS = 0x200000 };
-  ck_assert_str_eq(textf("SELECT group_concat(DISTINCT name) FROM pragma_function_list WHERE name LIKE 'leadx\\_%%' ESCAPE '\\' AND NOT flags & %d", DIRECTONLY),
+  ck_assert_str_eq(textf("SELECT group_concat(DISTINCT name) FROM pragma_function_list WHERE name "
+                         "LIKE 'leadx\\_%%' ESCAPE '\\' AND NOT flags & %d",
+                         DIRECTONLY),
                    "leadx_uuid");
-  ck_assert_str_eq(textf("SELECT count(*) FROM pragma_function_list WHERE name LIKE 'leadx\\_%%' ESCAPE '\\' AND flags & %d", INNOCUOUS), "0");
+  ck_assert_str_eq(textf("SELECT count(*) FROM pragma_function_list WHERE name LIKE 'leadx\\_%%' "
+                         "ESCAPE '\\' AND flags & %d",
+                         INNOCUOUS),
+                   "0");
 }
 END_TEST
 
-/* Every function with every number of arguments, called by a CHECK: on SQLite before 3.44 it runs. */
+/* Every function with every number of arguments, called by a CHECK: on SQLite before 3.44 it
+** runs. */
 static int each_call(int i, char *call, size_t n) {
   return snprintf(call, n, "%s",
-                  textf("SELECT name || '(' || CASE narg WHEN 0 THEN '' ELSE '''notes''' || replace(hex(zeroblob(narg - 1)), '00', ', ''{}''') END || ')' "
-                        "FROM (SELECT DISTINCT name, narg FROM pragma_function_list WHERE name LIKE 'leadx\\_%%' ESCAPE '\\') ORDER BY name, narg LIMIT 1 OFFSET %d",
+                  textf("SELECT name || '(' || CASE narg WHEN 0 THEN '' ELSE '''notes''' || "
+                        "replace(hex(zeroblob(narg - 1)), '00', ', ''{}''') END || ')' "
+                        "FROM (SELECT DISTINCT name, narg FROM pragma_function_list WHERE name "
+                        "LIKE 'leadx\\_%%' ESCAPE '\\') ORDER BY name, narg LIMIT 1 OFFSET %d",
                         i)) > 0;
 }
 
 START_TEST(a_check_constraint_sends_and_changes_nothing_whatever_it_calls) {
   char call[200], before[4096];
   int n = 0;
-  snprintf(before, sizeof before, "%s", text("SELECT group_concat(key || value) || (SELECT count(*) FROM leadx_tables) || (SELECT count(*) FROM sync_queue) FROM leadx_settings"));
+  snprintf(before, sizeof before, "%s",
+           text("SELECT group_concat(key || value) || (SELECT count(*) FROM leadx_tables) || "
+                "(SELECT count(*) FROM sync_queue) FROM leadx_settings"));
   for (; each_call(n, call, sizeof call); n++) {
     textf("DROP TABLE IF EXISTS trap");
     textf("CREATE TABLE trap(a CHECK (%s IS NOT 'x'))", call);
@@ -100,22 +114,29 @@ START_TEST(a_check_constraint_sends_and_changes_nothing_whatever_it_calls) {
   ck_assert_int_ge(n, 25);
   text("DROP TABLE IF EXISTS trap");
   ck_assert_int_eq(fault_server_count(rig.server), 0);
-  ck_assert_str_eq(text("SELECT group_concat(key || value) || (SELECT count(*) FROM leadx_tables) || (SELECT count(*) FROM sync_queue) FROM leadx_settings"), before);
+  ck_assert_str_eq(text("SELECT group_concat(key || value) || (SELECT count(*) FROM leadx_tables) "
+                        "|| (SELECT count(*) FROM sync_queue) FROM leadx_settings"),
+                   before);
   ck_assert_ptr_nonnull(strstr(text("SELECT leadx_config('url')"), fault_server_url(rig.server)));
 }
 END_TEST
 
-static const char *const network[] = {"leadx_sync()", "leadx_push()", "leadx_pull()", "leadx_step()", "leadx_reconcile()", "leadx_check()",
-                                      "leadx_login('a', 'b')", "leadx_logout(1)", "leadx_notify('refresh')"};
+static const char *const network[] = {
+    "leadx_sync()",          "leadx_push()",      "leadx_pull()",
+    "leadx_step()",          "leadx_reconcile()", "leadx_check()",
+    "leadx_login('a', 'b')", "leadx_logout(1)",   "leadx_notify('refresh')"};
 
 START_TEST(a_function_that_uses_the_network_keeps_out_of_transactions_and_statements) {
   static const char *const refusal = "inside a transaction";
   const char *call = network[_i];
   text("BEGIN");
-  ck_assert_msg(strstr(textf("SELECT %s", call), refusal) != NULL, "%s: %s", call, textf("SELECT %s", call));
+  ck_assert_msg(strstr(textf("SELECT %s", call), refusal) != NULL, "%s: %s", call,
+                textf("SELECT %s", call));
   text("ROLLBACK");
-  ck_assert_msg(strstr(textf("SELECT %s FROM notes", call), refusal) != NULL, "%s from a table", call);
-  ck_assert_msg(strstr(textf("UPDATE notes SET body = %s", call), refusal) != NULL, "%s in an UPDATE", call);
+  ck_assert_msg(strstr(textf("SELECT %s FROM notes", call), refusal) != NULL, "%s from a table",
+                call);
+  ck_assert_msg(strstr(textf("UPDATE notes SET body = %s", call), refusal) != NULL,
+                "%s in an UPDATE", call);
   ck_assert_str_eq(text("SELECT body FROM notes"), "one");
   ck_assert_int_eq(fault_server_count(rig.server), 0);
 }
@@ -129,8 +150,11 @@ START_TEST(a_secret_key_is_refused_unless_the_host_itself_allows_it) {
   static const char *const keys[] = {"sb_secret_abcdef", SERVICE_JWT};
   const char *url = fault_server_url(rig.server);
   for (int i = 0; i < COUNT(keys); i++) {
-    ck_assert_ptr_nonnull(strstr(textf("SELECT leadx_configure(%Q, %Q)", url, keys[i]), "secret key"));
-    ck_assert_ptr_nonnull(strstr(textf("SELECT leadx_configure(%Q, %Q, '{\"allow_secret_key\":false}')", url, keys[i]), "secret key"));
+    ck_assert_ptr_nonnull(
+        strstr(textf("SELECT leadx_configure(%Q, %Q)", url, keys[i]), "secret key"));
+    ck_assert_ptr_nonnull(strstr(
+        textf("SELECT leadx_configure(%Q, %Q, '{\"allow_secret_key\":false}')", url, keys[i]),
+        "secret key"));
     setenv("SUPABASE_URL", url, 1);
     setenv("SUPABASE_PUBLISHABLE_KEY", keys[i], 1);
     ck_assert_ptr_nonnull(strstr(text("SELECT leadx_configure()"), "secret key"));
@@ -139,9 +163,12 @@ START_TEST(a_secret_key_is_refused_unless_the_host_itself_allows_it) {
   }
   ck_assert_ptr_nonnull(strstr(text("SELECT leadx_set_token('" SERVICE_JWT "')"), "service_role"));
   text("INSERT INTO leadx_settings VALUES ('allow_secret_key', 'true')"); /* the file has no say */
-  ck_assert_ptr_nonnull(strstr(textf("SELECT leadx_configure(%Q, %Q)", url, keys[0]), "secret key"));
-  ck_assert_ptr_nonnull(strstr(text("SELECT leadx_config('allow_secret_key', 'true')"), "lives in memory"));
-  ck_assert_int_eq(textf("SELECT leadx_configure(%Q, %Q, '{\"allow_secret_key\":true}')", url, keys[0])[0], '{');
+  ck_assert_ptr_nonnull(
+      strstr(textf("SELECT leadx_configure(%Q, %Q)", url, keys[0]), "secret key"));
+  ck_assert_ptr_nonnull(
+      strstr(text("SELECT leadx_config('allow_secret_key', 'true')"), "lives in memory"));
+  ck_assert_int_eq(
+      textf("SELECT leadx_configure(%Q, %Q, '{\"allow_secret_key\":true}')", url, keys[0])[0], '{');
 }
 END_TEST
 
@@ -156,15 +183,20 @@ START_TEST(another_origin_does_not_get_the_token) {
 END_TEST
 
 /* {"sub":"1","iss":"https://abcdefgh.supabase.co/auth/v1"} */
-#define PROJECT_JWT "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIiwiaXNzIjoiaHR0cHM6Ly9hYmNkZWZnaC5zdXBhYmFzZS5jby9hdXRoL3YxIn0.c2ln"
+#define PROJECT_JWT \
+  "eyJhbGciOiJIUzI1NiJ9." \
+  "eyJzdWIiOiIxIiwiaXNzIjoiaHR0cHM6Ly9hYmNkZWZnaC5zdXBhYmFzZS5jby9hdXRoL3YxIn0.c2ln"
 
 START_TEST(a_token_that_was_there_before_the_server_goes_to_the_first_one_if_it_is_meant_for_it) {
   sqlite3 *configured = db;
   ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
   ck_assert_int_eq(sqlite3_leadx_init(db, NULL, NULL), SQLITE_OK);
   ck_assert_int_eq(text("SELECT leadx_set_token('" PROJECT_JWT "', 'refresh')")[0], '{');
-  ck_assert_ptr_nonnull(strstr(text("SELECT leadx_configure('https://zyxwvuts.supabase.co', 'key')"), "this token is for the project abcdefgh, and the server is zyxwvuts"));
-  ck_assert_str_eq(text("SELECT leadx_config('url')"), ""); /* nothing was set, and nothing forgotten */
+  ck_assert_ptr_nonnull(
+      strstr(text("SELECT leadx_configure('https://zyxwvuts.supabase.co', 'key')"),
+             "this token is for the project abcdefgh, and the server is zyxwvuts"));
+  ck_assert_str_eq(text("SELECT leadx_config('url')"),
+                   ""); /* nothing was set, and nothing forgotten */
   ck_assert_int_eq(text("SELECT leadx_configure('https://abcdefgh.supabase.co', 'key')")[0], '{');
   ck_assert_str_eq(text("SELECT leadx_config('token')"), "eyJhbG…");
   ck_assert_int_eq(text("SELECT leadx_configure('https://zyxwvuts.supabase.co', 'key')")[0], '{');
@@ -175,19 +207,42 @@ START_TEST(a_token_that_was_there_before_the_server_goes_to_the_first_one_if_it_
 END_TEST
 
 static const char *const injections[] = {
-    "'k' || char(13, 10) || 'X-Evil: 1'", "'k' || char(10)", "'k' || char(13)", "'k' || char(0) || 'x'", "'k' || char(9)", "'k k'", "'k' || char(127)",
-    "'k' || char(233)", "'k' || x'ff'", "char(27) || '[31m'", "''", "' '", "replace(hex(zeroblob(5000)), '0', 'k')", "x'6b'", "5", "NULL",
-    "'k' || char(8232)", "'k' || char(11)", "'k' || char(1)", "'k: v' || char(13, 10, 13, 10) || 'GET /'",
+    "'k' || char(13, 10) || 'X-Evil: 1'",
+    "'k' || char(10)",
+    "'k' || char(13)",
+    "'k' || char(0) || 'x'",
+    "'k' || char(9)",
+    "'k k'",
+    "'k' || char(127)",
+    "'k' || char(233)",
+    "'k' || x'ff'",
+    "char(27) || '[31m'",
+    "''",
+    "' '",
+    "replace(hex(zeroblob(5000)), '0', 'k')",
+    "x'6b'",
+    "5",
+    "NULL",
+    "'k' || char(8232)",
+    "'k' || char(11)",
+    "'k' || char(1)",
+    "'k: v' || char(13, 10, 13, 10) || 'GET /'",
 };
 
 /* In the place of the key, of the token, and of the schema, which is a header too. */
 START_TEST(nothing_that_could_end_a_header_is_taken_for_one) {
   const char *value = injections[_i];
   const char *url = fault_server_url(rig.server);
-  ck_assert_msg(strncmp(textf("SELECT leadx_configure(%Q, %s)", url, value), "leadx_configure: ", 17) == 0, "the key %s", value);
+  ck_assert_msg(
+      strncmp(textf("SELECT leadx_configure(%Q, %s)", url, value), "leadx_configure: ", 17) == 0,
+      "the key %s", value);
   const char *answer = textf("SELECT leadx_set_token(%s)", value);
-  ck_assert_msg(strncmp(answer, "leadx_set_token: ", 17) == 0 || strcmp(value, "NULL") == 0, "the token %s: %s", value, answer);
-  if (strchr(value, '(')) ck_assert_msg(strncmp(textf("SELECT leadx_config('schema', %s)", value), "leadx_config: ", 14) == 0, "the schema %s", value);
+  ck_assert_msg(strncmp(answer, "leadx_set_token: ", 17) == 0 || strcmp(value, "NULL") == 0,
+                "the token %s: %s", value, answer);
+  if (strchr(value, '('))
+    ck_assert_msg(
+        strncmp(textf("SELECT leadx_config('schema', %s)", value), "leadx_config: ", 14) == 0,
+        "the schema %s", value);
   text("SELECT leadx_sync()");
   for (int i = 0; i < fault_server_count(rig.server); i++) {
     rig_header(fault_server_get(rig.server, i), "apikey", FILE_KEY);
@@ -199,7 +254,8 @@ END_TEST
 
 /* ---- proxies (3.7) ---- */
 
-static const char *const proxy_variables[] = {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"};
+static const char *const proxy_variables[] = {"HTTP_PROXY",  "http_proxy", "HTTPS_PROXY",
+                                              "https_proxy", "ALL_PROXY",  "all_proxy"};
 
 static void set_proxies(const char *url) {
   for (int i = 0; i < COUNT(proxy_variables); i++) {
@@ -230,7 +286,8 @@ static leadx_net fetch(const char *url) { return end_fetch(start_fetch(url)); }
 START_TEST(a_proxy_sees_the_name_of_the_server_and_no_key) {
   set_proxies(fault_server_url(rig.server));
   leadx_request *req = start_fetch("https://ref.supabase.co/rest/v1/notes");
-  while (fault_server_count(rig.server) == 0) ck_assert_ptr_null(rig.transport->wait(rig.transport, 20));
+  while (fault_server_count(rig.server) == 0)
+    ck_assert_ptr_null(rig.transport->wait(rig.transport, 20));
   rig.transport->cancel(rig.transport); /* a proxy that speaks no TLS would be waited for */
   ck_assert_int_ne(end_fetch(req), LEADX_NET_ANSWER);
   set_proxies(NULL);
@@ -243,7 +300,8 @@ START_TEST(a_proxy_sees_the_name_of_the_server_and_no_key) {
 END_TEST
 
 START_TEST(this_machine_is_never_reached_through_a_proxy) {
-  static const char *const hosts[] = {"http://127.0.0.1", "http://localhost", "http://127.1", "https://127.0.0.1", "https://localhost", "https://[::1]"};
+  static const char *const hosts[] = {"http://127.0.0.1",  "http://localhost",  "http://127.1",
+                                      "https://127.0.0.1", "https://localhost", "https://[::1]"};
   enum { PLAIN = 3 }; /* the server speaks no TLS */
   fault_server *proxy = fault_server_start();
   set_proxies(fault_server_url(proxy));
@@ -284,18 +342,26 @@ static void shell(const char *fmt, ...) {
   sqlite3_free(command);
 }
 
-/* An authority of our own, and certificates for this machine, for another, and for a time that has passed. */
+/* An authority of our own, and certificates for this machine, for another, and for a time that has
+** passed. */
 static void make_certificates(void) {
   snprintf(folder, sizeof folder, "/tmp/leadx_tls_XXXXXX");
   ck_assert_ptr_nonnull(mkdtemp(folder));
   shell("cd %s && exec >log 2>&1 && set -e\n"
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout ca.key -out ca.pem -subj /CN=ours\n"
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout other.key -out other.pem -subj /CN=others\n"
-        "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr -subj /CN=server\n"
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout "
+        "ca.key -out ca.pem -subj /CN=ours\n"
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout "
+        "other.key -out other.pem -subj /CN=others\n"
+        "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key "
+        "-out server.csr -subj /CN=server\n"
         "touch index.txt; echo 01 >serial\n"
-        "printf '[ca]\\ndefault_ca=d\\n[d]\\ndatabase=index.txt\\nserial=serial\\nnew_certs_dir=.\\ndefault_md=sha256\\npolicy=p\\nunique_subject=no\\n"
-        "[p]\\ncommonName=supplied\\n[good]\\nsubjectAltName=DNS:localhost,IP:127.0.0.1\\n[wrong]\\nsubjectAltName=DNS:other.example\\n' >ca.cnf\n"
-        "sign() { openssl ca -batch -config ca.cnf -cert ca.pem -keyfile ca.key -in server.csr -out $1.pem -extensions $2 -startdate $3 -enddate $4; }\n"
+        "printf "
+        "'[ca]\\ndefault_ca=d\\n[d]\\ndatabase=index.txt\\nserial=serial\\nnew_certs_dir=."
+        "\\ndefault_md=sha256\\npolicy=p\\nunique_subject=no\\n"
+        "[p]\\ncommonName=supplied\\n[good]\\nsubjectAltName=DNS:localhost,IP:127.0.0.1\\n[wrong]"
+        "\\nsubjectAltName=DNS:other.example\\n' >ca.cnf\n"
+        "sign() { openssl ca -batch -config ca.cnf -cert ca.pem -keyfile ca.key -in server.csr "
+        "-out $1.pem -extensions $2 -startdate $3 -enddate $4; }\n"
         "sign good good 20200101000000Z 21200101000000Z\n"
         "sign wrong wrong 20200101000000Z 21200101000000Z\n"
         "sign expired good 20200101000000Z 20200201000000Z\n"
@@ -305,7 +371,10 @@ static void make_certificates(void) {
 
 static void remove_certificates(void) { shell("rm -r '%s'", folder); }
 
-static const struct peer { const char *name, *certificate, *options, *ca; leadx_net net; } peers[] = {
+static const struct peer {
+  const char *name, *certificate, *options, *ca;
+  leadx_net net;
+} peers[] = {
     {"right in all ways", "good", "", "ca.pem", LEADX_NET_ANSWER},
     {"TLS 1.2", "good", "-tls1_2", "ca.pem", LEADX_NET_ANSWER},
     {"of another authority", "good", "", "other.pem", LEADX_NET_UNTRUSTED},
@@ -321,7 +390,10 @@ static const struct peer { const char *name, *certificate, *options, *ca; leadx_
 static pid_t start_peer(const struct peer *peer, int *port) {
   char command[512], line[256];
   int out[2];
-  snprintf(command, sizeof command, "cd %s && exec openssl s_server -accept 127.0.0.1:0 -cert %s.pem -key server.key -www %s 2>&1", folder, peer->certificate, peer->options);
+  snprintf(command, sizeof command,
+           "cd %s && exec openssl s_server -accept 127.0.0.1:0 -cert %s.pem -key server.key -www "
+           "%s 2>&1",
+           folder, peer->certificate, peer->options);
   ck_assert_int_eq(pipe(out), 0);
   pid_t pid = fork();
   ck_assert_int_ge(pid, 0);
@@ -347,7 +419,8 @@ START_TEST(a_peer_is_trusted_only_when_its_certificate_and_protocol_are_right) {
   int port = 0;
   pid_t pid = start_peer(peer, &port);
   snprintf(ca, sizeof ca, "%s/%s", folder, peer->ca ? peer->ca : "");
-  leadx_http_limits limits = {RIG_PATIENCE_MS, RIG_PATIENCE_MS, RIG_RESPONSE_BYTES, peer->ca ? ca : NULL, 1};
+  leadx_http_limits limits = {RIG_PATIENCE_MS, RIG_PATIENCE_MS, RIG_RESPONSE_BYTES,
+                              peer->ca ? ca : NULL, 1};
   leadx_err err = {0};
   leadx_transport *transport = leadx_http_open(&limits, NULL, NULL, &err);
   ck_assert_msg(transport != NULL, "%s", err.text);
@@ -358,7 +431,8 @@ START_TEST(a_peer_is_trusted_only_when_its_certificate_and_protocol_are_right) {
   ck_assert_ptr_eq(transport->wait(transport, RIG_PATIENCE_MS), req);
   kill(pid, SIGKILL);
   waitpid(pid, NULL, 0);
-  ck_assert_msg(req->net == peer->net, "%s: %d, curl %d %s", peer->name, (int)req->net, req->curl_code, req->error);
+  ck_assert_msg(req->net == peer->net, "%s: %d, curl %d %s", peer->name, (int)req->net,
+                req->curl_code, req->error);
   leadx_spell_free(req);
   transport->free(transport);
 }
@@ -373,8 +447,10 @@ static void echo(void *ctx, const fault_request *request, fault_answer *answer) 
   fault_header(request, "apikey", key, sizeof key);
   fault_header(request, "Authorization", bearer, sizeof bearer);
   answer->status = *(int *)ctx;
-  snprintf(body, sizeof body, "{\"code\":\"%s\",\"message\":\"no right for %s\",\"details\":\"%s\",\"hint\":\"%s\"}", answer->status == 401 ? "PGRST301" : "23514",
-           key, bearer, strncmp(bearer, "Bearer ", 7) == 0 ? bearer + 7 : "");
+  snprintf(body, sizeof body,
+           "{\"code\":\"%s\",\"message\":\"no right for %s\",\"details\":\"%s\",\"hint\":\"%s\"}",
+           answer->status == 401 ? "PGRST301" : "23514", key, bearer,
+           strncmp(bearer, "Bearer ", 7) == 0 ? bearer + 7 : "");
   answer->body = body;
 }
 
@@ -385,7 +461,9 @@ static const char *canary_in(const char *name) {
   if (fd < 0) return NULL;
   size_t n = (size_t)lseek(fd, 0, SEEK_END), got = 0;
   char *bytes = malloc(n + 1);
-  for (ssize_t r; got < n && (r = pread(fd, bytes + got, n - got, (off_t)got)) > 0; got += (size_t)r) continue;
+  for (ssize_t r; got < n && (r = pread(fd, bytes + got, n - got, (off_t)got)) > 0;
+       got += (size_t)r)
+    continue;
   close(fd);
   const char *found = NULL;
   for (int i = 0; i < COUNT(canaries); i++) {
@@ -396,16 +474,32 @@ static const char *canary_in(const char *name) {
 }
 
 static void check_no_canary(const char *answer) {
-  ck_assert_msg(!strstr(answer, "canary_apikey") && !strstr(answer, "canary_access") && !strstr(answer, "canary_refresh"), "%s", answer);
+  ck_assert_msg(!strstr(answer, "canary_apikey") && !strstr(answer, "canary_access") &&
+                    !strstr(answer, "canary_refresh"),
+                "%s", answer);
 }
 
 START_TEST(no_key_and_no_token_gets_into_a_file_an_answer_or_an_error) {
   static const char *const questions[] = {
-      "SELECT leadx_sync()", "SELECT leadx_push()", "SELECT leadx_pull()", "SELECT leadx_step()", "SELECT leadx_reconcile()", "SELECT leadx_check()",
-      "SELECT leadx_sync('{\"strict\":true}')", "SELECT leadx_debug()", "SELECT leadx_config('apikey')", "SELECT leadx_config('token')", "SELECT leadx_config('url')",
-      "SELECT leadx_configure('http://evil.example', '" FILE_KEY "')", "SELECT leadx_set_token('" ACCESS " ')", "SELECT leadx_config('" REFRESH "')",
-      "SELECT group_concat(ifnull(error, '')) FROM leadx_log", "SELECT group_concat(ifnull(error_message, '')) FROM leadx_queue",
-      "SELECT message || auth FROM leadx_state", "SELECT group_concat(ifnull(last_error, '')) FROM leadx_status", "SELECT group_concat(result) FROM leadx_checks",
+      "SELECT leadx_sync()",
+      "SELECT leadx_push()",
+      "SELECT leadx_pull()",
+      "SELECT leadx_step()",
+      "SELECT leadx_reconcile()",
+      "SELECT leadx_check()",
+      "SELECT leadx_sync('{\"strict\":true}')",
+      "SELECT leadx_debug()",
+      "SELECT leadx_config('apikey')",
+      "SELECT leadx_config('token')",
+      "SELECT leadx_config('url')",
+      "SELECT leadx_configure('http://evil.example', '" FILE_KEY "')",
+      "SELECT leadx_set_token('" ACCESS " ')",
+      "SELECT leadx_config('" REFRESH "')",
+      "SELECT group_concat(ifnull(error, '')) FROM leadx_log",
+      "SELECT group_concat(ifnull(error_message, '')) FROM leadx_queue",
+      "SELECT message || auth FROM leadx_state",
+      "SELECT group_concat(ifnull(last_error, '')) FROM leadx_status",
+      "SELECT group_concat(result) FROM leadx_checks",
   };
   static const int statuses[] = {400, 401, 403, 409, 500, 503};
   static const char *const tails[] = {"", "-wal", "-shm", "-journal"};
@@ -417,7 +511,9 @@ START_TEST(no_key_and_no_token_gets_into_a_file_an_answer_or_an_error) {
     status = statuses[s];
     text("SELECT leadx_retry()");
     for (int i = 0; i < COUNT(questions); i++) {
-      if (i != 13) check_no_canary(text(questions[i])); /* the thirteenth names a setting, and an error may repeat a name */
+      if (i != 13)
+        check_no_canary(text(
+            questions[i])); /* the thirteenth names a setting, and an error may repeat a name */
     }
   }
   ck_assert_int_gt(fault_server_count(rig.server), 6);
@@ -439,10 +535,13 @@ START_TEST(a_shell_prints_no_key_and_no_token) {
   ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
   ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
   snprintf(out, sizeof out, "%s.out", path);
-  shell("LD_PRELOAD= sqlite3 '%s' >'%s' 2>&1 <<'SQL' || true\n.load %.*s\nSELECT leadx_configure('%s/rest/v1', '" FILE_KEY "');\n"
-        "SELECT leadx_set_token('" ACCESS "', '" REFRESH "');\nSELECT leadx_sync();\nSELECT leadx_sync('{\"strict\":true}');\nSELECT leadx_check();\n"
-        "SELECT * FROM leadx_log;\nSELECT * FROM leadx_state;\nSELECT leadx_debug();\nSQL\n",
-        path, out, (int)(strlen(so) - 3), so, fault_server_url(rig.server));
+  shell(
+      "LD_PRELOAD= sqlite3 '%s' >'%s' 2>&1 <<'SQL' || true\n.load %.*s\nSELECT "
+      "leadx_configure('%s/rest/v1', '" FILE_KEY "');\n"
+      "SELECT leadx_set_token('" ACCESS "', '" REFRESH
+      "');\nSELECT leadx_sync();\nSELECT leadx_sync('{\"strict\":true}');\nSELECT leadx_check();\n"
+      "SELECT * FROM leadx_log;\nSELECT * FROM leadx_state;\nSELECT leadx_debug();\nSQL\n",
+      path, out, (int)(strlen(so) - 3), so, fault_server_url(rig.server));
   FILE *in = fopen(out, "r");
   ck_assert_ptr_nonnull(in);
   ck_assert_uint_gt(fread(printed, 1, sizeof printed - 1, in), 0);
@@ -455,11 +554,14 @@ END_TEST
 
 /* ---- no other files (3.13, E4) ---- */
 
-/* What `make coverage` counts goes into .gcda files.
-** Who called: the first frame of a stack of strace -k that is not the C library's. The shell itself looks whether the
-** file is an archive. */
-static int is_sqlite_frame(const char *line) { return strstr(line, "/libsqlite3.so") != NULL || strstr(line, "/sqlite3(") != NULL; }
-static int is_libc_frame(const char *line) { return strstr(line, "libc.so") != NULL || strstr(line, "libpthread") != NULL; }
+/* What `make coverage` counts goes into .gcda files. Who called: the first frame of a stack of
+** strace -k that is not the C library's. The shell itself looks whether the file is an archive. */
+static int is_sqlite_frame(const char *line) {
+  return strstr(line, "/libsqlite3.so") != NULL || strstr(line, "/sqlite3(") != NULL;
+}
+static int is_libc_frame(const char *line) {
+  return strstr(line, "libc.so") != NULL || strstr(line, "libpthread") != NULL;
+}
 
 START_TEST(during_a_sync_nothing_but_sqlite_opens_the_database_and_no_other_file_is_written) {
   const char *so = getenv("LEADX_SO");
@@ -469,8 +571,11 @@ START_TEST(during_a_sync_nothing_but_sqlite_opens_the_database_and_no_other_file
   ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
   ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
   snprintf(trace, sizeof trace, "%s.trace", path);
-  shell("LD_PRELOAD= strace -f -k -o '%s' -e trace=open,openat,creat,rename,renameat,renameat2,unlink,unlinkat,link,symlink,mkdir,execve,truncate "
-        "sqlite3 '%s' >/dev/null 2>&1 <<'SQL'\n.load %.*s\nSELECT leadx_configure('%s/rest/v1', 'key');\nINSERT INTO notes VALUES ('n2', 'two', NULL);\n"
+  shell("LD_PRELOAD= strace -f -k -o '%s' -e "
+        "trace=open,openat,creat,rename,renameat,renameat2,unlink,unlinkat,link,symlink,mkdir,"
+        "execve,truncate "
+        "sqlite3 '%s' >/dev/null 2>&1 <<'SQL'\n.load %.*s\nSELECT leadx_configure('%s/rest/v1', "
+        "'key');\nINSERT INTO notes VALUES ('n2', 'two', NULL);\n"
         "SELECT leadx_sync();\nSQL\n",
         trace, path, (int)(strlen(so) - 3), so, fault_server_url(rig.server));
   ck_assert_int_gt(fault_server_count(rig.server), 1);
@@ -478,12 +583,15 @@ START_TEST(during_a_sync_nothing_but_sqlite_opens_the_database_and_no_other_file
   ck_assert_ptr_nonnull(in);
   while (fgets(line, sizeof line, in)) {
     if (line[0] != ' ') {
-      int is_database = strstr(line, path) != NULL && strstr(line, trace) == NULL && !strstr(line, "execve");
-      int is_write = strstr(line, "O_WRONLY") || strstr(line, "O_RDWR") || strstr(line, "O_CREAT") || !strstr(line, "open");
+      int is_database = strstr(line, path) != NULL && strstr(line, trace) == NULL &&
+                        !strstr(line, "execve");
+      int is_write = strstr(line, "O_WRONLY") || strstr(line, "O_RDWR") ||
+                     strstr(line, "O_CREAT") || !strstr(line, "open");
       opens += is_database;
       pending = is_database;
       writes += is_write && !strstr(line, "execve") && !strstr(line, "+++") && !strstr(line, "---");
-      if (is_write && !is_database && !strstr(line, "execve") && !strstr(line, "+++") && !strstr(line, "---") && !strstr(line, "/dev/null") && !strstr(line, ".gcda")) {
+      if (is_write && !is_database && !strstr(line, "execve") && !strstr(line, "+++") &&
+          !strstr(line, "---") && !strstr(line, "/dev/null") && !strstr(line, ".gcda")) {
         ck_abort_msg("another file: %s", line);
       }
       ck_assert_msg(!strstr(line, "execve") || strstr(line, "sqlite3"), "%s", line);
@@ -506,15 +614,19 @@ Suite *test_security_suite(void) {
   tcase_add_checked_fixture(calls, open_file, close_file);
   tcase_add_test(calls, every_function_but_the_maker_of_ids_is_direct_only_and_none_is_innocuous);
   tcase_add_test(calls, a_check_constraint_sends_and_changes_nothing_whatever_it_calls);
-  tcase_add_loop_test(calls, a_function_that_uses_the_network_keeps_out_of_transactions_and_statements, 0, COUNT(network));
+  tcase_add_loop_test(calls,
+                      a_function_that_uses_the_network_keeps_out_of_transactions_and_statements, 0,
+                      COUNT(network));
   tcase_add_test(calls, no_key_and_no_token_gets_into_a_file_an_answer_or_an_error);
   tcase_add_test(calls, a_shell_prints_no_key_and_no_token);
-  tcase_add_test(calls, during_a_sync_nothing_but_sqlite_opens_the_database_and_no_other_file_is_written);
+  tcase_add_test(calls,
+                 during_a_sync_nothing_but_sqlite_opens_the_database_and_no_other_file_is_written);
   TCase *keys = rig_case(suite, "keys");
   tcase_add_checked_fixture(keys, open_file, close_file);
   tcase_add_test(keys, a_secret_key_is_refused_unless_the_host_itself_allows_it);
   tcase_add_test(keys, another_origin_does_not_get_the_token);
-  tcase_add_test(keys, a_token_that_was_there_before_the_server_goes_to_the_first_one_if_it_is_meant_for_it);
+  tcase_add_test(
+      keys, a_token_that_was_there_before_the_server_goes_to_the_first_one_if_it_is_meant_for_it);
   tcase_add_loop_test(keys, nothing_that_could_end_a_header_is_taken_for_one, 0, COUNT(injections));
   TCase *proxies = rig_case(suite, "proxies");
   tcase_add_test(proxies, a_proxy_sees_the_name_of_the_server_and_no_key);
@@ -523,7 +635,8 @@ Suite *test_security_suite(void) {
   TCase *tls = tcase_create("tls");
   tcase_add_unchecked_fixture(tls, make_certificates, remove_certificates);
   tcase_set_timeout(tls, 30);
-  tcase_add_loop_test(tls, a_peer_is_trusted_only_when_its_certificate_and_protocol_are_right, 0, COUNT(peers));
+  tcase_add_loop_test(tls, a_peer_is_trusted_only_when_its_certificate_and_protocol_are_right, 0,
+                      COUNT(peers));
   suite_add_tcase(suite, tls);
   return suite;
 }

@@ -1,4 +1,5 @@
-/* The push against the real server over a bad road: answers lost, tokens expired, nobody there, two at once. */
+/* The push against the real server over a bad road: answers lost, tokens expired, nobody there, two
+** at once. */
 #define _GNU_SOURCE
 
 #include <pthread.h>
@@ -28,7 +29,8 @@ static void tear_down(void) {
 }
 
 static void configure(const char *url, const char *options) {
-  char *sql = sqlite3_mprintf("SELECT leadx_configure(%Q, %Q, %Q), leadx_set_token(%Q)", url, live_env("LEADX_APIKEY"), options, live_env("LEADX_TOKEN"));
+  char *sql = sqlite3_mprintf("SELECT leadx_configure(%Q, %Q, %Q), leadx_set_token(%Q)", url,
+                              live_env("LEADX_APIKEY"), options, live_env("LEADX_TOKEN"));
   live_run(device.db, sql);
   sqlite3_free(sql);
 }
@@ -39,23 +41,30 @@ static int count_queue(const char *where) {
   return live_int(device.db, sql);
 }
 
-static void add_one(void) { live_run(device.db, "INSERT INTO customers(id, name, city) VALUES ('" C1 "', 'Ani', 'Solo')"); }
+static void add_one(void) {
+  live_run(device.db, "INSERT INTO customers(id, name, city) VALUES ('" C1 "', 'Ani', 'Solo')");
+}
 
 static void add_many(int n) {
   char sql[300];
-  snprintf(sql, sizeof sql, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
-                            " INSERT INTO customers(id, name) SELECT leadx_uuid(), 'n' || i FROM n", n);
+  snprintf(sql, sizeof sql,
+           "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+           " INSERT INTO customers(id, name) SELECT leadx_uuid(), 'n' || i FROM n",
+           n);
   live_run(device.db, sql);
 }
 
 /* A rule for the requests that write: the plain ones of a method, or the function's. */
 static fault_rule write_rule(const char *method, fault_kind kind) {
-  fault_rule rule = {.method = live_is_served ? "POST" : method, .path = live_is_served ? "/rest/v1/rpc/leadx_push" : NULL, .kind = kind};
+  fault_rule rule = {.method = live_is_served ? "POST" : method,
+                     .path = live_is_served ? "/rest/v1/rpc/leadx_push" : NULL,
+                     .kind = kind};
   return rule;
 }
 
 /* B1, B2, B3: how the answer gets lost, and the request that it is lost for. */
-static const fault_kind losses[] = {FAULT_FORWARD_LOSE, FAULT_FORWARD_RESET, FAULT_FORWARD_HALF, FAULT_FORWARD_TWICE};
+static const fault_kind losses[] = {FAULT_FORWARD_LOSE, FAULT_FORWARD_RESET, FAULT_FORWARD_HALF,
+                                    FAULT_FORWARD_TWICE};
 static const char *const methods[] = {"POST", "PATCH", "DELETE"};
 
 START_TEST(an_answer_that_was_lost_leaves_neither_doubles_nor_conflicts) {
@@ -63,8 +72,9 @@ START_TEST(an_answer_that_was_lost_leaves_neither_doubles_nor_conflicts) {
     add_one();
     ck_assert_str_eq(live_push(&device), "ok");
   }
-  live_run(device.db, _i < 4 ? "INSERT INTO customers(id, name) VALUES ('" C1 "', 'Budi')"
-                     : _i < 8 ? "UPDATE customers SET name = 'Budi'" : "DELETE FROM customers");
+  live_run(device.db, _i < 4   ? "INSERT INTO customers(id, name) VALUES ('" C1 "', 'Budi')"
+                      : _i < 8 ? "UPDATE customers SET name = 'Budi'"
+                               : "DELETE FROM customers");
   fault_rule rule = write_rule(methods[_i / 4], losses[_i % 4]);
   rule.from = 1;
   rule.to = 2;
@@ -83,8 +93,8 @@ static void *push_on_second(void *arg) {
   return state;
 }
 
-/* B1, B16: the connection was kept, so libcurl tries again by itself, and reports that nobody can be reached. What had gone
-** over the old connection was sent all the same. */
+/* B1, B16: the connection was kept, so libcurl tries again by itself, and reports that nobody can
+** be reached. What had gone over the old connection was sent all the same. */
 START_TEST(an_answer_that_was_lost_together_with_the_network_leaves_no_conflict) {
   pthread_t thread;
   void *state = NULL;
@@ -94,7 +104,8 @@ START_TEST(an_answer_that_was_lost_together_with_the_network_leaves_no_conflict)
   rule.from = 3; /* two travel at a time, and the third is the first that finds a connection */
   fault_server_add(road, &rule);
   ck_assert_int_eq(pthread_create(&thread, NULL, push_on_second, device.db), 0);
-  for (int i = 0; i < 1000 && atoi(live_psql("select count(*) from customers")) < 30; i++) fault_sleep_ms(10);
+  for (int i = 0; i < 1000 && atoi(live_psql("select count(*) from customers")) < 30; i++)
+    fault_sleep_ms(10);
   fault_server_refuse(road, 1);
   pthread_join(thread, &state);
   ck_assert_str_eq(state, "offline");
@@ -112,7 +123,8 @@ END_TEST
 START_TEST(a_replay_does_not_undo_a_colleague) {
   add_one();
   ck_assert_str_eq(live_push(&device), "ok");
-  live_run(device.db, "UPDATE customers SET name = 'mine'; UPDATE sync_queue SET created_at = '2020-01-01 00:00:00' WHERE status = 'PENDING'");
+  live_run(device.db, "UPDATE customers SET name = 'mine'; UPDATE sync_queue SET created_at = "
+                      "'2020-01-01 00:00:00' WHERE status = 'PENDING'");
   fault_rule rule = write_rule("PATCH", FAULT_FORWARD_HALF);
   fault_server_add(road, &rule);
   ck_assert_str_eq(live_push(&device), "offline");
@@ -128,7 +140,8 @@ END_TEST
 START_TEST(an_expired_token_stops_and_charges_nothing) {
   add_one();
   char command[400], token[2000] = "";
-  snprintf(command, sizeof command, "scripts/server.sh token --exp -120 --dir '%s'", live_env("LEADX_SERVER_DIR"));
+  snprintf(command, sizeof command, "scripts/server.sh token --exp -120 --dir '%s'",
+           live_env("LEADX_SERVER_DIR"));
   FILE *pipe = popen(command, "r");
   ck_assert_ptr_nonnull(pipe);
   ck_assert_ptr_nonnull(fgets(token, sizeof token, pipe));
@@ -172,7 +185,9 @@ START_TEST(https_is_trusted_through_its_authority_and_not_otherwise) {
 END_TEST
 
 START_TEST(http_to_another_machine_is_refused) {
-  ck_assert_ptr_nonnull(strstr(live_error(device.db, "SELECT leadx_configure('http://example.com', 'sb_publishable_x')"), "https"));
+  ck_assert_ptr_nonnull(strstr(
+      live_error(device.db, "SELECT leadx_configure('http://example.com', 'sb_publishable_x')"),
+      "https"));
 }
 END_TEST
 
@@ -182,8 +197,10 @@ START_TEST(rows_written_without_the_extension_are_delivered) {
   ck_assert_str_eq(live_push(&device), "ok");
   sqlite3 *plain = NULL;
   ck_assert_int_eq(sqlite3_open(device.path, &plain), SQLITE_OK);
-  live_run(plain, "UPDATE customers SET city = 'Bogor'; INSERT INTO pipelines(id, customer_id, title) VALUES"
-                  " ('b0000000-0000-4000-8000-000000000001', '" C1 "', 'from plain')");
+  live_run(
+      plain,
+      "UPDATE customers SET city = 'Bogor'; INSERT INTO pipelines(id, customer_id, title) VALUES"
+      " ('b0000000-0000-4000-8000-000000000001', '" C1 "', 'from plain')");
   ck_assert_int_eq(sqlite3_close(plain), SQLITE_OK);
   ck_assert_str_eq(live_push(&device), "ok");
   ck_assert_str_eq(live_psql("select city, title from customers, pipelines"), "Bogor|from plain");
@@ -222,12 +239,15 @@ START_TEST(several_at_once_never_send_a_row_twice) {
   pthread_t threads[N];
   add_many(ROWS);
   for (int i = 0; i < N; i++) db[i] = live_second(&device);
-  for (int i = 0; i < N; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, push_often, db[i]), 0);
+  for (int i = 0; i < N; i++)
+    ck_assert_int_eq(pthread_create(&threads[i], NULL, push_often, db[i]), 0);
   for (int i = 0; i < N; i++) pthread_join(threads[i], NULL);
   for (int i = 0; i < N; i++) ck_assert_int_eq(sqlite3_close(db[i]), SQLITE_OK);
   int rows = 0;
   for (int i = 0; i < fault_server_count(road); i++) {
-    for (const char *at = fault_server_get(road, i)->body; at && (at = strstr(at, "\"id\":")) != NULL; at++) rows++;
+    for (const char *at = fault_server_get(road, i)->body;
+         at && (at = strstr(at, "\"id\":")) != NULL; at++)
+      rows++;
   }
   ck_assert_int_eq(rows, ROWS);
   ck_assert_str_eq(live_psql("select count(*) from customers"), "120");

@@ -1,5 +1,5 @@
-/* The loadable file itself, as a host meets it: LEADX_SO through sqlite3_load_extension(). No object of leadx that
-** is linked with this program takes part. */
+/* The loadable file itself, as a host meets it: LEADX_SO through sqlite3_load_extension(). No
+** object of leadx that is linked with this program takes part. */
 #define _DEFAULT_SOURCE /* popen */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -52,7 +52,8 @@ static void open_bare(const char *name, int flags) {
 
 static void load(void) {
   char *message = NULL;
-  ck_assert_int_eq(sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, NULL),
+                   SQLITE_OK);
   int rc = sqlite3_load_extension(db, so(), NULL, &message);
   ck_assert_msg(rc == SQLITE_OK, "load: %s", message ? message : "?");
 }
@@ -64,7 +65,8 @@ static void open_loaded(const char *name) {
 
 static void run(const char *sql) {
   char *message = NULL;
-  ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, &message) == SQLITE_OK, "%s: %s", sql, message ? message : "?");
+  ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, &message) == SQLITE_OK, "%s: %s", sql,
+                message ? message : "?");
 }
 
 /* The first column of the first row, or the error's text. */
@@ -73,7 +75,9 @@ static const char *ask(const char *sql) {
   sqlite3_stmt *stmt = NULL;
   int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
-  const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : rc == SQLITE_DONE ? "" : sqlite3_errmsg(db);
+  const char *text = rc == SQLITE_ROW    ? (const char *)sqlite3_column_text(stmt, 0)
+                     : rc == SQLITE_DONE ? ""
+                                         : sqlite3_errmsg(db);
   snprintf(answer, sizeof answer, "%s", text ? text : "");
   sqlite3_finalize(stmt);
   return answer;
@@ -81,7 +85,8 @@ static const char *ask(const char *sql) {
 
 static void make_tracked_file(void) {
   open_loaded(path);
-  run("CREATE TABLE notes(id TEXT PRIMARY KEY, text TEXT); CREATE TABLE other(id TEXT PRIMARY KEY)");
+  run("CREATE TABLE notes(id TEXT PRIMARY KEY, text TEXT); CREATE TABLE other(id TEXT PRIMARY "
+      "KEY)");
   run("SELECT leadx_configure('http://127.0.0.1:9', 'key'), leadx_track('notes')");
   run("INSERT INTO notes VALUES ('1', 'a'), ('2', 'b')");
 }
@@ -97,11 +102,14 @@ START_TEST(it_loads_into_memory_and_into_a_file) {
 }
 END_TEST
 
-/* A function cannot be redefined while a statement that runs uses it; so this also shows that nothing is redefined. */
+/* A function cannot be redefined while a statement that runs uses it; so this also shows that
+** nothing is redefined. */
 START_TEST(a_second_load_on_one_connection_changes_nothing) {
   sqlite3_stmt *stmt;
   open_loaded(path);
-  ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT leadx_version() UNION ALL SELECT leadx_uuid()", -1, &stmt, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT leadx_version() UNION ALL SELECT leadx_uuid()",
+                                      -1, &stmt, NULL),
+                   SQLITE_OK);
   ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
   load();
   ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
@@ -152,7 +160,8 @@ START_TEST(a_read_only_file_can_be_read_and_refuses_the_rest_with_the_reason) {
   run("SELECT leadx_configure('http://127.0.0.1:9', 'key')");
   ck_assert_ptr_nonnull(strstr(ask("SELECT leadx_sync()"), "read-only"));
   ck_assert_ptr_nonnull(strstr(ask("SELECT leadx_track('other')"), "open the file for writing"));
-  ck_assert_ptr_nonnull(strstr(ask("SELECT leadx_config('batch_size', '20')"), "open the file for writing"));
+  ck_assert_ptr_nonnull(
+      strstr(ask("SELECT leadx_config('batch_size', '20')"), "open the file for writing"));
   close_db();
 }
 END_TEST
@@ -179,15 +188,18 @@ END_TEST
 START_TEST(close_is_ok_right_after_any_call) {
   char sql[4096] = "";
   make_tracked_file();
-  run("CREATE TEMP TABLE calls AS SELECT name, narg, row_number() OVER (ORDER BY name, narg) AS n FROM pragma_function_list WHERE name LIKE 'leadx\\_%' ESCAPE '\\'");
+  run("CREATE TEMP TABLE calls AS SELECT name, narg, row_number() OVER (ORDER BY name, narg) AS n "
+      "FROM pragma_function_list WHERE name LIKE 'leadx\\_%' ESCAPE '\\'");
   int calls = atoi(ask("SELECT count(*) FROM calls"));
   ck_assert_int_ge(calls, 20);
   char names[64][1024];
   ck_assert_int_le(calls, 64);
   for (int i = 0; i < calls; i++) {
     snprintf(sql, sizeof sql,
-             "SELECT printf('SELECT %%s(%%s)', name, CASE narg WHEN 0 THEN '' ELSE 'NULL' || replace(hex(zeroblob(narg - 1)), '00', ', NULL') END) "
-             "FROM calls WHERE n = %d", i + 1);
+             "SELECT printf('SELECT %%s(%%s)', name, CASE narg WHEN 0 THEN '' ELSE 'NULL' || "
+             "replace(hex(zeroblob(narg - 1)), '00', ', NULL') END) "
+             "FROM calls WHERE n = %d",
+             i + 1);
     snprintf(names[i], sizeof names[i], "%s", ask(sql));
   }
   close_db();
@@ -204,7 +216,8 @@ END_TEST
 START_TEST(close_is_ok_after_every_table_was_read_halfway) {
   make_tracked_file();
   run("SELECT leadx_sync()");
-  run("CREATE TEMP TABLE modules AS SELECT name, row_number() OVER (ORDER BY name) AS n FROM pragma_module_list WHERE name LIKE 'leadx\\_%' ESCAPE '\\'");
+  run("CREATE TEMP TABLE modules AS SELECT name, row_number() OVER (ORDER BY name) AS n FROM "
+      "pragma_module_list WHERE name LIKE 'leadx\\_%' ESCAPE '\\'");
   int modules = atoi(ask("SELECT count(*) FROM modules"));
   ck_assert_int_ge(modules, 6);
   char names[16][64];
@@ -301,7 +314,8 @@ START_TEST(a_second_library_in_the_process_is_refused_with_the_reason) {
   char *message = NULL;
   load();
   ck_assert_int_eq(find_init()(db, &message, &second), SQLITE_ERROR);
-  ck_assert_msg(message && strstr(message, "another SQLite library"), "%s", message ? message : "?");
+  ck_assert_msg(message && strstr(message, "another SQLite library"), "%s",
+                message ? message : "?");
   sqlite3_free(message);
   ck_assert_int_eq(strncmp(ask("SELECT leadx_version()"), "v0.", 3), 0);
 }
@@ -324,7 +338,8 @@ static void expect_output(const char *command, const char *expected) {
 
 START_TEST(it_exports_its_init_function_and_nothing_else) {
   char command[512];
-  snprintf(command, sizeof command, "nm -D --defined-only '%s' | sed 's/^[0-9a-f]* //' | tr '\\n' '|'", so());
+  snprintf(command, sizeof command,
+           "nm -D --defined-only '%s' | sed 's/^[0-9a-f]* //' | tr '\\n' '|'", so());
   expect_output(command, "T sqlite3_leadx_init|");
   snprintf(command, sizeof command, "nm -D --defined-only '%s' | wc -l", so());
   expect_output(command, "1\n");
@@ -341,28 +356,40 @@ END_TEST
 static const struct program {
   const char *code, *output;
 } programs[] = {
-    {PYTHON_OPEN "print(db.execute('select leadx_version()').fetchone()[0][:3]); db.close(); print('closed')", "v0.\nclosed\n"},
-    {PYTHON_OPEN "rows = db.execute('select * from leadx_queue'); print(len(rows.fetchone()))", "15\n"},
+    {PYTHON_OPEN
+     "print(db.execute('select leadx_version()').fetchone()[0][:3]); db.close(); print('closed')",
+     "v0.\nclosed\n"},
+    {PYTHON_OPEN "rows = db.execute('select * from leadx_queue'); print(len(rows.fetchone()))",
+     "15\n"},
     {PYTHON_OPEN "db.execute('select leadx_uuid()'); print('left open')", "left open\n"},
-    {PYTHON_OPEN "db.execute(\"select leadx_configure('http://127.0.0.1:9', 'k')\"); db.execute(\"select leadx_track('notes')\"); db.commit()\n"
-                 "print(db.execute('select leadx_sync()').fetchone()[0][:18]); del db; print('dropped')",
+    {PYTHON_OPEN
+     "db.execute(\"select leadx_configure('http://127.0.0.1:9', 'k')\"); db.execute(\"select "
+     "leadx_track('notes')\"); db.commit()\n"
+     "print(db.execute('select leadx_sync()').fetchone()[0][:18]); del db; print('dropped')",
      "{\"state\":\"offline\"\ndropped\n"},
     {PYTHON_OPEN "import threading\n"
                  "def work():\n"
-                 "  own = sqlite3.connect(os.environ['FILE']); own.enable_load_extension(True); own.load_extension(os.environ['LEADX_SO'])\n"
+                 "  own = sqlite3.connect(os.environ['FILE']); own.enable_load_extension(True); "
+                 "own.load_extension(os.environ['LEADX_SO'])\n"
                  "  [own.execute('select * from leadx_status').fetchall() for i in range(50)]\n"
                  "threads = [threading.Thread(target=work) for i in range(4)]\n"
                  "[t.start() for t in threads]; [t.join() for t in threads]; print('joined')",
      "joined\n"},
     /* A second SQLite library, a real one, with symbols of its own. */
-    {PYTHON_OPEN "import ctypes, ctypes.util, shutil, tempfile\n"
-                 "copy = tempfile.NamedTemporaryFile(suffix='.so'); lib = [l.split()[-1] for l in open('/proc/self/maps') if 'libsqlite3' in l][0]\n"
-                 "shutil.copyfile(lib, copy.name); c = ctypes.CDLL(copy.name, mode=os.RTLD_NOW | os.RTLD_DEEPBIND)\n"
-                 "h = ctypes.c_void_p(); e = ctypes.c_char_p(); assert c.sqlite3_open(b':memory:', ctypes.byref(h)) == 0\n"
-                 "assert c.sqlite3_enable_load_extension(h, 1) == 0\n"
-                 "print(c.sqlite3_load_extension(h, os.environ['LEADX_SO'].encode(), None, ctypes.byref(e)), e.value.decode())\n"
-                 "assert c.sqlite3_close(h) == 0; assert db.execute('select leadx_version()').fetchone()",
-     "1 error during initialization: leadx: already in use by another SQLite library in this process"},
+    {PYTHON_OPEN
+     "import ctypes, ctypes.util, shutil, tempfile\n"
+     "copy = tempfile.NamedTemporaryFile(suffix='.so'); lib = [l.split()[-1] for l in "
+     "open('/proc/self/maps') if 'libsqlite3' in l][0]\n"
+     "shutil.copyfile(lib, copy.name); c = ctypes.CDLL(copy.name, mode=os.RTLD_NOW | "
+     "os.RTLD_DEEPBIND)\n"
+     "h = ctypes.c_void_p(); e = ctypes.c_char_p(); assert c.sqlite3_open(b':memory:', "
+     "ctypes.byref(h)) == 0\n"
+     "assert c.sqlite3_enable_load_extension(h, 1) == 0\n"
+     "print(c.sqlite3_load_extension(h, os.environ['LEADX_SO'].encode(), None, ctypes.byref(e)), "
+     "e.value.decode())\n"
+     "assert c.sqlite3_close(h) == 0; assert db.execute('select leadx_version()').fetchone()",
+     "1 error during initialization: leadx: already in use by another SQLite library in this "
+     "process"},
 };
 
 START_TEST(python_loads_it_and_ends_well) {
@@ -371,7 +398,8 @@ START_TEST(python_loads_it_and_ends_well) {
   close_db();
   int fd = mkstemp(code);
   ck_assert_int_ge(fd, 0);
-  ck_assert_int_eq(write(fd, programs[_i].code, strlen(programs[_i].code)), (ssize_t)strlen(programs[_i].code));
+  ck_assert_int_eq(write(fd, programs[_i].code, strlen(programs[_i].code)),
+                   (ssize_t)strlen(programs[_i].code));
   close(fd);
   snprintf(command, sizeof command, "FILE='%s' /usr/bin/python3 '%s' 2>&1", path, code);
   expect_output(command, programs[_i].output);
@@ -400,7 +428,8 @@ Suite *test_load_suite(void) {
   tcase_add_test(hosts, a_host_that_is_too_old_is_told_so);
   tcase_add_test(hosts, a_second_library_in_the_process_is_refused_with_the_reason);
   tcase_add_test(hosts, it_exports_its_init_function_and_nothing_else);
-  tcase_add_loop_test(hosts, python_loads_it_and_ends_well, 0, sizeof programs / sizeof programs[0]);
+  tcase_add_loop_test(hosts, python_loads_it_and_ends_well, 0,
+                      sizeof programs / sizeof programs[0]);
   suite_add_tcase(suite, hosts);
   return suite;
 }

@@ -1,5 +1,5 @@
-/* The background worker's life: closed, stopped, forked and left at any moment, it neither hangs nor crashes nor leaves
-** a thread, a descriptor or a row behind. */
+/* The background worker's life: closed, stopped, forked and left at any moment, it neither hangs
+** nor crashes nor leaves a thread, a descriptor or a row behind. */
 #define _GNU_SOURCE
 
 #include <dirent.h>
@@ -15,12 +15,14 @@
 #include "suites.h"
 
 #if IS_SANITIZED
-#define SHARE 5 /* a sanitizer makes everything slower, and sees with fewer what others see with many */
+#define SHARE \
+  5 /* a sanitizer makes everything slower, and sees with fewer what others see with many */
 #else
 #define SHARE 1
 #endif
 
-/* A stop takes two seconds at most. What the machine does meanwhile is not counted; what hangs would take 30 s. */
+/* A stop takes two seconds at most. What the machine does meanwhile is not counted; what hangs
+** would take 30 s. */
 #define STOP_MS 10000
 
 static live_device device;
@@ -44,8 +46,8 @@ static void tear_down(void) {
   fault_server_stop(road);
 }
 
-/* Is it a thread of the fault server, or a descriptor of the device's file? SQLite keeps those for the next connection when
-** the file has locks. */
+/* Is it a thread of the fault server, or a descriptor of the device's file? SQLite keeps those for
+** the next connection when the file has locks. */
 static int is_no_matter(const char *path) {
   char text[300], comm[320];
   ssize_t length = readlink(path, text, sizeof text - 1);
@@ -74,7 +76,8 @@ static int count_own(const char *what) {
   return n;
 }
 
-/* A thread that has ended is seen for a moment longer. Who waits for a writer would wait for longer than this. */
+/* A thread that has ended is seen for a moment longer. Who waits for a writer would wait for longer
+** than this. */
 static void expect_no_more(const char *what, int before) {
   for (int i = 0; i < 300 && count_own(what) > before; i++) fault_sleep_ms(10);
   ck_assert_int_le(count_own(what), before);
@@ -88,7 +91,8 @@ static void end_connections(void) {
 
 static sqlite3 *open_another(void) {
   sqlite3 *db = live_second(&device);
-  char *sql = sqlite3_mprintf("SELECT leadx_configure(%Q, %Q), leadx_set_token(%Q)", url, live_env("LEADX_APIKEY"), live_env("LEADX_TOKEN"));
+  char *sql = sqlite3_mprintf("SELECT leadx_configure(%Q, %Q), leadx_set_token(%Q)", url,
+                              live_env("LEADX_APIKEY"), live_env("LEADX_TOKEN"));
   live_run(db, "PRAGMA synchronous = OFF");
   live_run(db, sql);
   sqlite3_free(sql);
@@ -103,7 +107,9 @@ static void warm_up(void) {
 
 static void insert(sqlite3 *db, int row) {
   char sql[200];
-  snprintf(sql, sizeof sql, "INSERT INTO customers(id, name) VALUES ('c0000000-0000-4000-8000-%012d', 'n%d')", row, row);
+  snprintf(sql, sizeof sql,
+           "INSERT INTO customers(id, name) VALUES ('c0000000-0000-4000-8000-%012d', 'n%d')", row,
+           row);
   live_run(db, sql);
 }
 
@@ -111,7 +117,8 @@ static void expect_all_on_server(int n) {
   fault_server_clear(road);
   live_run(device.db, "SELECT leadx_stop()");
   ck_assert_str_eq(live_text(device.db, "SELECT leadx_sync() ->> 'state'"), "ok");
-  ck_assert_int_eq(live_int(device.db, "SELECT count(*) FROM sync_queue WHERE status IS NOT 'SYNCED'"), 0);
+  ck_assert_int_eq(
+      live_int(device.db, "SELECT count(*) FROM sync_queue WHERE status IS NOT 'SYNCED'"), 0);
   ck_assert_int_eq(live_int(device.db, "SELECT count(*) FROM sync_conflicts"), 0);
   ck_assert_int_eq(atoi(live_psql("select count(*) from customers")), n);
 }
@@ -157,9 +164,11 @@ START_TEST(five_hundred_starts_and_stops_on_four_connections_leave_nothing_behin
   pthread_t threads[4];
   insert(device.db, 0);
   warm_up();
-  ck_assert_int_eq(fault_server_refuse(road, 1), 0); /* what is in flight is the other test's matter */
+  ck_assert_int_eq(fault_server_refuse(road, 1),
+                   0); /* what is in flight is the other test's matter */
   int before = count_own("task"), files = count_own("fd");
-  for (size_t i = 0; i < 4; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, storm, (void *)i), 0);
+  for (size_t i = 0; i < 4; i++)
+    ck_assert_int_eq(pthread_create(&threads[i], NULL, storm, (void *)i), 0);
   for (size_t i = 0; i < 4; i++) pthread_join(threads[i], NULL);
   ck_assert_str_eq(live_text(device.db, "SELECT leadx_stop()"), "{\"state\":\"not running\"}");
   expect_no_more("task", before);
@@ -203,9 +212,11 @@ START_TEST(a_close_that_is_refused_leaves_the_worker_running) {
   sqlite3 *db = open_another();
   sqlite3_stmt *stmt = NULL;
   live_run(db, "SELECT leadx_start()");
-  ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT count(*) FROM customers", -1, &stmt, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT count(*) FROM customers", -1, &stmt, NULL),
+                   SQLITE_OK);
   ck_assert_int_eq(sqlite3_close(db), SQLITE_BUSY);
-  ck_assert_str_eq(live_text(db, "SELECT leadx_start()"), "{\"state\":\"running\",\"interval\":300}");
+  ck_assert_str_eq(live_text(db, "SELECT leadx_start()"),
+                   "{\"state\":\"running\",\"interval\":300}");
   ck_assert_int_eq(sqlite3_close_v2(db), SQLITE_OK); /* closed for good with its last statement */
   sqlite3_finalize(stmt);
   ck_assert_str_eq(live_text(device.db, "SELECT leadx_stop()"), "{\"state\":\"not running\"}");
@@ -222,8 +233,11 @@ typedef struct call {
 static int list_calls(call *calls, int most) {
   int n = 0;
   sqlite3_stmt *stmt = NULL;
-  sqlite3_prepare_v2(device.db, "SELECT name, narg FROM pragma_function_list WHERE name LIKE 'leadx_%' UNION SELECT name, -1 FROM pragma_module_list"
-                                " WHERE name LIKE 'leadx_%'", -1, &stmt, NULL);
+  sqlite3_prepare_v2(device.db,
+                     "SELECT name, narg FROM pragma_function_list WHERE name LIKE 'leadx_%' UNION "
+                     "SELECT name, -1 FROM pragma_module_list"
+                     " WHERE name LIKE 'leadx_%'",
+                     -1, &stmt, NULL);
   while (sqlite3_step(stmt) == SQLITE_ROW && n < most) {
     static const char *const arguments[] = {"", "1", "1, 2", "1, 2, 3", "1, 2, 3, 4"};
     const char *name = (const char *)sqlite3_column_text(stmt, 0);
@@ -273,16 +287,19 @@ START_TEST(a_child_of_fork_is_told_so_by_everything_and_may_close) {
     ck_assert_int_ge(pid, 0);
     if (pid == 0) _exit(try_in_child(calls, n));
     int code = wait_for_child(pid);
-    ck_assert_msg(code == 0, "%s: exit code %d", code >= 10 ? calls[code - 10].sql : "sqlite3_close", code);
+    ck_assert_msg(code == 0, "%s: exit code %d",
+                  code >= 10 ? calls[code - 10].sql : "sqlite3_close", code);
   }
   expect_all_on_server(rows);
 }
 END_TEST
 
-/* The address sanitizer allocates behind locks of its own, which a child gets as its parent's threads had them. */
+/* The address sanitizer allocates behind locks of its own, which a child gets as its parent's
+** threads had them. */
 #define CAN_FORK (!IS_SANITIZED || IS_THREAD_SANITIZED)
 
-/* The thread sanitizer does not know that a child's threads are not its parent's, and stops at the first that looks the same. */
+/* The thread sanitizer does not know that a child's threads are not its parent's, and stops at the
+** first that looks the same. */
 #if IS_THREAD_SANITIZED
 #define WORK "SELECT leadx_sync()"
 #else
@@ -294,18 +311,23 @@ static int work_in_child(void) {
   sqlite3 *db = open_another();
   insert(db, 1);
   live_run(db, WORK);
-  for (int i = 0; i < 2500 && live_int(db, "SELECT count(*) FROM sync_queue WHERE status IS NOT 'SYNCED'") > 0; i++) fault_sleep_ms(10);
+  for (int i = 0;
+       i < 2500 && live_int(db, "SELECT count(*) FROM sync_queue WHERE status IS NOT 'SYNCED'") > 0;
+       i++)
+    fault_sleep_ms(10);
   int left = live_int(db, "SELECT count(*) FROM sync_queue WHERE status IS NOT 'SYNCED'");
   return sqlite3_close(db) == SQLITE_OK && left == 0 ? 0 : 1;
 }
 
 START_TEST(a_child_that_opens_the_file_anew_has_a_worker_of_its_own) {
-  /* A worker that waits for an answer has no lock of the file, which would be the child's for ever. */
+  /* A worker that waits for an answer has no lock of the file, which would be the child's for
+  ** ever. */
   fault_rule held = {.kind = FAULT_FORWARD_HELD};
   fault_server_add(road, &held);
   live_run(device.db, "SELECT leadx_start()");
   while (fault_server_held(road) == 0) fault_sleep_ms(5);
-  snprintf(url, sizeof url, "%s", live_env("LEADX_URL")); /* the fault server's threads are the parent's */
+  snprintf(url, sizeof url, "%s",
+           live_env("LEADX_URL")); /* the fault server's threads are the parent's */
   pid_t pid = fork();
   ck_assert_int_ge(pid, 0);
   if (pid == 0) _exit(work_in_child());
@@ -327,9 +349,11 @@ START_TEST(a_process_may_end_while_its_worker_works) {
     insert(device.db, i);
     /* With a code, .exit calls exit() at once and closes nothing. */
     snprintf(command, sizeof command,
-             "sqlite3 %s '.load %s' \"SELECT leadx_configure('%s', '%s', '{\\\"ca_file\\\":\\\"%s\\\"}'), leadx_set_token('%s'), leadx_start()\""
+             "sqlite3 %s '.load %s' \"SELECT leadx_configure('%s', '%s', "
+             "'{\\\"ca_file\\\":\\\"%s\\\"}'), leadx_set_token('%s'), leadx_start()\""
              " '.shell sleep 0.%02ld' '.exit 7' >/dev/null",
-             device.path, live_env("LEADX_SO"), server, live_env("LEADX_APIKEY"), live_env("LEADX_CA"), live_env("LEADX_TOKEN"), random_up_to(15));
+             device.path, live_env("LEADX_SO"), server, live_env("LEADX_APIKEY"),
+             live_env("LEADX_CA"), live_env("LEADX_TOKEN"), random_up_to(15));
     int64_t began = fault_now_ms();
     int status = system(command);
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 7, "status %x", (unsigned)status);

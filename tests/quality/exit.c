@@ -1,5 +1,6 @@
-/* A test's child that ends by _exit() leaves what it counted, as one that returns does. The loadable file has counters
-** of its own, and tells the program that loads it how they are kept. For `make coverage` only. */
+/* A test's child that ends by _exit() leaves what it counted, as one that returns does. The
+** loadable file has counters of its own, and tells the program that loads it how they are kept. For
+** `make coverage` only. */
 #define _GNU_SOURCE /* syscall */
 #include <sys/syscall.h>
 #include <unistd.h>

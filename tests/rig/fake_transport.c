@@ -48,7 +48,8 @@ static int fake_start(leadx_transport *self, leadx_request *req, leadx_err *err)
     if (f->fail_start_rc == SQLITE_NOMEM) return leadx_err_nomem(err);
     return leadx_err_set(err, f->fail_start_rc, "fake: start fails as told");
   }
-  if (f->n == MAX_IN_FLIGHT) return leadx_err_set(err, SQLITE_FULL, "fake: too many requests in flight");
+  if (f->n == MAX_IN_FLIGHT)
+    return leadx_err_set(err, SQLITE_FULL, "fake: too many requests in flight");
   forget_answer(req);
   f->in_flight[f->n++] = req;
   f->nstarts++;
@@ -102,9 +103,7 @@ static void fake_cancel(leadx_transport *self) {
   f->is_cancelled = f->n;
 }
 
-static void fake_free(leadx_transport *self) {
-  sqlite3_free(self);
-}
+static void fake_free(leadx_transport *self) { sqlite3_free(self); }
 
 leadx_transport *fake_transport_open(void (*respond)(void *ctx, leadx_request *req), void *ctx) {
   fake *f = sqlite3_malloc64(sizeof *f);
@@ -132,9 +131,7 @@ void fake_transport_order(leadx_transport *transport, fake_order order, uint32_t
   f->random = seed ? seed : 1;
 }
 
-void fake_transport_idle(leadx_transport *transport, int n) {
-  ((fake *)transport)->idle_in = n;
-}
+void fake_transport_idle(leadx_transport *transport, int n) { ((fake *)transport)->idle_in = n; }
 
 int fake_transport_starts(const leadx_transport *transport) {
   return ((const fake *)transport)->nstarts;
@@ -145,7 +142,8 @@ int fake_transport_in_flight(const leadx_transport *transport) {
 }
 
 /* A test that makes allocations fail may make this one fail: then nothing was answered. */
-void fake_answer_bytes(leadx_request *req, long status, const char *content_type, const char *body, size_t n) {
+void fake_answer_bytes(leadx_request *req, long status, const char *content_type, const char *body,
+                       size_t n) {
   char *answer = sqlite3_malloc64(n + 1);
   if (!answer) {
     fake_fail(req, LEADX_NET_OFFLINE, 27, "out of memory");
@@ -167,7 +165,8 @@ void fake_answer(leadx_request *req, long status, const char *json) {
   fake_answer_bytes(req, status, n > 0 ? "application/json; charset=utf-8" : "", json, n);
 }
 
-/* The one byte of the empty answer is asked for until it is there: a request that is done has an answer. */
+/* The one byte of the empty answer is asked for until it is there: a request that is done has an
+** answer. */
 void fake_fail(leadx_request *req, leadx_net net, int curl_code, const char *error) {
   char text[sizeof req->error];
   sqlite3_snprintf((int)sizeof text, text, "%s", error);

@@ -1,5 +1,5 @@
-/* What faults do. Each kind is a row of a table: its name and a function that writes to the connection and says
-** whether it stays open. See fault_parts.h. */
+/* What faults do. Each kind is a row of a table: its name and a function that writes to the
+** connection and says whether it stays open. See fault_parts.h. */
 #define _DEFAULT_SOURCE /* strncasecmp, MSG_NOSIGNAL */
 
 #include <errno.h>
@@ -55,8 +55,8 @@ static int do_reset(fault_exchange *x) {
   return 0;
 }
 
-/* Sends the first part of the right answer; what is left out is the fault. A reset overtakes bytes that the
-** client has not read yet, so it gets the time to read them. */
+/* Sends the first part of the right answer; what is left out is the fault. A reset overtakes bytes
+** that the client has not read yet, so it gets the time to read them. */
 static int send_part(fault_exchange *x, size_t n, int reset) {
   fault_buffer out = {0};
   fault_answer_whole(&out, &x->answer);
@@ -80,8 +80,13 @@ static size_t body_middle(fault_exchange *x) {
 
 static int do_reset_headers(fault_exchange *x) { return send_part(x, 24, 1); }
 static int do_reset_body(fault_exchange *x) { return send_part(x, body_middle(x), 1); }
-static int do_close(fault_exchange *x) { (void)x; return 0; }
-static int do_close_reused(fault_exchange *x) { return x->request->on_connection > 1 ? 0 : do_answer(x); }
+static int do_close(fault_exchange *x) {
+  (void)x;
+  return 0;
+}
+static int do_close_reused(fault_exchange *x) {
+  return x->request->on_connection > 1 ? 0 : do_answer(x);
+}
 static int do_close_headers(fault_exchange *x) { return send_part(x, 24, 0); }
 
 static int do_hang(fault_exchange *x) {
@@ -184,7 +189,8 @@ static int do_bad_length(fault_exchange *x) {
 }
 
 static int do_garbage(fault_exchange *x) {
-  static const char bytes[] = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\xff\xfe garbage\r\n\r\n\r\n";
+  static const char bytes[] =
+      "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\xff\xfe garbage\r\n\r\n\r\n";
   fault_send_all(x->c->fd, bytes, sizeof bytes - 1);
   return 0;
 }
@@ -195,7 +201,8 @@ static int do_no_status(fault_exchange *x) {
 }
 
 static int do_nul_header(fault_exchange *x) {
-  static const char bytes[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-N: a\0b\r\nContent-Length: 2\r\n\r\n[]";
+  static const char bytes[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-N: "
+                              "a\0b\r\nContent-Length: 2\r\n\r\n[]";
   return fault_send_all(x->c->fd, bytes, sizeof bytes - 1);
 }
 
@@ -211,13 +218,16 @@ static int do_many_headers(fault_exchange *x) {
 static int do_long_header(fault_exchange *x) {
   fault_buffer out = {0};
   fault_buffer_text(&out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Long: ");
-  while (out.n < (size_t)rule_n(x, 256 << 10)) fault_buffer_text(&out, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+  while (out.n < (size_t)rule_n(x, 256 << 10))
+    fault_buffer_text(&out, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
   fault_buffer_text(&out, "\r\nContent-Length: 2\r\n\r\n[]");
   return send_buffer(x, &out);
 }
 
 static int do_continue(fault_exchange *x) {
-  if (!send_text(x, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nContent-Type: text/html\r\nRetry-After: 99\r\n\r\n")) return 0;
+  if (!send_text(x, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nContent-Type: "
+                    "text/html\r\nRetry-After: 99\r\n\r\n"))
+    return 0;
   return do_answer(x);
 }
 
@@ -288,7 +298,8 @@ static int do_depth_bomb(fault_exchange *x) {
 
 /* Headers that belong to one connection and not to the message. */
 static int is_hop_header(const char *line) {
-  static const char *const names[] = {"Connection:", "Keep-Alive:", "Transfer-Encoding:", "Content-Length:", "Expect:"};
+  static const char *const names[] = {
+      "Connection:", "Keep-Alive:", "Transfer-Encoding:", "Content-Length:", "Expect:"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     if (strncasecmp(line, names[i], strlen(names[i])) == 0) return 1;
   }
@@ -321,7 +332,8 @@ static void upstream_request(fault_buffer *out, const fault_request *request) {
   fault_buffer_add(out, request->body, request->body_bytes);
 }
 
-/* An answer that nobody waits for any more is waited for here: the next test must not meet what this one sent. */
+/* An answer that nobody waits for any more is waited for here: the next test must not meet what
+** this one sent. */
 static void read_to_end(int fd, fault_buffer *in) {
   char piece[64 << 10];
   for (ssize_t n; (n = recv(fd, piece, sizeof piece, 0)) > 0 || (n < 0 && errno == EINTR);) {
@@ -410,51 +422,50 @@ static int do_forward_held(fault_exchange *x) {
   return send_buffer(x, &out);
 }
 
-static const struct { const char *name; int (*act)(fault_exchange *x); } kinds[] = {
-  [FAULT_ANSWER] = {"answer", do_answer},
-  [FAULT_CALLBACK] = {"callback", do_callback},
-  [FAULT_RESET] = {"reset", do_reset},
-  [FAULT_RESET_HEADERS] = {"reset_headers", do_reset_headers},
-  [FAULT_RESET_BODY] = {"reset_body", do_reset_body},
-  [FAULT_CLOSE] = {"close", do_close},
-  [FAULT_CLOSE_REUSED] = {"close_reused", do_close_reused},
-  [FAULT_CLOSE_HEADERS] = {"close_headers", do_close_headers},
-  [FAULT_HANG] = {"hang", do_hang},
-  [FAULT_HANG_BODY] = {"hang_body", do_hang_body},
-  [FAULT_DRIP] = {"drip", do_drip},
-  [FAULT_SHORT_LENGTH] = {"short_length", do_short_length},
-  [FAULT_SHORT_CHUNKED] = {"short_chunked", do_short_chunked},
-  [FAULT_SHORT_CLOSE] = {"short_close", do_short_close},
-  [FAULT_NO_LENGTH] = {"no_length", do_no_length},
-  [FAULT_TRAILER] = {"trailer", do_trailer},
-  [FAULT_BAD_CHUNK] = {"bad_chunk", do_bad_chunk},
-  [FAULT_BAD_LENGTH] = {"bad_length", do_bad_length},
-  [FAULT_GARBAGE] = {"garbage", do_garbage},
-  [FAULT_NO_STATUS] = {"no_status", do_no_status},
-  [FAULT_NUL_HEADER] = {"nul_header", do_nul_header},
-  [FAULT_MANY_HEADERS] = {"many_headers", do_many_headers},
-  [FAULT_LONG_HEADER] = {"long_header", do_long_header},
-  [FAULT_CONTINUE] = {"continue", do_continue},
-  [FAULT_CHUNKED] = {"chunked", do_chunked},
-  [FAULT_BIG] = {"big", do_big},
-  [FAULT_GZIP] = {"gzip", do_gzip},
-  [FAULT_GZIP_BROKEN] = {"gzip_broken", do_gzip_broken},
-  [FAULT_GZIP_BOMB] = {"gzip_bomb", do_gzip_bomb},
-  [FAULT_DEPTH_BOMB] = {"depth_bomb", do_depth_bomb},
-  [FAULT_FORWARD] = {"forward", do_forward},
-  [FAULT_FORWARD_LOSE] = {"forward_lose", do_forward_lose},
-  [FAULT_FORWARD_RESET] = {"forward_reset", do_forward_reset},
-  [FAULT_FORWARD_HALF] = {"forward_half", do_forward_half},
-  [FAULT_FORWARD_TWICE] = {"forward_twice", do_forward_twice},
-  [FAULT_FORWARD_SLOW] = {"forward_slow", do_forward_slow},
-  [FAULT_FORWARD_HELD] = {"forward_held", do_forward_held},
-  [FAULT_FORWARD_NEVER] = {"forward_never", do_close},
+static const struct {
+  const char *name;
+  int (*act)(fault_exchange *x);
+} kinds[] = {
+    [FAULT_ANSWER] = {"answer", do_answer},
+    [FAULT_CALLBACK] = {"callback", do_callback},
+    [FAULT_RESET] = {"reset", do_reset},
+    [FAULT_RESET_HEADERS] = {"reset_headers", do_reset_headers},
+    [FAULT_RESET_BODY] = {"reset_body", do_reset_body},
+    [FAULT_CLOSE] = {"close", do_close},
+    [FAULT_CLOSE_REUSED] = {"close_reused", do_close_reused},
+    [FAULT_CLOSE_HEADERS] = {"close_headers", do_close_headers},
+    [FAULT_HANG] = {"hang", do_hang},
+    [FAULT_HANG_BODY] = {"hang_body", do_hang_body},
+    [FAULT_DRIP] = {"drip", do_drip},
+    [FAULT_SHORT_LENGTH] = {"short_length", do_short_length},
+    [FAULT_SHORT_CHUNKED] = {"short_chunked", do_short_chunked},
+    [FAULT_SHORT_CLOSE] = {"short_close", do_short_close},
+    [FAULT_NO_LENGTH] = {"no_length", do_no_length},
+    [FAULT_TRAILER] = {"trailer", do_trailer},
+    [FAULT_BAD_CHUNK] = {"bad_chunk", do_bad_chunk},
+    [FAULT_BAD_LENGTH] = {"bad_length", do_bad_length},
+    [FAULT_GARBAGE] = {"garbage", do_garbage},
+    [FAULT_NO_STATUS] = {"no_status", do_no_status},
+    [FAULT_NUL_HEADER] = {"nul_header", do_nul_header},
+    [FAULT_MANY_HEADERS] = {"many_headers", do_many_headers},
+    [FAULT_LONG_HEADER] = {"long_header", do_long_header},
+    [FAULT_CONTINUE] = {"continue", do_continue},
+    [FAULT_CHUNKED] = {"chunked", do_chunked},
+    [FAULT_BIG] = {"big", do_big},
+    [FAULT_GZIP] = {"gzip", do_gzip},
+    [FAULT_GZIP_BROKEN] = {"gzip_broken", do_gzip_broken},
+    [FAULT_GZIP_BOMB] = {"gzip_bomb", do_gzip_bomb},
+    [FAULT_DEPTH_BOMB] = {"depth_bomb", do_depth_bomb},
+    [FAULT_FORWARD] = {"forward", do_forward},
+    [FAULT_FORWARD_LOSE] = {"forward_lose", do_forward_lose},
+    [FAULT_FORWARD_RESET] = {"forward_reset", do_forward_reset},
+    [FAULT_FORWARD_HALF] = {"forward_half", do_forward_half},
+    [FAULT_FORWARD_TWICE] = {"forward_twice", do_forward_twice},
+    [FAULT_FORWARD_SLOW] = {"forward_slow", do_forward_slow},
+    [FAULT_FORWARD_HELD] = {"forward_held", do_forward_held},
+    [FAULT_FORWARD_NEVER] = {"forward_never", do_close},
 };
 
-const char *fault_kind_name(fault_kind kind) {
-  return kinds[kind].name;
-}
+const char *fault_kind_name(fault_kind kind) { return kinds[kind].name; }
 
-int fault_act(fault_exchange *x) {
-  return kinds[x->rule->kind].act(x);
-}
+int fault_act(fault_exchange *x) { return kinds[x->rule->kind].act(x); }

@@ -26,9 +26,7 @@ void fault_buffer_add(fault_buffer *b, const char *z, size_t n) {
   b->z[b->n] = '\0';
 }
 
-void fault_buffer_text(fault_buffer *b, const char *z) {
-  fault_buffer_add(b, z, strlen(z));
-}
+void fault_buffer_text(fault_buffer *b, const char *z) { fault_buffer_add(b, z, strlen(z)); }
 
 void fault_buffer_byte(fault_buffer *b, unsigned byte) {
   char c = (char)(unsigned char)byte;
@@ -52,39 +50,64 @@ int fault_find_header(const char *headers, const char *name, char *out, size_t n
 
 /* ---- answers ---- */
 
-static const struct { int status; const char *reason, *body; } statuses[] = {
-  {200, "OK", "[]"},
-  {201, "Created", "[]"},
-  {204, "No Content", ""},
-  {206, "Partial Content", "[]"},
-  {301, "Moved Permanently", ""},
-  {302, "Found", ""},
-  {303, "See Other", ""},
-  {307, "Temporary Redirect", ""},
-  {308, "Permanent Redirect", ""},
-  {400, "Bad Request", "{\"code\":\"PGRST102\",\"details\":null,\"hint\":null,\"message\":\"Empty or invalid json\"}"},
-  {401, "Unauthorized", "{\"code\":\"PGRST301\",\"details\":null,\"hint\":null,\"message\":\"JWT expired\"}"},
-  {402, "Payment Required", "{\"message\":\"Service for this project is restricted\"}"},
-  {403, "Forbidden", "{\"code\":\"42501\",\"details\":null,\"hint\":null,\"message\":\"new row violates row-level security policy for table \\\"customers\\\"\"}"},
-  {404, "Not Found", "{\"code\":\"42P01\",\"details\":null,\"hint\":null,\"message\":\"relation \\\"public.nope\\\" does not exist\"}"},
-  {405, "Method Not Allowed", "{\"code\":\"25006\",\"details\":null,\"hint\":null,\"message\":\"cannot execute INSERT in a read-only transaction\"}"},
-  {406, "Not Acceptable", "{\"code\":\"PGRST116\",\"details\":\"The result contains 0 rows\",\"hint\":null,\"message\":\"JSON object requested, multiple (or no) rows returned\"}"},
-  {408, "Request Timeout", ""},
-  {409, "Conflict", "{\"code\":\"23505\",\"details\":\"Key (id)=(1) already exists.\",\"hint\":null,\"message\":\"duplicate key value violates unique constraint \\\"customers_pkey\\\"\"}"},
-  {413, "Request Entity Too Large", "<html><head><title>413 Request Entity Too Large</title></head></html>"},
-  {414, "URI Too Long", ""},
-  {416, "Range Not Satisfiable", "{\"code\":\"PGRST103\",\"details\":null,\"hint\":null,\"message\":\"Requested range not satisfiable\"}"},
-  {420, "Enhance Your Calm", "{\"message\":\"slow down\"}"},
-  {425, "Too Early", ""},
-  {429, "Too Many Requests", "{\"message\":\"API rate limit exceeded\"}"},
-  {431, "Request Header Fields Too Large", ""},
-  {500, "Internal Server Error", "{\"code\":\"XX000\",\"details\":null,\"hint\":null,\"message\":\"internal error\"}"},
-  {502, "Bad Gateway", "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"},
-  {503, "Service Unavailable", "{\"code\":\"PGRST000\",\"details\":null,\"hint\":null,\"message\":\"Database connection error. Retrying the connection.\"}"},
-  {504, "Gateway Timeout", "<html><head><title>504 Gateway Time-out</title></head></html>"},
-  {520, "Unknown Error", "<html>error code: 520</html>"},
-  {540, "Project Paused", "{\"message\":\"project paused\"}"},
-  {544, "Project API Gateway Timeout", "{\"message\":\"project api gateway timeout\"}"},
+static const struct {
+  int status;
+  const char *reason, *body;
+} statuses[] = {
+    {200, "OK", "[]"},
+    {201, "Created", "[]"},
+    {204, "No Content", ""},
+    {206, "Partial Content", "[]"},
+    {301, "Moved Permanently", ""},
+    {302, "Found", ""},
+    {303, "See Other", ""},
+    {307, "Temporary Redirect", ""},
+    {308, "Permanent Redirect", ""},
+    {400, "Bad Request",
+     "{\"code\":\"PGRST102\",\"details\":null,\"hint\":null,\"message\":\"Empty or invalid "
+     "json\"}"},
+    {401, "Unauthorized",
+     "{\"code\":\"PGRST301\",\"details\":null,\"hint\":null,\"message\":\"JWT expired\"}"},
+    {402, "Payment Required", "{\"message\":\"Service for this project is restricted\"}"},
+    {403, "Forbidden",
+     "{\"code\":\"42501\",\"details\":null,\"hint\":null,\"message\":\"new row violates row-level "
+     "security policy for table \\\"customers\\\"\"}"},
+    {404, "Not Found",
+     "{\"code\":\"42P01\",\"details\":null,\"hint\":null,\"message\":\"relation "
+     "\\\"public.nope\\\" does not exist\"}"},
+    {405, "Method Not Allowed",
+     "{\"code\":\"25006\",\"details\":null,\"hint\":null,\"message\":\"cannot execute INSERT in a "
+     "read-only transaction\"}"},
+    {406, "Not Acceptable",
+     "{\"code\":\"PGRST116\",\"details\":\"The result contains 0 "
+     "rows\",\"hint\":null,\"message\":\"JSON object requested, multiple (or no) rows returned\"}"},
+    {408, "Request Timeout", ""},
+    {409, "Conflict",
+     "{\"code\":\"23505\",\"details\":\"Key (id)=(1) already "
+     "exists.\",\"hint\":null,\"message\":\"duplicate key value violates unique constraint "
+     "\\\"customers_pkey\\\"\"}"},
+    {413, "Request Entity Too Large",
+     "<html><head><title>413 Request Entity Too Large</title></head></html>"},
+    {414, "URI Too Long", ""},
+    {416, "Range Not Satisfiable",
+     "{\"code\":\"PGRST103\",\"details\":null,\"hint\":null,\"message\":\"Requested range not "
+     "satisfiable\"}"},
+    {420, "Enhance Your Calm", "{\"message\":\"slow down\"}"},
+    {425, "Too Early", ""},
+    {429, "Too Many Requests", "{\"message\":\"API rate limit exceeded\"}"},
+    {431, "Request Header Fields Too Large", ""},
+    {500, "Internal Server Error",
+     "{\"code\":\"XX000\",\"details\":null,\"hint\":null,\"message\":\"internal error\"}"},
+    {502, "Bad Gateway",
+     "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad "
+     "Gateway</h1></center></body></html>"},
+    {503, "Service Unavailable",
+     "{\"code\":\"PGRST000\",\"details\":null,\"hint\":null,\"message\":\"Database connection "
+     "error. Retrying the connection.\"}"},
+    {504, "Gateway Timeout", "<html><head><title>504 Gateway Time-out</title></head></html>"},
+    {520, "Unknown Error", "<html>error code: 520</html>"},
+    {540, "Project Paused", "{\"message\":\"project paused\"}"},
+    {544, "Project API Gateway Timeout", "{\"message\":\"project api gateway timeout\"}"},
 };
 
 static const char *reason_of(int status) {
@@ -109,9 +132,11 @@ void fault_answer_complete(fault_answer *answer) {
 
 static const char *type_of(const fault_answer *answer) {
   char value[8];
-  if (answer->headers && fault_find_header(answer->headers, "Content-Type", value, sizeof value)) return "";
+  if (answer->headers && fault_find_header(answer->headers, "Content-Type", value, sizeof value))
+    return "";
   if (answer->body_bytes == 0) return "";
-  return answer->body[0] == '<' ? "Content-Type: text/html\r\n" : "Content-Type: application/json; charset=utf-8\r\n";
+  return answer->body[0] == '<' ? "Content-Type: text/html\r\n"
+                                : "Content-Type: application/json; charset=utf-8\r\n";
 }
 
 void fault_answer_head(fault_buffer *out, const fault_answer *answer, const char *extra) {
@@ -129,7 +154,8 @@ void fault_answer_head(fault_buffer *out, const fault_answer *answer, const char
 
 void fault_answer_whole(fault_buffer *out, const fault_answer *answer) {
   char length[64] = "";
-  if (answer->status != 204) snprintf(length, sizeof length, "Content-Length: %zu\r\n", answer->body_bytes);
+  if (answer->status != 204)
+    snprintf(length, sizeof length, "Content-Length: %zu\r\n", answer->body_bytes);
   fault_answer_head(out, answer, length);
   if (answer->status != 204) fault_buffer_add(out, answer->body, answer->body_bytes);
 }
@@ -184,8 +210,8 @@ static void put_code(bit_writer *w, unsigned code, int nbits) {
   while (nbits-- > 0) put_bit(w, code >> nbits & 1);
 }
 
-/* A fixed Huffman block: "[", one blank, then blank after blank as copies of 258 bytes in 13 bits each, "]". The
-** checksum is left out; nobody gets that far. */
+/* A fixed Huffman block: "[", one blank, then blank after blank as copies of 258 bytes in 13 bits
+** each, "]". The checksum is left out; nobody gets that far. */
 void fault_gzip_bomb(fault_buffer *out, long n) {
   bit_writer w = {out, 0, 0};
   gzip_head(out);

@@ -1,5 +1,6 @@
-/* What the parts of the fault server share: fault_server.c (threads, log, rules), fault_acts.c (what a rule does)
-** and fault_bytes.c (what goes over the wire). For them alone; tests include fault_server.h. */
+/* What the parts of the fault server share: fault_server.c (threads, log, rules), fault_acts.c
+** (what a rule does) and fault_bytes.c (what goes over the wire). For them alone; tests include
+** fault_server.h. */
 #ifndef LEADX_FAULT_PARTS_H
 #define LEADX_FAULT_PARTS_H
 
@@ -7,7 +8,9 @@
 
 #include "fault_server.h"
 
-enum { FAULT_SLICE_MS = 20 /* how long a thread sleeps before it looks whether the server stops */ };
+enum {
+  FAULT_SLICE_MS = 20 /* how long a thread sleeps before it looks whether the server stops */
+};
 
 typedef struct fault_connection {
   fault_server *server;
@@ -17,8 +20,8 @@ typedef struct fault_connection {
   int nrequests;
   int generation;
   int nreleased; /* the server's when its rule was chosen */
-  int is_used;  /* the slot has a thread to join */
-  int is_over;  /* that thread is about to return */
+  int is_used; /* the slot has a thread to join */
+  int is_over; /* that thread is about to return */
 } fault_connection;
 
 /* What a rule makes of a request: an answer in parts, and the means to send them. */
@@ -73,7 +76,8 @@ void fault_answer_head(fault_buffer *out, const fault_answer *answer, const char
 /* Header, length and body. */
 void fault_answer_whole(fault_buffer *out, const fault_answer *answer);
 
-/* gzip: one stored block, at most 65535 bytes; and a small stream that swells to n bytes of a valid array. */
+/* gzip: one stored block, at most 65535 bytes; and a small stream that swells to n bytes of a valid
+** array. */
 void fault_gzip_stored(fault_buffer *out, const char *z, size_t n);
 void fault_gzip_bomb(fault_buffer *out, long n);
 

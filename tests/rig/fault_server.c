@@ -1,4 +1,5 @@
-/* See fault_server.h. One thread accepts, one thread serves each connection; the log and the rules. */
+/* See fault_server.h. One thread accepts, one thread serves each connection; the log and the
+** rules. */
 #define _DEFAULT_SOURCE /* strncasecmp and friends, MSG_NOSIGNAL */
 
 #include "fault_parts.h"
@@ -19,7 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Ports from below those that the kernel hands to outgoing connections: while the port is closed, nobody gets it. */
+/* Ports from below those that the kernel hands to outgoing connections: while the port is closed,
+** nobody gets it. */
 enum {
   FIRST_PORT = 10000,
   PORTS = 10000,
@@ -41,11 +43,13 @@ struct fault_server {
   int listener;
   int is_accepting; /* the acceptor uses the listener just now */
   int port;
-  int claim;        /* the UDP port of that number: other fault servers leave a port alone whose other half is taken */
+  /* the UDP port of that number: other fault servers leave a port alone whose other half is
+  ** taken */
+  int claim;
   int upstream;
   int is_stopping;
   int generation; /* connections of an older one end: the port was closed */
-  int nreleased;  /* how often held answers were let go */
+  int nreleased; /* how often held answers were let go */
   int nheld;
   int naccepted;
   char url[40];
@@ -90,7 +94,8 @@ void fault_hold(fault_connection *c) {
 }
 
 void fault_pause_ms(fault_connection *c, long ms) {
-  for (; ms > 0 && !fault_is_ending(c); ms -= FAULT_SLICE_MS) fault_sleep_ms(ms < FAULT_SLICE_MS ? ms : FAULT_SLICE_MS);
+  for (; ms > 0 && !fault_is_ending(c); ms -= FAULT_SLICE_MS)
+    fault_sleep_ms(ms < FAULT_SLICE_MS ? ms : FAULT_SLICE_MS);
 }
 
 int fault_send_all(int fd, const char *z, size_t n) {
@@ -178,7 +183,8 @@ static fault_request *request_parse(const char *head, size_t nhead) {
   const char *second = space ? strchr(space + 1, ' ') : NULL;
   if (!line_end || !second || second > line_end) second = space = line_end = head;
   request->method = copy(head, (size_t)(space - head));
-  request->target = copy(space < second ? space + 1 : space, space < second ? (size_t)(second - space - 1) : 0);
+  request->target = copy(space < second ? space + 1 : space,
+                         space < second ? (size_t)(second - space - 1) : 0);
   const char *headers = line_end == head ? head : line_end + 2;
   request->headers = copy(headers, (size_t)(head + nhead - 2 - headers));
   return request;
@@ -381,7 +387,8 @@ static int serve_one(fault_connection *c, fault_buffer *in) {
   fault_exchange x = {c, request, &rule, {rule.status, rule.headers, rule.body, rule.body_bytes}};
   fault_answer_complete(&x.answer);
   char last[16];
-  int is_last = fault_header(request, "Connection", last, sizeof last) && strcasecmp(last, "close") == 0;
+  int is_last = fault_header(request, "Connection", last, sizeof last) &&
+                strcasecmp(last, "close") == 0;
   return fault_act(&x) && !is_last;
 }
 
@@ -497,7 +504,8 @@ fault_server *fault_server_start(void) {
   server->listener = server->claim = -1;
   find_port(server);
   snprintf(server->url, sizeof server->url, "http://127.0.0.1:%d", server->port);
-  server->has_acceptor = server->listener >= 0 && pthread_create(&server->acceptor, NULL, acceptor_main, server) == 0;
+  server->has_acceptor = server->listener >= 0 &&
+                         pthread_create(&server->acceptor, NULL, acceptor_main, server) == 0;
   if (server->has_acceptor) return server;
   fault_server_stop(server);
   return NULL;
@@ -538,18 +546,15 @@ void fault_server_stop(fault_server *server) {
   free(server);
 }
 
-int fault_server_port(const fault_server *server) {
-  return server->port;
-}
+int fault_server_port(const fault_server *server) { return server->port; }
 
-const char *fault_server_url(const fault_server *server) {
-  return server->url;
-}
+const char *fault_server_url(const fault_server *server) { return server->url; }
 
 static int is_busy(fault_server *server) {
   pthread_mutex_lock(&server->mutex);
   int busy = server->is_accepting;
-  for (int i = 0; i < MAX_CONNECTIONS; i++) busy |= server->connections[i].is_used && !server->connections[i].is_over;
+  for (int i = 0; i < MAX_CONNECTIONS; i++)
+    busy |= server->connections[i].is_used && !server->connections[i].is_over;
   pthread_mutex_unlock(&server->mutex);
   return busy;
 }

@@ -1,5 +1,6 @@
-/* A transport and a server that fails on demand, fresh for every test. The transport waits as long as a busy machine may
-** need; a test of what times out takes another, for which a minute in the field is a third of a second. */
+/* A transport and a server that fails on demand, fresh for every test. The transport waits as long
+** as a busy machine may need; a test of what times out takes another, for which a minute in the
+** field is a third of a second. */
 #ifndef LEADX_HTTP_RIG_H
 #define LEADX_HTTP_RIG_H
 
@@ -11,7 +12,8 @@
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
 
 enum { RIG_TIMEOUT_MS = 300, RIG_PATIENCE_MS = 25000, RIG_RESPONSE_BYTES = 1 << 20 };
-/* What is done at once takes this long at most, however busy the machine is; what hangs would take longer. */
+/* What is done at once takes this long at most, however busy the machine is; what hangs would take
+** longer. */
 enum { RIG_AT_ONCE_MS = 10000 };
 
 /* The test's own, between set-up and tear-down. */

@@ -13,20 +13,27 @@
 int sqlite3_leadx_init(sqlite3 *handle, char **error, const void *api);
 
 static const char tables[] =
-    "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, owner_id TEXT DEFAULT %Q, code TEXT, name TEXT NOT NULL, industry TEXT, phone TEXT,"
-    " city TEXT, latitude REAL, credit_limit DECIMAL_TEXT DEFAULT '0', tax_number INTEGER, founded_on DATE_TEXT, is_active BOOLEAN NOT NULL DEFAULT 1,"
+    "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, owner_id TEXT DEFAULT %Q, code TEXT, "
+    "name TEXT NOT NULL, industry TEXT, phone TEXT,"
+    " city TEXT, latitude REAL, credit_limit DECIMAL_TEXT DEFAULT '0', tax_number INTEGER, "
+    "founded_on DATE_TEXT, is_active BOOLEAN NOT NULL DEFAULT 1,"
     " tags JSON_TEXT DEFAULT '[]', notes TEXT, last_contacted_at TIMESTAMP_TEXT, updated_at TEXT);"
-    "CREATE TABLE pipelines(id TEXT PRIMARY KEY NOT NULL, customer_id TEXT REFERENCES customers, title TEXT, stage TEXT DEFAULT 'NEW',"
+    "CREATE TABLE pipelines(id TEXT PRIMARY KEY NOT NULL, customer_id TEXT REFERENCES customers, "
+    "title TEXT, stage TEXT DEFAULT 'NEW',"
     " amount DECIMAL_TEXT DEFAULT '0', details JSON_TEXT, updated_at TEXT);"
-    "CREATE TABLE activities(id TEXT PRIMARY KEY NOT NULL, customer_id TEXT REFERENCES customers, pipeline_id TEXT REFERENCES pipelines,"
-    " rescheduled_from TEXT REFERENCES activities, kind TEXT DEFAULT 'VISIT', subject TEXT, scheduled_at TIMESTAMP_TEXT, distance_m INTEGER,"
+    "CREATE TABLE activities(id TEXT PRIMARY KEY NOT NULL, customer_id TEXT REFERENCES customers, "
+    "pipeline_id TEXT REFERENCES pipelines,"
+    " rescheduled_from TEXT REFERENCES activities, kind TEXT DEFAULT 'VISIT', subject TEXT, "
+    "scheduled_at TIMESTAMP_TEXT, distance_m INTEGER,"
     " signature BLOB, updated_at TEXT);"
-    "CREATE TABLE settings(id TEXT PRIMARY KEY NOT NULL, key TEXT, value JSON_TEXT, updated_at TEXT);"
+    "CREATE TABLE settings(id TEXT PRIMARY KEY NOT NULL, key TEXT, value JSON_TEXT, updated_at "
+    "TEXT);"
     "SELECT leadx_track('*', '{\"delete\":\"hard\"}')";
 
 const char *live_env(const char *name) {
   const char *value = getenv(name);
-  ck_assert_msg(value && *value, "%s is not set; run the tests with make test, which starts the server", name);
+  ck_assert_msg(value && *value,
+                "%s is not set; run the tests with make test, which starts the server", name);
   return value;
 }
 
@@ -46,7 +53,8 @@ static char *keep(const char *text) {
 
 const char *live_text(sqlite3 *db, const char *sql) {
   sqlite3_stmt *stmt = NULL;
-  ck_assert_msg(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(db));
+  ck_assert_msg(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql,
+                sqlite3_errmsg(db));
   int rc = sqlite3_step(stmt);
   ck_assert_msg(rc == SQLITE_ROW || rc == SQLITE_DONE, "%s: %s", sql, sqlite3_errmsg(db));
   const char *text = keep(rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : "");
@@ -58,7 +66,8 @@ int live_int(sqlite3 *db, const char *sql) { return atoi(live_text(db, sql)); }
 
 const char *live_error(sqlite3 *db, const char *sql) {
   char *message = NULL;
-  ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK, "%s: should have failed", sql);
+  ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK, "%s: should have failed",
+                sql);
   const char *text = keep(message);
   sqlite3_free(message);
   return text;
@@ -69,7 +78,8 @@ int live_wait(sqlite3 *db, const char *sql, const char *value) {
   int64_t began = fault_now_ms();
   int naps = 0;
   for (; strcmp(live_text(db, sql), value) != 0; naps++) {
-    ck_assert_msg(fault_now_ms() - began < PATIENCE_MS, "%s: still \"%s\" after %d ms", sql, live_text(db, sql), PATIENCE_MS);
+    ck_assert_msg(fault_now_ms() - began < PATIENCE_MS, "%s: still \"%s\" after %d ms", sql,
+                  live_text(db, sql), PATIENCE_MS);
     fault_sleep_ms(20);
   }
   return naps;
@@ -97,15 +107,18 @@ void live_open(live_device *device, int linked, const char *url) {
   ck_assert_int_eq(sqlite3_open(device->path, &device->db), SQLITE_OK);
   live_run(device->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
   live_load(device->db, linked);
-  char *sql = sqlite3_mprintf("SELECT leadx_configure(%Q, %Q, '{\"backoff\":0}'), leadx_set_token(%Q)", device->url,
-                              live_env("LEADX_APIKEY"), live_env("LEADX_TOKEN"));
+  char *sql = sqlite3_mprintf(
+      "SELECT leadx_configure(%Q, %Q, '{\"backoff\":0}'), leadx_set_token(%Q)", device->url,
+      live_env("LEADX_APIKEY"), live_env("LEADX_TOKEN"));
   live_run(device->db, sql);
   sqlite3_free(sql);
   sql = sqlite3_mprintf(tables, live_env("LEADX_USER_1"));
   live_run(device->db, sql);
   sqlite3_free(sql);
-  live_run(device->db, "SELECT leadx_track('customers', '{\"columns\":{\"credit_limit\":{\"type\":\"decimal\"},\"tags\":{\"type\":\"json\"},"
-                       "\"founded_on\":{\"type\":\"date\"},\"last_contacted_at\":{\"type\":\"timestamp\"}}}')");
+  live_run(device->db,
+           "SELECT leadx_track('customers', "
+           "'{\"columns\":{\"credit_limit\":{\"type\":\"decimal\"},\"tags\":{\"type\":\"json\"},"
+           "\"founded_on\":{\"type\":\"date\"},\"last_contacted_at\":{\"type\":\"timestamp\"}}}')");
   live_learn(device);
 }
 
@@ -114,7 +127,8 @@ static char installed[4000]; /* what leadx_installed() says */
 
 void live_serve(const live_device *device) {
   sqlite3_stmt *stmt = NULL;
-  ck_assert_int_eq(sqlite3_prepare_v2(device->db, "SELECT leadx_server_sql()", -1, &stmt, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_prepare_v2(device->db, "SELECT leadx_server_sql()", -1, &stmt, NULL),
+                   SQLITE_OK);
   ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
   char *sql = sqlite3_mprintf("set client_min_messages = error; %s", sqlite3_column_text(stmt, 0));
   supabase_run(sql);
@@ -139,7 +153,9 @@ void live_unserve(void) {
 
 void live_learn(const live_device *device) {
   if (!live_is_served) return;
-  char *sql = sqlite3_mprintf("INSERT OR REPLACE INTO leadx_servers VALUES (%Q, '', unixepoch() * 1000000, %Q)", device->url, installed);
+  char *sql = sqlite3_mprintf(
+      "INSERT OR REPLACE INTO leadx_servers VALUES (%Q, '', unixepoch() * 1000000, %Q)",
+      device->url, installed);
   live_run(device->db, sql);
   sqlite3_free(sql);
 }
@@ -187,7 +203,8 @@ static const char *read_command(const char *command) {
   return keep(text);
 }
 
-/* The SQL travels through a file, so that no shell reads it; a variable would be set while threads read the environment. */
+/* The SQL travels through a file, so that no shell reads it; a variable would be set while threads
+** read the environment. */
 const char *live_psql(const char *sql) {
   char path[] = "/tmp/leadx_sql_XXXXXX", command[100];
   live_env("PGHOST");
@@ -204,7 +221,8 @@ const char *live_psql(const char *sql) {
 void live_psql_reload(const char *sql) {
   char command[300];
   live_psql(sql);
-  snprintf(command, sizeof command, "scripts/server.sh reload --dir '%s' 2>&1", live_env("LEADX_SERVER_DIR"));
+  snprintf(command, sizeof command, "scripts/server.sh reload --dir '%s' 2>&1",
+           live_env("LEADX_SERVER_DIR"));
   read_command(command);
 }
 

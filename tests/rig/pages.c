@@ -22,8 +22,10 @@ static void ord(sqlite3_context *context, int argc, sqlite3_value **argv) {
   const char *text = (const char *)sqlite3_value_text(argv[0]);
   if (!text) return;
   size_t n = strlen(text);
-  if (n > 0 && n < 19 && text[strspn(text, "0123456789")] == 0) sqlite3_result_int64(context, atoll(text));
-  else if (n >= 19 && text[4] == '-' && leadx_instant_parse(text, n, &us) == 0) sqlite3_result_int64(context, us);
+  if (n > 0 && n < 19 && text[strspn(text, "0123456789")] == 0)
+    sqlite3_result_int64(context, atoll(text));
+  else if (n >= 19 && text[4] == '-' && leadx_instant_parse(text, n, &us) == 0)
+    sqlite3_result_int64(context, us);
   else if (strcmp(text, "infinity") == 0) sqlite3_result_int64(context, INT64_MAX);
   else sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
 }
@@ -33,7 +35,8 @@ static int hex(char c) { return c <= '9' ? c - '0' : (c | 32) - 'a' + 10; }
 static char *decode(const char *from, size_t n) {
   char *out = malloc(n + 1), *to = out;
   for (size_t i = 0; i < n; i++) {
-    ck_assert_msg(from[i] != '+' && from[i] != ' ', "a blank or plus that is not escaped: %s", from); /* C5 */
+    ck_assert_msg(from[i] != '+' && from[i] != ' ', "a blank or plus that is not escaped: %s",
+                  from); /* C5 */
     if (from[i] == '%') {
       *to++ = (char)(hex(from[i + 1]) * 16 + hex(from[i + 2]));
       i += 2;
@@ -64,7 +67,8 @@ static char *take_text(const char **at, const char *stops) {
   return out;
 }
 
-static void append_test(sqlite3_str *sql, const char *column, const char *op, const char **at, const char *stops) {
+static void append_test(sqlite3_str *sql, const char *column, const char *op, const char **at,
+                        const char *stops) {
   static const char *const ops[][2] = {{"eq", "="}, {"gt", ">"}, {"gte", ">="}, {"lt", "<"}};
   if (strcmp(op, "in") == 0) {
     ck_assert_int_eq(*(*at)++, '(');
@@ -85,7 +89,9 @@ static void append_test(sqlite3_str *sql, const char *column, const char *op, co
     sqlite3_str_appendf(sql, "json_extract(doc, '$.\"%w\"') IS NULL", column);
   }
   for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
-    if (strcmp(op, ops[i][0]) == 0) sqlite3_str_appendf(sql, "ord(json_extract(doc, '$.\"%w\"')) %s ord(%Q)", column, ops[i][1], value);
+    if (strcmp(op, ops[i][0]) == 0)
+      sqlite3_str_appendf(sql, "ord(json_extract(doc, '$.\"%w\"')) %s ord(%Q)", column, ops[i][1],
+                          value);
   }
   free(value);
 }
@@ -179,7 +185,8 @@ static void parse(question *q, const char *query) {
 
 static int64_t ask_int(sqlite3 *db, const char *sql) {
   sqlite3_stmt *stmt = NULL;
-  ck_assert_msg(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(db));
+  ck_assert_msg(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql,
+                sqlite3_errmsg(db));
   ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
   int64_t n = sqlite3_column_int64(stmt, 0);
   sqlite3_finalize(stmt);
@@ -193,7 +200,8 @@ static char *projection(const char *select) {
   char *copy = strdup(select), *save = NULL;
   sqlite3_str_appendall(sql, "json_object(");
   for (char *one = strtok_r(copy, ",", &save); one; one = strtok_r(NULL, ",", &save)) {
-    sqlite3_str_appendf(sql, "%s%Q, json_extract(doc, '$.\"%w\"')", one == copy ? "" : ",", one, one);
+    sqlite3_str_appendf(sql, "%s%Q, json_extract(doc, '$.\"%w\"')", one == copy ? "" : ",", one,
+                        one);
   }
   free(copy);
   sqlite3_str_appendall(sql, ")");
@@ -201,16 +209,22 @@ static char *projection(const char *select) {
 }
 
 static void answer(model_server *model, leadx_request *req, question *q, const char *table) {
-  int cap = model->max_rows && (q->limit == 0 || model->max_rows < q->limit) ? model->max_rows : q->limit ? q->limit : -1, n = 0;
+  int cap = model->max_rows && (q->limit == 0 || model->max_rows < q->limit) ? model->max_rows
+            : q->limit                                                       ? q->limit
+                                                                             : -1,
+      n = 0;
   char *where = sqlite3_str_finish(q->where), *columns = projection(q->select);
-  char *sql = sqlite3_mprintf("SELECT %s FROM rows WHERE tbl = %Q%s ORDER BY 1 = 1%s LIMIT %d", columns, table, where ? where : "",
-                              q->order ? q->order : "", cap);
-  char *count = sqlite3_mprintf("SELECT count(*) FROM rows WHERE tbl = %Q%s", table, where ? where : "");
+  char *sql = sqlite3_mprintf("SELECT %s FROM rows WHERE tbl = %Q%s ORDER BY 1 = 1%s LIMIT %d",
+                              columns, table, where ? where : "", q->order ? q->order : "", cap);
+  char *count = sqlite3_mprintf("SELECT count(*) FROM rows WHERE tbl = %Q%s", table,
+                                where ? where : "");
   sqlite3_stmt *stmt = NULL;
-  ck_assert_msg(sqlite3_prepare_v2(model->db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(model->db));
+  ck_assert_msg(sqlite3_prepare_v2(model->db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql,
+                sqlite3_errmsg(model->db));
   sqlite3_str *body = sqlite3_str_new(NULL);
   sqlite3_str_appendall(body, "[");
-  for (; sqlite3_step(stmt) == SQLITE_ROW; n++) sqlite3_str_appendf(body, "%s%s", n ? ",\n " : "", (const char *)sqlite3_column_text(stmt, 0));
+  for (; sqlite3_step(stmt) == SQLITE_ROW; n++)
+    sqlite3_str_appendf(body, "%s%s", n ? ",\n " : "", (const char *)sqlite3_column_text(stmt, 0));
   sqlite3_finalize(stmt);
   sqlite3_str_appendall(body, "]");
   char *text = sqlite3_str_finish(body);
@@ -252,17 +266,22 @@ void pages_open(model_server *model) {
   pages_before = NULL;
   pages_after = NULL;
   pages_skew_s = pages_guess = 0;
-  ck_assert_int_eq(sqlite3_create_function(model->db, "ord", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, ord, NULL, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_create_function(model->db, "ord", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
+                                           NULL, ord, NULL, NULL),
+                   SQLITE_OK);
 }
 
 void pages_put(model_server *model, const char *table, const char *doc) {
   sqlite3_str *key = sqlite3_str_new(NULL);
   char *copy = strdup(model->key), *save = NULL;
   for (char *one = strtok_r(copy, ",", &save); one; one = strtok_r(NULL, ",", &save)) {
-    sqlite3_str_appendf(key, "%slower(json_extract(%Q, '$.%w'))", one == copy ? "" : "|| '|' ||", doc, one);
+    sqlite3_str_appendf(key, "%slower(json_extract(%Q, '$.%w'))", one == copy ? "" : "|| '|' ||",
+                        doc, one);
   }
   char *expression = sqlite3_str_finish(key);
-  char *sql = sqlite3_mprintf("INSERT OR REPLACE INTO rows(tbl, key, doc) VALUES (%Q, %s, json(%Q))", table, expression, doc);
+  char *sql = sqlite3_mprintf(
+      "INSERT OR REPLACE INTO rows(tbl, key, doc) VALUES (%Q, %s, json(%Q))", table, expression,
+      doc);
   run_on(model->db, sql);
   sqlite3_free(sql);
   sqlite3_free(expression);
@@ -301,7 +320,11 @@ static const char *must(push_device *device, const char *state) {
 }
 
 const char *device_pull(push_device *device, const char *table) {
-  leadx_sync_options options = {.who = "leadx_pull", .without_push = 1, .with_pull = 1, .only_table = table, .request_budget = -1};
+  leadx_sync_options options = {.who = "leadx_pull",
+                                .without_push = 1,
+                                .with_pull = 1,
+                                .only_table = table,
+                                .request_budget = -1};
   return must(device, device_sync_with(device, options));
 }
 
@@ -311,7 +334,8 @@ const char *device_both(push_device *device) {
 }
 
 const char *device_reconcile(push_device *device) {
-  leadx_sync_options options = {.who = "leadx_reconcile", .without_push = 1, .with_reconcile = 1, .request_budget = -1};
+  leadx_sync_options options = {
+      .who = "leadx_reconcile", .without_push = 1, .with_reconcile = 1, .request_budget = -1};
   return must(device, device_sync_with(device, options));
 }
 
@@ -322,4 +346,6 @@ int device_step(push_device *device) {
   return device_result(device, "more");
 }
 
-const char *pages_url(const model_server *model, int i) { return i >= 0 && i < model->n ? model->log[i].url : ""; }
+const char *pages_url(const model_server *model, int i) {
+  return i >= 0 && i < model->n ? model->log[i].url : "";
+}

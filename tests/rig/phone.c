@@ -69,7 +69,9 @@ pid_t phone_start(const phone *d, unsigned seed, long point) {
   snprintf(writes, sizeof writes, "%d", d->writes);
   snprintf(point_text, sizeof point_text, "%ld", point);
   snprintf(rounds, sizeof rounds, "%d", d->rounds);
-  char *const argv[] = {program, (char *)d->path, (char *)d->tag, seed_text, writes, (char *)d->journal, point_text, rounds, NULL};
+  char *const argv[] = {program,    (char *)d->path, (char *)d->tag,
+                        seed_text,  writes,          (char *)d->journal,
+                        point_text, rounds,          NULL};
   environment[n++] = url;
   for (char **entry = environ; *entry && n < 1022; entry++) {
     if (strncmp(*entry, "LEADX_URL=", 10) != 0) environment[n++] = *entry;
@@ -79,7 +81,8 @@ pid_t phone_start(const phone *d, unsigned seed, long point) {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 1, out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   pid_t pid;
-  ck_assert_msg(posix_spawn(&pid, program, &actions, NULL, argv, environment) == 0, "cannot start %s", program);
+  ck_assert_msg(posix_spawn(&pid, program, &actions, NULL, argv, environment) == 0,
+                "cannot start %s", program);
   posix_spawn_file_actions_destroy(&actions);
   return pid;
 }
@@ -88,7 +91,8 @@ int phone_wait(const phone *d, pid_t pid) {
   int status;
   ck_assert_int_eq(waitpid(pid, &status, 0), pid);
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) return 1;
-  ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: the device ended with status %x", d->tag, (unsigned)status);
+  ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+                "%s: the device ended with status %x", d->tag, (unsigned)status);
   return 0;
 }
 
@@ -116,7 +120,9 @@ static sqlite3 *open_bare(const phone *d) {
 sqlite3 *phone_open(const phone *d, const char *url) {
   sqlite3 *db = open_bare(d);
   ck_assert_int_eq(sqlite3_leadx_init(db, NULL, NULL), SQLITE_OK);
-  char *sql = sqlite3_mprintf("SELECT leadx_configure(%Q, %Q, '{\"timeout\":60}'), leadx_set_token(%Q)", url, need_env("LEADX_APIKEY"), need_env("LEADX_TOKEN"));
+  char *sql = sqlite3_mprintf(
+      "SELECT leadx_configure(%Q, %Q, '{\"timeout\":60}'), leadx_set_token(%Q)", url,
+      need_env("LEADX_APIKEY"), need_env("LEADX_TOKEN"));
   sqlite3_free(phone_ask(db, sql));
   sqlite3_free(sql);
   return db;
@@ -124,7 +130,8 @@ sqlite3 *phone_open(const phone *d, const char *url) {
 
 char *phone_ask(sqlite3 *db, const char *sql) {
   sqlite3_stmt *stmt;
-  ck_assert_msg(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(db));
+  ck_assert_msg(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql,
+                sqlite3_errmsg(db));
   int rc = sqlite3_step(stmt);
   ck_assert_msg(rc == SQLITE_ROW || rc == SQLITE_DONE, "%s: %s", sql, sqlite3_errmsg(db));
   const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
@@ -135,7 +142,8 @@ char *phone_ask(sqlite3 *db, const char *sql) {
 
 static void expect(const phone *d, sqlite3 *db, const char *sql, const char *expected) {
   char *answer = phone_ask(db, sql);
-  ck_assert_msg(strcmp(answer, expected) == 0, "%s %s: %s\nanswers %.800s", d->path, d->tag, sql, answer);
+  ck_assert_msg(strcmp(answer, expected) == 0, "%s %s: %s\nanswers %.800s", d->path, d->tag, sql,
+                answer);
   sqlite3_free(answer);
 }
 
@@ -152,29 +160,37 @@ static char *server_get(const char *path) {
   ck_assert_int_eq(leadx_spell_header(req, "Authorization", bearer), SQLITE_OK);
   ck_assert_int_eq(transport->start(transport, req, &err), SQLITE_OK);
   ck_assert_ptr_eq(transport->wait(transport, 30000), req);
-  ck_assert_msg(req->status == 200, "GET %s: %ld %s %s", path, req->status, req->answer, req->error);
+  ck_assert_msg(req->status == 200, "GET %s: %ld %s %s", path, req->status, req->answer,
+                req->error);
   char *answer = sqlite3_mprintf("%s", req->answer);
   leadx_spell_free(req);
   transport->free(transport);
   return answer;
 }
 
-/* Reads the device's rows on the server into the temporary table `server`, columns as in `truth`. */
+/* Reads the device's rows on the server into the temporary table `server`, columns as in
+** `truth`. */
 static void read_server(const phone *d, sqlite3 *db) {
   static const struct {
     const char *entity, *path, *row;
   } parts[] = {
-      {"customer", "/customers?select=id,name,notes,tax_number&name=like.", "NULL, value ->> 'name', value ->> 'notes'"},
+      {"customer", "/customers?select=id,name,notes,tax_number&name=like.",
+       "NULL, value ->> 'name', value ->> 'notes'"},
       {"activity", "/activities?select=id,customer_id,subject,notes&subject=like.",
        "value ->> 'customer_id', value ->> 'subject', value ->> 'notes'"},
   };
-  ck_assert_int_eq(sqlite3_exec(db, "CREATE TEMP TABLE server(key, entity, parent, name, notes)", NULL, NULL, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_exec(db, "CREATE TEMP TABLE server(key, entity, parent, name, notes)",
+                                NULL, NULL, NULL),
+                   SQLITE_OK);
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
     char *path = sqlite3_mprintf("%s%s%%20*&limit=1000", parts[i].path, d->tag);
     char *answer = server_get(path);
-    char *sql = sqlite3_mprintf("INSERT INTO server SELECT value ->> 'id', %Q, %s FROM json_each(%Q)", parts[i].entity, parts[i].row, answer);
+    char *sql = sqlite3_mprintf(
+        "INSERT INTO server SELECT value ->> 'id', %Q, %s FROM json_each(%Q)", parts[i].entity,
+        parts[i].row, answer);
     char *message = NULL;
-    ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, &message) == SQLITE_OK, "%s: %s", message, answer);
+    ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, &message) == SQLITE_OK, "%s: %s", message,
+                  answer);
     sqlite3_free(sql);
     sqlite3_free(answer);
     sqlite3_free(path);
@@ -183,7 +199,9 @@ static void read_server(const phone *d, sqlite3 *db) {
 
 /* ---- what must be true ---- */
 
-#define DIFFERENCE(a, b) "SELECT json_group_array(json_array(key, entity, parent, name, notes)) FROM (SELECT * FROM (" a ") EXCEPT SELECT * FROM (" b "))"
+#define DIFFERENCE(a, b) \
+  "SELECT json_group_array(json_array(key, entity, parent, name, notes)) FROM (SELECT * FROM (" a \
+  ") EXCEPT SELECT * FROM (" b "))"
 #define TRUTH "SELECT key, entity, parent, name, notes FROM truth"
 #define LOCAL \
   "SELECT id AS key, 'customer' AS entity, NULL AS parent, name, notes FROM customers " \
@@ -192,13 +210,17 @@ static void read_server(const phone *d, sqlite3 *db) {
 /* Rows of which every change was acknowledged; a row that is deleted has no place in truth. */
 #define SETTLED "(SELECT entity_id FROM sync_queue GROUP BY 1 HAVING min(status = 'SYNCED'))"
 
-#define NONE(which) "SELECT json_group_array(json_array(id, status, error_code, error_message)) FROM sync_queue WHERE " which
+#define NONE(which) \
+  "SELECT json_group_array(json_array(id, status, error_code, error_message)) FROM sync_queue " \
+  "WHERE " which
 
 static const char *const local_truths[][2] = {
     {"PRAGMA integrity_check", "ok"},
     {"SELECT count(*) FROM leadx_applying", "0"},
-    {"SELECT json_group_array(json_array(n, a, b)) FROM (SELECT o.n, o.key || o.action AS a, q.entity_id || q.action AS b FROM truth_ops o "
-     "LEFT JOIN (SELECT row_number() OVER (ORDER BY rowid) AS n, * FROM sync_queue) q ON q.n = o.n WHERE a IS NOT b)",
+    {"SELECT json_group_array(json_array(n, a, b)) FROM (SELECT o.n, o.key || o.action AS a, "
+     "q.entity_id || q.action AS b FROM truth_ops o "
+     "LEFT JOIN (SELECT row_number() OVER (ORDER BY rowid) AS n, * FROM sync_queue) q ON q.n = o.n "
+     "WHERE a IS NOT b)",
      "[]"},
     {"SELECT (SELECT count(*) FROM sync_queue) - (SELECT count(*) FROM truth_ops)", "0"},
     {DIFFERENCE(LOCAL, TRUTH), "[]"},
@@ -207,7 +229,8 @@ static const char *const local_truths[][2] = {
 };
 
 static int is_set_up(sqlite3 *db) {
-  char *answer = phone_ask(db, "SELECT count(*) FROM sqlite_schema WHERE name IN ('truth', 'leadx_lease')");
+  char *answer = phone_ask(
+      db, "SELECT count(*) FROM sqlite_schema WHERE name IN ('truth', 'leadx_lease')");
   int is = strcmp(answer, "2") == 0;
   sqlite3_free(answer);
   return is;
@@ -216,7 +239,8 @@ static int is_set_up(sqlite3 *db) {
 void phone_check(const phone *d) {
   sqlite3 *db = open_bare(d);
   if (is_set_up(db)) {
-    for (size_t i = 0; i < sizeof local_truths / sizeof local_truths[0]; i++) expect(d, db, local_truths[i][0], local_truths[i][1]);
+    for (size_t i = 0; i < sizeof local_truths / sizeof local_truths[0]; i++)
+      expect(d, db, local_truths[i][0], local_truths[i][1]);
     if (!d->is_lied_to) expect(d, db, NONE("status = 'FAILED'"), "[]");
     read_server(d, db);
     expect(d, db, DIFFERENCE(TRUTH " WHERE key IN " SETTLED, SERVER), "[]");

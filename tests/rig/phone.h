@@ -7,12 +7,14 @@
 #include <sys/types.h>
 
 typedef struct phone {
-  char path[64];   /* the file */
-  char tag[48];    /* begins the names of its rows on the server */
-  char url[96];    /* of the server, or of what stands before it */
+  char path[64]; /* the file */
+  char tag[48]; /* begins the names of its rows on the server */
+  char url[96]; /* of the server, or of what stands before it */
   const char *journal;
   int writes, rounds;
-  int is_lied_to;  /* its server says that rows cannot be changed when they can: they may be FAILED until they are retried */
+  /* its server says that rows cannot be changed when they can: they may be FAILED until they are
+  ** retried */
+  int is_lied_to;
 } phone;
 
 /* A new device without a file; url NULL is the real server. */
@@ -27,8 +29,8 @@ int phone_wait(const phone *d, pid_t pid);
 /* How many points its last run that was not killed went through. */
 long phone_points(const phone *d);
 
-/* After a kill: the file is whole, no write and no queue row is lost, the tables are what the user wrote,
-** no conflict was seen; and what is marked SYNCED is on the server. */
+/* After a kill: the file is whole, no write and no queue row is lost, the tables are what the user
+** wrote, no conflict was seen; and what is marked SYNCED is on the server. */
 void phone_check(const phone *d);
 /* One more sync, in this process, against the real server; then everything is SYNCED and
 ** the server has exactly what the user wrote. */

@@ -31,7 +31,8 @@ static char *keep(const char *text) {
 
 const char *device_text(push_device *device, const char *sql) {
   sqlite3_stmt *stmt = NULL;
-  ck_assert_msg(sqlite3_prepare_v2(device->db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(device->db));
+  ck_assert_msg(sqlite3_prepare_v2(device->db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql,
+                sqlite3_errmsg(device->db));
   int rc = sqlite3_step(stmt);
   ck_assert_msg(rc == SQLITE_ROW || rc == SQLITE_DONE, "%s: %s", sql, sqlite3_errmsg(device->db));
   const char *text = keep(rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : "");
@@ -52,10 +53,12 @@ const char *device_error(push_device *device, const char *sql) {
 
 static void load(push_device *device) {
   char *error = NULL;
-  ck_assert_msg(sqlite3_leadx_init(device->db, &error, NULL) == SQLITE_OK, "%s", error ? error : "?");
+  ck_assert_msg(sqlite3_leadx_init(device->db, &error, NULL) == SQLITE_OK, "%s",
+                error ? error : "?");
   device->ctx = leadx_ctx_new(device->db);
   ck_assert_ptr_nonnull(device->ctx);
-  device_text(device, "SELECT leadx_configure('https://model.example/rest/v1', 'sb_publishable_model', '{\"backoff\":0}')");
+  device_text(device, "SELECT leadx_configure('https://model.example/rest/v1', "
+                      "'sb_publishable_model', '{\"backoff\":0}')");
 }
 
 void device_open(push_device *device, model_server *model) {
@@ -97,14 +100,20 @@ static leadx_transport *open_model(void *arg, const leadx_http_limits *limits, l
 }
 
 void device_prepare(push_device *device) {
-  if (device->asks || device_int(device, "SELECT count(*) FROM sqlite_schema WHERE name = 'leadx_servers'") == 0) return;
+  if (device->asks ||
+      device_int(device, "SELECT count(*) FROM sqlite_schema WHERE name = 'leadx_servers'") == 0)
+    return;
   device_run(device, "INSERT OR IGNORE INTO leadx_servers(origin, schema, asked_us) VALUES"
                      " ('https://model.example/rest/v1', '', unixepoch() * 1000000)");
 }
 
 const char *device_sync(push_device *device) {
   device_prepare(device);
-  leadx_sync_options options = {.who = "leadx_push", .trigger = "test", .request_budget = -1, .open_transport = open_model, .arg = device};
+  leadx_sync_options options = {.who = "leadx_push",
+                                .trigger = "test",
+                                .request_budget = -1,
+                                .open_transport = open_model,
+                                .arg = device};
   leadx_err_clear(&device->ctx->err);
   char *result = leadx_sync_run(device->ctx, &options, &device->ctx->err);
   leadx_db_release(&device->ctx->db);

@@ -1,4 +1,5 @@
-/* A device of the tests: a database file with leadx on it, synced through a transport without a network. */
+/* A device of the tests: a database file with leadx on it, synced through a transport without a
+** network. */
 #ifndef LEADX_PUSH_DEVICE_H
 #define LEADX_PUSH_DEVICE_H
 
@@ -12,7 +13,8 @@ typedef struct push_device {
   sqlite3 *db;
   leadx_ctx *ctx;
   model_server *model;
-  int asks;          /* 1: it has not asked yet whether the model has functions; else it knows that there are none */
+  /* 1: it has not asked yet whether the model has functions; else it knows that there are none */
+  int asks;
   char result[1200]; /* what the last sync said */
 } push_device;
 
@@ -32,8 +34,8 @@ int device_int(push_device *device, const char *sql);
 /* The error text of SQL that must fail. Borrowed likewise. */
 const char *device_error(push_device *device, const char *sql);
 
-/* Unless it asks by itself, the device knows what the model has installed: nothing, or what the test gave it before.
-** Both kinds of sync call this. */
+/* Unless it asks by itself, the device knows what the model has installed: nothing, or what the
+** test gave it before. Both kinds of sync call this. */
 void device_prepare(push_device *device);
 
 /* Syncs through the model; the state it ended with. The result stays in device->result. */

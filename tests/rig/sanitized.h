@@ -1,4 +1,5 @@
-/* Is this program watched by a sanitizer? Everything is slower then, and it has to see the code of every thread. */
+/* Is this program watched by a sanitizer? Everything is slower then, and it has to see the code of
+** every thread. */
 #ifndef LEADX_SANITIZED_H
 #define LEADX_SANITIZED_H
 

@@ -81,22 +81,34 @@ static int shim_sync(sqlite3_file *file, int flags) {
   return meets(SHIM_SYNC, SQLITE_IOERR_FSYNC);
 }
 
-static int shim_file_size(sqlite3_file *file, sqlite3_int64 *size) { return real_of(file)->pMethods->xFileSize(real_of(file), size); }
+static int shim_file_size(sqlite3_file *file, sqlite3_int64 *size) {
+  return real_of(file)->pMethods->xFileSize(real_of(file), size);
+}
 
 static int shim_lock(sqlite3_file *file, int level) {
   int rc = meets(SHIM_LOCK, SQLITE_BUSY);
   return rc != SQLITE_OK ? rc : real_of(file)->pMethods->xLock(real_of(file), level);
 }
 
-static int shim_unlock(sqlite3_file *file, int level) { return real_of(file)->pMethods->xUnlock(real_of(file), level); }
+static int shim_unlock(sqlite3_file *file, int level) {
+  return real_of(file)->pMethods->xUnlock(real_of(file), level);
+}
 
-static int shim_check_lock(sqlite3_file *file, int *out) { return real_of(file)->pMethods->xCheckReservedLock(real_of(file), out); }
+static int shim_check_lock(sqlite3_file *file, int *out) {
+  return real_of(file)->pMethods->xCheckReservedLock(real_of(file), out);
+}
 
-static int shim_control(sqlite3_file *file, int op, void *arg) { return real_of(file)->pMethods->xFileControl(real_of(file), op, arg); }
+static int shim_control(sqlite3_file *file, int op, void *arg) {
+  return real_of(file)->pMethods->xFileControl(real_of(file), op, arg);
+}
 
-static int shim_sector_size(sqlite3_file *file) { return real_of(file)->pMethods->xSectorSize(real_of(file)); }
+static int shim_sector_size(sqlite3_file *file) {
+  return real_of(file)->pMethods->xSectorSize(real_of(file));
+}
 
-static int shim_characteristics(sqlite3_file *file) { return real_of(file)->pMethods->xDeviceCharacteristics(real_of(file)); }
+static int shim_characteristics(sqlite3_file *file) {
+  return real_of(file)->pMethods->xDeviceCharacteristics(real_of(file));
+}
 
 static int shim_shm_map(sqlite3_file *file, int region, int size, int extend, void volatile **out) {
   return real_of(file)->pMethods->xShmMap(real_of(file), region, size, extend, out);
@@ -107,20 +119,41 @@ static int shim_shm_lock(sqlite3_file *file, int offset, int n, int flags) {
   return rc != SQLITE_OK ? rc : real_of(file)->pMethods->xShmLock(real_of(file), offset, n, flags);
 }
 
-static void shim_shm_barrier(sqlite3_file *file) { real_of(file)->pMethods->xShmBarrier(real_of(file)); }
+static void shim_shm_barrier(sqlite3_file *file) {
+  real_of(file)->pMethods->xShmBarrier(real_of(file));
+}
 
-static int shim_shm_unmap(sqlite3_file *file, int remove) { return real_of(file)->pMethods->xShmUnmap(real_of(file), remove); }
+static int shim_shm_unmap(sqlite3_file *file, int remove) {
+  return real_of(file)->pMethods->xShmUnmap(real_of(file), remove);
+}
 
-static const sqlite3_io_methods shim_methods = {
-    2, shim_close, shim_read, shim_write, shim_truncate, shim_sync, shim_file_size, shim_lock, shim_unlock, shim_check_lock,
-    shim_control, shim_sector_size, shim_characteristics, shim_shm_map, shim_shm_lock, shim_shm_barrier, shim_shm_unmap, NULL, NULL};
+static const sqlite3_io_methods shim_methods = {2,
+                                                shim_close,
+                                                shim_read,
+                                                shim_write,
+                                                shim_truncate,
+                                                shim_sync,
+                                                shim_file_size,
+                                                shim_lock,
+                                                shim_unlock,
+                                                shim_check_lock,
+                                                shim_control,
+                                                shim_sector_size,
+                                                shim_characteristics,
+                                                shim_shm_map,
+                                                shim_shm_lock,
+                                                shim_shm_barrier,
+                                                shim_shm_unmap,
+                                                NULL,
+                                                NULL};
 
 /* ---- the VFS ---- */
 
 static sqlite3_vfs *real_vfs;
 static sqlite3_vfs shim;
 
-static int shim_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags) {
+static int shim_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags,
+                     int *out_flags) {
   shim_file *opened = (shim_file *)file;
   (void)vfs;
   opened->real = (sqlite3_file *)&opened[1];

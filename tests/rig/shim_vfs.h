@@ -6,15 +6,15 @@
 
 #define SHIM_WRITE 1u
 #define SHIM_SYNC 2u
-#define SHIM_LOCK 4u    /* taking a lock, of a file or of a WAL index; never giving one back */
-#define SHIM_RESIZE 8u  /* truncating, and deleting a journal */
+#define SHIM_LOCK 4u /* taking a lock, of a file or of a WAL index; never giving one back */
+#define SHIM_RESIZE 8u /* truncating, and deleting a journal */
 #define SHIM_READ 16u
-#define SHIM_OWN 32u    /* shim_vfs_point() */
+#define SHIM_OWN 32u /* shim_vfs_point() */
 #define SHIM_CHANGES (SHIM_WRITE | SHIM_SYNC | SHIM_RESIZE)
 
 typedef enum shim_fault {
   SHIM_FAIL, /* the point answers with an I/O error, SQLITE_FULL or SQLITE_BUSY, once */
-  SHIM_DIE   /* SIGKILL; of a write, every other time half of it is done before */
+  SHIM_DIE /* SIGKILL; of a write, every other time half of it is done before */
 } shim_fault;
 
 #define SHIM_VFS "shim"

@@ -45,40 +45,43 @@ static int load(story *s) {
 }
 
 static int configure(story *s) {
-  return run(s, "SELECT leadx_configure('http://127.0.0.1:9/rest/v1', 'key', '{\"batch_size\":2}'), leadx_set_token(NULL)");
+  return run(s, "SELECT leadx_configure('http://127.0.0.1:9/rest/v1', 'key', "
+                "'{\"batch_size\":2}'), leadx_set_token(NULL)");
 }
 
 static int track(story *s) {
-  return run(s,
-             "BEGIN IMMEDIATE;"
-             "CREATE TABLE lists(id TEXT PRIMARY KEY, title TEXT, updated_at TEXT);"
-             "CREATE TABLE notes(id TEXT PRIMARY KEY, list TEXT REFERENCES lists(id), text TEXT, n REAL, b BLOB, dirty INTEGER DEFAULT 0, at TEXT);"
-             "SELECT leadx_track('lists', '{\"policy\":\"manual\"}'), leadx_track('notes', '{\"pending\":\"dirty\",\"synced_at\":\"at\",\"mode\":\"push\"}');"
-             "COMMIT");
+  return run(s, "BEGIN IMMEDIATE;"
+                "CREATE TABLE lists(id TEXT PRIMARY KEY, title TEXT, updated_at TEXT);"
+                "CREATE TABLE notes(id TEXT PRIMARY KEY, list TEXT REFERENCES lists(id), text "
+                "TEXT, n REAL, b BLOB, dirty INTEGER DEFAULT 0, at TEXT);"
+                "SELECT leadx_track('lists', '{\"policy\":\"manual\"}'), leadx_track('notes', "
+                "'{\"pending\":\"dirty\",\"synced_at\":\"at\",\"mode\":\"push\"}');"
+                "COMMIT");
 }
 
 /* ---- what the user writes ---- */
 
 static int write_first(story *s) {
-  return run(s,
-             "BEGIN IMMEDIATE;"
-             "INSERT INTO lists(id, title) VALUES ('l1', 'one'), ('l2', 'two \"\\ é');"
-             "INSERT INTO notes(id, list, text, n, b) VALUES ('n1', 'l1', 'a', 0.1, x'00ff'), ('n2', 'l2', 'b', 1e300, NULL), ('n3', 'l1', 'c', -2, x'');"
-             "UPDATE notes SET text = 'a2' WHERE id = 'n1';"
-             "COMMIT");
+  return run(s, "BEGIN IMMEDIATE;"
+                "INSERT INTO lists(id, title) VALUES ('l1', 'one'), ('l2', 'two \"\\ é');"
+                "INSERT INTO notes(id, list, text, n, b) VALUES ('n1', 'l1', 'a', 0.1, x'00ff'), "
+                "('n2', 'l2', 'b', 1e300, NULL), ('n3', 'l1', 'c', -2, x'');"
+                "UPDATE notes SET text = 'a2' WHERE id = 'n1';"
+                "COMMIT");
 }
 
 static int write_then(story *s) {
-  return run(s,
-             "BEGIN IMMEDIATE;"
-             "UPDATE notes SET text = 'a3', n = n + 1;"
-             "DELETE FROM notes WHERE id = 'n3';"
-             "UPDATE lists SET title = 'uno' WHERE id = 'l1';"
-             "INSERT INTO lists(id, title) VALUES ('l3', 'three');"
-             "COMMIT");
+  return run(s, "BEGIN IMMEDIATE;"
+                "UPDATE notes SET text = 'a3', n = n + 1;"
+                "DELETE FROM notes WHERE id = 'n3';"
+                "UPDATE lists SET title = 'uno' WHERE id = 'l1';"
+                "INSERT INTO lists(id, title) VALUES ('l3', 'three');"
+                "COMMIT");
 }
 
-static int write_against(story *s) { return run(s, "UPDATE lists SET title = title || ' mine' WHERE title NOT LIKE '% mine'"); }
+static int write_against(story *s) {
+  return run(s, "UPDATE lists SET title = title || ' mine' WHERE title NOT LIKE '% mine'");
+}
 
 /* Without the triggers, as a program does that rebuilds a table. */
 static int write_unseen(story *s) {
@@ -108,7 +111,6 @@ static int others_delete(story *s) {
 
 /* ---- leadx ---- */
 
-
 static void respond(void *ctx, leadx_request *req) {
   story *s = ctx;
   s->is_paused++;
@@ -135,7 +137,8 @@ static int sync_with(story *s, leadx_sync_options options) {
   char *result = leadx_sync_run(ctx, &options, &ctx->err);
   int rc = result ? SQLITE_OK : ctx->err.rc;
   snprintf(s->result, sizeof s->result, "%s", result ? result : ctx->err.text);
-  /* A sync has no other reason here to end otherwise; one that lacks memory or its disk says so by an error. */
+  /* A sync has no other reason here to end otherwise; one that lacks memory or its disk says so by
+  ** an error. */
   if (result) ck_assert_msg(strstr(result, "\"state\":\"ok\"") != NULL, "%s", result);
   sqlite3_free(result);
   leadx_db_release(&ctx->db);
@@ -145,29 +148,36 @@ static int sync_with(story *s, leadx_sync_options options) {
 
 static int push(story *s) { return sync_with(s, (leadx_sync_options){.with_pull = 0}); }
 static int sync_both(story *s) { return sync_with(s, (leadx_sync_options){.with_pull = 1}); }
-static int pull(story *s) { return sync_with(s, (leadx_sync_options){.without_push = 1, .with_pull = 1}); }
-static int reconcile(story *s) { return sync_with(s, (leadx_sync_options){.without_push = 1, .with_reconcile = 1}); }
+static int pull(story *s) {
+  return sync_with(s, (leadx_sync_options){.without_push = 1, .with_pull = 1});
+}
+static int reconcile(story *s) {
+  return sync_with(s, (leadx_sync_options){.without_push = 1, .with_reconcile = 1});
+}
 
 static int decide(story *s) {
-  return run(s, "SELECT leadx_resolve(id, 'merge', '{\"title\":\"both\"}') FROM (SELECT id FROM sync_conflicts WHERE winner IS NULL)");
+  return run(s, "SELECT leadx_resolve(id, 'merge', '{\"title\":\"both\"}') FROM (SELECT id FROM "
+                "sync_conflicts WHERE winner IS NULL)");
 }
 
 static int read_tables(story *s) {
-  return run(s,
-             "SELECT * FROM leadx_queue; SELECT * FROM leadx_status; SELECT * FROM leadx_conflicts; SELECT * FROM leadx_log;"
-             "SELECT * FROM leadx_state; SELECT * FROM leadx_checks; SELECT leadx_config('policy'), leadx_debug(), leadx_uuid();"
-             "SELECT leadx_server_sql(), leadx_server_sql('lists')");
+  return run(s, "SELECT * FROM leadx_queue; SELECT * FROM leadx_status; SELECT * FROM "
+                "leadx_conflicts; SELECT * FROM leadx_log;"
+                "SELECT * FROM leadx_state; SELECT * FROM leadx_checks; SELECT "
+                "leadx_config('policy'), leadx_debug(), leadx_uuid();"
+                "SELECT leadx_server_sql(), leadx_server_sql('lists')");
 }
 
 static int manage(story *s) {
-  return run(s,
-             "BEGIN IMMEDIATE; SELECT leadx_enqueue('lists', 'l9', 'CREATE', '{\"id\":\"l9\"}'); SELECT leadx_retry();"
-             "SELECT leadx_discard((SELECT id FROM sync_queue WHERE entity_id = 'l9'));"
-             "SELECT leadx_purge(100), leadx_config('policy', 'merge'); COMMIT");
+  return run(s, "BEGIN IMMEDIATE; SELECT leadx_enqueue('lists', 'l9', 'CREATE', "
+                "'{\"id\":\"l9\"}'); SELECT leadx_retry();"
+                "SELECT leadx_discard((SELECT id FROM sync_queue WHERE entity_id = 'l9'));"
+                "SELECT leadx_purge(100), leadx_config('policy', 'merge'); COMMIT");
 }
 
 static int track_again(story *s) {
-  return run(s, "BEGIN IMMEDIATE; ALTER TABLE notes ADD COLUMN more TEXT; SELECT leadx_track('*'), leadx_untrack('lists'); COMMIT");
+  return run(s, "BEGIN IMMEDIATE; ALTER TABLE notes ADD COLUMN more TEXT; SELECT leadx_track('*'), "
+                "leadx_untrack('lists'); COMMIT");
 }
 
 const story_step story_steps[] = {{"open", open_file, 1},
@@ -198,8 +208,11 @@ const int story_first_of_a_file = 3;
 
 static void append_rows(char *out, size_t n, sqlite3 *db, const char *table, const char *sql) {
   sqlite3_stmt *stmt;
-  if (sqlite3_table_column_metadata(db, "main", table, NULL, NULL, NULL, NULL, NULL, NULL) != SQLITE_OK) return;
-  ck_assert_msg(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(db));
+  if (sqlite3_table_column_metadata(db, "main", table, NULL, NULL, NULL, NULL, NULL, NULL) !=
+      SQLITE_OK)
+    return;
+  ck_assert_msg(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql,
+                sqlite3_errmsg(db));
   while (sqlite3_step(stmt) == SQLITE_ROW) {
     size_t used = strlen(out);
     snprintf(out + used, n - used, "%s\n", (const char *)sqlite3_column_text(stmt, 0));
@@ -210,21 +223,33 @@ static void append_rows(char *out, size_t n, sqlite3 *db, const char *table, con
 void story_tell(story *s, char *out, size_t n) {
   static const char *const questions[][2] = {
       {"sqlite_schema", "PRAGMA integrity_check"},
-      {"sqlite_schema", "SELECT type || ' ' || name || ' ' || length(sql) FROM sqlite_schema WHERE sql NOT NULL ORDER BY name"},
-      {"lists", "SELECT 'local ' || json_array(id, title, updated_at IS NOT NULL) FROM lists ORDER BY id"},
-      {"notes", "SELECT 'local ' || json_array(id, list, text, n, hex(b), dirty, at IS NOT NULL) FROM notes ORDER BY id"},
-      {"sync_queue", "SELECT json_array(entity_type, entity_id, action, status, error_code, retry_count) FROM sync_queue ORDER BY rowid"},
-      {"sync_conflicts", "SELECT 'conflict ' || json_array(entity_id, contested, winner) FROM sync_conflicts ORDER BY entity_id, contested"},
-      {"leadx_held", "SELECT 'held ' || ifnull(q.entity_id || ' ' || q.status, '?') FROM leadx_held h LEFT JOIN sync_queue q USING (id) ORDER BY q.rowid"},
+      {"sqlite_schema", "SELECT type || ' ' || name || ' ' || length(sql) FROM sqlite_schema WHERE "
+                        "sql NOT NULL ORDER BY name"},
+      {"lists",
+       "SELECT 'local ' || json_array(id, title, updated_at IS NOT NULL) FROM lists ORDER BY id"},
+      {"notes", "SELECT 'local ' || json_array(id, list, text, n, hex(b), dirty, at IS NOT NULL) "
+                "FROM notes ORDER BY id"},
+      {"sync_queue", "SELECT json_array(entity_type, entity_id, action, status, error_code, "
+                     "retry_count) FROM sync_queue ORDER BY rowid"},
+      {"sync_conflicts", "SELECT 'conflict ' || json_array(entity_id, contested, winner) FROM "
+                         "sync_conflicts ORDER BY entity_id, contested"},
+      {"leadx_held", "SELECT 'held ' || ifnull(q.entity_id || ' ' || q.status, '?') FROM "
+                     "leadx_held h LEFT JOIN sync_queue q USING (id) ORDER BY q.rowid"},
       {"leadx_applying", "SELECT 'applying ' FROM leadx_applying"},
       {"leadx_lease", "SELECT 'lease ' || owner FROM leadx_lease WHERE owner IS NOT NULL"},
       {"leadx_parked", "SELECT 'parked ' || key || ' ' || reason FROM leadx_parked ORDER BY key"},
-      {"leadx_shadow", "SELECT 'known ' || json_array(entity, key, version IS NOT NULL, gone, hex(fingerprint)) FROM leadx_shadow ORDER BY entity, key"},
-      {"leadx_cursors", "SELECT 'cursor ' || json_array(entity, midway, anew) FROM leadx_cursors ORDER BY entity"},
-      {"leadx_tables", "SELECT 'tracked ' || json_array(table_name, entity, priority, options, columns) FROM leadx_tables ORDER BY table_name"}};
+      {"leadx_shadow", "SELECT 'known ' || json_array(entity, key, version IS NOT NULL, gone, "
+                       "hex(fingerprint)) FROM leadx_shadow ORDER BY entity, key"},
+      {"leadx_cursors",
+       "SELECT 'cursor ' || json_array(entity, midway, anew) FROM leadx_cursors ORDER BY entity"},
+      {"leadx_tables", "SELECT 'tracked ' || json_array(table_name, entity, priority, options, "
+                       "columns) FROM leadx_tables ORDER BY table_name"}};
   out[0] = 0;
-  for (size_t i = 0; s->db && i < sizeof questions / sizeof questions[0]; i++) append_rows(out, n, s->db, questions[i][0], questions[i][1]);
-  append_rows(out, n, s->model.db, "rows", "SELECT 'server ' || tbl || ' ' || json_remove(doc, '$.updated_at') FROM rows ORDER BY tbl, key");
+  for (size_t i = 0; s->db && i < sizeof questions / sizeof questions[0]; i++)
+    append_rows(out, n, s->db, questions[i][0], questions[i][1]);
+  append_rows(out, n, s->model.db, "rows",
+              "SELECT 'server ' || tbl || ' ' || json_remove(doc, '$.updated_at') FROM rows ORDER "
+              "BY tbl, key");
 }
 
 /* ---- from begin to end ---- */
@@ -261,7 +286,10 @@ static void put_file(sqlite3 *db, const unsigned char *bytes, sqlite3_int64 n) {
   unsigned char *copy = sqlite3_malloc64((sqlite3_uint64)n);
   ck_assert_ptr_nonnull(copy);
   memcpy(copy, bytes, (size_t)n);
-  ck_assert_int_eq(sqlite3_deserialize(db, "main", copy, n, n, SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE), SQLITE_OK);
+  ck_assert_int_eq(
+      sqlite3_deserialize(db, "main", copy, n, n,
+                          SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE),
+      SQLITE_OK);
 }
 
 void story_reopen(story *s, const story_moment *moment) {

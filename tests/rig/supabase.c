@@ -33,7 +33,8 @@ static char *read_all(FILE *stream) {
   sqlite3_str *text = sqlite3_str_new(NULL);
   char buffer[4096];
   size_t n;
-  while ((n = fread(buffer, 1, sizeof buffer, stream)) > 0) sqlite3_str_append(text, buffer, (int)n);
+  while ((n = fread(buffer, 1, sizeof buffer, stream)) > 0)
+    sqlite3_str_append(text, buffer, (int)n);
   char *all = sqlite3_str_finish(text);
   return all ? all : sqlite3_mprintf("");
 }
@@ -58,8 +59,9 @@ static char *run_command(const char *command, int *exit_code) {
 char *supabase_try(const char *sql, int *exit_code) {
   char path[32];
   write_file(path, sql);
-  char *command = sqlite3_mprintf("scripts/server.sh psql --dir '%s' -q -A -t -v ON_ERROR_STOP=1 2>&1 <%s",
-                                  need_environment("LEADX_SERVER_DIR"), path);
+  char *command = sqlite3_mprintf(
+      "scripts/server.sh psql --dir '%s' -q -A -t -v ON_ERROR_STOP=1 2>&1 <%s",
+      need_environment("LEADX_SERVER_DIR"), path);
   char *text = run_command(command, exit_code);
   size_t n = strlen(text);
   while (n > 0 && text[n - 1] == '\n') text[--n] = 0;
@@ -79,14 +81,17 @@ int supabase_int(const char *sql) { return atoi(supabase_run(sql)); }
 
 void supabase_reload(void) {
   int exit_code = 0;
-  char *command = sqlite3_mprintf("scripts/server.sh reload --dir '%s' 2>&1", need_environment("LEADX_SERVER_DIR"));
+  char *command = sqlite3_mprintf("scripts/server.sh reload --dir '%s' 2>&1",
+                                  need_environment("LEADX_SERVER_DIR"));
   const char *text = lend(run_command(command, &exit_code));
   sqlite3_free(command);
   ck_assert_msg(exit_code == 0, "reload: %s", text);
 }
 
 FILE *supabase_session(void) {
-  char *command = sqlite3_mprintf("scripts/server.sh psql --dir '%s' -q -v ON_ERROR_STOP=1 >/dev/null", need_environment("LEADX_SERVER_DIR"));
+  char *command = sqlite3_mprintf(
+      "scripts/server.sh psql --dir '%s' -q -v ON_ERROR_STOP=1 >/dev/null",
+      need_environment("LEADX_SERVER_DIR"));
   FILE *pipe = popen(command, "w");
   sqlite3_free(command);
   ck_assert_ptr_nonnull(pipe);
@@ -94,7 +99,8 @@ FILE *supabase_session(void) {
 }
 
 static const char *token_of(int user) {
-  static const char *const names[] = {"LEADX_ANON_JWT", "LEADX_TOKEN", "LEADX_TOKEN_2", "LEADX_TOKEN_3"};
+  static const char *const names[] = {"LEADX_ANON_JWT", "LEADX_TOKEN", "LEADX_TOKEN_2",
+                                      "LEADX_TOKEN_3"};
   return need_environment(names[user]);
 }
 
@@ -103,9 +109,11 @@ static const char *curl(int user, const char *path, const char *body) {
   char file[32] = "";
   int exit_code = 0;
   if (body) write_file(file, body);
-  char *command = sqlite3_mprintf("curl -q -s -m 20 --noproxy '*' '%s/%s' -H 'apikey: %s' -H 'Authorization: Bearer %s' %s%s %s", need_environment("LEADX_URL"),
-                                  path, need_environment("LEADX_APIKEY"), token_of(user), body ? "--data-binary @" : "", file,
-                                  body ? "-H 'Content-Type: application/json'" : "");
+  char *command = sqlite3_mprintf(
+      "curl -q -s -m 20 --noproxy '*' '%s/%s' -H 'apikey: %s' -H 'Authorization: Bearer %s' %s%s "
+      "%s",
+      need_environment("LEADX_URL"), path, need_environment("LEADX_APIKEY"), token_of(user),
+      body ? "--data-binary @" : "", file, body ? "-H 'Content-Type: application/json'" : "");
   const char *text = lend(run_command(command, &exit_code));
   sqlite3_free(command);
   if (body) unlink(file);
@@ -125,7 +133,8 @@ const char *json_at(const char *json, const char *path) {
   sqlite3 *db = NULL;
   sqlite3_stmt *stmt = NULL;
   ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
-  ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT json_extract(?1, ?2)", -1, &stmt, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT json_extract(?1, ?2)", -1, &stmt, NULL),
+                   SQLITE_OK);
   sqlite3_bind_text(stmt, 1, json, -1, SQLITE_STATIC);
   sqlite3_bind_text(stmt, 2, path, -1, SQLITE_STATIC);
   ck_assert_msg(sqlite3_step(stmt) == SQLITE_ROW, "%s of %.300s", path, json);
@@ -138,7 +147,8 @@ const char *json_at(const char *json, const char *path) {
 
 const char *ask_device(sqlite3 *db, const char *sql) {
   sqlite3_stmt *stmt = NULL;
-  ck_assert_msg(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(db));
+  ck_assert_msg(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql,
+                sqlite3_errmsg(db));
   int rc = sqlite3_step(stmt);
   ck_assert_msg(rc == SQLITE_ROW || rc == SQLITE_DONE, "%s: %s", sql, sqlite3_errmsg(db));
   const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
@@ -156,7 +166,8 @@ sqlite3 *supabase_device(int user) {
   sqlite3 *db = NULL;
   ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
   ck_assert_int_eq(sqlite3_leadx_init(db, NULL, NULL), SQLITE_OK);
-  char *sql = sqlite3_mprintf("SELECT leadx_configure(%Q, %Q)", need_environment("LEADX_URL"), need_environment("LEADX_APIKEY"));
+  char *sql = sqlite3_mprintf("SELECT leadx_configure(%Q, %Q)", need_environment("LEADX_URL"),
+                              need_environment("LEADX_APIKEY"));
   ask_device(db, sql);
   sqlite3_free(sql);
   sql = sqlite3_mprintf("SELECT leadx_set_token(%Q)", token_of(user));
@@ -166,11 +177,14 @@ sqlite3 *supabase_device(int user) {
 }
 
 void supabase_uninstall(void) {
-  supabase_run("set client_min_messages = error;"
-               "drop schema if exists leadx cascade;"
-               "drop table if exists leadx_tombstones;"
-               "drop function if exists leadx_push(jsonb), leadx_pull(text, jsonb, int), leadx_installed();"
-               "do $$ declare t text; begin for t in select quote_ident(relname) from pg_class where relnamespace = 'public'::regnamespace"
-               " and relkind = 'r' and relname like 'srv\\_%' loop execute 'drop table ' || t || ' cascade'; end loop; end $$");
+  supabase_run(
+      "set client_min_messages = error;"
+      "drop schema if exists leadx cascade;"
+      "drop table if exists leadx_tombstones;"
+      "drop function if exists leadx_push(jsonb), leadx_pull(text, jsonb, int), leadx_installed();"
+      "do $$ declare t text; begin for t in select quote_ident(relname) from pg_class where "
+      "relnamespace = 'public'::regnamespace"
+      " and relkind = 'r' and relname like 'srv\\_%' loop execute 'drop table ' || t || ' "
+      "cascade'; end loop; end $$");
   supabase_reload();
 }

@@ -1,13 +1,13 @@
-/* The real server from the other side: its database through psql, its functions through curl. For tests of what
-** leadx_server_sql() installs. Needs the server of scripts/test.sh. */
+/* The real server from the other side: its database through psql, its functions through curl. For
+** tests of what leadx_server_sql() installs. Needs the server of scripts/test.sh. */
 #ifndef LEADX_SUPABASE_H
 #define LEADX_SUPABASE_H
 
 #include <sqlite3.h>
 #include <stdio.h>
 
-/* Runs SQL as the database's owner, stopping at the first error; what psql printed (unaligned, no headers), and its exit code.
-** sqlite3_malloc text. */
+/* Runs SQL as the database's owner, stopping at the first error; what psql printed (unaligned, no
+** headers), and its exit code. sqlite3_malloc text. */
 char *supabase_try(const char *sql, int *exit_code);
 /* The same for SQL that must work. Borrowed until some calls later. */
 const char *supabase_run(const char *sql);

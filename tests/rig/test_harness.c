@@ -1,4 +1,5 @@
-/* The server that fails on demand and the scripted transport do what other suites take for granted. */
+/* The server that fails on demand and the scripted transport do what other suites take for
+** granted. */
 #include "http_rig.h"
 
 #include <string.h>
@@ -6,12 +7,17 @@
 #include "fake_transport.h"
 
 START_TEST(a_lost_acknowledgement_reaches_the_upstream) {
-  static const struct { fault_kind kind; int delivered, answered; } forwards[] = {
-    {FAULT_FORWARD, 1, 1}, {FAULT_FORWARD_LOSE, 1, 0}, {FAULT_FORWARD_RESET, 1, 0}, {FAULT_FORWARD_HALF, 1, 0},
-    {FAULT_FORWARD_TWICE, 2, 1}, {FAULT_FORWARD_NEVER, 0, 0},
+  static const struct {
+    fault_kind kind;
+    int delivered, answered;
+  } forwards[] = {
+      {FAULT_FORWARD, 1, 1},      {FAULT_FORWARD_LOSE, 1, 0},  {FAULT_FORWARD_RESET, 1, 0},
+      {FAULT_FORWARD_HALF, 1, 0}, {FAULT_FORWARD_TWICE, 2, 1}, {FAULT_FORWARD_NEVER, 0, 0},
   };
   fault_server *upstream = fault_server_start();
-  fault_rule rule = {.status = 201, .headers = "Content-Range: 0-0/*\r\nContent-Type: application/json", .body = "[{\"id\":1}]"};
+  fault_rule rule = {.status = 201,
+                     .headers = "Content-Range: 0-0/*\r\nContent-Type: application/json",
+                     .body = "[{\"id\":1}]"};
   fault_server_add(upstream, &rule);
   fault_server_upstream(rig.server, fault_server_port(upstream));
   for (int i = 0; i < COUNT(forwards); i++) {

@@ -58,7 +58,9 @@ void tracked_run(tracked *file, const char *fmt, ...) {
   sqlite3_free(sql);
 }
 
-int tracked_try(tracked *file, const char *sql) { return sqlite3_exec(file->handle, sql, NULL, NULL, NULL); }
+int tracked_try(tracked *file, const char *sql) {
+  return sqlite3_exec(file->handle, sql, NULL, NULL, NULL);
+}
 
 const char *tracked_error(tracked *file, const char *sql) {
   static char text[800];
@@ -74,9 +76,11 @@ static const char *ask(tracked *file, char *sql) {
   static char *kept[8];
   static int next;
   sqlite3_stmt *stmt = NULL;
-  ck_assert_msg(sqlite3_prepare_v2(file->handle, sql, -1, &stmt, NULL) == SQLITE_OK, "%.300s: %s", sql, sqlite3_errmsg(file->handle));
+  ck_assert_msg(sqlite3_prepare_v2(file->handle, sql, -1, &stmt, NULL) == SQLITE_OK, "%.300s: %s",
+                sql, sqlite3_errmsg(file->handle));
   int rc = sqlite3_step(stmt);
-  ck_assert_msg(rc == SQLITE_ROW || rc == SQLITE_DONE, "%.300s: %s", sql, sqlite3_errmsg(file->handle));
+  ck_assert_msg(rc == SQLITE_ROW || rc == SQLITE_DONE, "%.300s: %s", sql,
+                sqlite3_errmsg(file->handle));
   char **slot = &kept[next++ % 8];
   sqlite3_free(*slot);
   const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
@@ -105,7 +109,8 @@ sqlite3_int64 tracked_int(tracked *file, const char *fmt, ...) {
 void tracked_look(tracked *file, const char *table) {
   leadx_tables tables;
   leadx_err_clear(&file->err);
-  ck_assert_msg(leadx_tables_load(&file->db, "test", &tables, &file->err) == SQLITE_OK, "%s", file->err.text);
+  ck_assert_msg(leadx_tables_load(&file->db, "test", &tables, &file->err) == SQLITE_OK, "%s",
+                file->err.text);
   leadx_table *known = leadx_tables_by_name(&tables, table);
   ck_assert_msg(known != NULL, "%s is not tracked", table);
   ck_assert_int_eq(leadx_db_begin(&file->db, &file->err), SQLITE_OK);
@@ -123,7 +128,9 @@ void tracked_sent(tracked *file, const char *table) {
   tracked_run(file, "DELETE FROM sync_queue WHERE entity_type = %Q", known->entity);
   tracked_run(file, "DELETE FROM leadx_shadow WHERE entity = %Q", known->entity);
   ck_assert_int_eq(leadx_diff_begin(&file->db, known, 0, &file->err), SQLITE_OK);
-  tracked_run(file, "UPDATE leadx_shadow SET version = '2024-01-01T00:00:00+00:00' WHERE entity = %Q", known->entity);
+  tracked_run(file,
+              "UPDATE leadx_shadow SET version = '2024-01-01T00:00:00+00:00' WHERE entity = %Q",
+              known->entity);
   leadx_tables_clear(&tables);
   leadx_db_release(&file->db);
 }
@@ -157,7 +164,8 @@ static int says_integer(leadx_type type, leadx_slice json, sqlite3_int64 value) 
   int64_t read = 0;
   if (type == LEADX_BOOLEAN && value == 0) return leadx_json_kind_of(json) == LEADX_JSON_FALSE;
   if (type == LEADX_BOOLEAN && value == 1) return leadx_json_kind_of(json) == LEADX_JSON_TRUE;
-  return leadx_json_kind_of(json) == LEADX_JSON_NUMBER && leadx_json_int64(json, &read) == 0 && read == value;
+  return leadx_json_kind_of(json) == LEADX_JSON_NUMBER && leadx_json_int64(json, &read) == 0 &&
+         read == value;
 }
 
 int value_says(leadx_type type, leadx_slice json, sqlite3_stmt *row, int column) {
@@ -165,7 +173,8 @@ int value_says(leadx_type type, leadx_slice json, sqlite3_stmt *row, int column)
     case SQLITE_NULL: return leadx_json_kind_of(json) == LEADX_JSON_NULL;
     case SQLITE_INTEGER: return says_integer(type, json, sqlite3_column_int64(row, column));
     case SQLITE_FLOAT: return says_real(json, sqlite3_column_double(row, column));
-    case SQLITE_BLOB: return says_blob(json, sqlite3_column_blob(row, column), sqlite3_column_bytes(row, column));
+    case SQLITE_BLOB:
+      return says_blob(json, sqlite3_column_blob(row, column), sqlite3_column_bytes(row, column));
     default: {
       const char *text = (const char *)sqlite3_column_text(row, column);
       size_t n = (size_t)sqlite3_column_bytes(row, column);
@@ -222,7 +231,8 @@ static void drop(image *is, const char *key) {
 void image_begin(image *is, tracked *file, const leadx_table *table) {
   tracked_run(file, "SAVEPOINT image; DELETE FROM leadx_shadow; DELETE FROM sync_queue");
   leadx_err_clear(&file->err);
-  ck_assert_msg(leadx_diff_begin(&file->db, table, 1, &file->err) == SQLITE_OK, "%s", file->err.text);
+  ck_assert_msg(leadx_diff_begin(&file->db, table, 1, &file->err) == SQLITE_OK, "%s",
+                file->err.text);
   image_clear(is);
   const char *wrong = image_fold(is, file, table->entity);
   ck_assert_msg(wrong == NULL, "%s", wrong);
@@ -231,11 +241,13 @@ void image_begin(image *is, tracked *file, const leadx_table *table) {
 }
 
 /* base has exactly the members in which old and fresh differ, with old's values. */
-static const char *check_base(const char *key, const char *base, const char *old, const char *fresh) {
+static const char *check_base(const char *key, const char *base, const char *old,
+                              const char *fresh) {
   leadx_slice b, o, f, name, value;
   leadx_json_walk walk;
   int n = 0;
-  if (!base || leadx_json_check(base, strlen(base), 0, &b, NULL)) return "an UPDATE has no base that is JSON";
+  if (!base || leadx_json_check(base, strlen(base), 0, &b, NULL))
+    return "an UPDATE has no base that is JSON";
   leadx_json_check(old, strlen(old), 0, &o, NULL);
   leadx_json_check(fresh, strlen(fresh), 0, &f, NULL);
   leadx_json_walk_init(&walk, o);
@@ -245,7 +257,9 @@ static const char *check_base(const char *key, const char *base, const char *old
     int differs = value.n != is.n || memcmp(value.z, is.z, is.n) != 0;
     int right = differs ? was.n == value.n && memcmp(was.z, value.z, was.n) == 0 : was.n == 0;
     n += differs;
-    if (!right) snprintf(complaint, sizeof complaint, "row %.60s: the base is wrong at %.60s: %.200s", key, text, base);
+    if (!right)
+      snprintf(complaint, sizeof complaint, "row %.60s: the base is wrong at %.60s: %.200s", key,
+               text, base);
     sqlite3_free(text);
     if (!right) return complaint;
   }
@@ -253,18 +267,24 @@ static const char *check_base(const char *key, const char *base, const char *old
 }
 
 static const char *fold_row(image *is, sqlite3_stmt *row) {
-  const char *key = (const char *)sqlite3_column_text(row, 1), *action = (const char *)sqlite3_column_text(row, 2);
-  const char *payload = (const char *)sqlite3_column_text(row, 3), *base = (const char *)sqlite3_column_text(row, 4);
+  const char *key = (const char *)sqlite3_column_text(row, 1),
+             *action = (const char *)sqlite3_column_text(row, 2);
+  const char *payload = (const char *)sqlite3_column_text(row, 3),
+             *base = (const char *)sqlite3_column_text(row, 4);
   leadx_slice whole;
-  const char *wrong = leadx_json_check(payload, (size_t)sqlite3_column_bytes(row, 3), 0, &whole, NULL);
+  const char *wrong = leadx_json_check(payload, (size_t)sqlite3_column_bytes(row, 3), 0, &whole,
+                                       NULL);
   int known = find_key(is, key);
   if (wrong || leadx_json_kind_of(whole) != LEADX_JSON_OBJECT) {
-    snprintf(complaint, sizeof complaint, "row %.60s: the payload is not JSON: %s: %.300s", key, wrong ? wrong : "no object", payload);
+    snprintf(complaint, sizeof complaint, "row %.60s: the payload is not JSON: %s: %.300s", key,
+             wrong ? wrong : "no object", payload);
     return complaint;
   }
   if (strcmp(action, "UPDATE") == 0 && known < 0) return "an UPDATE of a row that is not known";
-  if (strcmp(action, "UPDATE") == 0 && base) wrong = check_base(key, base, is->payloads[known], payload);
-  if (strcmp(action, "DELETE") == 0 && known >= 0 && strcmp(payload, "{}") != 0 && strcmp(payload, is->payloads[known]) != 0) {
+  if (strcmp(action, "UPDATE") == 0 && base)
+    wrong = check_base(key, base, is->payloads[known], payload);
+  if (strcmp(action, "DELETE") == 0 && known >= 0 && strcmp(payload, "{}") != 0 &&
+      strcmp(payload, is->payloads[known]) != 0) {
     wrong = "a DELETE whose payload is not the row that was there";
   }
   if (strcmp(action, "DELETE") == 0) drop(is, key);
@@ -276,11 +296,12 @@ static const char *fold_row(image *is, sqlite3_stmt *row) {
 const char *image_fold(image *is, tracked *file, const char *entity) {
   sqlite3_stmt *stmt = NULL;
   const char *wrong = NULL;
-  ck_assert_int_eq(sqlite3_prepare_v2(file->handle,
-                                      "SELECT rowid, entity_id, action, payload, base FROM sync_queue"
-                                      " WHERE rowid > ?1 AND entity_type = ?2 ORDER BY rowid",
-                                      -1, &stmt, NULL),
-                   SQLITE_OK);
+  ck_assert_int_eq(
+      sqlite3_prepare_v2(file->handle,
+                         "SELECT rowid, entity_id, action, payload, base FROM sync_queue"
+                         " WHERE rowid > ?1 AND entity_type = ?2 ORDER BY rowid",
+                         -1, &stmt, NULL),
+      SQLITE_OK);
   sqlite3_bind_int64(stmt, 1, is->seen);
   sqlite3_bind_text(stmt, 2, entity, -1, SQLITE_STATIC);
   while (!wrong && sqlite3_step(stmt) == SQLITE_ROW) wrong = fold_row(is, stmt);
@@ -294,7 +315,8 @@ static const char *find_row(const image *is, const leadx_table *table, sqlite3_s
     leadx_slice object;
     int same = leadx_json_check(is->payloads[i], strlen(is->payloads[i]), 0, &object, NULL) == NULL;
     for (int c = 0; c < table->ncolumns && same; c++) {
-      same = value_says(table->columns[c].type, leadx_json_member(object, table->columns[c].remote), row, c);
+      same = value_says(table->columns[c].type, leadx_json_member(object, table->columns[c].remote),
+                        row, c);
     }
     if (same) return is->payloads[i];
   }
@@ -304,7 +326,8 @@ static const char *find_row(const image *is, const leadx_table *table, sqlite3_s
 const char *image_check(const image *is, tracked *file, const leadx_table *table) {
   sqlite3_str *sql = sqlite3_str_new(NULL);
   sqlite3_str_appendall(sql, "SELECT ");
-  for (int c = 0; c < table->ncolumns; c++) sqlite3_str_appendf(sql, "%s\"%w\"", c ? ", " : "", table->columns[c].name);
+  for (int c = 0; c < table->ncolumns; c++)
+    sqlite3_str_appendf(sql, "%s\"%w\"", c ? ", " : "", table->columns[c].name);
   sqlite3_str_appendf(sql, " FROM main.\"%w\"", table->name);
   char *text = sqlite3_str_finish(sql);
   sqlite3_stmt *stmt = NULL;
@@ -313,7 +336,8 @@ const char *image_check(const image *is, tracked *file, const leadx_table *table
   ck_assert_int_eq(sqlite3_prepare_v2(file->handle, text, -1, &stmt, NULL), SQLITE_OK);
   for (; !wrong && sqlite3_step(stmt) == SQLITE_ROW; n++) {
     if (find_row(is, table, stmt)) continue;
-    snprintf(complaint, sizeof complaint, "the row that begins with %.60s is not what was queued", (const char *)sqlite3_column_text(stmt, 0));
+    snprintf(complaint, sizeof complaint, "the row that begins with %.60s is not what was queued",
+             (const char *)sqlite3_column_text(stmt, 0));
     wrong = complaint;
   }
   sqlite3_finalize(stmt);

@@ -10,7 +10,7 @@
 typedef struct tracked {
   char path[64];
   sqlite3 *handle;
-  leadx_db db;   /* for calling modules directly */
+  leadx_db db; /* for calling modules directly */
   leadx_err err;
 } tracked;
 

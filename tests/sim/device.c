@@ -73,15 +73,19 @@ void sim_clock_install(void) {
 /* Runs SQL that cannot fail unless the simulation is wrong. */
 static void must(sim_device *device, const char *sql) {
   char *error = NULL;
-  if (sqlite3_exec(device->db, sql, NULL, NULL, &error) != SQLITE_OK) sim_fail(device->world, "%.200s: %s", sql, error ? error : "?");
+  if (sqlite3_exec(device->db, sql, NULL, NULL, &error) != SQLITE_OK)
+    sim_fail(device->world, "%.200s: %s", sql, error ? error : "?");
   sqlite3_free(error);
 }
 
 static sqlite3_stmt *prepare_kept(sim_connection *connection, const char *sql) {
   for (int i = 0; i < KEPT_STATEMENTS; i++) {
-    if (connection->kept[i] && strcmp(sqlite3_sql(connection->kept[i]), sql) == 0) return connection->kept[i];
+    if (connection->kept[i] && strcmp(sqlite3_sql(connection->kept[i]), sql) == 0)
+      return connection->kept[i];
     if (connection->kept[i]) continue;
-    if (sqlite3_prepare_v3(connection->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &connection->kept[i], NULL) == SQLITE_OK) return connection->kept[i];
+    if (sqlite3_prepare_v3(connection->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &connection->kept[i],
+                           NULL) == SQLITE_OK)
+      return connection->kept[i];
     break;
   }
   fprintf(stderr, "%s: %s\n", sql, sqlite3_errmsg(connection->db));
@@ -108,9 +112,11 @@ static int64_t row_int(sim_device *device, const char *sql, int row) {
 
 int64_t sim_device_int(sim_device *device, const char *sql) { return row_int(device, sql, -1); }
 
-static const char customers_rough[] = "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, phone TEXT, score INTEGER, note TEXT,"
+static const char customers_rough[] = "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name "
+                                      "TEXT NOT NULL, phone TEXT, score INTEGER, note TEXT,"
                                       " updated_at TIMESTAMP)";
-static const char customers_soft[] = "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, phone TEXT, score INTEGER, note TEXT,"
+static const char customers_soft[] = "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name "
+                                     "TEXT NOT NULL, phone TEXT, score INTEGER, note TEXT,"
                                      " updated_at TIMESTAMP, deleted_at TIMESTAMP)";
 
 /* Nothing that is committed after the device died is on its disk. */
@@ -119,12 +125,15 @@ static int refuse_of_the_dead(void *connection) { return ((sim_connection *)conn
 static void track(sim_device *device) {
   const sim_knobs *knobs = &device->world->knobs;
   must(device, knobs->rough ? customers_rough : customers_soft);
-  must(device, "CREATE TABLE pipelines(id TEXT PRIMARY KEY NOT NULL, customer_id TEXT REFERENCES customers(id), title TEXT, stage INTEGER,"
+  must(device, "CREATE TABLE pipelines(id TEXT PRIMARY KEY NOT NULL, customer_id TEXT REFERENCES "
+               "customers(id), title TEXT, stage INTEGER,"
                " updated_at TIMESTAMP)");
   const char *remote = device->world->is_real ? "sim_" : "", *kind = knobs->rough ? "hard" : "soft";
   char sql[300];
   for (int t = 0; t < NTABLES; t++) {
-    snprintf(sql, sizeof sql, "SELECT leadx_track('%s', '{\"remote\":\"%s%s\",\"delete\":\"%s\"%s}')", sim_tables[t].name, remote, sim_tables[t].name, kind,
+    snprintf(sql, sizeof sql,
+             "SELECT leadx_track('%s', '{\"remote\":\"%s%s\",\"delete\":\"%s\"%s}')",
+             sim_tables[t].name, remote, sim_tables[t].name, kind,
              knobs->rough ? "" : ",\"soft_delete\":\"deleted_at\"");
     must(device, sql);
   }
@@ -135,22 +144,28 @@ static void track(sim_device *device) {
 static void append_texts(sim_device *device, const char *sql, sqlite3_str *out) {
   sqlite3_stmt *stmt = NULL;
   sqlite3_prepare_v2(device->db, sql, -1, &stmt, NULL);
-  while (stmt && sqlite3_step(stmt) == SQLITE_ROW) sqlite3_str_appendf(out, "%s;", (const char *)sqlite3_column_text(stmt, 0));
+  while (stmt && sqlite3_step(stmt) == SQLITE_ROW)
+    sqlite3_str_appendf(out, "%s;", (const char *)sqlite3_column_text(stmt, 0));
   sqlite3_finalize(stmt);
 }
 
-/* The SQL that makes the database what it is now, whatever its tables have come to hold. Children go before their parents. */
+/* The SQL that makes the database what it is now, whatever its tables have come to hold. Children
+** go before their parents. */
 static char *write_beginning(sim_device *device) {
-  static const char tables[] = "FROM sqlite_schema t WHERE type = 'table' AND name <> 'leadx_applying' ORDER BY rowid DESC";
+  static const char tables[] =
+      "FROM sqlite_schema t WHERE type = 'table' AND name <> 'leadx_applying' ORDER BY rowid DESC";
   sqlite3_str *queries = sqlite3_str_new(NULL), *script = sqlite3_str_new(NULL);
   char *deletes = sqlite3_mprintf("SELECT 'DELETE FROM ' || name %s", tables);
-  char *inserts = sqlite3_mprintf("SELECT 'SELECT ''INSERT INTO ' || name || ' VALUES('' || ' || (SELECT group_concat('quote(\"' || name || '\")', '||'',''||')"
-                                  " FROM pragma_table_info(t.name)) || '||'')'' FROM ' || name %s", tables);
+  char *inserts = sqlite3_mprintf("SELECT 'SELECT ''INSERT INTO ' || name || ' VALUES('' || ' || "
+                                  "(SELECT group_concat('quote(\"' || name || '\")', '||'',''||')"
+                                  " FROM pragma_table_info(t.name)) || '||'')'' FROM ' || name %s",
+                                  tables);
   sqlite3_str_appendall(script, "BEGIN; INSERT INTO leadx_applying VALUES ('sim');");
   append_texts(device, deletes, script);
   append_texts(device, inserts, queries);
   char *text = sqlite3_str_finish(queries), *save = NULL;
-  for (char *query = strtok_r(text, ";", &save); query; query = strtok_r(NULL, ";", &save)) append_texts(device, query, script);
+  for (char *query = strtok_r(text, ";", &save); query; query = strtok_r(NULL, ";", &save))
+    append_texts(device, query, script);
   sqlite3_str_appendall(script, "DELETE FROM leadx_applying; COMMIT");
   sqlite3_free(text);
   sqlite3_free(deletes);
@@ -163,7 +178,8 @@ static void connect(sim_device *device) {
   uint64_t random = device->world->random;
   sqlite3_open(":memory:", &connection->db);
   device->db = connection->db;
-  /* Chance that goes into this is not the world's: a seed must run alike whichever came before it. */
+  /* Chance that goes into this is not the world's: a seed must run alike whichever came before
+  ** it. */
   device->world->random = 0;
   sqlite3_randomness(0, NULL);
   sqlite3_leadx_init(connection->db, NULL, NULL);
@@ -173,7 +189,8 @@ static void connect(sim_device *device) {
   device->world->random = random;
 }
 
-/* A connection serves many runs: compiling statements on tables with triggers is most of what a new one costs. */
+/* A connection serves many runs: compiling statements on tables with triggers is most of what a new
+** one costs. */
 static sim_connection *need_connection(const sim_device *device) {
   static sim_connection connections[2][2][MAX_DEVICES];
   const sim_knobs *knobs = &device->world->knobs;
@@ -187,11 +204,14 @@ static void start(sim_device *device) {
   device->connection->statements.handle = device->db;
   device->ctx->db = device->connection->statements;
   if (device->world->is_real) sim_real_configure(device);
-  else leadx_session_configure(device->ctx->session, "https://sim.example/rest/v1", "sb_publishable_sim", NULL, 0, &err);
+  else
+    leadx_session_configure(device->ctx->session, "https://sim.example/rest/v1",
+                            "sb_publishable_sim", NULL, 0, &err);
   if (err.rc != SQLITE_OK) sim_fail(device->world, "%s", err.text);
 }
 
-/* Is it one of the statements that stay for the next run? What is lent out still was forgotten by leadx. */
+/* Is it one of the statements that stay for the next run? What is lent out still was forgotten by
+** leadx. */
 static int is_expected(const sim_connection *connection, const sqlite3_stmt *stmt) {
   const leadx_db *statements = &connection->statements;
   for (int i = 0; i < KEPT_STATEMENTS; i++) {
@@ -206,28 +226,37 @@ static int is_expected(const sim_connection *connection, const sqlite3_stmt *stm
   return stmt == statements->undo[0] || stmt == statements->undo[1] || stmt == statements->undo[2];
 }
 
-/* Ends leadx as a program that ends does. Nothing may be left that would keep a host from closing its connection. */
+/* Ends leadx as a program that ends does. Nothing may be left that would keep a host from closing
+** its connection. */
 static void stop(sim_device *device) {
   device->connection->statements = device->ctx->db;
   memset(&device->ctx->db, 0, sizeof device->ctx->db);
   leadx_ctx_unref(device->ctx);
   device->ctx = NULL;
-  for (sqlite3_stmt *stmt = sqlite3_next_stmt(device->db, NULL); stmt; stmt = sqlite3_next_stmt(device->db, stmt)) {
-    if (!is_expected(device->connection, stmt)) sim_fail(device->world, "a statement was left open: %.100s", sqlite3_sql(stmt));
+  for (sqlite3_stmt *stmt = sqlite3_next_stmt(device->db, NULL); stmt;
+       stmt = sqlite3_next_stmt(device->db, stmt)) {
+    if (!is_expected(device->connection, stmt))
+      sim_fail(device->world, "a statement was left open: %.100s", sqlite3_sql(stmt));
   }
-  if (!sqlite3_get_autocommit(device->db)) sim_fail(device->world, "%s", "a transaction was left open");
+  if (!sqlite3_get_autocommit(device->db))
+    sim_fail(device->world, "%s", "a transaction was left open");
 }
 
 void sim_device_open(sim_device *device) {
   const sim_knobs *knobs = &device->world->knobs;
-  const char *overlap = knobs->mutant == MUTANT_NO_OVERLAP ? "0" : knobs->mutant == MUTANT_SMALL_OVERLAP ? "20" : "150";
+  const char *overlap = knobs->mutant == MUTANT_NO_OVERLAP      ? "0"
+                        : knobs->mutant == MUTANT_SMALL_OVERLAP ? "20"
+                                                                : "150";
   char sql[200];
   sim_clock_of(device);
   device->connection = need_connection(device);
   if (!device->connection->db) connect(device);
   device->db = device->connection->db;
   must(device, device->connection->beginning);
-  snprintf(sql, sizeof sql, "SELECT leadx_config('policy', '%s'), leadx_config('overlap', '%s'), leadx_config('page_size', '50')", knobs->policy, overlap);
+  snprintf(sql, sizeof sql,
+           "SELECT leadx_config('policy', '%s'), leadx_config('overlap', '%s'), "
+           "leadx_config('page_size', '50')",
+           knobs->policy, overlap);
   must(device, sql);
   start(device);
 }
@@ -247,7 +276,8 @@ void sim_device_restart(sim_device *device) {
 
 /* ---- what the user does ---- */
 
-static void log_write(sim_device *device, int table, int row, int column, int kind, int64_t rowid, const sim_value *value) {
+static void log_write(sim_device *device, int table, int row, int column, int kind, int64_t rowid,
+                      const sim_value *value) {
   if (device->nwrites == device->capacity) {
     device->capacity = device->capacity ? device->capacity * 2 : 256;
     device->writes = realloc(device->writes, sizeof *device->writes * (size_t)device->capacity);
@@ -262,18 +292,22 @@ static void log_write(sim_device *device, int table, int row, int column, int ki
   if (value) write->value = *value;
 }
 
-static int64_t newest_queue_row(sim_device *device) { return sim_device_int(device, "SELECT max(rowid) FROM sync_queue"); }
+static int64_t newest_queue_row(sim_device *device) {
+  return sim_device_int(device, "SELECT max(rowid) FROM sync_queue");
+}
 
 static void bind_value(sqlite3_stmt *stmt, int parameter, const sim_value *value) {
   size_t n = strlen(value->json);
-  if (value->json[0] == '"') sqlite3_bind_text(stmt, parameter, value->json + 1, (int)n - 2, SQLITE_TRANSIENT);
+  if (value->json[0] == '"')
+    sqlite3_bind_text(stmt, parameter, value->json + 1, (int)n - 2, SQLITE_TRANSIENT);
   else if (strcmp(value->json, "null") == 0) sqlite3_bind_null(stmt, parameter);
   else sqlite3_bind_int64(stmt, parameter, atoll(value->json));
 }
 
-/* Runs one statement with values and an id behind them; 1 when it changed a row. A refusal of the table's own rules
-** is the user's affair. */
-static int apply(sim_device *device, const char *sql, const sim_value *values, const int *columns, int n, int row) {
+/* Runs one statement with values and an id behind them; 1 when it changed a row. A refusal of the
+** table's own rules is the user's affair. */
+static int apply(sim_device *device, const char *sql, const sim_value *values, const int *columns,
+                 int n, int row) {
   sqlite3_stmt *stmt = sim_prepare(device, sql, -1);
   char id[ID_BYTES];
   for (int i = 0; i < n; i++) bind_value(stmt, i + 1, &values[columns[i]]);
@@ -281,12 +315,15 @@ static int apply(sim_device *device, const char *sql, const sim_value *values, c
   sqlite3_bind_text(stmt, n + 1, id, -1, SQLITE_TRANSIENT);
   int rc = sqlite3_step(stmt), changed = sqlite3_changes(device->db);
   sqlite3_reset(stmt);
-  if (rc != SQLITE_DONE && (rc & 0xff) != SQLITE_CONSTRAINT) sim_fail(device->world, "a user's write failed: %s: %s", sql, sqlite3_errmsg(device->db));
+  if (rc != SQLITE_DONE && (rc & 0xff) != SQLITE_CONSTRAINT)
+    sim_fail(device->world, "a user's write failed: %s: %s", sql, sqlite3_errmsg(device->db));
   return rc == SQLITE_DONE && changed > 0;
 }
 
-static void say_write(sim_device *device, const char *verb, int table, int row, const sim_value *value) {
-  sim_say(device->world, "device %d: %s %s %d %s", device->number, verb, sim_tables[table].name, row, value ? value->json : "");
+static void say_write(sim_device *device, const char *verb, int table, int row,
+                      const sim_value *value) {
+  sim_say(device->world, "device %d: %s %s %d %s", device->number, verb, sim_tables[table].name,
+          row, value ? value->json : "");
 }
 
 static const int all_columns[MAX_COLUMNS] = {0, 1, 2, 3};
@@ -294,15 +331,18 @@ static const int all_columns[MAX_COLUMNS] = {0, 1, 2, 3};
 
 static void log_row(sim_device *device, int table, int row, const sim_value *values) {
   int64_t rowid = newest_queue_row(device);
-  for (int c = 0; c < sim_tables[table].ncolumns; c++) log_write(device, table, row, c, WRITE_VALUE, rowid, &values[c]);
+  for (int c = 0; c < sim_tables[table].ncolumns; c++)
+    log_write(device, table, row, c, WRITE_VALUE, rowid, &values[c]);
 }
 
 /* INSERT or REPLACE of a whole row. */
 static void put(sim_device *device, const char *verb, int table, int row, const sim_value *values) {
-  static const char *const columns[NTABLES] = {"customers(name, phone, score, note, id, updated_at) VALUES (?1, ?2, ?3, ?4, ?5",
-                                               "pipelines(customer_id, title, stage, id, updated_at) VALUES (?1, ?2, ?3, ?4"};
+  static const char *const columns[NTABLES] = {
+      "customers(name, phone, score, note, id, updated_at) VALUES (?1, ?2, ?3, ?4, ?5",
+      "pipelines(customer_id, title, stage, id, updated_at) VALUES (?1, ?2, ?3, ?4"};
   char sql[300];
-  snprintf(sql, sizeof sql, "%s INTO %s, %s)", verb, columns[table], device->world->knobs.app_stamps ? STAMP : "NULL");
+  snprintf(sql, sizeof sql, "%s INTO %s, %s)", verb, columns[table],
+           device->world->knobs.app_stamps ? STAMP : "NULL");
   if (!apply(device, sql, values, all_columns, sim_tables[table].ncolumns, row)) return;
   log_row(device, table, row, values);
   say_write(device, verb, table, row, &values[1]);
@@ -310,9 +350,10 @@ static void put(sim_device *device, const char *verb, int table, int row, const 
 
 /* Is the row in the local table, and not marked as deleted? */
 static int is_local(sim_device *device, int table, int row) {
-  static const char *const asks[] = {"SELECT EXISTS (SELECT 1 FROM customers WHERE id = ?1)",
-                                     "SELECT EXISTS (SELECT 1 FROM customers WHERE id = ?1 AND deleted_at IS NULL)",
-                                     "SELECT EXISTS (SELECT 1 FROM pipelines WHERE id = ?1)"};
+  static const char *const asks[] = {
+      "SELECT EXISTS (SELECT 1 FROM customers WHERE id = ?1)",
+      "SELECT EXISTS (SELECT 1 FROM customers WHERE id = ?1 AND deleted_at IS NULL)",
+      "SELECT EXISTS (SELECT 1 FROM pipelines WHERE id = ?1)"};
   return (int)row_int(device, asks[table == PIPELINES ? 2 : !device->world->knobs.rough], row);
 }
 
@@ -349,7 +390,8 @@ static void insert_again(sim_device *device, int table) {
   sim_value values[MAX_COLUMNS];
   for (int i = device->nwrites - 1; i >= 0; i--) {
     const sim_write *write = &device->writes[i];
-    if (write->kind != WRITE_DELETE || write->table != table || is_local(device, table, write->row)) continue;
+    if (write->kind != WRITE_DELETE || write->table != table || is_local(device, table, write->row))
+      continue;
     int row = write->row;
     if (new_values(device, table, values)) put(device, "INSERT", table, row, values);
     return;
@@ -364,21 +406,27 @@ static void replace(sim_device *device, int table) {
 
 static void update(sim_device *device, int table, int several) {
   sim_world *world = device->world;
-  int row = some_local(device, table), columns[MAX_COLUMNS], n = 0, first = sim_tables[table].parent_column + 1;
+  int row = some_local(device, table), columns[MAX_COLUMNS], n = 0,
+      first = sim_tables[table].parent_column + 1;
   char sql[300] = "";
   if (row < 0) return;
   snprintf(sql, sizeof sql, "UPDATE %s SET ", sim_tables[table].name);
   sim_value values[MAX_COLUMNS];
   for (int c = first; c < sim_tables[table].ncolumns; c++) {
-    if (!several && c != first && n == 0 && c < sim_tables[table].ncolumns - 1 && sim_chance(world, 500)) continue;
-    if (!several && n == 0 && c < sim_tables[table].ncolumns - 1 && sim_chance(world, 500)) continue;
+    if (!several && c != first && n == 0 && c < sim_tables[table].ncolumns - 1 &&
+        sim_chance(world, 500))
+      continue;
+    if (!several && n == 0 && c < sim_tables[table].ncolumns - 1 && sim_chance(world, 500))
+      continue;
     if (!several && n == 1) break;
     if (several && n > 0 && sim_chance(world, 400)) continue;
     values[c] = sim_new_value(world, table, c, device->number);
     columns[n++] = c;
-    snprintf(sql + strlen(sql), sizeof sql - strlen(sql), "%s%s = ?%d", n > 1 ? ", " : "", sim_tables[table].column[c], n);
+    snprintf(sql + strlen(sql), sizeof sql - strlen(sql), "%s%s = ?%d", n > 1 ? ", " : "",
+             sim_tables[table].column[c], n);
   }
-  snprintf(sql + strlen(sql), sizeof sql - strlen(sql), "%s WHERE id = ?%d", world->knobs.app_stamps ? ", updated_at = " STAMP : "", n + 1);
+  snprintf(sql + strlen(sql), sizeof sql - strlen(sql), "%s WHERE id = ?%d",
+           world->knobs.app_stamps ? ", updated_at = " STAMP : "", n + 1);
   if (!apply(device, sql, values, columns, n, row)) return;
   int64_t rowid = newest_queue_row(device);
   for (int i = 0; i < n; i++) {
@@ -388,16 +436,19 @@ static void update(sim_device *device, int table, int several) {
 }
 
 static void delete_(sim_device *device, int table) {
-  static const char *const statements[NTABLES] = {"DELETE FROM customers WHERE id = ?1", "DELETE FROM pipelines WHERE id = ?1"};
+  static const char *const statements[NTABLES] = {"DELETE FROM customers WHERE id = ?1",
+                                                  "DELETE FROM pipelines WHERE id = ?1"};
   int row = some_local(device, table);
   if (row < 0 || !apply(device, statements[table], NULL, NULL, 0, row)) return;
   log_write(device, table, row, 0, WRITE_DELETE, newest_queue_row(device), NULL);
   say_write(device, "DELETE", table, row, NULL);
 }
 
-/* The row gets another key: the old one is deleted, the new one inserted, with new values so that the two can be told apart. */
+/* The row gets another key: the old one is deleted, the new one inserted, with new values so that
+** the two can be told apart. */
 static void rekey(sim_device *device) {
-  static const char rekeys[] = "UPDATE pipelines SET id = ?5, customer_id = ?1, title = ?2, stage = ?3 WHERE id = ?4";
+  static const char rekeys[] =
+      "UPDATE pipelines SET id = ?5, customer_id = ?1, title = ?2, stage = ?3 WHERE id = ?4";
   sim_world *world = device->world;
   int row = some_local(device, PIPELINES), fresh = world->nrows[PIPELINES];
   if (row < 0 || fresh == MAX_ROWS) return;
@@ -470,16 +521,24 @@ static void read_result(sim_device *device, const char *text) {
     return;
   }
   leadx_slice state = leadx_json_member(result, "state");
-  device->changed = member_int(result, "pushed") + member_int(result, "pulled") + member_int(result, "conflicts") + member_int(result, "failed");
+  device->changed = member_int(result, "pushed") + member_int(result, "pulled") +
+                    member_int(result, "conflicts") + member_int(result, "failed");
   device->world->conflicts += member_int(result, "conflicts");
-  snprintf(device->state, sizeof device->state, "%.*s", state.n >= 2 ? (int)state.n - 2 : 0, state.n >= 2 ? state.z + 1 : "");
-  if (device->changed || device->world->verbose || !device->world->calm) sim_say(device->world, "device %d: synced %.200s", device->number, text);
+  snprintf(device->state, sizeof device->state, "%.*s", state.n >= 2 ? (int)state.n - 2 : 0,
+           state.n >= 2 ? state.z + 1 : "");
+  if (device->changed || device->world->verbose || !device->world->calm)
+    sim_say(device->world, "device %d: synced %.200s", device->number, text);
 }
 
 void sim_device_sync(sim_device *device, int reconcile) {
   leadx_err err = {0};
-  leadx_sync_options options = {.who = "leadx_sync", .trigger = "sim", .with_pull = 1, .with_reconcile = reconcile, .request_budget = -1,
-                                .open_transport = sim_network_open, .arg = device};
+  leadx_sync_options options = {.who = "leadx_sync",
+                                .trigger = "sim",
+                                .with_pull = 1,
+                                .with_reconcile = reconcile,
+                                .request_budget = -1,
+                                .open_transport = sim_network_open,
+                                .arg = device};
   sim_clock_of(device);
   device->requests = 0;
   device->changed = 0;
@@ -505,7 +564,8 @@ static void first_text(sim_device *device, const char *sql, char out[64]) {
   sqlite3_stmt *stmt = NULL;
   sqlite3_prepare_v2(device->db, sql, -1, &stmt, NULL);
   out[0] = 0;
-  if (stmt && sqlite3_step(stmt) == SQLITE_ROW) snprintf(out, 64, "%s", (const char *)sqlite3_column_text(stmt, 0));
+  if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
+    snprintf(out, 64, "%s", (const char *)sqlite3_column_text(stmt, 0));
   sqlite3_finalize(stmt);
 }
 
@@ -525,13 +585,15 @@ void sim_device_decide(sim_device *device) {
   for (int i = 0; i < 200; i++) {
     first_text(device, "SELECT id FROM sync_conflicts WHERE winner IS NULL LIMIT 1", id);
     if (!id[0]) break;
-    snprintf(sql, sizeof sql, "SELECT leadx_resolve('%s', '%s')", id, sim_chance(device->world, 500) ? "client" : "server");
+    snprintf(sql, sizeof sql, "SELECT leadx_resolve('%s', '%s')", id,
+             sim_chance(device->world, 500) ? "client" : "server");
     sim_say(device->world, "device %d: %s", device->number, sql);
     must(device, sql);
     if (device->world->failed) return;
   }
   for (int i = 0; i < 200; i++) {
-    first_text(device, "SELECT id FROM sync_queue WHERE status = 'FAILED' ORDER BY rowid DESC LIMIT 1", id);
+    first_text(device,
+               "SELECT id FROM sync_queue WHERE status = 'FAILED' ORDER BY rowid DESC LIMIT 1", id);
     if (!id[0]) break;
     note_discarded(device, id);
     snprintf(sql, sizeof sql, "SELECT leadx_discard('%s')", id);

@@ -1,10 +1,13 @@
 /* leadx_sim: runs seeds of the simulation. See sim.h.
 **
-**   leadx_sim [--seeds N] [--from N] [--devices N] [--steps N] [--workers N] [--seconds S [--whole]] [--mutant NAME] [--expect-failure]
+**   leadx_sim [--seeds N] [--from N] [--devices N] [--steps N] [--workers N] [--seconds S
+**   [--whole]] [--mutant NAME] [--expect-failure]
 **   leadx_sim --seed N [--verbose]
-**   leadx_sim --real …   the server of scripts/server.sh in the model's place; its clock is its own, so a seed does not run alike twice
+**   leadx_sim --real …   the server of scripts/server.sh in the model's place; its clock is its
+**   own, so a seed does not run alike twice
 **
-** Ends with 0 when all seeds held, or all that there was time for (unless --whole); with --expect-failure (a mutant), when one did not. */
+** Ends with 0 when all seeds held, or all that there was time for (unless --whole); with
+** --expect-failure (a mutant), when one did not. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -31,14 +34,21 @@ static double now_s(void) {
   return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static const struct { const char *name; sim_mutant mutant; } mutants[] = {
-    {"no-overlap", MUTANT_NO_OVERLAP}, {"small-overlap", MUTANT_SMALL_OVERLAP}, {"upsert", MUTANT_UPSERT}, {"no-version", MUTANT_NO_VERSION}};
+static const struct {
+  const char *name;
+  sim_mutant mutant;
+} mutants[] = {{"no-overlap", MUTANT_NO_OVERLAP},
+               {"small-overlap", MUTANT_SMALL_OVERLAP},
+               {"upsert", MUTANT_UPSERT},
+               {"no-version", MUTANT_NO_VERSION}};
 
 static void show_failure(const sim_world *world) {
-  printf("seed %llu: %s\n  the last of what happened:\n", (unsigned long long)world->seed, world->failure);
-  for (int i = world->ntrail > 24 ? world->ntrail - 24 : 0; i < world->ntrail; i++) printf("    %s\n", world->trail[i % 24]);
-  printf("  again: leadx_sim --seed %llu --devices %d --steps %d --verbose\n", (unsigned long long)world->seed, world->knobs.devices,
-         world->knobs.steps);
+  printf("seed %llu: %s\n  the last of what happened:\n", (unsigned long long)world->seed,
+         world->failure);
+  for (int i = world->ntrail > 24 ? world->ntrail - 24 : 0; i < world->ntrail; i++)
+    printf("    %s\n", world->trail[i % 24]);
+  printf("  again: leadx_sim --seed %llu --devices %d --steps %d --verbose\n",
+         (unsigned long long)world->seed, world->knobs.devices, world->knobs.steps);
   fflush(stdout);
 }
 
@@ -121,8 +131,12 @@ static report run_workers(const request *req) {
 static long number(const char *text) { return text ? strtol(text, NULL, 10) : 0; }
 
 static int parse(int argc, char **argv, request *req) {
-  const struct { const char *name; long *to; } options[] = {{"--seeds", &req->seeds},     {"--from", &req->from},       {"--devices", &req->devices},
-                                                             {"--steps", &req->steps},     {"--workers", &req->workers}, {"--seconds", &req->seconds}};
+  const struct {
+    const char *name;
+    long *to;
+  } options[] = {{"--seeds", &req->seeds},     {"--from", &req->from},
+                 {"--devices", &req->devices}, {"--steps", &req->steps},
+                 {"--workers", &req->workers}, {"--seconds", &req->seconds}};
   for (int i = 1; i < argc; i++) {
     int known = 0;
     for (size_t k = 0; k < sizeof options / sizeof options[0]; k++) {
@@ -134,7 +148,9 @@ static int parse(int argc, char **argv, request *req) {
       req->from = number(argv[++i]);
       req->seeds = req->workers = known = 1;
     }
-    for (size_t k = 0; strcmp(argv[i], "--mutant") == 0 && i + 1 < argc && k < sizeof mutants / sizeof mutants[0]; k++) {
+    for (size_t k = 0;
+         strcmp(argv[i], "--mutant") == 0 && i + 1 < argc && k < sizeof mutants / sizeof mutants[0];
+         k++) {
       if (strcmp(argv[i + 1], mutants[k].name) == 0) req->mutant = mutants[k].mutant;
     }
     if (strcmp(argv[i], "--mutant") == 0 && i + 1 < argc) req->name = argv[++i], known = 1;
@@ -144,14 +160,23 @@ static int parse(int argc, char **argv, request *req) {
     if (strcmp(argv[i], "--real") == 0) req->is_real = req->workers = known = 1;
     if (!known) return 1;
   }
-  return req->devices < 2 || req->devices > MAX_DEVICES || req->workers < 1 || req->workers > 64 || req->seeds < 1;
+  return req->devices < 2 || req->devices > MAX_DEVICES || req->workers < 1 || req->workers > 64 ||
+         req->seeds < 1;
 }
 
 int main(int argc, char **argv) {
-  request req = {.from = 1, .seeds = 200, .devices = 5, .steps = 200, .workers = 2, .seconds = 3600, .name = "none"};
+  request req = {.from = 1,
+                 .seeds = 200,
+                 .devices = 5,
+                 .steps = 200,
+                 .workers = 2,
+                 .seconds = 3600,
+                 .name = "none"};
   if (parse(argc, argv, &req)) {
-    fprintf(stderr, "usage: leadx_sim [--seeds N] [--from N] [--seed N] [--devices 2-8] [--steps N] [--workers N] [--seconds S]\n"
-                    "                 [--whole] [--mutant NAME] [--expect-failure] [--verbose] [--real]\n");
+    fprintf(stderr,
+            "usage: leadx_sim [--seeds N] [--from N] [--seed N] [--devices 2-8] [--steps N] "
+            "[--workers N] [--seconds S]\n"
+            "                 [--whole] [--mutant NAME] [--expect-failure] [--verbose] [--real]\n");
     return 2;
   }
   double began = now_s();
@@ -163,8 +188,11 @@ int main(int argc, char **argv) {
     printf(" after %ld seeds, %.1f s: %.110s\n", all.seeds, now_s() - began, all.failure);
     return all.failures ? 0 : 1;
   }
-  if (all.seeds < req.seeds && !all.failures) printf("sim: the time was up after %ld of %ld seeds\n", all.seeds, req.seeds);
-  printf("sim: %ld seeds x %ld devices x %ld steps: %ld violations; %ld syncs, %ld requests, %ld crashes, %ld conflicts, %.1f s\n", all.seeds,
-         req.devices, req.steps, all.failures, all.syncs, all.requests, all.crashes, all.conflicts, now_s() - began);
+  if (all.seeds < req.seeds && !all.failures)
+    printf("sim: the time was up after %ld of %ld seeds\n", all.seeds, req.seeds);
+  printf("sim: %ld seeds x %ld devices x %ld steps: %ld violations; %ld syncs, %ld requests, %ld "
+         "crashes, %ld conflicts, %.1f s\n",
+         all.seeds, req.devices, req.steps, all.failures, all.syncs, all.requests, all.crashes,
+         all.conflicts, now_s() - began);
   return all.failures || (req.is_whole && all.seeds < req.seeds) ? 1 : 0;
 }

@@ -1,5 +1,6 @@
-/* The network between one device and the server. Requests in flight together arrive in any order. What can
-** happen to one of them is a table; each fault either reaches the server or does not. See sim.h. */
+/* The network between one device and the server. Requests in flight together arrive in any order.
+** What can happen to one of them is a table; each fault either reaches the server or does not. See
+** sim.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,9 @@ static void fail(leadx_request *req, leadx_net net, int curl_code, const char *e
 }
 
 static void pass(sim_device *device, int least_ms, int most_ms) {
-  device->world->now_us += (least_ms + sim_below(device->world, most_ms - least_ms + 1)) * INT64_C(1000) + sim_below(device->world, 1000);
+  device->world->now_us += (least_ms + sim_below(device->world, most_ms - least_ms + 1)) *
+                               INT64_C(1000) +
+                           sim_below(device->world, 1000);
 }
 
 static void lose_request(sim_device *device, leadx_request *req) {
@@ -108,10 +111,17 @@ static void go_offline(sim_device *device, leadx_request *req) {
   lose_request(device, req);
 }
 
-static const struct { const char *name; int weight; void (*happen)(sim_device *, leadx_request *); } faults[] = {
-    {"request lost", 18, lose_request}, {"answer lost", 26, lose_answer}, {"repeated", 10, repeat},    {"portal", 4, portal},
-    {"truncated", 6, truncate_answer},  {"throttled", 6, throttle},       {"timed out", 6, time_out},  {"token expired", 4, expire},
-    {"deadlock", 4, deadlock},          {"crash", 12, crash},             {"offline", 4, go_offline},
+static const struct {
+  const char *name;
+  int weight;
+  void (*happen)(sim_device *, leadx_request *);
+} faults[] = {
+    {"request lost", 18, lose_request}, {"answer lost", 26, lose_answer},
+    {"repeated", 10, repeat},           {"portal", 4, portal},
+    {"truncated", 6, truncate_answer},  {"throttled", 6, throttle},
+    {"timed out", 6, time_out},         {"token expired", 4, expire},
+    {"deadlock", 4, deadlock},          {"crash", 12, crash},
+    {"offline", 4, go_offline},
 };
 
 /* ---- the transport ---- */
@@ -126,19 +136,23 @@ static void have_fault(sim_device *device, leadx_request *req) {
   for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) total += faults[i].weight;
   int chosen = sim_below(device->world, total);
   while (chosen >= faults[at].weight) chosen -= faults[at++].weight;
-  sim_say(device->world, "device %d: %s: %s %.60s", device->number, faults[at].name, req->method, path_of(req));
+  sim_say(device->world, "device %d: %s: %s %.60s", device->number, faults[at].name, req->method,
+          path_of(req));
   faults[at].happen(device, req);
 }
 
 /* What the server refused may become FAILED; anything else must not. */
 static void note_rejection(sim_device *device, const leadx_request *req) {
   int table = strstr(path_of(req), "customers") ? CUSTOMERS : PIPELINES;
-  if (req->net != LEADX_NET_ANSWER || req->status < 400 || req->status == 429 || req->status == 503 || req->status == 401) return;
+  if (req->net != LEADX_NET_ANSWER || req->status < 400 || req->status == 429 ||
+      req->status == 503 || req->status == 401)
+    return;
   /* A key of our own that is there already is our own replay: no column but the key is unique. */
   if (strstr(req->answer, "23505")) return;
   for (int text = 0; text < 2; text++) {
     const char *at = text ? req->body : req->url;
-    for (at = at ? strstr(at, "-0000-4000-8000-") : NULL; at; at = strstr(at + 1, "-0000-4000-8000-")) {
+    for (at = at ? strstr(at, "-0000-4000-8000-") : NULL; at;
+         at = strstr(at + 1, "-0000-4000-8000-")) {
       int row = sim_row_of(at - 8, ID_BYTES - 1);
       if (row >= 0) device->rejected[table][row] = 1;
     }
@@ -153,16 +167,20 @@ static void arrive(sim_device *device, leadx_request *req) {
   else if (device->token_expired) sim_answer(req, 401, "PGRST301", "JWT expired");
   else if (!world->calm && sim_chance(world, world->knobs.faults)) have_fault(device, req);
   else sim_server_answer(device, req);
-  if (world->verbose) sim_say(world, "  %s %.100s -> %ld %.100s", req->method, path_of(req), req->status, req->status >= 400 ? req->answer : "");
+  if (world->verbose)
+    sim_say(world, "  %s %.100s -> %ld %.100s", req->method, path_of(req), req->status,
+            req->status >= 400 ? req->answer : "");
   if (world->verbose && req->body) sim_say(world, "    %.150s", req->body);
   note_rejection(device, req);
   /* The user works on while a request is on its way. */
-  if (!device->connection->is_dead && !world->calm && sim_chance(world, 80)) sim_device_write(device);
+  if (!device->connection->is_dead && !world->calm && sim_chance(world, 80))
+    sim_device_write(device);
 }
 
 static int network_start(leadx_transport *self, leadx_request *req, leadx_err *err) {
   network *net = (network *)self;
-  if (net->n == MAX_IN_FLIGHT) return leadx_err_set(err, SQLITE_FULL, "too many requests in flight");
+  if (net->n == MAX_IN_FLIGHT)
+    return leadx_err_set(err, SQLITE_FULL, "too many requests in flight");
   req->retry_after_s = -1;
   req->content_range[0] = req->preference_applied[0] = req->error[0] = 0;
   req->curl_code = 0;
@@ -182,7 +200,9 @@ static leadx_request *network_wait(leadx_transport *self, int timeout_ms) {
     arrive(device, req);
   } else {
     /* What was given up may have arrived all the same. */
-    if (!device->connection->is_dead && !device->offline && !device->token_expired && sim_chance(device->world, 500)) sim_server_answer(device, req);
+    if (!device->connection->is_dead && !device->offline && !device->token_expired &&
+        sim_chance(device->world, 500))
+      sim_server_answer(device, req);
     fail(req, LEADX_NET_INTERRUPTED, 42, "given up");
   }
   return req;

@@ -1,5 +1,6 @@
-/* The model of PostgREST over PostgreSQL: the requests that leadx sends, and no more. A request that is
-** spelled in another way is a failure of the run, so that nothing is answered by guessing. See sim.h. */
+/* The model of PostgREST over PostgreSQL: the requests that leadx sends, and no more. A request
+** that is spelled in another way is a failure of the run, so that nothing is answered by guessing.
+** See sim.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,16 +34,20 @@ typedef struct query {
 static int64_t days_from_civil(int64_t y, int m, int d) {
   y -= m <= 2;
   int64_t era = (y >= 0 ? y : y - 399) / 400, yoe = y - era * 400;
-  int64_t doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1, doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
+  int64_t doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1,
+          doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
   return era * 146097 + doe - 719468;
 }
 
 static void stamp_format(int64_t us, char out[64]) {
-  int64_t s = us / 1000000, days = s / 86400, z = days + 719468, era = z / 146097, doe = z - era * 146097;
-  int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365, doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-  int mp = (int)((5 * doy + 2) / 153), d = (int)(doy - (153 * mp + 2) / 5 + 1), m = mp < 10 ? mp + 3 : mp - 9, of_day = (int)(s % 86400);
-  int n = snprintf(out, 64, "%04d-%02d-%02dT%02d:%02d:%02d.%06d", (int)(yoe + era * 400 + (m <= 2)), m, d, of_day / 3600, of_day / 60 % 60,
-                   of_day % 60, (int)(us % 1000000));
+  int64_t s = us / 1000000, days = s / 86400, z = days + 719468, era = z / 146097,
+          doe = z - era * 146097;
+  int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365,
+          doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+  int mp = (int)((5 * doy + 2) / 153), d = (int)(doy - (153 * mp + 2) / 5 + 1),
+      m = mp < 10 ? mp + 3 : mp - 9, of_day = (int)(s % 86400);
+  int n = snprintf(out, 64, "%04d-%02d-%02dT%02d:%02d:%02d.%06d", (int)(yoe + era * 400 + (m <= 2)),
+                   m, d, of_day / 3600, of_day / 60 % 60, of_day % 60, (int)(us % 1000000));
   while (out[n - 1] == '0') n--;
   if (out[n - 1] == '.') n--;
   snprintf(out + n, 64 - (size_t)n, "+00:00");
@@ -52,10 +57,12 @@ int64_t sim_stamp_parse(const char *text, size_t n) {
   int y, mo, d, h, mi, s, used = 0, fraction = 0, digits = 0;
   char copy[64];
   snprintf(copy, sizeof copy, "%.*s", (int)n, text);
-  if (sscanf(copy, "%4d-%2d-%2d%*1[T ]%2d:%2d:%2d%n", &y, &mo, &d, &h, &mi, &s, &used) != 6) return -1;
+  if (sscanf(copy, "%4d-%2d-%2d%*1[T ]%2d:%2d:%2d%n", &y, &mo, &d, &h, &mi, &s, &used) != 6)
+    return -1;
   const char *at = copy + used;
   if (*at == '.') {
-    for (at++; *at >= '0' && *at <= '9' && digits < 6; at++, digits++) fraction = fraction * 10 + *at - '0';
+    for (at++; *at >= '0' && *at <= '9' && digits < 6; at++, digits++)
+      fraction = fraction * 10 + *at - '0';
   }
   for (; digits < 6; digits++) fraction *= 10;
   if (*at && strcmp(at, "Z") != 0 && strcmp(at, "+00:00") != 0) return -1;
@@ -74,7 +81,9 @@ static void fill_answer(leadx_request *req, long status, char *body) {
 }
 
 void sim_answer(leadx_request *req, long status, const char *code, const char *message) {
-  fill_answer(req, status, sqlite3_mprintf("{\"code\":\"%s\",\"details\":null,\"hint\":null,\"message\":\"%s\"}", code, message));
+  fill_answer(req, status,
+              sqlite3_mprintf("{\"code\":\"%s\",\"details\":null,\"hint\":null,\"message\":\"%s\"}",
+                              code, message));
 }
 
 static void append_row(sim_world *world, int table, int n, int keys_only, sqlite3_str *out) {
@@ -82,7 +91,8 @@ static void append_row(sim_world *world, int table, int n, int keys_only, sqlite
   char id[ID_BYTES], stamp[64];
   sim_id(n, id);
   stamp_format(row->version, stamp);
-  sqlite3_str_appendf(out, "%s{\"id\":\"%s\",\"updated_at\":\"%s\"", sqlite3_str_length(out) > 1 ? "," : "", id, stamp);
+  sqlite3_str_appendf(out, "%s{\"id\":\"%s\",\"updated_at\":\"%s\"",
+                      sqlite3_str_length(out) > 1 ? "," : "", id, stamp);
   for (int c = 0; !keys_only && c < sim_tables[table].ncolumns; c++) {
     sqlite3_str_appendf(out, ",\"%s\":%s", sim_tables[table].column[c], row->value[c].json);
   }
@@ -99,7 +109,8 @@ static void answer_rows(leadx_request *req, long status, sqlite3_str *rows) {
 
 /* ---- history ---- */
 
-void sim_server_note(sim_world *world, int table, int row, int column, int who, const sim_value *value) {
+void sim_server_note(sim_world *world, int table, int row, int column, int who,
+                     const sim_value *value) {
   sim_server *server = world->server;
   if (server->nevents == server->capacity) {
     server->capacity = server->capacity ? server->capacity * 2 : 1024;
@@ -113,11 +124,19 @@ void sim_server_note(sim_world *world, int table, int row, int column, int who, 
   event->who = who;
   event->at = world->now_us;
   if (value) event->value = *value;
-  if (world->verbose && value) sim_say(world, "  server: %s %d.%s = %s (by %d)", sim_tables[table].name, row, sim_tables[table].column[column], value->json, who);
-  else if (world->verbose) sim_say(world, "  server: %s %d %s (by %d)", sim_tables[table].name, row, column == EVENT_INSERT ? "inserted" : column == EVENT_DELETE ? "deleted" : "restored", who);
+  if (world->verbose && value)
+    sim_say(world, "  server: %s %d.%s = %s (by %d)", sim_tables[table].name, row,
+            sim_tables[table].column[column], value->json, who);
+  else if (world->verbose)
+    sim_say(world, "  server: %s %d %s (by %d)", sim_tables[table].name, row,
+            column == EVENT_INSERT   ? "inserted"
+            : column == EVENT_DELETE ? "deleted"
+                                     : "restored",
+            who);
 }
 
-static void set_value(sim_world *world, int table, int n, int column, int who, const sim_value *value) {
+static void set_value(sim_world *world, int table, int n, int column, int who,
+                      const sim_value *value) {
   sim_row *row = &world->server->row[table][n];
   if (strcmp(row->value[column].json, value->json) == 0) return;
   row->value[column] = *value;
@@ -129,11 +148,15 @@ static void stamp(sim_world *world, sim_row *row) {
   row->version = world->now_us > row->version ? world->now_us : row->version + 1;
 }
 
-/* Does the device hold a CREATE of that row which it does not know to be delivered, or did a person decide about it? */
+/* Does the device hold a CREATE of that row which it does not know to be delivered, or did a person
+** decide about it? */
 static int is_asked_for(sim_device *device, int n) {
-  sqlite3_stmt *stmt = sim_prepare(device,
-                                   "SELECT EXISTS (SELECT 1 FROM sync_queue WHERE entity_id = ?1 AND action = 'CREATE' AND status <> 'SYNCED')"
-                                   " OR EXISTS (SELECT 1 FROM sync_conflicts WHERE entity_id = ?1 AND resolution = 'by hand')", n);
+  sqlite3_stmt *stmt = sim_prepare(
+      device,
+      "SELECT EXISTS (SELECT 1 FROM sync_queue WHERE entity_id = ?1 AND action = 'CREATE' AND "
+      "status <> 'SYNCED')"
+      " OR EXISTS (SELECT 1 FROM sync_conflicts WHERE entity_id = ?1 AND resolution = 'by hand')",
+      n);
   int asked = sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_int(stmt, 0);
   sqlite3_reset(stmt);
   return asked;
@@ -144,7 +167,9 @@ static void set_deleted(sim_world *world, int table, int n, int who, int64_t at)
   if ((row->deleted_at != 0) == (at != 0)) return;
   row->deleted_at = at;
   sim_server_note(world, table, n, at ? EVENT_DELETE : EVENT_INSERT, who, NULL);
-  if (!at && who >= 0) world->server->events[world->server->nevents - 1].unasked = !is_asked_for(&world->device[who], n);
+  if (!at && who >= 0)
+    world->server->events[world->server->nevents - 1].unasked = !is_asked_for(&world->device[who],
+                                                                              n);
 }
 
 /* ---- taking a request apart ---- */
@@ -169,22 +194,31 @@ static int field_of(int table, const char *name, size_t n) {
   if (n == 10 && memcmp(name, "updated_at", 10) == 0) return FIELD_VERSION;
   if (n == 10 && memcmp(name, "deleted_at", 10) == 0) return FIELD_DELETED;
   for (int c = 0; c < sim_tables[table].ncolumns; c++) {
-    if (strlen(sim_tables[table].column[c]) == n && memcmp(sim_tables[table].column[c], name, n) == 0) return c;
+    if (strlen(sim_tables[table].column[c]) == n &&
+        memcmp(sim_tables[table].column[c], name, n) == 0)
+      return c;
   }
   return FIELD_NONE;
 }
 
 /* "op.value", the value quoted or not. */
-static void take_condition(query *q, condition *c, const char *name, size_t nname, const char *text) {
-  static const struct { const char *prefix; operator_ op; } ops[] = {{"eq.", OP_EQ}, {"gte.", OP_GTE}, {"gt.", OP_GT}, {"is.null", OP_IS_NULL}};
+static void take_condition(query *q, condition *c, const char *name, size_t nname,
+                           const char *text) {
+  static const struct {
+    const char *prefix;
+    operator_ op;
+  } ops[] = {{"eq.", OP_EQ}, {"gte.", OP_GTE}, {"gt.", OP_GT}, {"is.null", OP_IS_NULL}};
   c->field = field_of(q->table, name, nname);
   for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
     size_t n = strlen(ops[i].prefix);
     if (strncmp(text, ops[i].prefix, n) != 0) continue;
     int quoted = text[n] == '"';
     c->op = ops[i].op;
-    snprintf(c->text, sizeof c->text, "%.*s", (int)(strlen(text) - n - 2 * (size_t)quoted), text + n + quoted);
-    c->us = c->field == FIELD_VERSION && c->op != OP_IS_NULL ? sim_stamp_parse(c->text, strlen(c->text)) : 0;
+    snprintf(c->text, sizeof c->text, "%.*s", (int)(strlen(text) - n - 2 * (size_t)quoted),
+             text + n + quoted);
+    c->us = c->field == FIELD_VERSION && c->op != OP_IS_NULL
+                ? sim_stamp_parse(c->text, strlen(c->text))
+                : 0;
     if (c->field == FIELD_NONE || c->us < 0) q->broken = 1;
     return;
   }
@@ -209,7 +243,8 @@ static void take_keys(query *q, char *list) {
   char *save = NULL;
   q->has_keys = 1;
   list[strlen(list) - 1] = 0;
-  for (char *one = strtok_r(list + 1, ",", &save); one && q->nkeys < MAX_CONDITIONS; one = strtok_r(NULL, ",", &save)) {
+  for (char *one = strtok_r(list + 1, ",", &save); one && q->nkeys < MAX_CONDITIONS;
+       one = strtok_r(NULL, ",", &save)) {
     int row = sim_row_of(one, strlen(one));
     if (row < 0) q->broken = 1;
     else q->keys[q->nkeys++] = row;
@@ -226,7 +261,8 @@ static void take_parameter(query *q, const char *at, size_t n) {
   size_t name = (size_t)(equals - at);
   decode(equals + 1, n - name - 1, value, sizeof value);
   if (name == 6 && memcmp(at, "select", 6) == 0) q->keys_only = strcmp(value, "*") != 0;
-  else if (name == 5 && memcmp(at, "order", 5) == 0) q->by_version = strncmp(value, "updated_at.asc", 14) == 0;
+  else if (name == 5 && memcmp(at, "order", 5) == 0)
+    q->by_version = strncmp(value, "updated_at.asc", 14) == 0;
   else if (name == 5 && memcmp(at, "limit", 5) == 0) q->limit = atoi(value);
   else if (name == 11 && memcmp(at, "on_conflict", 11) == 0) q->broken |= strcmp(value, "id") != 0;
   else if (name == 2 && memcmp(at, "or", 2) == 0) take_any(q, value);
@@ -253,7 +289,10 @@ static int holds(const condition *c, const sim_row *row, int n) {
   char id[ID_BYTES];
   int order = 0;
   switch (c->field) {
-    case FIELD_ID: sim_id(n, id); order = strcmp(id, c->text); break;
+    case FIELD_ID:
+      sim_id(n, id);
+      order = strcmp(id, c->text);
+      break;
     case FIELD_VERSION:
       if (c->op == OP_IS_NULL) return 0;
       order = row->version < c->us ? -1 : row->version > c->us;
@@ -283,7 +322,8 @@ static int sorted_by_version;
 static int compare_rows(const void *a, const void *b) {
   int x = *(const int *)a, y = *(const int *)b;
   char ix[ID_BYTES], iy[ID_BYTES];
-  if (sorted_by_version && sorted_rows[x].version != sorted_rows[y].version) return sorted_rows[x].version < sorted_rows[y].version ? -1 : 1;
+  if (sorted_by_version && sorted_rows[x].version != sorted_rows[y].version)
+    return sorted_rows[x].version < sorted_rows[y].version ? -1 : 1;
   sim_id(x, ix);
   sim_id(y, iy);
   return strcmp(ix, iy);
@@ -310,8 +350,10 @@ static void get(sim_device *device, leadx_request *req, const query *q) {
   sqlite3_str *rows = sqlite3_str_new(NULL);
   sqlite3_str_appendall(rows, "[");
   for (int i = 0; i < shown; i++) append_row(world, q->table, chosen[i], q->keys_only, rows);
-  if (wants(req, "count=exact") && shown) snprintf(req->content_range, sizeof req->content_range, "0-%d/%d", shown - 1, n);
-  else if (wants(req, "count=exact")) snprintf(req->content_range, sizeof req->content_range, "*/%d", n);
+  if (wants(req, "count=exact") && shown)
+    snprintf(req->content_range, sizeof req->content_range, "0-%d/%d", shown - 1, n);
+  else if (wants(req, "count=exact"))
+    snprintf(req->content_range, sizeof req->content_range, "*/%d", n);
   answer_rows(req, wants(req, "count=exact") && shown < n ? 206 : 200, rows);
 }
 
@@ -369,7 +411,8 @@ static void apply_given(sim_device *device, int table, int n, const given *one) 
   for (int c = 0; c < sim_tables[table].ncolumns; c++) {
     if (one->has[c]) set_value(world, table, n, c, device->number, &one->value[c]);
   }
-  if (one->has_deleted) set_deleted(world, table, n, device->number, one->is_deleted ? world->now_us : 0);
+  if (one->has_deleted)
+    set_deleted(world, table, n, device->number, one->is_deleted ? world->now_us : 0);
   stamp(world, row);
   world->server->nwrites++;
 }
@@ -450,8 +493,10 @@ static int find_target(sim_device *device, query *q, int *named) {
   sim_mutant mutant = device->world->knobs.mutant;
   *named = -1;
   for (int i = 0; i < q->nall; i++) {
-    if (q->all[i].field == FIELD_ID && q->all[i].op == OP_EQ) *named = sim_row_of(q->all[i].text, strlen(q->all[i].text));
-    if ((mutant == MUTANT_NO_VERSION || mutant == MUTANT_UPSERT) && q->all[i].field == FIELD_VERSION) {
+    if (q->all[i].field == FIELD_ID && q->all[i].op == OP_EQ)
+      *named = sim_row_of(q->all[i].text, strlen(q->all[i].text));
+    if ((mutant == MUTANT_NO_VERSION || mutant == MUTANT_UPSERT) &&
+        q->all[i].field == FIELD_VERSION) {
       q->all[i].op = OP_GTE;
       q->all[i].us = 0;
     }
@@ -477,7 +522,8 @@ static void patch(sim_device *device, leadx_request *req, query *q) {
   }
   sqlite3_str *out = sqlite3_str_new(NULL);
   sqlite3_str_appendall(out, "[");
-  if (target < 0 && named >= 0 && device->world->knobs.mutant == MUTANT_UPSERT && !device->world->server->row[q->table][named].exists) {
+  if (target < 0 && named >= 0 && device->world->knobs.mutant == MUTANT_UPSERT &&
+      !device->world->server->row[q->table][named].exists) {
     rows[0].row = target = named;
     insert_given(device, q->table, &rows[0]);
     append_row(device->world, q->table, target, 0, out);
@@ -541,7 +587,8 @@ void sim_server_answer(sim_device *device, leadx_request *req) {
 
 static void commit_slow(sim_world *world, const sim_slow *slow) {
   sim_row *row = &world->server->row[slow->table][slow->row];
-  if (slow->saw_version && (!row->exists || row->version != slow->saw_version)) return; /* it lost the race and rolled back */
+  if (slow->saw_version && (!row->exists || row->version != slow->saw_version))
+    return; /* it lost the race and rolled back */
   if (!slow->saw_version && !parent_of_values(world, slow->table, slow->value)) return;
   if (!slow->saw_version) {
     memset(row, 0, sizeof *row);
@@ -549,7 +596,8 @@ static void commit_slow(sim_world *world, const sim_slow *slow) {
     sim_server_note(world, slow->table, slow->row, EVENT_INSERT, -1, NULL);
   }
   for (int c = 0; c < sim_tables[slow->table].ncolumns; c++) {
-    if (!slow->saw_version || c == slow->column) set_value(world, slow->table, slow->row, c, -1, &slow->value[c]);
+    if (!slow->saw_version || c == slow->column)
+      set_value(world, slow->table, slow->row, c, -1, &slow->value[c]);
   }
   row->version = slow->stamp;
 }
@@ -598,7 +646,8 @@ static void begin_slow(sim_world *world, sim_slow slow) {
 /* Several rows of one transaction have one stamp: more than fit on a page. */
 static void import_rows(sim_world *world) {
   int n = 2 + sim_below(world, 12);
-  for (int i = 0; i < n && world->nrows[CUSTOMERS] < MAX_ROWS && world->server->nslow < MAX_SLOW; i++) {
+  for (int i = 0; i < n && world->nrows[CUSTOMERS] < MAX_ROWS && world->server->nslow < MAX_SLOW;
+       i++) {
     sim_slow slow = {.stamp = world->now_us, .table = CUSTOMERS, .row = world->nrows[CUSTOMERS]};
     slow.commits_at = world->now_us;
     new_values(world, CUSTOMERS, slow.value);
@@ -630,7 +679,8 @@ void sim_server_write(sim_world *world) {
   } else if (what < 85 && n >= 0) {
     sim_row *row = &world->server->row[table][n];
     slow.row = n;
-    slow.column = table == CUSTOMERS ? sim_below(world, 4) : 1 + sim_below(world, sim_tables[table].ncolumns - 1);
+    slow.column = table == CUSTOMERS ? sim_below(world, 4)
+                                     : 1 + sim_below(world, sim_tables[table].ncolumns - 1);
     slow.value[slow.column] = sim_new_value(world, table, slow.column, -1);
     slow.saw_version = row->version;
     slow.stamp = world->now_us > row->version ? world->now_us : row->version + 1;
@@ -649,7 +699,8 @@ void sim_server_hide(sim_world *world) {
   if (n < 0) return;
   world->server->row[PIPELINES][n].hidden ^= 1u << who;
   world->device[who].once_hidden[PIPELINES][n] = 1;
-  sim_say(world, "server: pipelines %d is %s device %d", n, world->server->row[PIPELINES][n].hidden >> who & 1 ? "hidden from" : "shown to", who);
+  sim_say(world, "server: pipelines %d is %s device %d", n,
+          world->server->row[PIPELINES][n].hidden >> who & 1 ? "hidden from" : "shown to", who);
 }
 
 static int is_shown_to_all(const sim_server *server, int table, int nrows) {
@@ -660,8 +711,9 @@ static int is_shown_to_all(const sim_server *server, int table, int nrows) {
   return 0;
 }
 
-/* Takes a backup, or puts the last one back. Versions never come again. A backup has something of each table: a server
-** that shows none of many rows any more is not believed, and its devices keep theirs. */
+/* Takes a backup, or puts the last one back. Versions never come again. A backup has something of
+** each table: a server that shows none of many rows any more is not believed, and its devices keep
+** theirs. */
 void sim_server_restore(sim_world *world) {
   sim_server *server = world->server;
   for (int t = 0; t < NTABLES && !server->has_backup; t++) {

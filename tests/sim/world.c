@@ -74,10 +74,13 @@ void sim_fail(sim_world *world, const char *fmt, ...) {
 /* ---- the beginning ---- */
 
 static void choose_knobs(sim_world *world) {
-  static const char *const policies[] = {"timestamp", "timestamp", "merge", "client", "server", "manual"};
+  static const char *const policies[] = {"timestamp", "timestamp", "merge",
+                                         "client",    "server",    "manual"};
   sim_knobs *knobs = &world->knobs;
   knobs->rough = sim_chance(world, 400);
-  knobs->foreign_keys = knobs->rough && sim_chance(world, 500); /* a soft delete leaves orphans behind on the device that made it */
+  knobs->foreign_keys =
+      knobs->rough &&
+      sim_chance(world, 500); /* a soft delete leaves orphans behind on the device that made it */
   knobs->app_stamps = sim_chance(world, 400);
   knobs->faults = sim_chance(world, 200) ? 0 : 20 + sim_below(world, 220);
   knobs->clock_jumps = sim_chance(world, 300);
@@ -92,7 +95,8 @@ static void open_devices(sim_world *world) {
   }
   for (int d = 0; d < world->knobs.devices && !world->failed; d++) {
     sim_device *device = &world->device[d];
-    device->skew_us = sim_chance(world, 700) ? sim_below(world, 4000) * INT64_C(1000) - 2 * SECOND : (sim_below(world, 14400) - 7200) * SECOND;
+    device->skew_us = sim_chance(world, 700) ? sim_below(world, 4000) * INT64_C(1000) - 2 * SECOND
+                                             : (sim_below(world, 14400) - 7200) * SECOND;
     sim_device_open(device);
   }
   sqlite3_randomness(0, NULL); /* from here on SQLite's generator follows the seed */
@@ -102,7 +106,8 @@ static void open_devices(sim_world *world) {
 
 static void jump_clock(sim_device *device) {
   device->skew_us += sim_chance(device->world, 500) ? YEAR : -YEAR;
-  sim_say(device->world, "device %d: its clock jumps to %+lld s", device->number, (long long)(device->skew_us / SECOND));
+  sim_say(device->world, "device %d: its clock jumps to %+lld s", device->number,
+          (long long)(device->skew_us / SECOND));
 }
 
 static void change_weather(sim_device *device) {
@@ -118,7 +123,9 @@ static void step(sim_world *world) {
   sim_device *device = &world->device[sim_below(world, world->knobs.devices)];
   const sim_knobs *knobs = &world->knobs;
   int what = sim_below(world, 1000);
-  world->now_us += sim_chance(world, 300) ? sim_below(world, 60) * SECOND + sim_below(world, 1000000) : sim_below(world, 2000000);
+  world->now_us += sim_chance(world, 300)
+                       ? sim_below(world, 60) * SECOND + sim_below(world, 1000000)
+                       : sim_below(world, 2000000);
   sim_server_tick(world, 0);
   if (what < 560) sim_device_write(device);
   else if (what < 840) sim_device_sync(device, 0);
@@ -136,7 +143,9 @@ static void step(sim_world *world) {
 
 /* ---- the end ---- */
 
-static int64_t unsent(sim_device *device) { return sim_device_int(device, "SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'"); }
+static int64_t unsent(sim_device *device) {
+  return sim_device_int(device, "SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'");
+}
 
 /* A round of syncs; answers whether anything moved or is left. */
 static int round_of_syncs(sim_world *world, int reconcile) {
@@ -147,14 +156,17 @@ static int round_of_syncs(sim_world *world, int reconcile) {
     sim_device_sync(device, reconcile);
     sim_check_own_writes(device);
     sim_check_failed(device);
-    if (device->changed || unsent(device) || (strcmp(device->state, "ok") && strcmp(device->state, "partial"))) busy = 1;
+    if (device->changed || unsent(device) ||
+        (strcmp(device->state, "ok") && strcmp(device->state, "partial")))
+      busy = 1;
   }
   world->now_us += 600 * SECOND; /* back-off, leases and slow transactions are over */
   return busy;
 }
 
 static void decide_all(sim_world *world) {
-  for (int d = 0; d < world->knobs.devices && !world->failed; d++) sim_device_decide(&world->device[d]);
+  for (int d = 0; d < world->knobs.devices && !world->failed; d++)
+    sim_device_decide(&world->device[d]);
 }
 
 static void settle_down(sim_world *world) {
@@ -165,7 +177,9 @@ static void settle_down(sim_world *world) {
   }
   for (int d = 0; d < world->knobs.devices && busy && !world->failed; d++) {
     sim_device *device = &world->device[d];
-    if (unsent(device)) sim_fail(world, "progress: device %d still has %lld unsent rows, state %s", d, (long long)unsent(device), device->state);
+    if (unsent(device))
+      sim_fail(world, "progress: device %d still has %lld unsent rows, state %s", d,
+               (long long)unsent(device), device->state);
   }
   if (busy) sim_fail(world, "progress: rows still move after %d rounds", MAX_ROUNDS);
 }
@@ -177,9 +191,12 @@ static void check_idle(sim_world *world) {
   for (int d = 0; d < world->knobs.devices && !world->failed; d++) {
     sim_device *device = &world->device[d];
     sim_device_sync(device, 0);
-    if (device->requests <= NTABLES && device->changed == 0 && world->server->nwrites == writes) continue;
-    sim_fail(world, "progress: an idle sync of device %d took %d requests, changed %lld rows here and %d there", d, device->requests,
-             (long long)device->changed, world->server->nwrites - writes);
+    if (device->requests <= NTABLES && device->changed == 0 && world->server->nwrites == writes)
+      continue;
+    sim_fail(
+        world,
+        "progress: an idle sync of device %d took %d requests, changed %lld rows here and %d there",
+        d, device->requests, (long long)device->changed, world->server->nwrites - writes);
   }
 }
 
@@ -187,7 +204,8 @@ static void quiesce(sim_world *world) {
   world->calm = 1;
   world->step = 9999;
   sim_say(world, "calm");
-  for (int d = 0; d < world->knobs.devices; d++) world->device[d].offline = world->device[d].token_expired = 0;
+  for (int d = 0; d < world->knobs.devices; d++)
+    world->device[d].offline = world->device[d].token_expired = 0;
   sim_server_tick(world, 1);
   world->now_us += 3700 * SECOND; /* a Retry-After, a lease, a back-off */
   settle_down(world);
@@ -218,7 +236,8 @@ int sim_run(sim_world *world) {
   choose_knobs(world);
   if (world->is_real) sim_real_begin(world);
   open_devices(world);
-  for (world->step = 1; world->step <= world->knobs.steps && !world->failed; world->step++) step(world);
+  for (world->step = 1; world->step <= world->knobs.steps && !world->failed; world->step++)
+    step(world);
   if (!world->failed) quiesce(world);
   tear_down(world);
   return world->failed;

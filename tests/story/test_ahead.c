@@ -1,5 +1,6 @@
-/* What travels while something else is done: the next page while this one is applied, the next batch while the last one's
-** answer is settled. When it is sent, when not, and what becomes of it. */
+/* What travels while something else is done: the next page while this one is applied, the next
+** batch while the last one's answer is settled. When it is sent, when not, and what becomes of
+** it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,9 @@ static leadx_transport watch, *below;
 static int in_flight, commits_meanwhile, most_in_flight, starts;
 static void (*before_start)(void);
 
-static void expect_no_transaction(void) { ck_assert_msg(sqlite3_get_autocommit(device.db), "the network is used inside a transaction"); }
+static void expect_no_transaction(void) {
+  ck_assert_msg(sqlite3_get_autocommit(device.db), "the network is used inside a transaction");
+}
 
 static int watch_start(leadx_transport *self, leadx_request *req, leadx_err *err) {
   (void)self;
@@ -76,10 +79,13 @@ static const char *run_with(leadx_sync_options options) {
 }
 
 static const char *run(int64_t budget) {
-  return run_with((leadx_sync_options){.who = "leadx_pull", .without_push = 1, .with_pull = 1, .request_budget = budget});
+  return run_with((leadx_sync_options){
+      .who = "leadx_pull", .without_push = 1, .with_pull = 1, .request_budget = budget});
 }
 
-static const char *push(void) { return run_with((leadx_sync_options){.who = "leadx_push", .request_budget = -1}); }
+static const char *push(void) {
+  return run_with((leadx_sync_options){.who = "leadx_push", .request_budget = -1});
+}
 
 static void expect_state(const char *result, const char *state) {
   char wanted[60];
@@ -93,7 +99,8 @@ static void set_up(void) {
   model_open(&model);
   pages_open(&model);
   device_open(&device, &model);
-  device_run(&device, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, body TEXT, updated_at TEXT); SELECT leadx_track('notes')");
+  device_run(&device, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, body TEXT, updated_at "
+                      "TEXT); SELECT leadx_track('notes')");
   device_text(&device, "SELECT leadx_config('page_size', '300')");
   sqlite3_commit_hook(device.db, note_commit, NULL);
 }
@@ -109,8 +116,10 @@ static void server_rows(int n, int body_bytes) {
   char sql[400];
   snprintf(sql, sizeof sql,
            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
-           " INSERT INTO rows SELECT 'notes', printf('n%%05d', i), json_object('id', printf('n%%05d', i), 'body', hex(zeroblob(%d)),"
-           " 'updated_at', printf('2024-01-01T00:00:00.%%06d+00:00', i)) FROM n", n, body_bytes / 2);
+           " INSERT INTO rows SELECT 'notes', printf('n%%05d', i), json_object('id', "
+           "printf('n%%05d', i), 'body', hex(zeroblob(%d)),"
+           " 'updated_at', printf('2024-01-01T00:00:00.%%06d+00:00', i)) FROM n",
+           n, body_bytes / 2);
   run_on(model.db, sql);
 }
 
@@ -124,7 +133,8 @@ START_TEST(the_next_page_is_asked_for_before_this_one_is_applied) {
   ck_assert_int_eq(local_rows(), 750);
   ck_assert_int_eq(commits_meanwhile, 2);
   ck_assert_int_eq(most_in_flight, 1);
-  /* Three pages, the empty one, the empty one of rows without a version: none that was not asked for before. */
+  /* Three pages, the empty one, the empty one of rows without a version: none that was not asked
+  ** for before. */
   ck_assert_int_eq(model_seen(&model, "GET", "/notes?"), 5);
 }
 END_TEST
@@ -139,7 +149,10 @@ END_TEST
 
 /* Two of them in memory would be too much; and few rows are in before an answer could come. */
 START_TEST(behind_a_page_of_many_bytes_or_few_rows_nothing_is_sent_before_it_is_applied) {
-  static const struct page { const char *size; int rows, bytes; } pages[] = {{"300", 600, 20000}, {"100", 300, 20}};
+  static const struct page {
+    const char *size;
+    int rows, bytes;
+  } pages[] = {{"300", 600, 20000}, {"100", 300, 20}};
   char sql[80];
   snprintf(sql, sizeof sql, "SELECT leadx_config('page_size', '%s')", pages[_i].size);
   device_text(&device, sql);
@@ -186,7 +199,8 @@ END_TEST
 
 START_TEST(a_page_that_cannot_be_applied_gives_the_next_one_up) {
   server_rows(750, 20);
-  run_on(device.db, "CREATE TRIGGER boom AFTER INSERT ON notes WHEN NEW.id = 'n00005' BEGIN SELECT RAISE(ROLLBACK, 'no'); END");
+  run_on(device.db, "CREATE TRIGGER boom AFTER INSERT ON notes WHEN NEW.id = 'n00005' BEGIN SELECT "
+                    "RAISE(ROLLBACK, 'no'); END");
   ck_assert_ptr_null(strstr(run(-1), "\"state\""));
   ck_assert_int_eq(local_rows(), 0);
   ck_assert_int_eq(most_in_flight, 1);
@@ -208,11 +222,14 @@ static void look_at_the_connection(leadx_request *req) {
 static const struct mode {
   const char *journal, *synchronous;
   int meanwhile, behind;
-} modes[] = {{"wal", "FULL", 1, 2}, {"wal", "EXTRA", 1, 3}, {"wal", "OFF", 0, 0}, {"delete", "FULL", 2, 2}};
+} modes[] = {
+    {"wal", "FULL", 1, 2}, {"wal", "EXTRA", 1, 3}, {"wal", "OFF", 0, 0}, {"delete", "FULL", 2, 2}};
 
 START_TEST(pages_need_not_reach_the_disk_one_by_one_and_the_setting_comes_back) {
   char sql[120];
-  snprintf(sql, sizeof sql, "PRAGMA journal_mode = %s; PRAGMA synchronous = %s; PRAGMA cache_size = 100", modes[_i].journal, modes[_i].synchronous);
+  snprintf(sql, sizeof sql,
+           "PRAGMA journal_mode = %s; PRAGMA synchronous = %s; PRAGMA cache_size = 100",
+           modes[_i].journal, modes[_i].synchronous);
   device_run(&device, sql);
   server_rows(750, 20);
   pages_after = look_at_the_connection;
@@ -230,11 +247,16 @@ static void queue_rows(int n, const char *batch_max) {
   char sql[200];
   snprintf(sql, sizeof sql, "SELECT leadx_config('batch_max', '%s')", batch_max);
   device_text(&device, sql);
-  snprintf(sql, sizeof sql, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO notes SELECT printf('m%%05d', i), 'b', NULL FROM n", n);
+  snprintf(sql, sizeof sql,
+           "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT "
+           "INTO notes SELECT printf('m%%05d', i), 'b', NULL FROM n",
+           n);
   device_run(&device, sql);
 }
 
-static int synced(void) { return device_int(&device, "SELECT count(*) FROM sync_queue WHERE status = 'SYNCED'"); }
+static int synced(void) {
+  return device_int(&device, "SELECT count(*) FROM sync_queue WHERE status = 'SYNCED'");
+}
 
 static int synced_at_start[20];
 
@@ -284,7 +306,10 @@ START_TEST(behind_a_bad_answer_no_batch_leaves) {
   expect_state(push(), "throttled");
   ck_assert_int_eq(starts, 3);
   ck_assert_int_eq(synced(), 0);
-  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM sync_queue WHERE status = 'PENDING' AND retry_count = 0"), 60);
+  ck_assert_int_eq(
+      device_int(&device,
+                 "SELECT count(*) FROM sync_queue WHERE status = 'PENDING' AND retry_count = 0"),
+      60);
   model.before = NULL;
   expect_state(push(), "ok");
   ck_assert_int_eq(model_count(&model, "notes"), 60);
@@ -327,7 +352,9 @@ static int note_decision(unsigned what, void *arg, void *stmt, void *text) {
   return 0;
 }
 
-static void expect_durable(void) { ck_assert_msg(!undurable, "a decision is carried out that a power cut may take"); }
+static void expect_durable(void) {
+  ck_assert_msg(!undurable, "a decision is carried out that a power cut may take");
+}
 
 START_TEST(a_decision_reaches_the_disk_before_it_is_carried_out) {
   device_run(&device, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
@@ -358,11 +385,13 @@ Suite *test_ahead_suite(void) {
   tcase_add_test(tc, a_decision_reaches_the_disk_before_it_is_carried_out);
   tcase_add_test(tc, the_next_page_is_asked_for_before_this_one_is_applied);
   tcase_add_test(tc, a_step_sends_nothing_ahead);
-  tcase_add_loop_test(tc, behind_a_page_of_many_bytes_or_few_rows_nothing_is_sent_before_it_is_applied, 0, 2);
+  tcase_add_loop_test(
+      tc, behind_a_page_of_many_bytes_or_few_rows_nothing_is_sent_before_it_is_applied, 0, 2);
   tcase_add_test(tc, what_ran_out_of_time_while_nobody_listened_is_asked_for_again);
   tcase_add_test(tc, a_page_that_does_not_come_keeps_the_one_before_it);
   tcase_add_test(tc, a_page_that_cannot_be_applied_gives_the_next_one_up);
-  tcase_add_loop_test(tc, pages_need_not_reach_the_disk_one_by_one_and_the_setting_comes_back, 0, (int)(sizeof modes / sizeof modes[0]));
+  tcase_add_loop_test(tc, pages_need_not_reach_the_disk_one_by_one_and_the_setting_comes_back, 0,
+                      (int)(sizeof modes / sizeof modes[0]));
   suite_add_tcase(suite, tc);
   return suite;
 }

@@ -1,5 +1,6 @@
-/* The server deletes or hides a row that other rows refer to here: what the local foreign keys take along must not be
-** an unsent change, nor become a delete of ours. C14 of the known ways to lose data. */
+/* The server deletes or hides a row that other rows refer to here: what the local foreign keys take
+** along must not be an unsent change, nor become a delete of ours. C14 of the known ways to lose
+** data. */
 #include <stdio.h>
 #include <string.h>
 
@@ -24,20 +25,27 @@ static void tear_down(void) {
 
 static void expect(const char *sql, const char *text) {
   const char *answer = device_text(&device, sql);
-  ck_assert_msg(strcmp(answer, text) == 0, "%s: \"%s\", not \"%s\"; parked %s", sql, answer, text,
-                device_text(&device, "SELECT group_concat(entity || ' ' || key || ': ' || reason, '; ') FROM leadx_parked"));
+  ck_assert_msg(
+      strcmp(answer, text) == 0, "%s: \"%s\", not \"%s\"; parked %s", sql, answer, text,
+      device_text(
+          &device,
+          "SELECT group_concat(entity || ' ' || key || ': ' || reason, '; ') FROM leadx_parked"));
 }
 
-static const char *const actions[] = {"CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "NO ACTION"};
+static const char *const actions[] = {"CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT",
+                                      "NO ACTION"};
 enum { CASCADE, SET_NULL, SET_DEFAULT, RESTRICT, NO_ACTION };
 
 /* A customer with an order that has a line, on both sides. */
 static void family(const char *action, int foreign_keys) {
   char sql[700];
   snprintf(sql, sizeof sql,
-           "PRAGMA foreign_keys=%d; CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT, updated_at TEXT);"
-           "CREATE TABLE orders(id TEXT PRIMARY KEY NOT NULL, customer_id TEXT REFERENCES customers(id) ON DELETE %s, note TEXT, updated_at TEXT);"
-           "CREATE TABLE lines(id TEXT PRIMARY KEY NOT NULL, order_id TEXT REFERENCES orders(id) ON DELETE %s, n INTEGER, updated_at TEXT);"
+           "PRAGMA foreign_keys=%d; CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name "
+           "TEXT, updated_at TEXT);"
+           "CREATE TABLE orders(id TEXT PRIMARY KEY NOT NULL, customer_id TEXT REFERENCES "
+           "customers(id) ON DELETE %s, note TEXT, updated_at TEXT);"
+           "CREATE TABLE lines(id TEXT PRIMARY KEY NOT NULL, order_id TEXT REFERENCES orders(id) "
+           "ON DELETE %s, n INTEGER, updated_at TEXT);"
            "SELECT leadx_track('customers'), leadx_track('orders'), leadx_track('lines')",
            foreign_keys, action, action);
   device_run(&device, sql);
@@ -45,7 +53,9 @@ static void family(const char *action, int foreign_keys) {
   model_put(&model, "orders", "o", "{\"id\":\"o\",\"customer_id\":\"c\",\"note\":\"old\"}");
   model_put(&model, "lines", "l", "{\"id\":\"l\",\"order_id\":\"o\",\"n\":1}");
   ck_assert_str_eq(device_both(&device), "ok");
-  expect("SELECT (SELECT count(*) FROM customers) || (SELECT count(*) FROM orders) || (SELECT count(*) FROM lines)", "111");
+  expect("SELECT (SELECT count(*) FROM customers) || (SELECT count(*) FROM orders) || (SELECT "
+         "count(*) FROM lines)",
+         "111");
 }
 
 /* The server deletes the customer and all that hangs on it. */
@@ -63,8 +73,8 @@ static void is_quiet(void) {
   ck_assert_int_eq(device_result(&device, "requests"), 3);
 }
 
-/* Whatever the local foreign keys say, an unsent edit of a row below stays until it has met its own delete, and stands in
-** the audit then; after that everything goes. */
+/* Whatever the local foreign keys say, an unsent edit of a row below stays until it has met its own
+** delete, and stands in the audit then; after that everything goes. */
 START_TEST(an_unsent_edit_below_a_deleted_row_is_not_taken_along) {
   family(actions[_i], 1);
   device_run(&device, "UPDATE orders SET note = 'mine'");
@@ -77,7 +87,9 @@ START_TEST(an_unsent_edit_below_a_deleted_row_is_not_taken_along) {
   ck_assert_str_eq(device_reconcile(&device), "ok");
   ck_assert_str_eq(device_reconcile(&device), "ok");
   ck_assert_str_eq(device_both(&device), "ok");
-  expect("SELECT (SELECT count(*) FROM customers) || (SELECT count(*) FROM orders) || (SELECT count(*) FROM lines)", "000");
+  expect("SELECT (SELECT count(*) FROM customers) || (SELECT count(*) FROM orders) || (SELECT "
+         "count(*) FROM lines)",
+         "000");
   is_quiet();
 }
 END_TEST
@@ -105,17 +117,20 @@ START_TEST(an_unsent_new_row_below_a_deleted_one_stays_and_is_said) {
   expect("SELECT action || ' ' || status FROM sync_queue WHERE entity_id = 'new'", "CREATE FAILED");
   expect("SELECT count(*) FROM sync_queue WHERE action = 'DELETE'", "0");
   /* Given up, it goes, and its parent with it. */
-  device_run(&device, "SELECT leadx_discard(id) FROM (SELECT id FROM sync_queue WHERE entity_id = 'new')");
+  device_run(&device,
+             "SELECT leadx_discard(id) FROM (SELECT id FROM sync_queue WHERE entity_id = 'new')");
   for (int i = 0; i < 2; i++) {
     ck_assert_str_eq(device_both(&device), "ok");
     ck_assert_str_eq(device_reconcile(&device), "ok");
   }
-  expect("SELECT (SELECT count(*) FROM customers) || (SELECT count(*) FROM orders) || (SELECT count(*) FROM lines)", "000");
+  expect("SELECT (SELECT count(*) FROM customers) || (SELECT count(*) FROM orders) || (SELECT "
+         "count(*) FROM lines)",
+         "000");
 }
 END_TEST
 
-/* The customer is hidden from this person and its order is not: what the local keys do to the order is no wish of the
-** person's, and the order is whole again when the customer comes back. */
+/* The customer is hidden from this person and its order is not: what the local keys do to the order
+** is no wish of the person's, and the order is whole again when the customer comes back. */
 START_TEST(what_a_removal_takes_along_is_not_deleted_on_the_server) {
   family(actions[_i], 1);
   model_remove(&model, "customers", "c");
@@ -128,18 +143,23 @@ START_TEST(what_a_removal_takes_along_is_not_deleted_on_the_server) {
   expect("SELECT count(*) FROM sync_conflicts", "0");
   model_put(&model, "customers", "c", "{\"id\":\"c\",\"name\":\"Ani again\"}");
   for (int i = 0; i < 2; i++) ck_assert_str_eq(device_both(&device), "ok");
-  expect("SELECT name || note || n FROM customers JOIN orders ON customer_id = customers.id JOIN lines ON order_id = orders.id", "Ani againold1");
+  expect("SELECT name || note || n FROM customers JOIN orders ON customer_id = customers.id JOIN "
+         "lines ON order_id = orders.id",
+         "Ani againold1");
   is_quiet();
 }
 END_TEST
 
-/* C8: a row of the server goes over the one that is here and not in its place, so nothing that refers to it moves. */
+/* C8: a row of the server goes over the one that is here and not in its place, so nothing that
+** refers to it moves. */
 START_TEST(an_edit_of_a_row_that_is_pulled_leaves_what_refers_to_it) {
   family(actions[_i], 1);
   device_run(&device, "UPDATE orders SET note = 'mine'");
   model_put(&model, "customers", "c", "{\"id\":\"c\",\"name\":\"Budi\"}");
   ck_assert_str_eq(device_both(&device), "ok");
-  expect("SELECT name || note || n FROM customers JOIN orders ON customer_id = customers.id JOIN lines ON order_id = orders.id", "Budimine1");
+  expect("SELECT name || note || n FROM customers JOIN orders ON customer_id = customers.id JOIN "
+         "lines ON order_id = orders.id",
+         "Budimine1");
   expect("SELECT count(*) FROM sync_queue", "1");
 }
 END_TEST
@@ -152,13 +172,18 @@ START_TEST(a_delete_that_the_push_meets_takes_no_unsent_edit_along) {
   model_remove(&model, "orders", "o");
   model_remove(&model, "customers", "c");
   for (int i = 0; i < 3; i++) ck_assert_str_eq(device_both(&device), "ok");
-  expect("SELECT group_concat(entity_type || (client_payload ->> 'name') || winner) FROM sync_conflicts WHERE entity_type = 'customer'", "customermineserver");
-  expect("SELECT count(*) FROM sync_conflicts WHERE entity_type = 'orders' AND client_payload ->> 'note' = 'mine'", "1");
+  expect("SELECT group_concat(entity_type || (client_payload ->> 'name') || winner) FROM "
+         "sync_conflicts WHERE entity_type = 'customer'",
+         "customermineserver");
+  expect("SELECT count(*) FROM sync_conflicts WHERE entity_type = 'orders' AND client_payload ->> "
+         "'note' = 'mine'",
+         "1");
   expect("SELECT (SELECT count(*) FROM customers) || (SELECT count(*) FROM orders)", "00");
 }
 END_TEST
 
-/* A table that is only read has no triggers, so nothing tells what a foreign key took along; comparing does. */
+/* A table that is only read has no triggers, so nothing tells what a foreign key took along;
+** comparing does. */
 START_TEST(what_was_taken_along_of_a_table_that_only_pulls_comes_back_with_a_reconcile) {
   family("CASCADE", 1);
   device_run(&device, "SELECT leadx_track('lines', '{\"mode\":\"pull\"}')");
@@ -168,7 +193,9 @@ START_TEST(what_was_taken_along_of_a_table_that_only_pulls_comes_back_with_a_rec
   model_put(&model, "customers", "c", "{\"id\":\"c\",\"name\":\"Ani again\"}");
   for (int i = 0; i < 2; i++) ck_assert_str_eq(device_both(&device), "ok");
   ck_assert_str_eq(device_reconcile(&device), "ok");
-  expect("SELECT name || note || n FROM customers JOIN orders ON customer_id = customers.id JOIN lines ON order_id = orders.id", "Ani againold1");
+  expect("SELECT name || note || n FROM customers JOIN orders ON customer_id = customers.id JOIN "
+         "lines ON order_id = orders.id",
+         "Ani againold1");
   is_quiet();
 }
 END_TEST
@@ -200,15 +227,22 @@ Suite *test_cascade_suite(void) {
   Suite *suite = suite_create("cascade");
   TCase *tcase = tcase_create("cascade");
   tcase_add_checked_fixture(tcase, set_up, tear_down);
-  tcase_add_loop_test(tcase, an_unsent_edit_below_a_deleted_row_is_not_taken_along, CASCADE, NO_ACTION + 1);
+  tcase_add_loop_test(tcase, an_unsent_edit_below_a_deleted_row_is_not_taken_along, CASCADE,
+                      NO_ACTION + 1);
   tcase_add_test(tcase, an_unsent_edit_two_levels_below_is_not_taken_along);
-  tcase_add_loop_test(tcase, an_unsent_new_row_below_a_deleted_one_stays_and_is_said, CASCADE, NO_ACTION + 1);
-  tcase_add_loop_test(tcase, what_a_removal_takes_along_is_not_deleted_on_the_server, CASCADE, NO_ACTION + 1);
-  tcase_add_loop_test(tcase, an_edit_of_a_row_that_is_pulled_leaves_what_refers_to_it, CASCADE, NO_ACTION + 1);
-  tcase_add_test(tcase, what_was_taken_along_of_a_table_that_only_pulls_comes_back_with_a_reconcile);
-  tcase_add_loop_test(tcase, nothing_of_a_table_that_only_pushes_waits_to_be_fetched, CASCADE, SET_DEFAULT + 1);
+  tcase_add_loop_test(tcase, an_unsent_new_row_below_a_deleted_one_stays_and_is_said, CASCADE,
+                      NO_ACTION + 1);
+  tcase_add_loop_test(tcase, what_a_removal_takes_along_is_not_deleted_on_the_server, CASCADE,
+                      NO_ACTION + 1);
+  tcase_add_loop_test(tcase, an_edit_of_a_row_that_is_pulled_leaves_what_refers_to_it, CASCADE,
+                      NO_ACTION + 1);
+  tcase_add_test(tcase,
+                 what_was_taken_along_of_a_table_that_only_pulls_comes_back_with_a_reconcile);
+  tcase_add_loop_test(tcase, nothing_of_a_table_that_only_pushes_waits_to_be_fetched, CASCADE,
+                      SET_DEFAULT + 1);
   tcase_add_test(tcase, a_delete_that_the_push_meets_takes_no_unsent_edit_along);
-  tcase_add_loop_test(tcase, without_foreign_keys_a_removal_touches_no_other_row, CASCADE, NO_ACTION + 1);
+  tcase_add_loop_test(tcase, without_foreign_keys_a_removal_touches_no_other_row, CASCADE,
+                      NO_ACTION + 1);
   suite_add_tcase(suite, tcase);
   return suite;
 }

@@ -1,6 +1,6 @@
-/* Several at once on one file: two processes and four threads sync while the application writes without a busy
-** handler. One sends, the others are told `busy`; nothing is sent twice. And what cannot be acknowledged is
-** not sent at all. */
+/* Several at once on one file: two processes and four threads sync while the application writes
+** without a busy handler. One sends, the others are told `busy`; nothing is sent twice. And what
+** cannot be acknowledged is not sent at all. */
 #define _DEFAULT_SOURCE /* usleep */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -49,7 +49,10 @@ static void *sync_in_a_thread(void *db) {
 /* How many POSTs had this row is what the access log says. */
 static void no_row_was_created_twice(sqlite3 *db) {
   sqlite3_stmt *stmt;
-  ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT DISTINCT entity_id FROM sync_queue WHERE action = 'CREATE'", -1, &stmt, NULL), SQLITE_OK);
+  ck_assert_int_eq(
+      sqlite3_prepare_v2(db, "SELECT DISTINCT entity_id FROM sync_queue WHERE action = 'CREATE'",
+                         -1, &stmt, NULL),
+      SQLITE_OK);
   int rows = 0;
   for (; sqlite3_step(stmt) == SQLITE_ROW; rows++) {
     char member[80];
@@ -57,7 +60,8 @@ static void no_row_was_created_twice(sqlite3 *db) {
     snprintf(member, sizeof member, "\"id\":\"%s\"", (const char *)sqlite3_column_text(stmt, 0));
     for (int i = 0; i < fault_server_count(server); i++) {
       const fault_request *request = fault_server_get(server, i);
-      posted += strcmp(request->method, "POST") == 0 && request->body && strstr(request->body, member) != NULL;
+      posted += strcmp(request->method, "POST") == 0 && request->body &&
+                strstr(request->body, member) != NULL;
     }
     ck_assert_msg(posted <= 1, "%s was sent %d times", member, posted);
   }
@@ -75,7 +79,8 @@ START_TEST(two_processes_and_four_threads_never_send_a_row_twice) {
   /* Each process is an application that writes, with no busy handler, as well as one that syncs. */
   d.rounds = SYNCS;
   for (int i = 0; i < PROCESSES; i++) pids[i] = phone_start(&d, (unsigned)i + 2, 0);
-  for (int i = 0; i < THREADS; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, sync_in_a_thread, connections[i]), 0);
+  for (int i = 0; i < THREADS; i++)
+    ck_assert_int_eq(pthread_create(&threads[i], NULL, sync_in_a_thread, connections[i]), 0);
   for (int i = 0; i < THREADS; i++) ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
   for (int i = 0; i < PROCESSES; i++) ck_assert_int_eq(phone_wait(&d, pids[i]), 0);
   ck_assert_int_eq(others, 0);
@@ -128,14 +133,18 @@ START_TEST(a_file_that_cannot_be_written_is_said_before_anything_is_sent) {
   sqlite3_stmt *stmt;
   ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT leadx_sync()", -1, &stmt, NULL), SQLITE_OK);
   int rc = sqlite3_step(stmt);
-  const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : sqlite3_errmsg(db);
+  const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0)
+                                      : sqlite3_errmsg(db);
   if (_i == 0) {
     ck_assert_int_eq(rc, SQLITE_READONLY);
     ck_assert_msg(strstr(text, "read") != NULL, "%s", text);
     ck_assert_int_eq(fault_server_count(server), 0);
   } else {
-    /* Room enough for the bookkeeping is no reason to refuse; but then the row is acknowledged as well. */
-    ck_assert_msg(rc == SQLITE_ROW ? strstr(text, "\"pending\":0") != NULL : fault_server_count(server) == 0, "%d %s", rc, text);
+    /* Room enough for the bookkeeping is no reason to refuse; but then the row is acknowledged as
+    ** well. */
+    ck_assert_msg(rc == SQLITE_ROW ? strstr(text, "\"pending\":0") != NULL
+                                   : fault_server_count(server) == 0,
+                  "%d %s", rc, text);
   }
   sqlite3_finalize(stmt);
   ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
@@ -149,7 +158,8 @@ Suite *test_company_suite(void) {
   tcase_add_checked_fixture(together, set_up, tear_down);
   tcase_add_test(together, two_processes_and_four_threads_never_send_a_row_twice);
   tcase_add_test(together, a_second_sync_is_busy_while_the_first_waits_for_its_answer);
-  tcase_add_loop_test(together, a_file_that_cannot_be_written_is_said_before_anything_is_sent, 0, 2);
+  tcase_add_loop_test(together, a_file_that_cannot_be_written_is_said_before_anything_is_sent, 0,
+                      2);
   suite_add_tcase(suite, together);
   return suite;
 }

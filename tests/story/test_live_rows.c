@@ -1,5 +1,5 @@
-/* Rows that are hard on the way to the real server and back: texts that PostgreSQL cannot hold, a file that was copied to
-** a second device, columns that SQLite computes. */
+/* Rows that are hard on the way to the real server and back: texts that PostgreSQL cannot hold, a
+** file that was copied to a second device, columns that SQLite computes. */
 #include <stdio.h>
 #include <string.h>
 
@@ -71,7 +71,10 @@ enum { TEXTS = sizeof texts / sizeof texts[0] };
 static void insert_texts(void) {
   for (int i = 0; i < TEXTS; i++) {
     char sql[300];
-    snprintf(sql, sizeof sql, "INSERT INTO customers(id, name, notes) VALUES (printf('c0000000-0000-4000-8000-%%012d', %d), '%d', %s)", i, i, texts[i].sql);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO customers(id, name, notes) VALUES "
+             "(printf('c0000000-0000-4000-8000-%%012d', %d), '%d', %s)",
+             i, i, texts[i].sql);
     live_run(device.db, sql);
   }
 }
@@ -81,14 +84,23 @@ START_TEST(texts_arrive_to_the_byte_and_those_that_postgresql_cannot_hold_fail_a
   ck_assert_str_eq(live_push(&device), "partial");
   for (int i = 0; i < TEXTS; i++) {
     char sql[300];
-    snprintf(sql, sizeof sql, "SELECT status || ' ' || (ifnull(error_message, '') <> '') FROM sync_queue WHERE entity_id LIKE '%%-%012d'", i);
+    snprintf(sql, sizeof sql,
+             "SELECT status || ' ' || (ifnull(error_message, '') <> '') FROM sync_queue WHERE "
+             "entity_id LIKE '%%-%012d'",
+             i);
     const char *status = live_text(device.db, sql);
-    ck_assert_msg(strcmp(status, texts[i].can_be ? "SYNCED 0" : "FAILED 1") == 0, "%s is %s", texts[i].sql, status);
-    snprintf(sql, sizeof sql, "SELECT lower(hex(substr(notes, 1, 200))) FROM customers WHERE name = '%d'", i);
+    ck_assert_msg(strcmp(status, texts[i].can_be ? "SYNCED 0" : "FAILED 1") == 0, "%s is %s",
+                  texts[i].sql, status);
+    snprintf(sql, sizeof sql,
+             "SELECT lower(hex(substr(notes, 1, 200))) FROM customers WHERE name = '%d'", i);
     const char *here = live_text(device.db, sql);
-    snprintf(sql, sizeof sql, "select encode(convert_to(left(notes, 200), 'UTF8'), 'hex') from customers where name = '%d'", i);
+    snprintf(sql, sizeof sql,
+             "select encode(convert_to(left(notes, 200), 'UTF8'), 'hex') from customers where name "
+             "= '%d'",
+             i);
     const char *there = live_psql(sql);
-    ck_assert_msg(strcmp(there, texts[i].can_be ? here : "") == 0, "%s arrived as \"%s\"", texts[i].sql, there);
+    ck_assert_msg(strcmp(there, texts[i].can_be ? here : "") == 0, "%s arrived as \"%s\"",
+                  texts[i].sql, there);
   }
 }
 END_TEST
@@ -97,9 +109,11 @@ END_TEST
 START_TEST(a_text_that_failed_goes_when_it_is_mended) {
   insert_texts();
   live_push(&device);
-  live_run(device.db, "UPDATE customers SET notes = 'mended' WHERE id IN (SELECT entity_id FROM sync_queue WHERE status = 'FAILED')");
+  live_run(device.db, "UPDATE customers SET notes = 'mended' WHERE id IN (SELECT entity_id FROM "
+                      "sync_queue WHERE status = 'FAILED')");
   ck_assert_str_eq(live_push(&device), "ok");
-  ck_assert_int_eq(live_int(device.db, "SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'"), 0);
+  ck_assert_int_eq(live_int(device.db, "SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'"),
+                   0);
   char count[20];
   snprintf(count, sizeof count, "%d", TEXTS);
   ck_assert_str_eq(live_psql("select count(*) from customers"), count);
@@ -111,22 +125,27 @@ START_TEST(a_text_that_failed_is_no_concern_any_more_when_its_row_is_gone) {
   live_push(&device);
   live_run(device.db, "DELETE FROM customers");
   ck_assert_str_eq(live_push(&device), "ok");
-  ck_assert_int_eq(live_int(device.db, "SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'"), 0);
+  ck_assert_int_eq(live_int(device.db, "SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'"),
+                   0);
   ck_assert_str_eq(live_psql("select count(*) from customers"), "0");
 }
 END_TEST
 
-/* A row that the server has, spoiled and mended: only what was changed goes, and what a colleague changed stays. */
+/* A row that the server has, spoiled and mended: only what was changed goes, and what a colleague
+** changed stays. */
 START_TEST(an_edit_that_could_not_be_sent_is_mended_by_the_next_one) {
-  live_run(device.db, "INSERT INTO customers(id, name, city, notes) VALUES ('c0000000-0000-4000-8000-000000000001', 'a', 'Solo', 'n')");
+  live_run(device.db, "INSERT INTO customers(id, name, city, notes) VALUES "
+                      "('c0000000-0000-4000-8000-000000000001', 'a', 'Solo', 'n')");
   ck_assert_str_eq(live_push(&device), "ok");
   live_run(device.db, "UPDATE customers SET notes = CAST(x'ff' AS TEXT), city = 'Bandung'");
   ck_assert_str_eq(live_push(&device), "partial");
   live_psql("update customers set phone = '123'");
   live_run(device.db, "UPDATE customers SET notes = 'mended'");
   ck_assert_str_eq(live_push(&device), "ok");
-  ck_assert_str_eq(live_psql("select name, city, notes, phone from customers"), "a|Bandung|mended|123");
-  ck_assert_int_eq(live_int(device.db, "SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'"), 0);
+  ck_assert_str_eq(live_psql("select name, city, notes, phone from customers"),
+                   "a|Bandung|mended|123");
+  ck_assert_int_eq(live_int(device.db, "SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'"),
+                   0);
 }
 END_TEST
 
@@ -135,29 +154,42 @@ END_TEST
 START_TEST(two_copies_of_one_file_both_deliver_what_is_written_on_them) {
   live_device copy = {.linked = 0};
   char sql[200];
-  live_run(device.db, "INSERT INTO customers(id, name, city) VALUES ('c0000000-0000-4000-8000-000000000001', 'both', 'Solo'),"
+  live_run(device.db, "INSERT INTO customers(id, name, city) VALUES "
+                      "('c0000000-0000-4000-8000-000000000001', 'both', 'Solo'),"
                       " ('c0000000-0000-4000-8000-000000000002', 'unsent', 'Solo')");
   if (_i == 0) ck_assert_str_eq(live_push(&device), "ok");
   snprintf(copy.path, sizeof copy.path, "%.50s_copy", device.path);
   snprintf(sql, sizeof sql, "VACUUM INTO '%s'", copy.path);
   live_run(device.db, sql);
   copy.db = live_second(&copy);
-  snprintf(sql, sizeof sql, "SELECT leadx_configure('%s', '%s', '{\"backoff\":0}')", live_env("LEADX_URL"), live_env("LEADX_APIKEY"));
+  snprintf(sql, sizeof sql, "SELECT leadx_configure('%s', '%s', '{\"backoff\":0}')",
+           live_env("LEADX_URL"), live_env("LEADX_APIKEY"));
   live_run(copy.db, sql);
   char *token = sqlite3_mprintf("SELECT leadx_set_token(%Q)", live_env("LEADX_TOKEN"));
   live_run(copy.db, token);
   sqlite3_free(token);
   /* The queues number their rows alike, and the rows differ. */
-  live_run(device.db, "INSERT INTO customers(id, name) VALUES ('c0000000-0000-4000-8000-00000000000a', 'mine'); UPDATE customers SET city = 'Bandung' WHERE name = 'both'");
-  live_run(copy.db, "INSERT INTO customers(id, name) VALUES ('c0000000-0000-4000-8000-00000000000b', 'theirs'); UPDATE customers SET notes = 'copied' WHERE name = 'both'");
+  live_run(device.db,
+           "INSERT INTO customers(id, name) VALUES ('c0000000-0000-4000-8000-00000000000a', "
+           "'mine'); UPDATE customers SET city = 'Bandung' WHERE name = 'both'");
+  live_run(copy.db,
+           "INSERT INTO customers(id, name) VALUES ('c0000000-0000-4000-8000-00000000000b', "
+           "'theirs'); UPDATE customers SET notes = 'copied' WHERE name = 'both'");
   ck_assert_str_eq(live_push(&device), "ok");
   ck_assert_str_eq(live_push(&copy), "ok");
-  ck_assert_str_eq(live_psql("select string_agg(name, ' ' order by name) from customers"), "both mine theirs unsent");
+  ck_assert_str_eq(live_psql("select string_agg(name, ' ' order by name) from customers"),
+                   "both mine theirs unsent");
   ck_assert_str_eq(live_psql("select city from customers where name = 'both'"), "Bandung");
-  /* Of a row that both made, what reached the server was stamped after the other's edit: it wins, and the other is kept. */
-  if (_i == 0) ck_assert_str_eq(live_psql("select notes from customers where name = 'both'"), "copied");
-  else ck_assert_int_eq(live_int(copy.db, "SELECT count(*) FROM sync_conflicts WHERE client_payload LIKE '%copied%' AND winner = 'server'"), 1);
-  ck_assert_int_eq(live_int(copy.db, "SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'"), 0);
+  /* Of a row that both made, what reached the server was stamped after the other's edit: it wins,
+  ** and the other is kept. */
+  if (_i == 0)
+    ck_assert_str_eq(live_psql("select notes from customers where name = 'both'"), "copied");
+  else
+    ck_assert_int_eq(live_int(copy.db, "SELECT count(*) FROM sync_conflicts WHERE client_payload "
+                                       "LIKE '%copied%' AND winner = 'server'"),
+                     1);
+  ck_assert_int_eq(live_int(copy.db, "SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'"),
+                   0);
   live_close(&copy);
 }
 END_TEST
@@ -166,8 +198,10 @@ END_TEST
 
 START_TEST(computed_columns_stay_at_home_and_follow_what_comes) {
   sqlite3 *db = supabase_device(1);
-  live_run(db, "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, shout TEXT AS (upper(name)) STORED, name TEXT, label TEXT AS (name || '!'), updated_at TEXT);"
-               "SELECT leadx_track('customers'); INSERT INTO customers(id, name) VALUES ('c0000000-0000-4000-8000-000000000001', 'ani')");
+  live_run(db, "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, shout TEXT AS (upper(name)) "
+               "STORED, name TEXT, label TEXT AS (name || '!'), updated_at TEXT);"
+               "SELECT leadx_track('customers'); INSERT INTO customers(id, name) VALUES "
+               "('c0000000-0000-4000-8000-000000000001', 'ani')");
   ck_assert_str_eq(live_text(db, "SELECT leadx_sync() ->> 'state'"), "ok");
   ck_assert_str_eq(live_psql("select name from customers"), "ani");
   live_psql("update customers set name = 'budi'");

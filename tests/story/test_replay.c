@@ -1,5 +1,6 @@
-/* Answers that get lost, requests that arrive twice, colleagues who write at the same time: the push over a model
-** of the server. Names like B2 are the known ways to lose data that a test stands against. */
+/* Answers that get lost, requests that arrive twice, colleagues who write at the same time: the
+** push over a model of the server. Names like B2 are the known ways to lose data that a test stands
+** against. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,10 @@ static push_device device;
 static void set_up(void) {
   model_open(&model);
   device_open(&device, &model);
-  device_run(&device, "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT, city TEXT, updated_at TEXT);"
-                      "SELECT leadx_track('customers')");
+  device_run(
+      &device,
+      "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT, city TEXT, updated_at TEXT);"
+      "SELECT leadx_track('customers')");
 }
 
 /* The same with the functions of the server. */
@@ -40,7 +43,9 @@ static int queue_count(const char *where) {
   return device_int(&device, sql);
 }
 
-static const char *on_server(const char *column) { return model_value(&model, "customers", "c1", column); }
+static const char *on_server(const char *column) {
+  return model_value(&model, "customers", "c1", column);
+}
 static const char *at_home(const char *column) {
   char sql[100];
   snprintf(sql, sizeof sql, "SELECT %s FROM customers WHERE id = 'c1'", column);
@@ -102,7 +107,8 @@ static const struct lost_edit {
     {"UPDATE customers SET name = 'Budi'", "Budi", "Solo"},
     {"UPDATE customers SET name = 'Budi'; UPDATE customers SET name = 'Ani'", "Ani", "Solo"},
     {"DELETE FROM customers", "(no row)", "(no row)"},
-    {"DELETE FROM customers; INSERT INTO customers VALUES ('c1', 'Citra', 'Bogor', NULL)", "Citra", "Bogor"},
+    {"DELETE FROM customers; INSERT INTO customers VALUES ('c1', 'Citra', 'Bogor', NULL)", "Citra",
+     "Bogor"},
 };
 
 START_TEST(an_edit_after_a_create_whose_answer_was_lost_wins) {
@@ -126,7 +132,8 @@ static const struct lost_edit update_edits[] = {
     {"UPDATE customers SET name = 'Ani'", "Ani", "Solo"}, /* back to what the server had before */
     {"UPDATE customers SET city = 'Bogor'", "Budi", "Bogor"},
     {"DELETE FROM customers", "(no row)", "(no row)"},
-    {"DELETE FROM customers; INSERT INTO customers VALUES ('c1', 'Dewi', 'Solo', NULL)", "Dewi", "Solo"},
+    {"DELETE FROM customers; INSERT INTO customers VALUES ('c1', 'Dewi', 'Solo', NULL)", "Dewi",
+     "Solo"},
 };
 
 START_TEST(an_edit_after_an_update_whose_answer_was_lost_wins) {
@@ -168,9 +175,13 @@ END_TEST
 /* B3: libcurl sends a request again on its own. */
 START_TEST(requests_that_arrive_twice_change_nothing) {
   model.before = deliver_twice;
-  device_run(&device, "INSERT INTO customers VALUES ('c1', 'Ani', 'Solo', NULL), ('c2', 'Eka', 'Solo', NULL)");
+  device_run(
+      &device,
+      "INSERT INTO customers VALUES ('c1', 'Ani', 'Solo', NULL), ('c2', 'Eka', 'Solo', NULL)");
   ck_assert_str_eq(device_sync(&device), "ok");
-  device_run(&device, "UPDATE customers SET name = 'Budi' WHERE id = 'c1'; DELETE FROM customers WHERE id = 'c2'");
+  device_run(
+      &device,
+      "UPDATE customers SET name = 'Budi' WHERE id = 'c1'; DELETE FROM customers WHERE id = 'c2'");
   ck_assert_str_eq(device_sync(&device), "ok");
   ck_assert_str_eq(on_server("name"), "Budi");
   ck_assert_int_eq(model_count(&model, "customers"), 1);
@@ -192,7 +203,9 @@ static int refuse_second(void *ctx, leadx_request *req) {
 
 /* B1, B16: one request of a sync never left, another did: what left stays marked. */
 START_TEST(a_refused_connection_does_not_forget_what_another_request_carried) {
-  device_run(&device, "INSERT INTO customers VALUES ('c1', 'Ani', 'Solo', NULL), ('c2', 'Eka', 'Solo', NULL)");
+  device_run(
+      &device,
+      "INSERT INTO customers VALUES ('c1', 'Ani', 'Solo', NULL), ('c2', 'Eka', 'Solo', NULL)");
   device_text(&device, "SELECT leadx_config('batch_size', '1')");
   faults_left = 1;
   model.before = refuse_second;
@@ -252,12 +265,14 @@ END_TEST
 static long refused_with;
 static int refuse_with(void *ctx, leadx_request *req) {
   (void)ctx;
-  fake_answer(req, refused_with, refused_with == 401 ? "{\"code\":\"PGRST301\",\"message\":\"JWT expired\"}" : "{\"message\":\"slow down\"}");
+  fake_answer(req, refused_with,
+              refused_with == 401 ? "{\"code\":\"PGRST301\",\"message\":\"JWT expired\"}"
+                                  : "{\"message\":\"slow down\"}");
   return 1;
 }
 
-/* A row that the server refused to look at is not there because of us: whoever made it meanwhile, and whatever we would
-** have taken for our own, is a conflict and not a later edit of ours. */
+/* A row that the server refused to look at is not there because of us: whoever made it meanwhile,
+** and whatever we would have taken for our own, is a conflict and not a later edit of ours. */
 START_TEST(what_was_refused_unseen_is_not_marked_as_sent) {
   static const long statuses[] = {401, 429};
   refused_with = statuses[_i];
@@ -282,7 +297,9 @@ START_TEST(the_same_row_made_on_two_devices_is_compared_and_not_swallowed) {
   device_text(&device, "SELECT leadx_config('policy', 'server')");
   device_run(&device, "INSERT INTO customers VALUES ('c2', 'other', 'Solo', NULL)");
   ck_assert_str_eq(device_sync(&device), "ok");
-  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM sync_conflicts WHERE winner = 'server' AND client_payload LIKE '%other%'"), 1);
+  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM sync_conflicts WHERE winner = "
+                                       "'server' AND client_payload LIKE '%other%'"),
+                   1);
   ck_assert_str_eq(device_text(&device, "SELECT name FROM customers WHERE id = 'c2'"), "Eka");
 }
 END_TEST
@@ -310,8 +327,10 @@ static const struct timed {
 
 START_TEST(the_newer_edit_of_one_column_wins_and_a_tie_asks) {
   synced_customer();
-  device_run(&device, "UPDATE customers SET name = 'ours'; INSERT INTO customers VALUES ('c2', 'Eka', 'Solo', NULL)");
-  device_run(&device, "UPDATE sync_queue SET created_at = '2030-01-01 00:00:00' WHERE status = 'PENDING'");
+  device_run(&device, "UPDATE customers SET name = 'ours'; INSERT INTO customers VALUES ('c2', "
+                      "'Eka', 'Solo', NULL)");
+  device_run(&device,
+             "UPDATE sync_queue SET created_at = '2030-01-01 00:00:00' WHERE status = 'PENDING'");
   int64_t edit_us = 0;
   ck_assert_int_eq(leadx_instant_parse("2030-01-01T00:00:00Z", 20, &edit_us), 0);
   model.clock_us = edit_us + (int64_t)timed[_i].offset_s * 1000000 - 1;
@@ -323,8 +342,12 @@ START_TEST(the_newer_edit_of_one_column_wins_and_a_tie_asks) {
   const char *winner = device_text(&device, "SELECT ifnull(winner, 'open') FROM sync_conflicts");
   ck_assert_str_eq(winner, timed[_i].winner ? timed[_i].winner : "open");
   ck_assert_int_eq(conflicts(), 1);
-  ck_assert_int_eq(device_int(&device, "SELECT client_payload LIKE '%ours%' AND server_payload LIKE '%theirs%' FROM sync_conflicts"), 1);
-  ck_assert_str_eq(device_text(&device, "SELECT \"column\" || ' ' || base || ' ' || client || ' ' || server FROM leadx_conflicts"), "name Ani ours theirs");
+  ck_assert_int_eq(device_int(&device, "SELECT client_payload LIKE '%ours%' AND server_payload "
+                                       "LIKE '%theirs%' FROM sync_conflicts"),
+                   1);
+  ck_assert_str_eq(device_text(&device, "SELECT \"column\" || ' ' || base || ' ' || client || ' ' "
+                                        "|| server FROM leadx_conflicts"),
+                   "name Ani ours theirs");
   /* Only that row is held. */
   ck_assert_str_eq(model_value(&model, "customers", "c2", "name"), "Eka");
   ck_assert_int_eq(queue_count("status = 'PENDING'"), timed[_i].winner ? 0 : 1);
@@ -337,7 +360,8 @@ START_TEST(a_row_with_an_open_question_waits_and_is_asked_about_once) {
   model_put(&model, "customers", "c1", "{\"id\":\"c1\",\"name\":\"theirs\",\"city\":\"Solo\"}");
   device_run(&device, "UPDATE customers SET name = 'ours'");
   device_sync(&device);
-  ck_assert_str_eq(device_text(&device, "SELECT state FROM leadx_queue WHERE status = 'PENDING'"), "conflict");
+  ck_assert_str_eq(device_text(&device, "SELECT state FROM leadx_queue WHERE status = 'PENDING'"),
+                   "conflict");
   device_run(&device, "UPDATE customers SET name = 'ours again'");
   model_forget_log(&model);
   device_sync(&device);
@@ -358,7 +382,8 @@ static int colleague_writes_between(void *ctx, leadx_request *req) {
   return 0;
 }
 
-/* A colleague who writes before each of our tries: we go on a few rounds, then leave it for the next sync. */
+/* A colleague who writes before each of our tries: we go on a few rounds, then leave it for the
+** next sync. */
 START_TEST(a_row_that_changes_at_every_try_is_left_for_later_and_not_forced) {
   synced_customer();
   race_model = &model;
@@ -386,7 +411,9 @@ START_TEST(an_edit_of_a_row_deleted_on_the_server_does_not_raise_it_from_the_dea
   ck_assert_int_eq(model_count(&model, "customers"), 0);
   ck_assert_int_eq(model_seen(&model, "POST", "/customers"), 0);
   ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM customers"), 0);
-  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM sync_conflicts WHERE client_payload LIKE '%Budi%' AND winner = 'server'"), 1);
+  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM sync_conflicts WHERE client_payload "
+                                       "LIKE '%Budi%' AND winner = 'server'"),
+                   1);
   ck_assert_int_eq(queue_count("error_code = 'deleted' AND status = 'SYNCED'"), 1);
 }
 END_TEST
@@ -395,7 +422,8 @@ END_TEST
 START_TEST(a_row_made_again_is_inserted_when_the_server_has_none) {
   synced_customer();
   model_remove(&model, "customers", "c1");
-  device_run(&device, "DELETE FROM customers; INSERT INTO customers VALUES ('c1', 'Citra', 'Bogor', NULL)");
+  device_run(&device,
+             "DELETE FROM customers; INSERT INTO customers VALUES ('c1', 'Citra', 'Bogor', NULL)");
   ck_assert_str_eq(device_sync(&device), "ok");
   ck_assert_str_eq(on_server("name"), "Citra");
   ck_assert_str_eq(on_server("city"), "Bogor");
@@ -413,7 +441,10 @@ START_TEST(a_delete_wins_over_an_edit_that_came_first_and_keeps_it_in_the_audit)
   device_run(&device, "DELETE FROM customers");
   ck_assert_str_eq(device_sync(&device), "ok");
   ck_assert_int_eq(model_count(&model, "customers"), 0);
-  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM sync_conflicts WHERE server_payload LIKE '%theirs%'"), 1);
+  ck_assert_int_eq(
+      device_int(&device,
+                 "SELECT count(*) FROM sync_conflicts WHERE server_payload LIKE '%theirs%'"),
+      1);
 }
 END_TEST
 
@@ -433,7 +464,8 @@ static int read_only_row(void *ctx, leadx_request *req) {
   return 1;
 }
 
-/* B10: 200 and no row, though the row is there in the very version we named. _i: update or delete. */
+/* B10: 200 and no row, though the row is there in the very version we named. _i: update or
+** delete. */
 START_TEST(a_row_one_may_read_but_not_write_fails_as_forbidden) {
   synced_customer();
   model.before = read_only_row;
@@ -464,10 +496,12 @@ START_TEST(an_update_without_a_known_version_looks_first) {
   synced_customer();
   device_run(&device, "UPDATE leadx_shadow SET version = NULL");
   model_put(&model, "customers", "c1", "{\"id\":\"c1\",\"name\":\"Ani\",\"city\":\"Medan\"}");
-  device_run(&device, "DELETE FROM customers; INSERT INTO customers VALUES ('c1', 'Budi', 'Solo', NULL)");
+  device_run(&device,
+             "DELETE FROM customers; INSERT INTO customers VALUES ('c1', 'Budi', 'Solo', NULL)");
   device_sync(&device);
   ck_assert_str_eq(model.log[0].method, "GET");
-  ck_assert_int_eq(model_seen(&model, "PATCH", "updated_at=eq."), model_seen(&model, "PATCH", NULL));
+  ck_assert_int_eq(model_seen(&model, "PATCH", "updated_at=eq."),
+                   model_seen(&model, "PATCH", NULL));
 }
 END_TEST
 
@@ -484,7 +518,8 @@ static const struct bad_answer {
     {201, "application/json", "[{\"id\":\"c1\"}] trailing"},
     {201, "application/json", "{\"id\":\"c1\"}"},
     {201, "application/json", "null"},
-    {201, "application/json", "[{\"id\":\"c1\"},{\"id\":\"stranger\"}]"}, /* a row nobody asked for */
+    {201, "application/json",
+     "[{\"id\":\"c1\"},{\"id\":\"stranger\"}]"}, /* a row nobody asked for */
     {201, "application/json", "[{\"id\":\"c1\"},{\"id\":\"c1\"}]"},
     {201, "application/json", "[{\"name\":\"Ani\"}]"},
     {201, "application/json", "[{\"ID\":\"c1\"}]"},
@@ -540,10 +575,12 @@ START_TEST(a_hundred_tries_that_nobody_evaluated_cost_nothing) {
   model.before = fail_freely;
   model.ctx = (void *)(uintptr_t)fault;
   for (int i = 0; i < 100; i++) ck_assert_str_eq(device_sync(&device), fault->state);
-  ck_assert_int_eq(queue_count("status = 'PENDING' AND retry_count = 0 AND next_try_at IS NULL"), 1);
+  ck_assert_int_eq(queue_count("status = 'PENDING' AND retry_count = 0 AND next_try_at IS NULL"),
+                   1);
   model.before = NULL;
   /* A server that asked for patience gets it; another configure forgets that. */
-  device_text(&device, "SELECT leadx_configure('https://model.example/rest/v1', 'sb_publishable_model')");
+  device_text(&device,
+              "SELECT leadx_configure('https://model.example/rest/v1', 'sb_publishable_model')");
   ck_assert_str_eq(device_sync(&device), "ok");
   ck_assert_int_eq(queue_count("status = 'SYNCED'"), 1);
 }
@@ -560,8 +597,13 @@ static leadx_transport *open_failing(void *arg, const leadx_http_limits *limits,
 
 /* One whole sync (or, 1, a reconcile) whose n-th request never gets on its way. */
 static int sync_that_fails_at(int n, int reconcile) {
-  leadx_sync_options options = {.who = "leadx_sync", .trigger = "test", .open_transport = open_failing, .without_push = reconcile,
-                                .with_pull = !reconcile, .with_reconcile = reconcile, .request_budget = -1};
+  leadx_sync_options options = {.who = "leadx_sync",
+                                .trigger = "test",
+                                .open_transport = open_failing,
+                                .without_push = reconcile,
+                                .with_pull = !reconcile,
+                                .with_reconcile = reconcile,
+                                .request_budget = -1};
   start_that_fails = n;
   device_prepare(&device);
   leadx_err_clear(&device.ctx->err);
@@ -571,14 +613,18 @@ static int sync_that_fails_at(int n, int reconcile) {
   return result == NULL;
 }
 
-/* No memory for a request, be it the first or the last: the error is said, nothing is lost, and the next sync does it all. */
+/* No memory for a request, be it the first or the last: the error is said, nothing is lost, and the
+** next sync does it all. */
 START_TEST(a_request_that_cannot_be_started_loses_nothing) {
   int failed = 1, n = 0;
   pages_open(&model);
   for (n = 1; failed && n < 60; n++) {
     char sql[300];
-    snprintf(sql, sizeof sql, "INSERT INTO customers SELECT 'r%d-' || value, 'Ani', 'Solo', NULL FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]');"
-                              "UPDATE customers SET city = 'Bogor' WHERE id LIKE 'r%d-_'", n, n - 1);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO customers SELECT 'r%d-' || value, 'Ani', 'Solo', NULL FROM "
+             "json_each('[1,2,3,4,5,6,7,8,9,10,11,12]');"
+             "UPDATE customers SET city = 'Bogor' WHERE id LIKE 'r%d-_'",
+             n, n - 1);
     device_run(&device, sql);
     failed = sync_that_fails_at(n, _i);
     if (failed) ck_assert_int_eq(device.ctx->err.rc, SQLITE_NOMEM);
@@ -586,7 +632,8 @@ START_TEST(a_request_that_cannot_be_started_loses_nothing) {
     ck_assert_int_eq(queue_count("status <> 'SYNCED'"), 0);
     ck_assert_int_eq(model_count(&model, "customers"), 12 * n);
     ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM customers"), 12 * n);
-    ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM customers WHERE city = 'Bogor'"), 9 * (n - 1));
+    ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM customers WHERE city = 'Bogor'"),
+                     9 * (n - 1));
   }
   ck_assert_int_gt(n, 2);
   ck_assert_int_eq(conflicts(), 0);
@@ -608,12 +655,16 @@ static void sync_until_due(const char *state) {
 
 /* B8, B19: as the seed counts: three retries, the fourth failure is the last. */
 START_TEST(a_row_the_server_fails_on_four_times_is_failed_and_the_others_land) {
-  device_run(&device, "INSERT INTO customers VALUES ('c1', 'Ani', 'Solo', NULL), ('c2', 'Eka', 'Solo', NULL)");
+  device_run(
+      &device,
+      "INSERT INTO customers VALUES ('c1', 'Ani', 'Solo', NULL), ('c2', 'Eka', 'Solo', NULL)");
   model.before = fails_for_now;
   for (int i = 1; i <= 3; i++) {
     sync_until_due("ok");
     char where[100];
-    snprintf(where, sizeof where, "entity_id = 'c1' AND status = 'PENDING' AND retry_count = %d AND error_code = '40001'", i);
+    snprintf(
+        where, sizeof where,
+        "entity_id = 'c1' AND status = 'PENDING' AND retry_count = %d AND error_code = '40001'", i);
     ck_assert_int_eq(queue_count(where), 1);
   }
   sync_until_due("partial");
@@ -660,7 +711,8 @@ static int too_slow(void *ctx, leadx_request *req) {
   int rows = 0;
   for (const char *at = req->body; at && (at = strstr(at, "\"id\":")) != NULL; at++) rows++;
   if (rows <= 3) return 0;
-  fake_answer(req, 500, "{\"code\":\"57014\",\"message\":\"canceling statement due to statement timeout\"}");
+  fake_answer(req, 500,
+              "{\"code\":\"57014\",\"message\":\"canceling statement due to statement timeout\"}");
   return 1;
 }
 
@@ -680,16 +732,22 @@ START_TEST(a_batch_that_is_too_slow_or_too_large_is_halved_and_costs_nothing) {
 }
 END_TEST
 
-/* PostgREST before 12.2 refuses max-affected; a transaction's end that is not allowed is passed over in silence. */
+/* PostgREST before 12.2 refuses max-affected; a transaction's end that is not allowed is passed
+** over in silence. */
 START_TEST(no_request_asks_for_what_old_servers_refuse) {
-  device_run(&device, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)"
-                      " INSERT INTO customers SELECT 'r' || i, 'Ani', 'Solo', printf('%50000s', '') FROM n");
+  device_run(&device,
+             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)"
+             " INSERT INTO customers SELECT 'r' || i, 'Ani', 'Solo', printf('%50000s', '') FROM n");
   ck_assert_str_eq(device_sync(&device), "ok");
-  device_run(&device, "UPDATE customers SET name = 'Budi' WHERE id = 'r1'; DELETE FROM customers WHERE id = 'r2'");
+  device_run(
+      &device,
+      "UPDATE customers SET name = 'Budi' WHERE id = 'r1'; DELETE FROM customers WHERE id = 'r2'");
   ck_assert_str_eq(device_sync(&device), "ok");
   ck_assert_int_eq(queue_count("status = 'SYNCED' AND action IN ('UPDATE', 'DELETE')"), 2);
   for (int i = 0; i < model.n; i++) {
-    ck_assert_msg(!model.log[i].prefer || (!strstr(model.log[i].prefer, "max-affected") && !strstr(model.log[i].prefer, "tx=") && !strstr(model.log[i].prefer, "handling")),
+    ck_assert_msg(!model.log[i].prefer || (!strstr(model.log[i].prefer, "max-affected") &&
+                                           !strstr(model.log[i].prefer, "tx=") &&
+                                           !strstr(model.log[i].prefer, "handling")),
                   "%s", model.log[i].prefer);
     /* A gateway takes a megabyte at most. */
     ck_assert_uint_le(strlen(model.log[i].body), 1048576);
@@ -699,8 +757,10 @@ END_TEST
 
 /* B21: no address is longer than the gateways take. */
 START_TEST(fetches_of_many_rows_are_cut_to_short_addresses) {
-  device_run(&device, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)"
-                      " INSERT INTO customers SELECT lower(hex(randomblob(16))) || '-' || i, 'Ani', 'Solo', NULL FROM n");
+  device_run(&device,
+             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)"
+             " INSERT INTO customers SELECT lower(hex(randomblob(16))) || '-' || i, 'Ani', 'Solo', "
+             "NULL FROM n");
   ck_assert_str_eq(device_sync(&device), "ok");
   device_run(&device, "UPDATE leadx_shadow SET version = NULL; UPDATE customers SET name = 'Budi'");
   model_forget_log(&model);
@@ -711,14 +771,17 @@ START_TEST(fetches_of_many_rows_are_cut_to_short_addresses) {
 }
 END_TEST
 
-/* Plainly, and with the functions of the server: what the queue, the server and the device have in the end is the same. */
+/* Plainly, and with the functions of the server: what the queue, the server and the device have in
+** the end is the same. */
 static TCase *scenarios(const char *name, void (*begin)(void)) {
   TCase *tcase = tcase_create(name);
   tcase_add_checked_fixture(tcase, begin, tear_down);
 #define COUNT(table) (int)(sizeof(table) / sizeof((table)[0]))
   tcase_add_test(tcase, a_create_whose_answer_was_lost_is_recognised_as_our_own);
-  tcase_add_loop_test(tcase, an_edit_after_a_create_whose_answer_was_lost_wins, 0, COUNT(lost_edits));
-  tcase_add_loop_test(tcase, an_edit_after_an_update_whose_answer_was_lost_wins, 0, COUNT(update_edits));
+  tcase_add_loop_test(tcase, an_edit_after_a_create_whose_answer_was_lost_wins, 0,
+                      COUNT(lost_edits));
+  tcase_add_loop_test(tcase, an_edit_after_an_update_whose_answer_was_lost_wins, 0,
+                      COUNT(update_edits));
   tcase_add_test(tcase, a_replay_never_overwrites_what_a_colleague_wrote_since);
   tcase_add_test(tcase, a_delete_whose_answer_was_lost_is_done);
   tcase_add_test(tcase, requests_that_arrive_twice_change_nothing);
@@ -737,12 +800,16 @@ static TCase *scenarios(const char *name, void (*begin)(void)) {
   tcase_add_test(tcase, an_update_of_a_row_the_server_never_showed_fails_as_forbidden);
   tcase_add_test(tcase, a_fetch_that_was_cut_short_deletes_nothing);
   tcase_add_test(tcase, an_update_without_a_known_version_looks_first);
-  tcase_add_loop_test(tcase, an_answer_that_is_not_the_rows_asked_for_acknowledges_nothing, 0, COUNT(bad_answers));
+  tcase_add_loop_test(tcase, an_answer_that_is_not_the_rows_asked_for_acknowledges_nothing, 0,
+                      COUNT(bad_answers));
   tcase_add_loop_test(tcase, a_request_that_cannot_be_started_loses_nothing, 0, 2);
-  tcase_add_loop_test(tcase, a_hundred_tries_that_nobody_evaluated_cost_nothing, 0, COUNT(free_faults));
+  tcase_add_loop_test(tcase, a_hundred_tries_that_nobody_evaluated_cost_nothing, 0,
+                      COUNT(free_faults));
   tcase_add_test(tcase, a_row_the_server_fails_on_four_times_is_failed_and_the_others_land);
-  tcase_add_loop_test(tcase, a_failed_row_is_brought_back_by_an_edit_a_retry_or_an_update, 0, COUNT(revivals));
-  tcase_add_loop_test(tcase, a_batch_that_is_too_slow_or_too_large_is_halved_and_costs_nothing, 0, 2);
+  tcase_add_loop_test(tcase, a_failed_row_is_brought_back_by_an_edit_a_retry_or_an_update, 0,
+                      COUNT(revivals));
+  tcase_add_loop_test(tcase, a_batch_that_is_too_slow_or_too_large_is_halved_and_costs_nothing, 0,
+                      2);
   tcase_add_test(tcase, no_request_asks_for_what_old_servers_refuse);
   tcase_add_test(tcase, fetches_of_many_rows_are_cut_to_short_addresses);
   return tcase;

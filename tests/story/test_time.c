@@ -1,5 +1,5 @@
-/* Clocks that are wrong and times in every spelling, over a model of the server. Section D of the known ways to lose data;
-** the spellings themselves are in test_clock.c. */
+/* Clocks that are wrong and times in every spelling, over a model of the server. Section D of the
+** known ways to lose data; the spellings themselves are in test_clock.c. */
 #include <stdio.h>
 #include <string.h>
 
@@ -49,13 +49,17 @@ static void expect(const char *sql, const char *text) {
 
 static void begin(const char *type) {
   char sql[200];
-  snprintf(sql, sizeof sql, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, body TEXT, updated_at %s); SELECT leadx_track('notes')", type);
+  snprintf(sql, sizeof sql,
+           "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, body TEXT, updated_at %s); SELECT "
+           "leadx_track('notes')",
+           type);
   device_run(&device, sql);
   model_put(&model, "notes", "n", "{\"id\":\"n\",\"body\":\"old\"}");
   ck_assert_str_eq(device_both(&device), "ok");
 }
 
-/* A row that waits is sent when its time has come, and at once when only a clock that jumped can have set its time. */
+/* A row that waits is sent when its time has come, and at once when only a clock that jumped can
+** have set its time. */
 static const struct wait_case {
   const char *next_try_at;
   int sent;
@@ -76,7 +80,8 @@ START_TEST(a_clock_that_jumped_parks_no_row) {
 }
 END_TEST
 
-/* The device's clock decides nothing but who is newer: whatever it jumps to, what is written arrives, and what others write comes. */
+/* The device's clock decides nothing but who is newer: whatever it jumps to, what is written
+** arrives, and what others write comes. */
 START_TEST(a_clock_ten_years_off_delivers_and_fetches) {
   static const int64_t jumps[] = {10 * YEAR_US, -10 * YEAR_US, 0, -100 * YEAR_US};
   begin("TEXT");
@@ -98,20 +103,29 @@ START_TEST(a_clock_ten_years_off_delivers_and_fetches) {
 }
 END_TEST
 
-/* The server's edit is of 09:00:00.000002Z. Compared as texts or numbers, each of these would come out otherwise. */
+/* The server's edit is of 09:00:00.000002Z. Compared as texts or numbers, each of these would come
+** out otherwise. */
 static const struct spelling {
   const char *type, *stamp, *winner;
 } spellings[] = {
-    {"TEXT", "'2026-01-01 10:00:00'", "client"},       {"TEXT", "'2026-01-01 08:00:00'", "server"},
-    {"TEXT", "'2026-01-01T09:00:00.5Z'", "client"},    {"TEXT", "'2026-01-01T09:00:00Z'", "server"},
-    {"TEXT", "'2026-01-01T15:59:00+07:00'", "server"}, {"TEXT", "'2026-01-01T16:01:00+07:00'", "client"},
-    {"TEXT", "'2026-01-01T02:01:00-07'", "client"},    {"TEXT", "'2026-01-01T09:00:00.000002Z'", "open"},
-    {"INTEGER", "1767258001", "client"},               {"INTEGER", "1767258000", "server"},
-    {"INTEGER", "1767258000001", "client"},            {"TEXT", "'2025-12-31T24:00:00Z'", "server"},
+    {"TEXT", "'2026-01-01 10:00:00'", "client"},
+    {"TEXT", "'2026-01-01 08:00:00'", "server"},
+    {"TEXT", "'2026-01-01T09:00:00.5Z'", "client"},
+    {"TEXT", "'2026-01-01T09:00:00Z'", "server"},
+    {"TEXT", "'2026-01-01T15:59:00+07:00'", "server"},
+    {"TEXT", "'2026-01-01T16:01:00+07:00'", "client"},
+    {"TEXT", "'2026-01-01T02:01:00-07'", "client"},
+    {"TEXT", "'2026-01-01T09:00:00.000002Z'", "open"},
+    {"INTEGER", "1767258001", "client"},
+    {"INTEGER", "1767258000", "server"},
+    {"INTEGER", "1767258000001", "client"},
+    {"TEXT", "'2025-12-31T24:00:00Z'", "server"},
     {"TEXT", "'2026-01-01T08:59:60Z'", "server"},
     /* What cannot be read is no older: a person is asked. */
-    {"TEXT", "'yesterday'", "open"},                   {"TEXT", "'infinity'", "open"},
-    {"TEXT", "''", "open"},                            {"TEXT", "'0044-03-15 BC'", "open"},
+    {"TEXT", "'yesterday'", "open"},
+    {"TEXT", "'infinity'", "open"},
+    {"TEXT", "''", "open"},
+    {"TEXT", "'0044-03-15 BC'", "open"},
 };
 
 START_TEST(edits_are_compared_as_instants_and_what_cannot_be_read_is_asked) {
@@ -124,7 +138,8 @@ START_TEST(edits_are_compared_as_instants_and_what_cannot_be_read_is_asked) {
   model_put(&model, "notes", "n", "{\"id\":\"n\",\"body\":\"theirs\"}");
   device_both(&device);
   expect("SELECT ifnull(winner, 'open') FROM sync_conflicts", s->winner);
-  ck_assert_str_eq(model_value(&model, "notes", "n", "body"), strcmp(s->winner, "client") == 0 ? "mine" : "theirs");
+  ck_assert_str_eq(model_value(&model, "notes", "n", "body"),
+                   strcmp(s->winner, "client") == 0 ? "mine" : "theirs");
 }
 END_TEST
 
@@ -165,7 +180,8 @@ Suite *test_time_suite(void) {
   tcase_add_loop_test(tcase, a_clock_that_jumped_parks_no_row, 0, COUNT(waits));
   tcase_add_test(tcase, a_clock_ten_years_off_delivers_and_fetches);
   tcase_add_loop_test(tcase, a_server_that_asks_for_patience_is_left_alone_for_that_long, 0, 3);
-  tcase_add_loop_test(tcase, edits_are_compared_as_instants_and_what_cannot_be_read_is_asked, 0, COUNT(spellings));
+  tcase_add_loop_test(tcase, edits_are_compared_as_instants_and_what_cannot_be_read_is_asked, 0,
+                      COUNT(spellings));
   suite_add_tcase(suite, tcase);
   return suite;
 }

@@ -1,6 +1,7 @@
-/* A week in the life of a device whose application calls leadx_start() when it starts and never speaks of leadx
-** again: it writes, loses the network, meets a server that is busy, resets, loses answers and lets tokens expire, is closed in
-** the evening or killed, and is started again wherever it happens to be. A week is LEADX_WEEK_SECONDS long. */
+/* A week in the life of a device whose application calls leadx_start() when it starts and never
+** speaks of leadx again: it writes, loses the network, meets a server that is busy, resets, loses
+** answers and lets tokens expire, is closed in the evening or killed, and is started again wherever
+** it happens to be. A week is LEADX_WEEK_SECONDS long. */
 #define _GNU_SOURCE
 
 #include <signal.h>
@@ -69,7 +70,8 @@ static void wait_for_app(void) {
   unlink(up);
 }
 
-/* In the morning it signs in, or has a token from yesterday when there is no network to sign in by. */
+/* In the morning it signs in, or has a token from yesterday when there is no network to sign in
+** by. */
 static void start_app(int is_offline) {
   int ends[2];
   ck_assert_int_eq(pipe(ends), 0);
@@ -86,9 +88,12 @@ static void start_app(int is_offline) {
   close(ends[0]);
   to_app = fdopen(ends[1], "w");
   ck_assert_ptr_nonnull(to_app);
-  tell(".timeout 5000\n.load %s\nSELECT leadx_configure('%s/rest/v1', '%s');\n", live_env("LEADX_SO"), fault_server_url(road), live_env("LEADX_APIKEY"));
+  tell(".timeout 5000\n.load %s\nSELECT leadx_configure('%s/rest/v1', '%s');\n",
+       live_env("LEADX_SO"), fault_server_url(road), live_env("LEADX_APIKEY"));
   if (is_offline) tell("SELECT leadx_set_token('%s');\n", live_env("LEADX_TOKEN"));
-  else tell("SELECT leadx_login('%s', '%s');\n", live_env("LEADX_EMAIL_1"), live_env("LEADX_PASSWORD_1"));
+  else
+    tell("SELECT leadx_login('%s', '%s');\n", live_env("LEADX_EMAIL_1"),
+         live_env("LEADX_PASSWORD_1"));
   tell("SELECT leadx_start(1.5);\n.shell touch %s.up\n", device.path);
   wait_for_app();
 }
@@ -109,11 +114,17 @@ static void end_app(int by_force) {
 static void work(void) {
   int row = next_row > 0 ? rand_r(&seed) % next_row : 0;
   switch (rand_r(&seed) % 4) {
-    case 0: tell("UPDATE customers SET name = name || '+' WHERE id = 'c0000000-0000-4000-8000-%012d';\n", row); break;
-    case 1:
-      if (chance(4)) tell("DELETE FROM customers WHERE id = 'c0000000-0000-4000-8000-%012d';\n", row);
+    case 0:
+      tell("UPDATE customers SET name = name || '+' WHERE id = 'c0000000-0000-4000-8000-%012d';\n",
+           row);
       break;
-    default: tell("INSERT INTO customers(id, name) VALUES ('c0000000-0000-4000-8000-%012d', 'n');\n", next_row++);
+    case 1:
+      if (chance(4))
+        tell("DELETE FROM customers WHERE id = 'c0000000-0000-4000-8000-%012d';\n", row);
+      break;
+    default:
+      tell("INSERT INTO customers(id, name) VALUES ('c0000000-0000-4000-8000-%012d', 'n');\n",
+           next_row++);
   }
 }
 
@@ -124,7 +135,11 @@ static const fault_rule weather[] = {
     {.to = 3, .kind = FAULT_FORWARD_LOSE},
     {.to = 2, .kind = FAULT_FORWARD_RESET},
     {.to = 2, .kind = FAULT_ANSWER, .status = 503, .headers = "Retry-After: 1"},
-    {.to = 1, .path = "/rest/v1", .kind = FAULT_ANSWER, .status = 401, .body = "{\"code\":\"PGRST301\",\"message\":\"JWT expired\"}"},
+    {.to = 1,
+     .path = "/rest/v1",
+     .kind = FAULT_ANSWER,
+     .status = 401,
+     .body = "{\"code\":\"PGRST301\",\"message\":\"JWT expired\"}"},
     {.to = 2, .kind = FAULT_ANSWER, .status = 502},
     {.kind = FAULT_FORWARD_SLOW, .n = 150},
     {.to = 1, .kind = FAULT_HANG, .n = 700},
@@ -139,8 +154,11 @@ static void change_weather(int is_offline) {
 /* A colleague edits what the device does not, and adds customers. */
 static void colleague(int day) {
   char sql[400];
-  snprintf(sql, sizeof sql, "update customers set city = 'day %d' where id = (select id from customers order by id limit 1);"
-                            "insert into customers(id, owner_id, name) values ('d0000000-0000-4000-8000-%012d', '%s', 'of a colleague')",
+  snprintf(sql, sizeof sql,
+           "update customers set city = 'day %d' where id = (select id from customers order by id "
+           "limit 1);"
+           "insert into customers(id, owner_id, name) values ('d0000000-0000-4000-8000-%012d', "
+           "'%s', 'of a colleague')",
            day, day, live_env("LEADX_USER_1"));
   live_psql(sql);
 }
@@ -165,16 +183,23 @@ static void live_a_day(int day, int64_t ms) {
 /* ---- the end of the week ---- */
 
 static const char *unsent(void) {
-  return live_text(device.db, "SELECT count(*) || ' of ' || (SELECT count(*) FROM sync_queue) || ' unsent: ' || ifnull(group_concat(DISTINCT status || ' ' ||"
-                              " ifnull(error_code, '')), '') FROM sync_queue WHERE status IS NOT 'SYNCED'");
+  return live_text(device.db,
+                   "SELECT count(*) || ' of ' || (SELECT count(*) FROM sync_queue) || ' unsent: ' "
+                   "|| ifnull(group_concat(DISTINCT status || ' ' ||"
+                   " ifnull(error_code, '')), '') FROM sync_queue WHERE status IS NOT 'SYNCED'");
 }
 
 /* Is what one sees at a glance the same? */
 static int is_same(void) {
-  char *here = sqlite3_mprintf("%s", live_text(device.db, "SELECT count(*) || ' ' || ifnull(sum(length(name)), 0) || ' ' || count(city) || ' ' ||"
-                                                          " count(CASE WHEN name = 'of a colleague' THEN 1 END) FROM customers"));
-  const char *there = live_psql("select count(*) || ' ' || coalesce(sum(length(name)), 0) || ' ' || count(city) || ' ' ||"
-                                " count(case when name = 'of a colleague' then 1 end) from customers");
+  char *here = sqlite3_mprintf(
+      "%s",
+      live_text(
+          device.db,
+          "SELECT count(*) || ' ' || ifnull(sum(length(name)), 0) || ' ' || count(city) || ' ' ||"
+          " count(CASE WHEN name = 'of a colleague' THEN 1 END) FROM customers"));
+  const char *there = live_psql(
+      "select count(*) || ' ' || coalesce(sum(length(name)), 0) || ' ' || count(city) || ' ' ||"
+      " count(case when name = 'of a colleague' then 1 end) from customers");
   int same = strcmp(here, there) == 0;
   sqlite3_free(here);
   return same;
@@ -183,9 +208,15 @@ static int is_same(void) {
 /* The same row by row. */
 static void expect_same_rows(void) {
   char command[400];
-  snprintf(command, sizeof command, "psql -XAtq -F '|' -c \"select id, name, coalesce(city, '') from customers order by id\" > %s.server", device.path);
+  snprintf(command, sizeof command,
+           "psql -XAtq -F '|' -c \"select id, name, coalesce(city, '') from customers order by "
+           "id\" > %s.server",
+           device.path);
   ck_assert_int_eq(system(command), 0);
-  snprintf(command, sizeof command, "sqlite3 %s \"SELECT id, name, ifnull(city, '') FROM customers ORDER BY id\" | cmp - %s.server", device.path, device.path);
+  snprintf(command, sizeof command,
+           "sqlite3 %s \"SELECT id, name, ifnull(city, '') FROM customers ORDER BY id\" | cmp - "
+           "%s.server",
+           device.path, device.path);
   int rc = system(command);
   snprintf(command, sizeof command, "%s.server", device.path);
   unlink(command);
@@ -207,9 +238,11 @@ START_TEST(an_application_that_only_ever_writes_keeps_itself_in_sync_for_a_week)
     fault_sleep_ms(100);
   }
   expect_same_rows();
-  ck_assert_int_ge(live_int(device.db, "SELECT count(*) FROM customers WHERE name = 'of a colleague'"), 7);
+  ck_assert_int_ge(
+      live_int(device.db, "SELECT count(*) FROM customers WHERE name = 'of a colleague'"), 7);
   ck_assert_int_eq(live_int(device.db, "SELECT count(*) FROM sync_queue WHERE retry_count > 0"), 0);
-  ck_assert_int_gt(live_int(device.db, "SELECT count(*) FROM leadx_runs WHERE state = 'ok' AND pushed > 0"), 0);
+  ck_assert_int_gt(
+      live_int(device.db, "SELECT count(*) FROM leadx_runs WHERE state = 'ok' AND pushed > 0"), 0);
   end_app(0);
   ck_assert_int_eq(fault_server_unfiltered(road), 0);
 }

@@ -5,12 +5,13 @@
 **
 ** Makes FILE if it is not there (with PRAGMA journal_mode=JOURNAL), then ROUNDS times (1) writes
 ** WRITES changes and syncs. At point POINT (0: never) it kills itself; points are what it does to
-** its files, and both sides of each send() and recv(). TAG begins every name it writes, so that
-** its rows can be told from others on the server, and SEED chooses among the rows.
+** its files, and both sides of each send() and recv(). TAG begins every name it writes, so that its
+** rows can be told from others on the server, and SEED chooses among the rows.
 **
-** In the transaction of each change it notes what it did: `truth` has the rows as the user left them,
-** `truth_ops` has every change. Prints a line per sync, {"state":…}, and at the end the number
-** of points. Exit code 0 when nothing went wrong locally, 1 otherwise, with a message on stderr.
+** In the transaction of each change it notes what it did: `truth` has the rows as the user left
+** them, `truth_ops` has every change. Prints a line per sync, {"state":…}, and at the end the
+** number of points. Exit code 0 when nothing went wrong locally, 1 otherwise, with a message on
+** stderr.
 **
 ** LEADX_SO is the loadable file, for the form that is not linked with leadx itself. LEADX_URL,
 ** LEADX_APIKEY and LEADX_TOKEN name the server. */
@@ -62,7 +63,8 @@ static int fail(const char *what, const char *why) {
 }
 
 /* Runs a statement with up to four texts; the first column of the first row, to be freed, or NULL.
-** Somebody else's transaction is waited for by asking again: the application has no busy handler. */
+** Somebody else's transaction is waited for by asking again: the application has no busy
+** handler. */
 static char *ask(const char *sql, const char *a, const char *b, const char *c, const char *d) {
   const char *arguments[] = {a, b, c, d};
   sqlite3_stmt *stmt = NULL;
@@ -76,13 +78,16 @@ static char *ask(const char *sql, const char *a, const char *b, const char *c, c
     busy++;
     sqlite3_sleep(1);
   }
-  if (rc == SQLITE_ROW && sqlite3_column_text(stmt, 0)) text = sqlite3_mprintf("%s", sqlite3_column_text(stmt, 0));
+  if (rc == SQLITE_ROW && sqlite3_column_text(stmt, 0))
+    text = sqlite3_mprintf("%s", sqlite3_column_text(stmt, 0));
   if (rc != SQLITE_ROW && rc != SQLITE_DONE) fail(sql, sqlite3_errmsg(db));
   sqlite3_finalize(stmt);
   return text;
 }
 
-static void run(const char *sql, const char *a, const char *b, const char *c, const char *d) { sqlite3_free(ask(sql, a, b, c, d)); }
+static void run(const char *sql, const char *a, const char *b, const char *c, const char *d) {
+  sqlite3_free(ask(sql, a, b, c, d));
+}
 
 static void script(const char *sql) {
   char *message = NULL;
@@ -96,45 +101,61 @@ static void load_leadx(void) {
     return;
   }
   sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, NULL);
-  if (sqlite3_load_extension(db, getenv("LEADX_SO"), NULL, &message) != SQLITE_OK) fail("load", message);
+  if (sqlite3_load_extension(db, getenv("LEADX_SO"), NULL, &message) != SQLITE_OK)
+    fail("load", message);
 }
 
 /* ---- the application ---- */
 
 static const char tables[] =
-    "CREATE TABLE IF NOT EXISTS customers(id TEXT PRIMARY KEY, name TEXT NOT NULL, notes TEXT, tax_number INTEGER, updated_at TEXT);"
-    "CREATE TABLE IF NOT EXISTS activities(id TEXT PRIMARY KEY, customer_id TEXT NOT NULL REFERENCES customers(id), kind TEXT NOT NULL,"
+    "CREATE TABLE IF NOT EXISTS customers(id TEXT PRIMARY KEY, name TEXT NOT NULL, notes TEXT, "
+    "tax_number INTEGER, updated_at TEXT);"
+    "CREATE TABLE IF NOT EXISTS activities(id TEXT PRIMARY KEY, customer_id TEXT NOT NULL "
+    "REFERENCES customers(id), kind TEXT NOT NULL,"
     "  subject TEXT NOT NULL, notes TEXT, updated_at TEXT);"
-    "CREATE TABLE IF NOT EXISTS truth(key TEXT PRIMARY KEY, entity TEXT, parent TEXT, name TEXT, notes TEXT);"
+    "CREATE TABLE IF NOT EXISTS truth(key TEXT PRIMARY KEY, entity TEXT, parent TEXT, name TEXT, "
+    "notes TEXT);"
     "CREATE TABLE IF NOT EXISTS truth_ops(n INTEGER PRIMARY KEY, key TEXT, action TEXT);";
 
-/* What a change does to a table, to the truth about it, and what it is called. ?1 the key, ?2 a parent's key, ?3 and ?4 texts.
-** `which` chooses the row; a change for which there is no row is left out. */
+/* What a change does to a table, to the truth about it, and what it is called. ?1 the key, ?2 a
+** parent's key, ?3 and ?4 texts. `which` chooses the row; a change for which there is no row is
+** left out. */
 static const struct change {
   const char *action, *which, *sql, *truth;
 } changes[] = {
-    {"CREATE", NULL, "INSERT INTO customers(id, name, notes, tax_number) VALUES (?1, ?3, ?4, length(?4))",
+    {"CREATE", NULL,
+     "INSERT INTO customers(id, name, notes, tax_number) VALUES (?1, ?3, ?4, length(?4))",
      "INSERT INTO truth VALUES (?1, 'customer', NULL, ?3, ?4)"},
-    {"CREATE", NULL, "INSERT INTO activities(id, customer_id, kind, subject, notes) VALUES (?1, ?2, 'CALL', ?3, ?4)",
+    {"CREATE", NULL,
+     "INSERT INTO activities(id, customer_id, kind, subject, notes) VALUES (?1, ?2, 'CALL', ?3, "
+     "?4)",
      "INSERT INTO truth VALUES (?1, 'activity', ?2, ?3, ?4)"},
-    {"UPDATE", "SELECT key FROM truth WHERE entity = 'customer'", "UPDATE customers SET notes = ?4, tax_number = length(?4) WHERE id = ?1",
+    {"UPDATE", "SELECT key FROM truth WHERE entity = 'customer'",
+     "UPDATE customers SET notes = ?4, tax_number = length(?4) WHERE id = ?1",
      "UPDATE truth SET notes = ?4 WHERE key = ?1"},
-    {"UPDATE", "SELECT key FROM truth WHERE entity = 'activity'", "UPDATE activities SET notes = ?4, subject = ?3 WHERE id = ?1",
+    {"UPDATE", "SELECT key FROM truth WHERE entity = 'activity'",
+     "UPDATE activities SET notes = ?4, subject = ?3 WHERE id = ?1",
      "UPDATE truth SET notes = ?4, name = ?3 WHERE key = ?1"},
-    {"DELETE", "SELECT key FROM truth WHERE entity = 'activity'", "DELETE FROM activities WHERE id = ?1", "DELETE FROM truth WHERE key = ?1"},
-    {"DELETE", "SELECT key FROM truth t WHERE entity = 'customer' AND NOT EXISTS (SELECT 1 FROM truth c WHERE c.parent = t.key)",
+    {"DELETE", "SELECT key FROM truth WHERE entity = 'activity'",
+     "DELETE FROM activities WHERE id = ?1", "DELETE FROM truth WHERE key = ?1"},
+    {"DELETE",
+     "SELECT key FROM truth t WHERE entity = 'customer' AND NOT EXISTS (SELECT 1 FROM truth c "
+     "WHERE c.parent = t.key)",
      "DELETE FROM customers WHERE id = ?1", "DELETE FROM truth WHERE key = ?1"},
 };
 
-/* Every kind of change comes up at a fixed place, so that point n is at about the same place whatever the seed. */
+/* Every kind of change comes up at a fixed place, so that point n is at about the same place
+** whatever the seed. */
 static const int order[] = {0, 1, 2, 0, 3, 1, 4, 2, 0, 5};
 
-static const char new_key[] =
-    "SELECT lower(printf('%s-%s-4%s-8%s-%s', hex(randomblob(4)), hex(randomblob(2)), substr(hex(randomblob(2)), 2),"
-    " substr(hex(randomblob(2)), 2), hex(randomblob(6))))";
+static const char new_key[] = "SELECT lower(printf('%s-%s-4%s-8%s-%s', hex(randomblob(4)), "
+                              "hex(randomblob(2)), substr(hex(randomblob(2)), 2),"
+                              " substr(hex(randomblob(2)), 2), hex(randomblob(6))))";
 
 static char *pick(const char *which, unsigned random) {
-  char *sql = sqlite3_mprintf("SELECT key FROM (%s ORDER BY key) LIMIT 1 OFFSET %u %% max(1, (SELECT count(*) FROM (%s)))", which, random, which);
+  char *sql = sqlite3_mprintf(
+      "SELECT key FROM (%s ORDER BY key) LIMIT 1 OFFSET %u %% max(1, (SELECT count(*) FROM (%s)))",
+      which, random, which);
   char *key = ask(sql, NULL, NULL, NULL, NULL);
   sqlite3_free(sql);
   return key;
@@ -146,7 +167,8 @@ static void write_change(int i, const char *tag, unsigned random) {
   char *key = change->which ? pick(change->which, random) : ask(new_key, NULL, NULL, NULL, NULL);
   char *parent = pick("SELECT key FROM truth WHERE entity = 'customer'", random);
   char *name = sqlite3_mprintf("%s \"%u\" \\ é 漢", tag, random);
-  char *notes = ask("SELECT ?1 || (SELECT count(*) FROM truth_ops) || ' ' || hex(randomblob(6))", "n\t\n", NULL, NULL, NULL);
+  char *notes = ask("SELECT ?1 || (SELECT count(*) FROM truth_ops) || ' ' || hex(randomblob(6))",
+                    "n\t\n", NULL, NULL, NULL);
   if (key) {
     run(change->sql, key, parent, name, notes);
     run(change->truth, key, parent, name, notes);
@@ -161,13 +183,15 @@ static void write_change(int i, const char *tag, unsigned random) {
 
 static void open_file(const char *path, const char *journal) {
   if (shim_vfs_register() != SQLITE_OK) fail("vfs", "?");
-  if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, SHIM_VFS) != SQLITE_OK) fail(path, sqlite3_errmsg(db));
+  if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, SHIM_VFS) != SQLITE_OK)
+    fail(path, sqlite3_errmsg(db));
   char *mode = sqlite3_mprintf("PRAGMA journal_mode=%s", journal);
   run(mode, NULL, NULL, NULL, NULL);
   sqlite3_free(mode);
   script("PRAGMA foreign_keys=ON; PRAGMA synchronous=FULL");
   load_leadx();
-  run("SELECT leadx_configure(?1, ?2, '{\"timeout\":3,\"connect_timeout\":2}')", getenv("LEADX_URL"), getenv("LEADX_APIKEY"), NULL, NULL);
+  run("SELECT leadx_configure(?1, ?2, '{\"timeout\":3,\"connect_timeout\":2}')",
+      getenv("LEADX_URL"), getenv("LEADX_APIKEY"), NULL, NULL);
   run("SELECT leadx_set_token(?1)", getenv("LEADX_TOKEN"), NULL, NULL, NULL);
   run("BEGIN IMMEDIATE", NULL, NULL, NULL, NULL);
   script(tables);

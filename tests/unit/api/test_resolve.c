@@ -17,20 +17,25 @@ static void expect(const char *sql, const char *text) {
 
 static void server(const char *column, const char *text) {
   const char *value = model_value(&model, "notes", "n", column);
-  ck_assert_msg(strcmp(value, text) == 0, "the server's %s: \"%s\", not \"%s\"", column, value, text);
+  ck_assert_msg(strcmp(value, text) == 0, "the server's %s: \"%s\", not \"%s\"", column, value,
+                text);
 }
 
-/* A row that both sides changed: a and b on both (contested), c only on the server, d only here. Nobody touched e. */
+/* A row that both sides changed: a and b on both (contested), c only on the server, d only here.
+** Nobody touched e. */
 static void set_up(void) {
   model_open(&model);
   pages_open(&model);
   device_open(&device, &model);
-  device_run(&device, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, a TEXT, b TEXT, c TEXT, d TEXT, e TEXT, updated_at TEXT);"
+  device_run(&device, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, a TEXT, b TEXT, c TEXT, d "
+                      "TEXT, e TEXT, updated_at TEXT);"
                       "SELECT leadx_track('notes', '{\"policy\":\"manual\"}')");
-  model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a0\",\"b\":\"b0\",\"c\":\"c0\",\"d\":\"d0\",\"e\":\"e0\"}");
+  model_put(&model, "notes", "n",
+            "{\"id\":\"n\",\"a\":\"a0\",\"b\":\"b0\",\"c\":\"c0\",\"d\":\"d0\",\"e\":\"e0\"}");
   ck_assert_str_eq(device_both(&device), "ok");
   device_run(&device, "UPDATE notes SET a = 'a1', b = 'b1', d = 'd1'");
-  model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a2\",\"b\":\"b2\",\"c\":\"c2\",\"d\":\"d0\",\"e\":\"e0\"}");
+  model_put(&model, "notes", "n",
+            "{\"id\":\"n\",\"a\":\"a2\",\"b\":\"b2\",\"c\":\"c2\",\"d\":\"d0\",\"e\":\"e0\"}");
   ck_assert_str_eq(device_both(&device), "ok");
   expect("SELECT count(*) FROM sync_conflicts WHERE winner IS NULL", "1");
   expect("SELECT a || b || c || d || e FROM notes", "a1b1c0d1e0");
@@ -44,7 +49,9 @@ static void tear_down(void) {
 
 static void resolve(const char *choice) {
   char sql[300];
-  snprintf(sql, sizeof sql, "SELECT leadx_resolve(id, %s) FROM (SELECT id FROM sync_conflicts WHERE winner IS NULL)", choice);
+  snprintf(sql, sizeof sql,
+           "SELECT leadx_resolve(id, %s) FROM (SELECT id FROM sync_conflicts WHERE winner IS NULL)",
+           choice);
   device_run(&device, sql);
 }
 
@@ -65,7 +72,8 @@ static void ends(const char *a, const char *b, const char *c, const char *d, con
   server("d", d);
   server("e", e);
   ck_assert_int_eq(device_result(&device, "requests"), 1);
-  ck_assert_str_eq(device_text(&device, "SELECT updated_at FROM notes"), model_value(&model, "notes", "n", "updated_at"));
+  ck_assert_str_eq(device_text(&device, "SELECT updated_at FROM notes"),
+                   model_value(&model, "notes", "n", "updated_at"));
 }
 
 static const struct choice {
@@ -75,7 +83,8 @@ static const struct choice {
                {"'merge', '{\"a\":\"a3\",\"b\":\"b2\"}'", "a3", "b2"},
                {"'merge', '{\"b\":\"b1\",\"a\":\"a2\"}'", "a2", "b1"}};
 
-/* The contested columns end as decided; what only one side changed is that side's, whatever the choice. */
+/* The contested columns end as decided; what only one side changed is that side's, whatever the
+** choice. */
 START_TEST(a_decision_settles_the_contested_columns_and_keeps_the_others_edits) {
   const struct choice *choice = &choices[_i];
   resolve(choice->sql);
@@ -83,11 +92,12 @@ START_TEST(a_decision_settles_the_contested_columns_and_keeps_the_others_edits) 
 }
 END_TEST
 
-/* What was shown is what was decided on: the decision goes out on that version at once, and the row has the server's stamp
-** only when the server has the row. */
+/* What was shown is what was decided on: the decision goes out on that version at once, and the row
+** has the server's stamp only when the server has the row. */
 START_TEST(a_decision_for_the_client_is_one_request_on_the_version_that_was_shown) {
   char before[40];
-  snprintf(before, sizeof before, "%s", device_text(&device, "SELECT ifnull(updated_at, '') FROM notes"));
+  snprintf(before, sizeof before, "%s",
+           device_text(&device, "SELECT ifnull(updated_at, '') FROM notes"));
   resolve("'client'");
   expect("SELECT ifnull(updated_at, '') FROM notes", before);
   model_forget_log(&model);
@@ -135,17 +145,19 @@ static void lose_answer(void *ctx, leadx_request *req) {
   model.after = NULL;
 }
 
-/* A row made here, whose CREATE arrived unheard. Others changed it since, and so did we: what only they changed is theirs,
-** although the CREATE speaks of it. */
+/* A row made here, whose CREATE arrived unheard. Others changed it since, and so did we: what only
+** they changed is theirs, although the CREATE speaks of it. */
 START_TEST(a_decision_about_a_row_made_here_leaves_what_only_the_server_changed) {
   resolve("'server'"); /* the other row's question */
   device_run(&device, "INSERT INTO notes(id, a, b, c) VALUES ('m', 'a0', 'b0', 'c0')");
   model.after = lose_answer;
   ck_assert_str_eq(device_both(&device), "offline");
   device_run(&device, "UPDATE notes SET a = 'a1' WHERE id = 'm'");
-  model_put(&model, "notes", "m", "{\"id\":\"m\",\"a\":\"a2\",\"b\":\"b0\",\"c\":\"c2\",\"d\":null,\"e\":null}");
+  model_put(&model, "notes", "m",
+            "{\"id\":\"m\",\"a\":\"a2\",\"b\":\"b0\",\"c\":\"c2\",\"d\":null,\"e\":null}");
   ck_assert_str_eq(device_both(&device), "ok");
-  expect("SELECT \"column\" || base || client || server FROM leadx_conflicts WHERE winner IS NULL", "aa0a1a2");
+  expect("SELECT \"column\" || base || client || server FROM leadx_conflicts WHERE winner IS NULL",
+         "aa0a1a2");
   resolve(choices[_i].sql);
   ck_assert_str_eq(device_both(&device), "ok");
   const char *a = _i == 0 ? "a1" : "a2";
@@ -156,10 +168,11 @@ START_TEST(a_decision_about_a_row_made_here_leaves_what_only_the_server_changed)
 }
 END_TEST
 
-/* The server's row refers to one that no pull has brought yet. Whatever is chosen is carried out, and the reference comes with
-** what it refers to. */
+/* The server's row refers to one that no pull has brought yet. Whatever is chosen is carried out,
+** and the reference comes with what it refers to. */
 START_TEST(a_decision_for_a_row_that_refers_to_one_not_here_yet_is_carried_out) {
-  device_run(&device, "PRAGMA foreign_keys=ON; CREATE TABLE lines(id TEXT PRIMARY KEY NOT NULL, note TEXT REFERENCES notes(id), x TEXT, y TEXT, updated_at TEXT);"
+  device_run(&device, "PRAGMA foreign_keys=ON; CREATE TABLE lines(id TEXT PRIMARY KEY NOT NULL, "
+                      "note TEXT REFERENCES notes(id), x TEXT, y TEXT, updated_at TEXT);"
                       "SELECT leadx_track('lines', '{\"policy\":\"manual\"}')");
   resolve("'server'"); /* the other row's question */
   model_put(&model, "lines", "l", "{\"id\":\"l\",\"note\":\"n\",\"x\":\"x0\",\"y\":\"y0\"}");
@@ -179,9 +192,11 @@ START_TEST(a_decision_for_a_row_that_refers_to_one_not_here_yet_is_carried_out) 
 }
 END_TEST
 
-/* Two more people changed the row since: what was decided on the version shown meets them as any edit does. */
+/* Two more people changed the row since: what was decided on the version shown meets them as any
+** edit does. */
 START_TEST(a_decision_on_a_version_that_has_passed_is_a_new_question) {
-  model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a7\",\"b\":\"b2\",\"c\":\"c7\",\"d\":\"d0\",\"e\":\"e0\"}");
+  model_put(&model, "notes", "n",
+            "{\"id\":\"n\",\"a\":\"a7\",\"b\":\"b2\",\"c\":\"c7\",\"d\":\"d0\",\"e\":\"e0\"}");
   resolve("'client'");
   ck_assert_str_eq(device_both(&device), "ok");
   server("a", "a7");
@@ -216,7 +231,8 @@ static const struct wrong {
 
 START_TEST(a_wrong_call_says_so_and_changes_nothing) {
   char sql[300];
-  snprintf(sql, sizeof sql, "SELECT leadx_resolve(%s) FROM (SELECT id FROM sync_conflicts)", wrongs[_i].arguments);
+  snprintf(sql, sizeof sql, "SELECT leadx_resolve(%s) FROM (SELECT id FROM sync_conflicts)",
+           wrongs[_i].arguments);
   const char *error = device_error(&device, sql);
   ck_assert_msg(strstr(error, wrongs[_i].says) != NULL, "%s", error);
   expect("SELECT count(*) FROM sync_conflicts WHERE winner IS NULL", "1");
@@ -226,23 +242,30 @@ END_TEST
 
 START_TEST(a_conflict_is_decided_once) {
   resolve("'server'");
-  ck_assert_ptr_nonnull(strstr(device_error(&device, "SELECT leadx_resolve(id, 'client') FROM sync_conflicts"), "decided already"));
+  ck_assert_ptr_nonnull(
+      strstr(device_error(&device, "SELECT leadx_resolve(id, 'client') FROM sync_conflicts"),
+             "decided already"));
 }
 END_TEST
 
 START_TEST(a_conflict_of_a_table_that_is_not_tracked_any_more_cannot_be_decided) {
   device_run(&device, "SELECT leadx_untrack('notes')");
-  ck_assert_ptr_nonnull(strstr(device_error(&device, "SELECT leadx_resolve(id, 'client') FROM sync_conflicts"), "not tracked"));
+  ck_assert_ptr_nonnull(
+      strstr(device_error(&device, "SELECT leadx_resolve(id, 'client') FROM sync_conflicts"),
+             "not tracked"));
 }
 END_TEST
 
-static const char *const damages[] = {"client_payload = '{'", "server_payload = '[]'", "contested = '{}'"};
+static const char *const damages[] = {"client_payload = '{'", "server_payload = '[]'",
+                                      "contested = '{}'"};
 
 START_TEST(a_conflict_whose_record_is_damaged_is_left_open_and_says_so) {
   char sql[100];
   snprintf(sql, sizeof sql, "UPDATE sync_conflicts SET %s", damages[_i]);
   device_run(&device, sql);
-  ck_assert_ptr_nonnull(strstr(device_error(&device, "SELECT leadx_resolve(id, 'client') FROM sync_conflicts"), "is damaged; leadx_discard() the change instead"));
+  ck_assert_ptr_nonnull(
+      strstr(device_error(&device, "SELECT leadx_resolve(id, 'client') FROM sync_conflicts"),
+             "is damaged; leadx_discard() the change instead"));
   expect("SELECT count(*) FROM sync_conflicts WHERE winner IS NULL", "1");
   expect("SELECT count(*) FROM sync_queue WHERE error_code = 'conflict'", "1");
   expect("SELECT a || b || c || d FROM notes", "a1b1c0d1");
@@ -250,13 +273,16 @@ START_TEST(a_conflict_whose_record_is_damaged_is_left_open_and_says_so) {
 END_TEST
 
 START_TEST(a_decision_is_undone_with_the_callers_transaction) {
-  const char *before = device_text(&device, "SELECT group_concat(status || ifnull(error_code, '')) FROM sync_queue");
+  const char *before = device_text(
+      &device, "SELECT group_concat(status || ifnull(error_code, '')) FROM sync_queue");
   device_run(&device, "BEGIN");
   resolve("'merge', '{\"a\":\"a3\",\"b\":\"b3\"}'");
   expect("SELECT a || b || c FROM notes", "a3b3c2");
   device_run(&device, "ROLLBACK");
   expect("SELECT a || b || c FROM notes", "a1b1c0");
-  ck_assert_str_eq(device_text(&device, "SELECT group_concat(status || ifnull(error_code, '')) FROM sync_queue"), before);
+  ck_assert_str_eq(
+      device_text(&device, "SELECT group_concat(status || ifnull(error_code, '')) FROM sync_queue"),
+      before);
   resolve("'server'");
   ends("a2", "b2", "c2", "d1", "e0");
 }
@@ -267,16 +293,20 @@ Suite *test_resolve_suite(void) {
   TCase *tcase = tcase_create("decisions");
   int nchoices = (int)(sizeof choices / sizeof choices[0]);
   tcase_add_checked_fixture(tcase, set_up, tear_down);
-  tcase_add_loop_test(tcase, a_decision_settles_the_contested_columns_and_keeps_the_others_edits, 0, nchoices);
+  tcase_add_loop_test(tcase, a_decision_settles_the_contested_columns_and_keeps_the_others_edits, 0,
+                      nchoices);
   tcase_add_test(tcase, a_decision_for_the_client_is_one_request_on_the_version_that_was_shown);
   tcase_add_loop_test(tcase, edits_made_while_the_question_is_open_are_kept, 0, nchoices);
   tcase_add_test(tcase, an_edit_of_the_contested_column_itself_is_what_the_client_has);
   tcase_add_loop_test(tcase, a_row_deleted_while_the_question_is_open_ends_as_decided, 0, nchoices);
-  tcase_add_loop_test(tcase, a_decision_about_a_row_made_here_leaves_what_only_the_server_changed, 0, 2);
-  tcase_add_loop_test(tcase, a_decision_for_a_row_that_refers_to_one_not_here_yet_is_carried_out, 0, 2);
+  tcase_add_loop_test(tcase, a_decision_about_a_row_made_here_leaves_what_only_the_server_changed,
+                      0, 2);
+  tcase_add_loop_test(tcase, a_decision_for_a_row_that_refers_to_one_not_here_yet_is_carried_out, 0,
+                      2);
   tcase_add_test(tcase, a_decision_on_a_version_that_has_passed_is_a_new_question);
   tcase_add_test(tcase, a_question_holds_its_row_alone);
-  tcase_add_loop_test(tcase, a_wrong_call_says_so_and_changes_nothing, 0, (int)(sizeof wrongs / sizeof wrongs[0]));
+  tcase_add_loop_test(tcase, a_wrong_call_says_so_and_changes_nothing, 0,
+                      (int)(sizeof wrongs / sizeof wrongs[0]));
   tcase_add_test(tcase, a_conflict_is_decided_once);
   tcase_add_test(tcase, a_conflict_of_a_table_that_is_not_tracked_any_more_cannot_be_decided);
   tcase_add_loop_test(tcase, a_conflict_whose_record_is_damaged_is_left_open_and_says_so, 0, 3);

@@ -66,20 +66,31 @@ static void make_tables(void) {
 static void set_up(void) {
   set_up_empty();
   make_tables();
-  run("INSERT INTO leadx_tables(table_name, entity, priority, options, columns, last_push_at, last_pull_at) VALUES"
-      " ('activities', 'activity', 1, '{\"mode\":\"push\"}', '[]', '2024-05-01T08:00:00.000Z', '2024-05-01T08:00:01.000Z'),"
+  run("INSERT INTO leadx_tables(table_name, entity, priority, options, columns, last_push_at, "
+      "last_pull_at) VALUES"
+      " ('activities', 'activity', 1, '{\"mode\":\"push\"}', '[]', '2024-05-01T08:00:00.000Z', "
+      "'2024-05-01T08:00:01.000Z'),"
       " ('customers', 'customer', 3, '{}', '[]', NULL, NULL)");
-  run("INSERT INTO sync_queue(id, entity_type, entity_id, action, payload, base, status, error_code, error_message, next_try_at,"
+  run("INSERT INTO sync_queue(id, entity_type, entity_id, action, payload, base, status, "
+      "error_code, error_message, next_try_at,"
       " retry_count, created_at) VALUES"
-      " ('q1', 'activity', 'a1', 'CREATE', '{\"id\":\"a1\"}', NULL, 'SYNCED', NULL, NULL, NULL, 0, '2024-01-01 00:00:01'),"
-      " ('q2', 'activity', 'a2', 'CREATE', '{\"id\":\"a2\"}', NULL, 'PENDING', NULL, NULL, NULL, 0, '2024-01-01 00:00:02'),"
-      " ('q3', 'activity', 'a3', 'UPDATE', '{\"id\":\"a3\"}', '{\"x\":1}', 'FAILED', '23514', 'too long', NULL, 3, '2024-01-01 00:00:03'),"
-      " ('q4', 'customer', 'c1', 'CREATE', '{\"id\":\"c1\"}', NULL, 'PENDING', '40001', 'busy', '2999-01-01T00:00:00.000Z', 2,"
+      " ('q1', 'activity', 'a1', 'CREATE', '{\"id\":\"a1\"}', NULL, 'SYNCED', NULL, NULL, NULL, 0, "
+      "'2024-01-01 00:00:01'),"
+      " ('q2', 'activity', 'a2', 'CREATE', '{\"id\":\"a2\"}', NULL, 'PENDING', NULL, NULL, NULL, "
+      "0, '2024-01-01 00:00:02'),"
+      " ('q3', 'activity', 'a3', 'UPDATE', '{\"id\":\"a3\"}', '{\"x\":1}', 'FAILED', '23514', 'too "
+      "long', NULL, 3, '2024-01-01 00:00:03'),"
+      " ('q4', 'customer', 'c1', 'CREATE', '{\"id\":\"c1\"}', NULL, 'PENDING', '40001', 'busy', "
+      "'2999-01-01T00:00:00.000Z', 2,"
       "  '2024-01-01 00:00:04'),"
-      " ('q5', 'customer', 'c2', 'CREATE', '{\"id\":\"c2\"}', NULL, 'PENDING', '23503', 'no parent', NULL, 0, '2024-01-01 00:00:05'),"
-      " ('q6', 'customer', 'c3', 'UPDATE', '{\"id\":\"c3\"}', NULL, 'PENDING', 'conflict', NULL, NULL, 0, '2024-01-01 00:00:06'),"
-      " ('q7', 'unknown', 'u1', 'DELETE', '{\"id\":\"u1\"}', NULL, 'IN_PROGRESS', NULL, NULL, NULL, 0, '2024-01-01 00:00:07'),"
-      " ('q8', 'customer', 'c4', 'UPDATE', '{\"id\":\"c4\"}', NULL, 'PENDING', '40001', 'busy', '2001-01-01T00:00:00.000Z', 1,"
+      " ('q5', 'customer', 'c2', 'CREATE', '{\"id\":\"c2\"}', NULL, 'PENDING', '23503', 'no "
+      "parent', NULL, 0, '2024-01-01 00:00:05'),"
+      " ('q6', 'customer', 'c3', 'UPDATE', '{\"id\":\"c3\"}', NULL, 'PENDING', 'conflict', NULL, "
+      "NULL, 0, '2024-01-01 00:00:06'),"
+      " ('q7', 'unknown', 'u1', 'DELETE', '{\"id\":\"u1\"}', NULL, 'IN_PROGRESS', NULL, NULL, "
+      "NULL, 0, '2024-01-01 00:00:07'),"
+      " ('q8', 'customer', 'c4', 'UPDATE', '{\"id\":\"c4\"}', NULL, 'PENDING', '40001', 'busy', "
+      "'2001-01-01T00:00:00.000Z', 1,"
       "  '2024-01-01 00:00:08')");
 }
 
@@ -94,7 +105,8 @@ static void append_value(sqlite3_str *out, sqlite3_stmt *stmt, int i) {
 /* All rows: columns parted by "|", rows by ";". The caller frees. */
 static char *all_rows(const char *sql) {
   sqlite3_stmt *stmt = NULL;
-  ck_assert_msg(sqlite3_prepare_v2(handle, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(handle));
+  ck_assert_msg(sqlite3_prepare_v2(handle, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", sql,
+                sqlite3_errmsg(handle));
   sqlite3_str *out = sqlite3_str_new(NULL);
   int rc;
   for (int n = 0; (rc = sqlite3_step(stmt)) == SQLITE_ROW; n++) {
@@ -118,11 +130,13 @@ static void refuse(const char *sql, const char *part) {
   char *message = NULL;
   int rc = sqlite3_exec(handle, sql, NULL, NULL, &message);
   ck_assert_msg(rc != SQLITE_OK, "%s is not refused", sql);
-  ck_assert_msg(message && strstr(message, part), "%s: \"%s\" lacks \"%s\"", sql, message ? message : "", part);
+  ck_assert_msg(message && strstr(message, part), "%s: \"%s\" lacks \"%s\"", sql,
+                message ? message : "", part);
   sqlite3_free(message);
 }
 
-static const char *const names[] = {"leadx_queue", "leadx_status", "leadx_conflicts", "leadx_log", "leadx_checks", "leadx_state"};
+static const char *const names[] = {"leadx_queue", "leadx_status", "leadx_conflicts",
+                                    "leadx_log",   "leadx_checks", "leadx_state"};
 enum { NAMES = sizeof names / sizeof names[0], EMPTY_NAMES = NAMES - 1 };
 
 /* ---- without tables ---- */
@@ -145,7 +159,8 @@ START_TEST(vtab_sees_tables_that_another_connection_made) {
   sqlite3 *first = handle;
   open_file();
   make_tables();
-  run("INSERT INTO leadx_tables(table_name, entity, options, columns) VALUES ('t', 't', '{}', '[]')");
+  run("INSERT INTO leadx_tables(table_name, entity, options, columns) VALUES ('t', 't', '{}', "
+      "'[]')");
   close_file();
   handle = first;
   expect("SELECT entity_type FROM leadx_status", "t");
@@ -170,15 +185,19 @@ END_TEST
 
 START_TEST(vtab_has_the_documented_columns) {
   static const char *const columns[NAMES] = {
-      "id;entity_type;entity_id;action;status;state;priority;retry_count;next_try_at;error_code;error_message;created_at;synced_at;"
+      "id;entity_type;entity_id;action;status;state;priority;retry_count;next_try_at;error_code;"
+      "error_message;created_at;synced_at;"
       "payload;base",
-      "entity_type;table_name;mode;priority;pending;in_progress;failed;synced;conflicts;oldest_pending_at;last_push_at;"
+      "entity_type;table_name;mode;priority;pending;in_progress;failed;synced;conflicts;oldest_"
+      "pending_at;last_push_at;"
       "last_pull_at;cursor;last_error",
-      "id;entity_type;entity_id;column;base;client;server;client_updated_at;server_updated_at;winner;resolution;detected_at;"
+      "id;entity_type;entity_id;column;base;client;server;client_updated_at;server_updated_at;"
+      "winner;resolution;detected_at;"
       "resolved_at",
       "at;trigger;state;pushed;pulled;conflicts;failed;requests;bytes_out;bytes_in;ms;error",
       "check;result;fix",
-      "online;syncing;phase;done;total;pending;failed;conflicts;last_sync_at;next_sync_at;auth;message",
+      "online;syncing;phase;done;total;pending;failed;conflicts;last_sync_at;next_sync_at;auth;"
+      "message",
   };
   char *sql = sqlite3_mprintf("SELECT name FROM pragma_table_xinfo('%s')", names[_i]);
   expect(sql, columns[_i]);
@@ -204,7 +223,8 @@ END_TEST
 
 START_TEST(vtab_queue_shows_every_column) {
   expect("SELECT * FROM leadx_queue WHERE id = 'q3'",
-         "q3|activity|a3|UPDATE|FAILED|failed|1|3|~|23514|too long|2024-01-01 00:00:03|~|{\"id\":\"a3\"}|{\"x\":1}");
+         "q3|activity|a3|UPDATE|FAILED|failed|1|3|~|23514|too long|2024-01-01 "
+         "00:00:03|~|{\"id\":\"a3\"}|{\"x\":1}");
 }
 END_TEST
 
@@ -215,7 +235,10 @@ END_TEST
 
 START_TEST(vtab_queue_finds_one_row_by_its_id) {
   sqlite3_stmt *stmt = NULL;
-  ck_assert_int_eq(sqlite3_prepare_v2(handle, "EXPLAIN QUERY PLAN SELECT * FROM leadx_queue WHERE id = 'q2'", -1, &stmt, NULL), SQLITE_OK);
+  ck_assert_int_eq(
+      sqlite3_prepare_v2(handle, "EXPLAIN QUERY PLAN SELECT * FROM leadx_queue WHERE id = 'q2'", -1,
+                         &stmt, NULL),
+      SQLITE_OK);
   ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
   ck_assert_ptr_nonnull(strstr((const char *)sqlite3_column_text(stmt, 3), "INDEX 9:"));
   sqlite3_finalize(stmt);
@@ -228,10 +251,15 @@ END_TEST
 
 START_TEST(vtab_queue_compares_as_the_statement_says) {
   expect("SELECT id FROM leadx_queue WHERE id = 'Q2' COLLATE NOCASE", "q2");
-  expect("SELECT id FROM leadx_queue WHERE id = 'q2' OR status = 'FAILED' OR rowid = 4", "q2;q3;q4");
-  expect("SELECT id FROM leadx_queue WHERE status IN ('FAILED', 'IN_PROGRESS') ORDER BY id", "q3;q7");
-  expect("SELECT a.id, b.id FROM leadx_queue a JOIN leadx_queue b ON a.id = b.id WHERE b.status = 'FAILED'", "q3|q3");
-  expect("SELECT status, count(*) FROM leadx_queue GROUP BY status ORDER BY 1", "FAILED|1;IN_PROGRESS|1;PENDING|5;SYNCED|1");
+  expect("SELECT id FROM leadx_queue WHERE id = 'q2' OR status = 'FAILED' OR rowid = 4",
+         "q2;q3;q4");
+  expect("SELECT id FROM leadx_queue WHERE status IN ('FAILED', 'IN_PROGRESS') ORDER BY id",
+         "q3;q7");
+  expect("SELECT a.id, b.id FROM leadx_queue a JOIN leadx_queue b ON a.id = b.id WHERE b.status = "
+         "'FAILED'",
+         "q3|q3");
+  expect("SELECT status, count(*) FROM leadx_queue GROUP BY status ORDER BY 1",
+         "FAILED|1;IN_PROGRESS|1;PENDING|5;SYNCED|1");
 }
 END_TEST
 
@@ -244,7 +272,8 @@ END_TEST
 
 START_TEST(vtab_queue_update_retries_a_failed_row) {
   run("UPDATE leadx_queue SET status = 'PENDING' WHERE id = 'q3'");
-  expect("SELECT status, retry_count, error_code, error_message, next_try_at, payload, base FROM sync_queue WHERE id = 'q3'",
+  expect("SELECT status, retry_count, error_code, error_message, next_try_at, payload, base FROM "
+         "sync_queue WHERE id = 'q3'",
          "PENDING|0|~|~|~|{\"id\":\"a3\"}|{\"x\":1}");
   expect("SELECT state FROM leadx_queue WHERE id = 'q3'", "ready");
 }
@@ -252,12 +281,14 @@ END_TEST
 
 START_TEST(vtab_queue_update_retries_a_waiting_row) {
   run("UPDATE leadx_queue SET status = 'PENDING' WHERE state = 'waiting'");
-  expect("SELECT status, retry_count, error_code, next_try_at FROM sync_queue WHERE id = 'q4'", "PENDING|0|~|~");
+  expect("SELECT status, retry_count, error_code, next_try_at FROM sync_queue WHERE id = 'q4'",
+         "PENDING|0|~|~");
 }
 END_TEST
 
 START_TEST(vtab_queue_update_retries_many_rows) {
-  run("UPDATE leadx_queue SET status = 'PENDING' WHERE state IN ('failed', 'waiting', 'ready', 'blocked') AND status <> 'IN_PROGRESS'");
+  run("UPDATE leadx_queue SET status = 'PENDING' WHERE state IN ('failed', 'waiting', 'ready', "
+      "'blocked') AND status <> 'IN_PROGRESS'");
   expect("SELECT count(*) FROM sync_queue WHERE status = 'PENDING' AND error_code IS NULL", "5");
 }
 END_TEST
@@ -266,41 +297,50 @@ START_TEST(vtab_queue_update_from_another_table_works) {
   run("CREATE TABLE chosen(id TEXT)");
   run("INSERT INTO chosen VALUES ('q3'), ('q4')");
   run("UPDATE leadx_queue SET status = 'PENDING' FROM chosen WHERE chosen.id = leadx_queue.id");
-  expect("SELECT id, status, retry_count FROM sync_queue WHERE id IN ('q3', 'q4')", "q3|PENDING|0;q4|PENDING|0");
+  expect("SELECT id, status, retry_count FROM sync_queue WHERE id IN ('q3', 'q4')",
+         "q3|PENDING|0;q4|PENDING|0");
 }
 END_TEST
 
 START_TEST(vtab_queue_update_refuses_what_cannot_be_retried) {
-  refuse("UPDATE leadx_queue SET status = 'PENDING' WHERE id = 'q1'", "row q1 cannot be retried: it has been sent already");
+  refuse("UPDATE leadx_queue SET status = 'PENDING' WHERE id = 'q1'",
+         "row q1 cannot be retried: it has been sent already");
   refuse("UPDATE leadx_queue SET status = 'PENDING' WHERE id = 'q7'", "it is being sent just now");
   refuse("UPDATE leadx_queue SET status = 'PENDING' WHERE id = 'q6'", "leadx_resolve()");
 }
 END_TEST
 
 START_TEST(vtab_queue_update_refuses_other_values) {
-  refuse("UPDATE leadx_queue SET status = 'SYNCED' WHERE id = 'q3'", "status can only be set to 'PENDING'");
-  refuse("UPDATE leadx_queue SET status = 'pending' WHERE id = 'q3'", "status can only be set to 'PENDING'");
-  refuse("UPDATE leadx_queue SET status = NULL WHERE id = 'q3'", "status can only be set to 'PENDING'");
+  refuse("UPDATE leadx_queue SET status = 'SYNCED' WHERE id = 'q3'",
+         "status can only be set to 'PENDING'");
+  refuse("UPDATE leadx_queue SET status = 'pending' WHERE id = 'q3'",
+         "status can only be set to 'PENDING'");
+  refuse("UPDATE leadx_queue SET status = NULL WHERE id = 'q3'",
+         "status can only be set to 'PENDING'");
 }
 END_TEST
 
 START_TEST(vtab_queue_update_refuses_other_columns) {
-  static const char *const columns[] = {"id", "payload", "base", "priority", "state", "retry_count", "created_at"};
+  static const char *const columns[] = {"id",    "payload",     "base",      "priority",
+                                        "state", "retry_count", "created_at"};
   for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
-    char *sql = sqlite3_mprintf("UPDATE leadx_queue SET status = 'PENDING', %s = 'x' WHERE id = 'q3'", columns[i]);
+    char *sql = sqlite3_mprintf(
+        "UPDATE leadx_queue SET status = 'PENDING', %s = 'x' WHERE id = 'q3'", columns[i]);
     char *part = sqlite3_mprintf("the column %s cannot be changed; allowed are", columns[i]);
     refuse(sql, part);
     sqlite3_free(part);
     sqlite3_free(sql);
   }
   refuse("UPDATE leadx_queue SET rowid = 100 WHERE id = 'q3'", "rowid cannot be changed");
-  refuse("UPDATE leadx_queue SET payload = NULL WHERE id = 'q3'", "the column payload cannot be changed");
+  refuse("UPDATE leadx_queue SET payload = NULL WHERE id = 'q3'",
+         "the column payload cannot be changed");
   expect("SELECT status FROM sync_queue WHERE id = 'q3'", "FAILED");
 }
 END_TEST
 
 START_TEST(vtab_queue_update_to_the_same_value_changes_nothing) {
-  run("UPDATE leadx_queue SET payload = payload, base = base, retry_count = retry_count, status = status WHERE id = 'q3'");
+  run("UPDATE leadx_queue SET payload = payload, base = base, retry_count = retry_count, status = "
+      "status WHERE id = 'q3'");
   expect("SELECT status, retry_count FROM sync_queue WHERE id = 'q3'", "FAILED|3");
 }
 END_TEST
@@ -311,7 +351,8 @@ START_TEST(vtab_queue_update_is_undone_as_a_whole) {
   run("BEGIN");
   run("UPDATE leadx_queue SET status = 'PENDING' WHERE id = 'q3'");
   refuse("UPDATE leadx_queue SET status = 'PENDING' WHERE id IN ('q4', 'q7')", "it is being sent");
-  expect("SELECT id, status, retry_count FROM sync_queue WHERE id IN ('q3', 'q4')", "q3|PENDING|0;q4|PENDING|2");
+  expect("SELECT id, status, retry_count FROM sync_queue WHERE id IN ('q3', 'q4')",
+         "q3|PENDING|0;q4|PENDING|2");
   run("ROLLBACK");
   expect("SELECT status FROM sync_queue WHERE id = 'q3'", "FAILED");
 }
@@ -334,12 +375,14 @@ START_TEST(vtab_queue_delete_keeps_what_was_sent) {
 END_TEST
 
 START_TEST(vtab_queue_insert_names_the_function) {
-  refuse("INSERT INTO leadx_queue(id, entity_type) VALUES ('x', 'y')", "leadx_enqueue(entity_type, entity_id, action, payload)");
+  refuse("INSERT INTO leadx_queue(id, entity_type) VALUES ('x', 'y')",
+         "leadx_enqueue(entity_type, entity_id, action, payload)");
 }
 END_TEST
 
 START_TEST(vtab_queue_row_without_an_id_stays_alone) {
-  run("INSERT INTO sync_queue(id, entity_type, entity_id, action, payload, status) VALUES (NULL, 'n', 'n', 'CREATE', '{}', 'FAILED')");
+  run("INSERT INTO sync_queue(id, entity_type, entity_id, action, payload, status) VALUES (NULL, "
+      "'n', 'n', 'CREATE', '{}', 'FAILED')");
   refuse("UPDATE leadx_queue SET status = 'PENDING' WHERE id IS NULL", "without an id");
   refuse("DELETE FROM leadx_queue WHERE id IS NULL", "without an id");
   expect("SELECT count(*) FROM sync_queue WHERE status = 'FAILED'", "2");
@@ -350,7 +393,8 @@ END_TEST
 
 START_TEST(vtab_status_counts_per_entity) {
   expect("SELECT * FROM leadx_status",
-         "activity|activities|push|1|1|0|1|1|0|2024-01-01 00:00:02|2024-05-01T08:00:00.000Z|2024-05-01T08:00:01.000Z|~|too long;"
+         "activity|activities|push|1|1|0|1|1|0|2024-01-01 "
+         "00:00:02|2024-05-01T08:00:00.000Z|2024-05-01T08:00:01.000Z|~|too long;"
          "customer|customers|both|3|4|0|0|0|0|2024-01-01 00:00:04|~|~|~|~");
 }
 END_TEST
@@ -382,65 +426,80 @@ END_TEST
 
 START_TEST(vtab_status_shows_conflicts_and_cursor) {
   run("INSERT INTO sync_conflicts(id, entity_type, entity_id, action, detected_at, winner) VALUES"
-      " ('k1', 'customer', 'c', 'UPDATE', 'now', NULL), ('k2', 'customer', 'c', 'UPDATE', 'now', 'server')");
+      " ('k1', 'customer', 'c', 'UPDATE', 'now', NULL), ('k2', 'customer', 'c', 'UPDATE', 'now', "
+      "'server')");
   run("INSERT INTO leadx_cursors(origin, user, entity, fingerprint, version) VALUES"
-      " ('o', '', 'customer', 'f', '2024-01-01T00:00:00+00:00'), ('o', 'somebody', 'customer', 'f', '2025-01-01T00:00:00+00:00')");
-  expect("SELECT conflicts, cursor FROM leadx_status WHERE entity_type = 'customer'", "1|2024-01-01T00:00:00+00:00");
+      " ('o', '', 'customer', 'f', '2024-01-01T00:00:00+00:00'), ('o', 'somebody', 'customer', "
+      "'f', '2025-01-01T00:00:00+00:00')");
+  expect("SELECT conflicts, cursor FROM leadx_status WHERE entity_type = 'customer'",
+         "1|2024-01-01T00:00:00+00:00");
 }
 END_TEST
 
 START_TEST(vtab_conflicts_has_one_row_per_column) {
-  run("INSERT INTO sync_conflicts(id, entity_type, entity_id, action, base, client_payload, server_payload, contested, client_updated_at,"
+  run("INSERT INTO sync_conflicts(id, entity_type, entity_id, action, base, client_payload, "
+      "server_payload, contested, client_updated_at,"
       " server_updated_at, detected_at) VALUES ('k1', 'customer', 'c1', 'UPDATE',"
       " '{\"name\":\"a\",\"n\":9007199254740993,\"tags\":[1],\"o''\\\"x\":null}',"
       " '{\"name\":\"b\",\"n\":9223372036854775807,\"tags\":[1,2],\"o''\\\"x\":true}',"
-      " '{\"name\":\"c\",\"n\":-1,\"tags\":{\"k\":1},\"o''\\\"x\":1.5}', '[\"name\",\"n\",\"tags\",\"o''\\\"x\"]', 'ct', 'st', 'dt')");
+      " '{\"name\":\"c\",\"n\":-1,\"tags\":{\"k\":1},\"o''\\\"x\":1.5}', "
+      "'[\"name\",\"n\",\"tags\",\"o''\\\"x\"]', 'ct', 'st', 'dt')");
   expect("SELECT id, entity_type, entity_id, \"column\", base, client, server FROM leadx_conflicts",
          "k1|customer|c1|name|a|b|c;"
          "k1|customer|c1|n|9007199254740993|9223372036854775807|-1;"
          "k1|customer|c1|tags|[1]|[1,2]|{\"k\":1};"
          "k1|customer|c1|o'\"x|~|1|1.5");
-  expect("SELECT DISTINCT client_updated_at, server_updated_at, winner, resolution, detected_at, resolved_at FROM leadx_conflicts",
+  expect("SELECT DISTINCT client_updated_at, server_updated_at, winner, resolution, detected_at, "
+         "resolved_at FROM leadx_conflicts",
          "ct|st|~|~|dt|~");
   expect("SELECT typeof(client) FROM leadx_conflicts WHERE \"column\" = 'n'", "integer");
 }
 END_TEST
 
 START_TEST(vtab_conflicts_shows_conflicts_without_columns) {
-  run("INSERT INTO sync_conflicts(id, entity_type, entity_id, action, client_payload, contested, detected_at, winner) VALUES"
+  run("INSERT INTO sync_conflicts(id, entity_type, entity_id, action, client_payload, contested, "
+      "detected_at, winner) VALUES"
       " ('k1', 'customer', 'c1', 'DELETE', '{\"name\":1}', '[]', 'dt', 'server'),"
       " ('k2', 'customer', 'c2', 'DELETE', NULL, NULL, 'dt', NULL),"
       " ('k3', 'customer', 'c3', 'UPDATE', 'broken {', 'not json', 'dt', NULL),"
       " ('k4', 'customer', 'c4', 'UPDATE', 'broken {', '[\"name\"]', 'dt', NULL)");
-  expect("SELECT id, \"column\", client, winner FROM leadx_conflicts", "k1|~|~|server;k2|~|~|~;k3|~|~|~;k4|name|~|~");
+  expect("SELECT id, \"column\", client, winner FROM leadx_conflicts",
+         "k1|~|~|server;k2|~|~|~;k3|~|~|~;k4|name|~|~");
 }
 END_TEST
 
 START_TEST(vtab_log_shows_the_newest_last) {
-  run("INSERT INTO leadx_runs(at, trigger, state, pushed, error) VALUES ('t1', 'call', 'ok', 2, NULL), ('t2', 'timer', 'offline', 0, 'no route')");
-  expect("SELECT at, \"trigger\", state, pushed, ms, error FROM leadx_log", "t1|call|ok|2|0|~;t2|timer|offline|0|0|no route");
+  run("INSERT INTO leadx_runs(at, trigger, state, pushed, error) VALUES ('t1', 'call', 'ok', 2, "
+      "NULL), ('t2', 'timer', 'offline', 0, 'no route')");
+  expect("SELECT at, \"trigger\", state, pushed, ms, error FROM leadx_log",
+         "t1|call|ok|2|0|~;t2|timer|offline|0|0|no route");
   expect("SELECT last_sync_at, message FROM leadx_state", "t1|no route");
 }
 END_TEST
 
 START_TEST(vtab_state_shows_the_session) {
-  leadx_progress progress = {.syncing = 1, .online = 1, .phase = "push", .done = 3, .total = 7, .message = "sending"};
+  leadx_progress progress = {
+      .syncing = 1, .online = 1, .phase = "push", .done = 3, .total = 7, .message = "sending"};
   leadx_session_set_progress(ctx->session, &progress);
-  run("INSERT INTO sync_conflicts(id, entity_type, entity_id, action, detected_at) VALUES ('k', 'customer', 'c', 'UPDATE', 'now')");
+  run("INSERT INTO sync_conflicts(id, entity_type, entity_id, action, detected_at) VALUES ('k', "
+      "'customer', 'c', 'UPDATE', 'now')");
   expect("SELECT * FROM leadx_state", "1|1|push|3|7|6|1|1|~|~|none|sending");
 }
 END_TEST
 
 START_TEST(vtab_state_says_who_asks) {
   expect("SELECT auth FROM leadx_state", "none");
-  ck_assert_int_eq(leadx_session_configure(ctx->session, "https://example.supabase.co", "sb_publishable_x", NULL, 0, &err), SQLITE_OK);
+  ck_assert_int_eq(leadx_session_configure(ctx->session, "https://example.supabase.co",
+                                           "sb_publishable_x", NULL, 0, &err),
+                   SQLITE_OK);
   expect("SELECT auth FROM leadx_state", "signed_out");
   /* The claims are {"sub":"u1"}. */
   leadx_tokens tokens = {.claims = {.user = "u1"}};
   ck_assert_int_eq(leadx_tokens_copy(&tokens, "e30.eyJzdWIiOiJ1MSJ9.x", NULL), 0);
   ck_assert_int_eq(leadx_session_replace_tokens(ctx->session, LEADX_ANY_SERIAL, &tokens), 1);
   expect("SELECT auth FROM leadx_state", "signed_in");
-  run("INSERT INTO leadx_cursors(origin, user, entity, fingerprint, version) VALUES ('o', 'u1', 'customer', 'f', '1'), ('o', 'u2', 'customer', 'f', '2')");
+  run("INSERT INTO leadx_cursors(origin, user, entity, fingerprint, version) VALUES ('o', 'u1', "
+      "'customer', 'f', '1'), ('o', 'u2', 'customer', 'f', '2')");
   expect("SELECT cursor FROM leadx_status WHERE entity_type = 'customer'", "1");
 }
 END_TEST
@@ -448,7 +507,8 @@ END_TEST
 START_TEST(vtab_checks_shows_what_a_check_left) {
   expect("SELECT count(*) FROM leadx_checks", "0");
   run("CREATE TABLE IF NOT EXISTS leadx_check_results(\"check\" TEXT, result TEXT, fix TEXT)");
-  run("INSERT INTO leadx_check_results VALUES ('stamping trigger', 'missing', 'run leadx_server_sql()')");
+  run("INSERT INTO leadx_check_results VALUES ('stamping trigger', 'missing', 'run "
+      "leadx_server_sql()')");
   expect("SELECT * FROM leadx_checks", "stamping trigger|missing|run leadx_server_sql()");
 }
 END_TEST
@@ -477,7 +537,8 @@ END_TEST
 
 START_TEST(vtab_is_usable_after_a_refused_close) {
   sqlite3_stmt *stmt = NULL;
-  ck_assert_int_eq(sqlite3_prepare_v2(handle, "SELECT id FROM leadx_queue", -1, &stmt, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_prepare_v2(handle, "SELECT id FROM leadx_queue", -1, &stmt, NULL),
+                   SQLITE_OK);
   ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
   ck_assert_int_eq(sqlite3_close(handle), SQLITE_BUSY);
   ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
@@ -501,7 +562,8 @@ END_TEST
 START_TEST(vtab_is_refused_in_views_and_triggers) {
   run("CREATE VIEW seen AS SELECT * FROM leadx_queue");
   run("CREATE TABLE t(x)");
-  run("CREATE TRIGGER reading AFTER INSERT ON t BEGIN INSERT INTO chosen SELECT id FROM leadx_queue; END");
+  run("CREATE TRIGGER reading AFTER INSERT ON t BEGIN INSERT INTO chosen SELECT id FROM "
+      "leadx_queue; END");
   run("CREATE TRIGGER writing AFTER DELETE ON t BEGIN DELETE FROM leadx_queue; END");
   run("CREATE TABLE chosen(id)");
   refuse("SELECT * FROM seen", "unsafe use of virtual table");
@@ -547,7 +609,9 @@ static int is_short(void) {
 }
 
 static void *failing_malloc(int n) { return is_short() ? NULL : plain_memory.xMalloc(n); }
-static void *failing_realloc(void *p, int n) { return is_short() ? NULL : plain_memory.xRealloc(p, n); }
+static void *failing_realloc(void *p, int n) {
+  return is_short() ? NULL : plain_memory.xRealloc(p, n);
+}
 
 static void set_up_failing_memory(void) {
   allocations_left = -1;
@@ -570,11 +634,16 @@ static void tear_down_failing_memory(void) {
 
 START_TEST(vtab_survives_every_failing_allocation) {
   static const char *const statements[] = {
-      "SELECT * FROM leadx_queue",    "SELECT * FROM leadx_status", "SELECT * FROM leadx_conflicts",
-      "SELECT * FROM leadx_state",    "SELECT * FROM leadx_checks", "UPDATE leadx_queue SET status = 'PENDING' WHERE id = 'q3'",
+      "SELECT * FROM leadx_queue",
+      "SELECT * FROM leadx_status",
+      "SELECT * FROM leadx_conflicts",
+      "SELECT * FROM leadx_state",
+      "SELECT * FROM leadx_checks",
+      "UPDATE leadx_queue SET status = 'PENDING' WHERE id = 'q3'",
       "DELETE FROM leadx_queue WHERE id = 'q4'",
   };
-  run("INSERT INTO sync_conflicts(id, entity_type, entity_id, action, client_payload, contested, detected_at)"
+  run("INSERT INTO sync_conflicts(id, entity_type, entity_id, action, client_payload, contested, "
+      "detected_at)"
       " VALUES ('k', 'customer', 'c', 'UPDATE', '{\"a\":1}', '[\"a\"]', 'now')");
   for (int n = 1;; n++) {
     ck_assert_int_lt(n, 20000);

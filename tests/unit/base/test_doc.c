@@ -18,9 +18,24 @@ static leadx_doc *parse(const char *text) {
 /* ---- reading ---- */
 
 static const char *const round_trips[] = {
-    "{}", "[]", "null", "true", "false", "\"\"", "\"text\"", "0", "-1", "1.5", "2147483648",
-    "[1,2,3]", "{\"a\":1}", "{\"a\":{\"b\":[null,true,\"c\"]}}", "\"\xC3\xA9\xF0\x9F\x98\x80\"",
-    "\"\\\"\\\\\\n\\t\"", "{\"a\":1,\"A\":2}", "{\"\":0}",
+    "{}",
+    "[]",
+    "null",
+    "true",
+    "false",
+    "\"\"",
+    "\"text\"",
+    "0",
+    "-1",
+    "1.5",
+    "2147483648",
+    "[1,2,3]",
+    "{\"a\":1}",
+    "{\"a\":{\"b\":[null,true,\"c\"]}}",
+    "\"\xC3\xA9\xF0\x9F\x98\x80\"",
+    "\"\\\"\\\\\\n\\t\"",
+    "{\"a\":1,\"A\":2}",
+    "{\"\":0}",
 };
 
 START_TEST(doc_prints_what_it_read) {
@@ -169,8 +184,18 @@ START_TEST(doc_prints_what_was_built) {
 END_TEST
 
 static const int64_t integers[] = {
-    0, 1, -1, 2147483647, 2147483648, -2147483648, -2147483649, 999999999999999,
-    1767323045123456, 9007199254740991, 9007199254740990, -9007199254740991,
+    0,
+    1,
+    -1,
+    2147483647,
+    2147483648,
+    -2147483648,
+    -2147483649,
+    999999999999999,
+    1767323045123456,
+    9007199254740991,
+    9007199254740990,
+    -9007199254740991,
 };
 
 START_TEST(doc_prints_integers_exactly) {
@@ -207,10 +232,9 @@ END_TEST
 
 /* ---- memory ---- */
 
-/* In the test alone, cJSON allocates through SQLite, whose allocator can be counted and made to fail. */
-static void *allocate(size_t n) {
-  return sqlite3_malloc64(n);
-}
+/* In the test alone, cJSON allocates through SQLite, whose allocator can be counted and made to
+** fail. */
+static void *allocate(size_t n) { return sqlite3_malloc64(n); }
 
 static void count_in_sqlite(void) {
   cJSON_Hooks hooks = {allocate, sqlite3_free};
@@ -245,7 +269,8 @@ static void restore_allocation(void) {
 
 /* Every allocation of the pair fails once: the text is then whole or absent, never short. */
 START_TEST(doc_survives_every_failed_allocation) {
-  sqlite3_shutdown(); /* which gives back what other tests left to it, like a list of automatic extensions */
+  /* which gives back what other tests left to it, like a list of automatic extensions */
+  sqlite3_shutdown();
   sqlite3_initialize();
   sqlite3_int64 before = sqlite3_memory_used();
   fail_allocation(_i);

@@ -73,7 +73,8 @@ END_TEST
 START_TEST(err_says_what_to_do_where_sqlite_does_not) {
   leadx_err err;
   leadx_err_clear(&err);
-  ck_assert_int_eq(leadx_err_db(&err, NULL, SQLITE_READONLY_DBMOVED, "writing"), SQLITE_READONLY_DBMOVED);
+  ck_assert_int_eq(leadx_err_db(&err, NULL, SQLITE_READONLY_DBMOVED, "writing"),
+                   SQLITE_READONLY_DBMOVED);
   ck_assert_ptr_nonnull(strstr(err.text, "; open the file for writing"));
   leadx_err_clear(&err);
   leadx_err_db(&err, NULL, SQLITE_FULL, "writing");
@@ -86,7 +87,7 @@ static const char *const characters[] = {"a", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\
 
 START_TEST(err_never_cuts_a_character) {
   const char *character = characters[_i / 4];
-  size_t width = strlen(character), buffer = sizeof ((leadx_err *)0)->text;
+  size_t width = strlen(character), buffer = sizeof((leadx_err *)0)->text;
   char text[1024] = "xxx";
   size_t n = (size_t)(_i % 4);
   while (n < sizeof text - width) {

@@ -1,4 +1,5 @@
-/* Values between SQLite and the wire: what a declared type stands for, what equal means, what is sent, what is kept. */
+/* Values between SQLite and the wire: what a declared type stands for, what equal means, what is
+** sent, what is kept. */
 #include <stdio.h>
 #include <string.h>
 
@@ -18,25 +19,45 @@ static const struct declared {
   const char *text;
   leadx_type type;
 } declareds[] = {
-    {"", LEADX_TEXT},          {"TEXT", LEADX_TEXT},      {"VARCHAR(20)", LEADX_TEXT},       {"INTEGER", LEADX_INTEGER},   {"bigint", LEADX_INTEGER},
-    {"REAL", LEADX_REAL},      {"FLOAT", LEADX_REAL},     {"DOUBLE PRECISION", LEADX_REAL},  {"BOOLEAN", LEADX_BOOLEAN},   {"bool", LEADX_BOOLEAN},
-    {"JSON", LEADX_JSON},      {"jsonb", LEADX_JSON},     {"BLOB", LEADX_BLOB},              {"bytea", LEADX_BLOB},        {"UUID", LEADX_UUID},
-    {"GUID", LEADX_UUID},      {"DATE", LEADX_DATE},      {"DATETIME", LEADX_TIMESTAMP},     {"TIMESTAMPTZ", LEADX_TIMESTAMP},
-    {"DECIMAL(18,2)", LEADX_DECIMAL},                     {"NUMERIC", LEADX_DECIMAL},        {"MONEY", LEADX_DECIMAL},
+    {"", LEADX_TEXT},
+    {"TEXT", LEADX_TEXT},
+    {"VARCHAR(20)", LEADX_TEXT},
+    {"INTEGER", LEADX_INTEGER},
+    {"bigint", LEADX_INTEGER},
+    {"REAL", LEADX_REAL},
+    {"FLOAT", LEADX_REAL},
+    {"DOUBLE PRECISION", LEADX_REAL},
+    {"BOOLEAN", LEADX_BOOLEAN},
+    {"bool", LEADX_BOOLEAN},
+    {"JSON", LEADX_JSON},
+    {"jsonb", LEADX_JSON},
+    {"BLOB", LEADX_BLOB},
+    {"bytea", LEADX_BLOB},
+    {"UUID", LEADX_UUID},
+    {"GUID", LEADX_UUID},
+    {"DATE", LEADX_DATE},
+    {"DATETIME", LEADX_TIMESTAMP},
+    {"TIMESTAMPTZ", LEADX_TIMESTAMP},
+    {"DECIMAL(18,2)", LEADX_DECIMAL},
+    {"NUMERIC", LEADX_DECIMAL},
+    {"MONEY", LEADX_DECIMAL},
 };
 enum { DECLAREDS = sizeof declareds / sizeof declareds[0] };
 
 START_TEST(a_declared_type_stands_for_a_wire_type) {
-  ck_assert_msg(leadx_type_of_declaration(declareds[_i].text) == declareds[_i].type, "%s is %s", declareds[_i].text,
-                leadx_type_name(leadx_type_of_declaration(declareds[_i].text)));
+  ck_assert_msg(leadx_type_of_declaration(declareds[_i].text) == declareds[_i].type, "%s is %s",
+                declareds[_i].text, leadx_type_name(leadx_type_of_declaration(declareds[_i].text)));
 }
 END_TEST
 
-START_TEST(no_declaration_is_text) { ck_assert_int_eq(leadx_type_of_declaration(NULL), LEADX_TEXT); }
+START_TEST(no_declaration_is_text) {
+  ck_assert_int_eq(leadx_type_of_declaration(NULL), LEADX_TEXT);
+}
 END_TEST
 
 START_TEST(each_type_is_found_by_its_name) {
-  for (int i = 0; i < LEADX_TYPE_COUNT; i++) ck_assert_int_eq(leadx_type_find(leadx_type_name((leadx_type)i)), i);
+  for (int i = 0; i < LEADX_TYPE_COUNT; i++)
+    ck_assert_int_eq(leadx_type_find(leadx_type_name((leadx_type)i)), i);
   ck_assert_int_eq(leadx_type_find("float"), -1);
   ck_assert_int_eq(leadx_type_find("Text"), -1);
 }
@@ -72,10 +93,13 @@ static const struct pair {
     {LEADX_DECIMAL, "\"12345678901234567890.123456789\"", "12345678901234567890.123456789", 1},
     {LEADX_DECIMAL, "\"12345678901234567890.123456789\"", "12345678901234567890.123456788", 0},
     {LEADX_DECIMAL, "\"abc\"", "12.5", 0},
-    {LEADX_UUID, "\"0190ABCD-0000-7000-8000-000000000001\"", "\"0190abcd-0000-7000-8000-000000000001\"", 1},
-    {LEADX_UUID, "\"0190abcd-0000-7000-8000-000000000002\"", "\"0190abcd-0000-7000-8000-000000000001\"", 0},
+    {LEADX_UUID, "\"0190ABCD-0000-7000-8000-000000000001\"",
+     "\"0190abcd-0000-7000-8000-000000000001\"", 1},
+    {LEADX_UUID, "\"0190abcd-0000-7000-8000-000000000002\"",
+     "\"0190abcd-0000-7000-8000-000000000001\"", 0},
     {LEADX_BLOB, "\"\\\\x00FF\"", "\"\\\\x00ff\"", 1},
-    {LEADX_JSON, "\"{\\\"a\\\":[1,2],\\\"b\\\":9007199254740993}\"", "{\"b\": 9007199254740993, \"a\": [1, 2]}", 1},
+    {LEADX_JSON, "\"{\\\"a\\\":[1,2],\\\"b\\\":9007199254740993}\"",
+     "{\"b\": 9007199254740993, \"a\": [1, 2]}", 1},
     {LEADX_JSON, "\"{\\\"b\\\":9007199254740993}\"", "{\"b\":9007199254740992}", 0},
     {LEADX_JSON, "\"no json\"", "\"no json\"", 1},
     {LEADX_JSON, "\"1\"", "1", 1},
@@ -85,7 +109,8 @@ static const struct pair {
     {LEADX_TIMESTAMP, "\"soon\"", "\"2024-05-01T08:00:00Z\"", 0},
     {LEADX_TIMESTAMP_S, "\"2024-05-01T08:00:00Z\"", "\"2024-05-01T08:00:00+00:00\"", 1},
     {LEADX_TIMESTAMP_MS, "\"2024-05-01T08:00:00.123Z\"", "\"2024-05-01T08:00:00.123+00:00\"", 1},
-    {LEADX_TIMESTAMP_S, "\"2024-05-01T08:00:00Z\"", "1714550400", 1}, /* the server's column counts seconds as well */
+    {LEADX_TIMESTAMP_S, "\"2024-05-01T08:00:00Z\"", "1714550400",
+     1}, /* the server's column counts seconds as well */
     {LEADX_TIMESTAMP_MS, "\"2024-05-01T08:00:00.123Z\"", "1714550400123", 1},
     {LEADX_TIMESTAMP_MS, "\"2024-05-01T08:00:00.124Z\"", "1714550400123", 0},
     {LEADX_DATE, "\"2024-05-01\"", "\"2024-05-01\"", 1},
@@ -96,8 +121,10 @@ enum { PAIRS = sizeof pairs / sizeof pairs[0] };
 START_TEST(two_values_are_equal_as_the_type_means_it) {
   const struct pair *p = &pairs[_i];
   leadx_slice a = slice(p->a), b = slice(p->b);
-  ck_assert_msg(leadx_wire_equal(p->type, a, b) == p->equal, "%s: %s and %s", leadx_type_name(p->type), p->a, p->b);
-  ck_assert_msg(leadx_wire_equal(p->type, b, a) == p->equal, "%s: %s and %s", leadx_type_name(p->type), p->b, p->a);
+  ck_assert_msg(leadx_wire_equal(p->type, a, b) == p->equal, "%s: %s and %s",
+                leadx_type_name(p->type), p->a, p->b);
+  ck_assert_msg(leadx_wire_equal(p->type, b, a) == p->equal, "%s: %s and %s",
+                leadx_type_name(p->type), p->b, p->a);
 }
 END_TEST
 
@@ -185,11 +212,13 @@ START_TEST(a_value_of_the_server_is_kept_as_the_type_keeps_it) {
   ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
   ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT quote(?1)", -1, &stmt, NULL), SQLITE_OK);
   for (int lent = 0; lent < 2; lent++) {
-    int (*bind)(sqlite3_stmt *, int, leadx_type, leadx_slice) = lent ? leadx_wire_lend : leadx_wire_bind;
+    int (*bind)(sqlite3_stmt *, int, leadx_type, leadx_slice) = lent ? leadx_wire_lend
+                                                                     : leadx_wire_bind;
     ck_assert_int_eq(bind(stmt, 1, bindings[_i].type, slice(bindings[_i].json)), SQLITE_OK);
     ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
     const char *got = (const char *)sqlite3_column_text(stmt, 0);
-    ck_assert_msg(strncmp(got, bindings[_i].kept, strlen(bindings[_i].kept)) == 0, "%s %s: %s", leadx_type_name(bindings[_i].type), bindings[_i].json, got);
+    ck_assert_msg(strncmp(got, bindings[_i].kept, strlen(bindings[_i].kept)) == 0, "%s %s: %s",
+                  leadx_type_name(bindings[_i].type), bindings[_i].json, got);
     sqlite3_reset(stmt);
   }
   sqlite3_finalize(stmt);

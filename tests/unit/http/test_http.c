@@ -1,4 +1,5 @@
-/* The transport: what it sends, what it keeps of an answer, many requests at once, and whom it trusts. */
+/* The transport: what it sends, what it keeps of an answer, many requests at once, and whom it
+** trusts. */
 #include "http_rig.h"
 
 #include <stdio.h>
@@ -72,7 +73,13 @@ START_TEST(no_password_is_taken_from_the_environment) {
 END_TEST
 
 static const char *const bad_values[] = {
-  "k\r\nX-Evil: injected", "k\nX-Evil: injected", "k\rX", "a\x01z", "tab\there", "\x7f", "\x1b[31m",
+    "k\r\nX-Evil: injected",
+    "k\nX-Evil: injected",
+    "k\rX",
+    "a\x01z",
+    "tab\there",
+    "\x7f",
+    "\x1b[31m",
 };
 
 START_TEST(a_header_cannot_become_two) {
@@ -83,7 +90,8 @@ START_TEST(a_header_cannot_become_two) {
   ck_assert_int_eq(leadx_spell_header(req, "", "v"), SQLITE_MISUSE);
   ck_assert_int_eq(leadx_spell_header(req, "a", NULL), SQLITE_MISUSE);
   ck_assert_int_eq(leadx_spell_header(req, NULL, "v"), SQLITE_MISUSE);
-  ck_assert_int_eq(leadx_spell_header(req, "Prefer", "return=representation, count=exact"), SQLITE_OK);
+  ck_assert_int_eq(leadx_spell_header(req, "Prefer", "return=representation, count=exact"),
+                   SQLITE_OK);
   ck_assert_str_eq(req->headers[0], "Prefer: return=representation, count=exact");
   leadx_spell_free(req);
 }
@@ -92,8 +100,10 @@ END_TEST
 /* ---- what is read from an answer's header ---- */
 
 START_TEST(the_headers_that_matter_are_kept) {
-  rig_answer(200, "content-TYPE: application/json; charset=utf-8\r\nContent-Range:   0-9/*  \r\n"
-              "Preference-Applied: return=representation\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT", "[]");
+  rig_answer(200,
+             "content-TYPE: application/json; charset=utf-8\r\nContent-Range:   0-9/*  \r\n"
+             "Preference-Applied: return=representation\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT",
+             "[]");
   leadx_request *req = rig_get("/");
   ck_assert_str_eq(req->content_type, "application/json; charset=utf-8");
   ck_assert_str_eq(req->content_range, "0-9/*");
@@ -127,24 +137,27 @@ START_TEST(hints_before_the_answer_are_not_the_answer) {
 }
 END_TEST
 
-static const struct { const char *headers; int64_t seconds; } retry_afters[] = {
-  {"Retry-After: 7", 7},
-  {"retry-after:0", 0},
-  {"Retry-After: 3600 ", 3600},
-  {"Retry-After: 99999999999999999999999", 999999999},
-  {"Retry-After: -1", -1},
-  {"Retry-After: 1.5", -1},
-  {"Retry-After: soon", -1},
-  {"Retry-After:", -1},
-  {"Retry-After: 7s", -1},
-  {"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:50:37 GMT", 60},
-  {"Retry-After: Sun, 06 Nov 1994 08:50:37 GMT\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT", 60},
-  {"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:49:00 GMT", 0},
-  {"Retry-After: Sun, 06 Nov 1994 08:49:37 GMT", 0},
-  {"Retry-After: Sunday, 06-Nov-94 08:49:37 GMT", 0},
-  {"Retry-After: Sun Nov  6 08:49:37 1994", 0},
-  {"Retry-After: Sun, 99 Nov 1994 08:49:37 GMT", -1},
-  {"Date: nonsense\r\nRetry-After: 12", 12},
+static const struct {
+  const char *headers;
+  int64_t seconds;
+} retry_afters[] = {
+    {"Retry-After: 7", 7},
+    {"retry-after:0", 0},
+    {"Retry-After: 3600 ", 3600},
+    {"Retry-After: 99999999999999999999999", 999999999},
+    {"Retry-After: -1", -1},
+    {"Retry-After: 1.5", -1},
+    {"Retry-After: soon", -1},
+    {"Retry-After:", -1},
+    {"Retry-After: 7s", -1},
+    {"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:50:37 GMT", 60},
+    {"Retry-After: Sun, 06 Nov 1994 08:50:37 GMT\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT", 60},
+    {"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:49:00 GMT", 0},
+    {"Retry-After: Sun, 06 Nov 1994 08:49:37 GMT", 0},
+    {"Retry-After: Sunday, 06-Nov-94 08:49:37 GMT", 0},
+    {"Retry-After: Sun Nov  6 08:49:37 1994", 0},
+    {"Retry-After: Sun, 99 Nov 1994 08:49:37 GMT", -1},
+    {"Date: nonsense\r\nRetry-After: 12", 12},
 };
 
 START_TEST(retry_after_is_seconds_or_a_date) {
@@ -254,7 +267,8 @@ START_TEST(many_requests_share_few_connections) {
   start_many(requests, MANY);
   finish_all(requests, MANY, LEADX_NET_ANSWER);
   ck_assert_int_eq(fault_server_count(rig.server), MANY);
-  ck_assert_msg(fault_server_connections(rig.server) <= 8, "%d", fault_server_connections(rig.server));
+  ck_assert_msg(fault_server_connections(rig.server) <= 8, "%d",
+                fault_server_connections(rig.server));
   ck_assert_int_eq(fault_server_unfiltered(rig.server), 0);
 }
 END_TEST
@@ -284,7 +298,8 @@ START_TEST(a_lone_request_leaves_at_once) {
   leadx_spell_free(rig_get("/warm"));
   leadx_request *req = rig_request("GET", "/now", NULL);
   rig_start(req);
-  for (int i = 0; i < RIG_AT_ONCE_MS / 5 && !fault_server_seen(rig.server, "GET", "/now"); i++) fault_sleep_ms(5);
+  for (int i = 0; i < RIG_AT_ONCE_MS / 5 && !fault_server_seen(rig.server, "GET", "/now"); i++)
+    fault_sleep_ms(5);
   ck_assert_int_eq(fault_server_seen(rig.server, "GET", "/now"), 1);
   ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), req);
   leadx_spell_free(req);

@@ -1,6 +1,6 @@
-/* Pulling by the server's function: its pages, its cursor, deleted rows, answers that are none; and how a device finds out
-** that a server has the functions. The server is the model. Names like C12 are the known ways to lose data that a test
-** stands against. */
+/* Pulling by the server's function: its pages, its cursor, deleted rows, answers that are none; and
+** how a device finds out that a server has the functions. The server is the model. Names like C12
+** are the known ways to lose data that a test stands against. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +42,10 @@ static void expect(const char *sql, const char *text) {
 
 static void track_notes(const char *options) {
   char sql[300];
-  snprintf(sql, sizeof sql, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, body TEXT, updated_at TEXT); SELECT leadx_track('notes', '%s')", options);
+  snprintf(sql, sizeof sql,
+           "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, body TEXT, updated_at TEXT); SELECT "
+           "leadx_track('notes', '%s')",
+           options);
   device_run(&device, sql);
   functions_know(&device);
 }
@@ -83,7 +86,8 @@ START_TEST(pages_follow_the_server_s_cursor_and_an_idle_pull_is_one_request) {
 }
 END_TEST
 
-/* C10: the cursor is saved with the rows, so an interruption between two pages goes on where it stopped. */
+/* C10: the cursor is saved with the rows, so an interruption between two pages goes on where it
+** stopped. */
 static int pages_left;
 static int stop_midway(leadx_request *req) {
   if (pages_left-- > 0) return 0;
@@ -161,11 +165,13 @@ START_TEST(the_function_goes_on_where_the_plain_way_was) {
   model_forget_log(&model);
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
   expect("SELECT count(*) || min(body) || max(id) FROM notes", "5b1n006");
-  ck_assert_int_eq(device_result(&device, "pulled"), 2); /* one row, one delete; the others are known */
+  ck_assert_int_eq(device_result(&device, "pulled"),
+                   2); /* one row, one delete; the others are known */
 }
 END_TEST
 
-/* The plain way begins at an instant, the function behind a row: what was committed late with that very stamp is not passed over. */
+/* The plain way begins at an instant, the function behind a row: what was committed late with that
+** very stamp is not passed over. */
 START_TEST(a_row_of_the_very_instant_at_which_the_plain_way_would_begin_is_found) {
   char from[LEADX_INSTANT_BYTES], doc[100];
   track_notes("{}");
@@ -189,13 +195,15 @@ static int third_page_is_lost(leadx_request *req) {
   return 1;
 }
 
-/* A plain pull that was cut off stands behind a row, not at an instant: nothing before it comes again, and nothing is
-** passed over, though all rows are of one instant. */
+/* A plain pull that was cut off stands behind a row, not at an instant: nothing before it comes
+** again, and nothing is passed over, though all rows are of one instant. */
 START_TEST(the_function_goes_on_behind_the_very_row_where_the_plain_way_was_cut_off) {
   track_notes("{}");
-  device_run(&device, "UPDATE leadx_servers SET installed = NULL; SELECT leadx_config('page_size', '10')");
+  device_run(&device,
+             "UPDATE leadx_servers SET installed = NULL; SELECT leadx_config('page_size', '10')");
   put_notes(1, 30);
-  run_on(model.db, "UPDATE rows SET doc = json_set(doc, '$.updated_at', '2024-01-01T00:00:00.000001+00:00')");
+  run_on(model.db,
+         "UPDATE rows SET doc = json_set(doc, '$.updated_at', '2024-01-01T00:00:00.000001+00:00')");
   pages_before = third_page_is_lost;
   ck_assert_str_eq(device_pull(&device, NULL), "offline");
   expect("SELECT count(*) FROM notes", "20");
@@ -203,8 +211,10 @@ START_TEST(the_function_goes_on_behind_the_very_row_where_the_plain_way_was_cut_
   functions_know(&device);
   model_forget_log(&model);
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
-  ck_assert(strstr(model.log[0].body, "\"version\":\"2024-01-01T00:00:00.000001+00:00\",\"key\":[\"n020\"]") != NULL);
-  ck_assert(strstr(model.log[0].body, "\"gone_at\":\"2023-12-31T23:57:30.000001Z\"") != NULL); /* the overlap before the oldest row known here */
+  ck_assert(strstr(model.log[0].body,
+                   "\"version\":\"2024-01-01T00:00:00.000001+00:00\",\"key\":[\"n020\"]") != NULL);
+  ck_assert(strstr(model.log[0].body, "\"gone_at\":\"2023-12-31T23:57:30.000001Z\"") !=
+            NULL); /* the overlap before the oldest row known here */
   expect("SELECT count(*) FROM notes", "30");
   ck_assert_int_eq(device_result(&device, "pulled"), 10);
 }
@@ -213,14 +223,16 @@ END_TEST
 START_TEST(the_place_among_keys_of_several_columns_is_taken_over_as_well) {
   char key[20], doc[100];
   model.key = "a,b";
-  device_run(&device, "CREATE TABLE pairs(a TEXT NOT NULL, b TEXT NOT NULL, updated_at TEXT, PRIMARY KEY(a, b)); SELECT leadx_track('pairs');"
+  device_run(&device, "CREATE TABLE pairs(a TEXT NOT NULL, b TEXT NOT NULL, updated_at TEXT, "
+                      "PRIMARY KEY(a, b)); SELECT leadx_track('pairs');"
                       "SELECT leadx_config('page_size', '10')");
   for (int i = 1; i <= 30; i++) {
     snprintf(key, sizeof key, "a|%02d", i);
     snprintf(doc, sizeof doc, "{\"a\":\"a\",\"b\":\"%02d\"}", i);
     model_put(&model, "pairs", key, doc);
   }
-  run_on(model.db, "UPDATE rows SET doc = json_set(doc, '$.updated_at', '2024-01-01T00:00:00.000001+00:00')");
+  run_on(model.db,
+         "UPDATE rows SET doc = json_set(doc, '$.updated_at', '2024-01-01T00:00:00.000001+00:00')");
   pages_before = third_page_is_lost;
   ck_assert_str_eq(device_pull(&device, NULL), "offline");
   pages_before = NULL;
@@ -233,7 +245,8 @@ START_TEST(the_place_among_keys_of_several_columns_is_taken_over_as_well) {
 }
 END_TEST
 
-/* Long pages are asked for while the one before is applied: nothing comes twice, and a cut-off passes nothing over. */
+/* Long pages are asked for while the one before is applied: nothing comes twice, and a cut-off
+** passes nothing over. */
 START_TEST(a_page_that_travels_ahead_is_the_one_behind_the_cursor) {
   track_notes("{}");
   put_notes(1, 900);
@@ -252,7 +265,10 @@ START_TEST(a_page_that_travels_ahead_is_the_one_behind_the_cursor) {
 END_TEST
 
 /* A clock on which everything takes 25 ms: a page is applied in several transactions. */
-static int64_t slow_wall_us(void *self) { (void)self; return INT64_C(1767258000000000); }
+static int64_t slow_wall_us(void *self) {
+  (void)self;
+  return INT64_C(1767258000000000);
+}
 static int64_t slow_mono_ms(void *self) {
   static int64_t ms;
   (void)self;
@@ -262,10 +278,12 @@ static int64_t slow_mono_ms(void *self) {
 /* C10: the cursor of a page is saved with its last rows, not with its first. */
 START_TEST(a_page_that_breaks_off_between_two_transactions_comes_again) {
   static const leadx_clock_source slow = {slow_wall_us, slow_mono_ms, NULL};
-  leadx_sync_options options = {.who = "leadx_pull", .without_push = 1, .with_pull = 1, .request_budget = -1};
+  leadx_sync_options options = {
+      .who = "leadx_pull", .without_push = 1, .with_pull = 1, .request_budget = -1};
   track_notes("{}");
   put_notes(1, 600);
-  device_run(&device, "CREATE TRIGGER breaks BEFORE INSERT ON notes WHEN NEW.id = 'n400' BEGIN SELECT RAISE(ROLLBACK, 'no'); END");
+  device_run(&device, "CREATE TRIGGER breaks BEFORE INSERT ON notes WHEN NEW.id = 'n400' BEGIN "
+                      "SELECT RAISE(ROLLBACK, 'no'); END");
   leadx_clock_use(&slow);
   const char *state = device_sync_with(&device, options);
   leadx_clock_use(NULL);
@@ -286,13 +304,15 @@ static const struct refusal {
     {404, "<html>", 1},
     {404, "{\"code\":\"42P01\",\"message\":\"table \\\"notes\\\" is not registered\"}", 0},
     {403, "{\"code\":\"42501\",\"message\":\"permission denied for function leadx_pull\"}", 1},
-    {400, "{\"code\":\"0A000\",\"message\":\"leadx_pull needs the isolation level read committed\"}", 0},
+    {400,
+     "{\"code\":\"0A000\",\"message\":\"leadx_pull needs the isolation level read committed\"}", 0},
     {500, "{\"code\":\"XX000\",\"message\":\"cache lookup failed\"}", 0},
 };
 static const struct refusal *refusal;
 
 static int refuse(leadx_request *req) {
-  fake_answer_bytes(req, refusal->status, *refusal->body == '<' ? "text/html" : "application/json", refusal->body, strlen(refusal->body));
+  fake_answer_bytes(req, refusal->status, *refusal->body == '<' ? "text/html" : "application/json",
+                    refusal->body, strlen(refusal->body));
   return 1;
 }
 
@@ -304,7 +324,8 @@ START_TEST(what_the_function_cannot_read_is_read_plainly_in_the_same_pull) {
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
   expect("SELECT count(*) FROM notes", "5");
   ck_assert_int_eq(calls(), 1);
-  expect("SELECT count(*) FROM leadx_servers WHERE installed IS NOT NULL", refusal->unusable ? "0" : "1");
+  expect("SELECT count(*) FROM leadx_servers WHERE installed IS NOT NULL",
+         refusal->unusable ? "0" : "1");
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
   ck_assert_int_eq(calls(), refusal->unusable ? 1 : 2);
 }
@@ -315,7 +336,10 @@ static int is_large(leadx_request *req) {
   const char *at = strstr(req->body, "\"lim\":");
   if (!at || atoi(at + 6) <= 5) return 0;
   if (atoi(at + 6) > 20) fake_fail(req, LEADX_NET_TOO_LARGE, 0, "too large");
-  else fake_answer(req, 500, "{\"code\":\"57014\",\"message\":\"canceling statement due to statement timeout\"}");
+  else
+    fake_answer(
+        req, 500,
+        "{\"code\":\"57014\",\"message\":\"canceling statement due to statement timeout\"}");
   return 1;
 }
 
@@ -333,7 +357,8 @@ END_TEST
 
 static const char family[] =
     "PRAGMA foreign_keys = ON; CREATE TABLE parents(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT);"
-    "CREATE TABLE children(id TEXT PRIMARY KEY NOT NULL, parent_id TEXT REFERENCES parents, updated_at TEXT);"
+    "CREATE TABLE children(id TEXT PRIMARY KEY NOT NULL, parent_id TEXT REFERENCES parents, "
+    "updated_at TEXT);"
     "SELECT leadx_track('parents'), leadx_track('children')";
 
 /* C12: the parents' page comes first, and their row cannot go while the child is here. */
@@ -384,29 +409,42 @@ START_TEST(a_tombstone_never_goes_over_an_unsent_edit) {
   expect("SELECT group_concat(id || body) FROM notes", "n001mine");
   ck_assert_str_eq(device_both(&device), "ok");
   expect("SELECT count(*) FROM notes", "0");
-  expect("SELECT json_extract(client_payload, '$.body') || winner FROM sync_conflicts", "mineserver");
+  expect("SELECT json_extract(client_payload, '$.body') || winner FROM sync_conflicts",
+         "mineserver");
   expect("SELECT count(*) FROM leadx_parked", "0");
 }
 END_TEST
 
-/* A composite key's tombstone is PostgreSQL's array, with blanks; a uuid that was written here in capitals keeps them. */
+/* A composite key's tombstone is PostgreSQL's array, with blanks; a uuid that was written here in
+** capitals keeps them. */
 static int bury_by_hand(leadx_request *req) {
-  const char *tbl = strstr(req->body, "\"tbl\":\"pairs\"") ? "[\"[\\\"a\\\", \\\"b\\\"]\"]" : "[\"5a71ca00-0000-4000-8000-00000000abcd\"]";
+  const char *tbl = strstr(req->body, "\"tbl\":\"pairs\"")
+                        ? "[\"[\\\"a\\\", \\\"b\\\"]\"]"
+                        : "[\"5a71ca00-0000-4000-8000-00000000abcd\"]";
   char answer_text[200];
-  snprintf(answer_text, sizeof answer_text, "{\"rows\":[],\"gone\":%s,\"cursor\":{\"gone_id\":1},\"more\":false}", tbl);
+  snprintf(answer_text, sizeof answer_text,
+           "{\"rows\":[],\"gone\":%s,\"cursor\":{\"gone_id\":1},\"more\":false}", tbl);
   fake_answer(req, 200, answer_text);
   return 1;
 }
 
 START_TEST(the_keys_of_deleted_rows_are_spelled_as_they_are_here) {
-  device_run(&device, "CREATE TABLE pairs(x TEXT, y TEXT, updated_at TEXT, PRIMARY KEY (x, y)) WITHOUT ROWID;"
-                      "CREATE TABLE named(id UUID TEXT PRIMARY KEY NOT NULL, updated_at TEXT); SELECT leadx_track('pairs'), leadx_track('named')");
+  device_run(
+      &device,
+      "CREATE TABLE pairs(x TEXT, y TEXT, updated_at TEXT, PRIMARY KEY (x, y)) WITHOUT ROWID;"
+      "CREATE TABLE named(id UUID TEXT PRIMARY KEY NOT NULL, updated_at TEXT); SELECT "
+      "leadx_track('pairs'), leadx_track('named')");
   functions_know(&device);
-  device_run(&device, "UPDATE leadx_servers SET installed = json_set(installed, '$.pairs.keys', json('[\"x\",\"y\"]'));"
-                      "INSERT INTO leadx_applying VALUES ('test'); INSERT INTO pairs VALUES ('a', 'b', NULL), ('a', 'c', NULL);"
-                      "INSERT INTO named VALUES ('5A71CA00-0000-4000-8000-00000000ABCD', NULL); DELETE FROM leadx_applying;"
-                      "INSERT INTO leadx_shadow(entity, key, version) VALUES ('pairs', '[\"a\",\"b\"]', '2026-01-01T00:00:00+00:00'),"
-                      " ('named', '5A71CA00-0000-4000-8000-00000000ABCD', '2026-01-01T00:00:00+00:00')");
+  device_run(&device,
+             "UPDATE leadx_servers SET installed = json_set(installed, '$.pairs.keys', "
+             "json('[\"x\",\"y\"]'));"
+             "INSERT INTO leadx_applying VALUES ('test'); INSERT INTO pairs VALUES ('a', 'b', "
+             "NULL), ('a', 'c', NULL);"
+             "INSERT INTO named VALUES ('5A71CA00-0000-4000-8000-00000000ABCD', NULL); DELETE FROM "
+             "leadx_applying;"
+             "INSERT INTO leadx_shadow(entity, key, version) VALUES ('pairs', '[\"a\",\"b\"]', "
+             "'2026-01-01T00:00:00+00:00'),"
+             " ('named', '5A71CA00-0000-4000-8000-00000000ABCD', '2026-01-01T00:00:00+00:00')");
   instead = bury_by_hand;
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
   expect("SELECT group_concat(x || y) FROM pairs", "ac");
@@ -425,7 +463,9 @@ static const struct strange {
     {"[]", "no page"},
     {"null", "no page"},
     {"[" ROW "]", "no page"},
-    {"{\"rows\":[" ROW "],\"gone\":[]," "\"more\":false}", "without a cursor"},
+    {"{\"rows\":[" ROW "],\"gone\":[],"
+     "\"more\":false}",
+     "without a cursor"},
     {"{\"rows\":[" ROW "],\"gone\":[],\"cursor\":\"x\",\"more\":false}", "without a cursor"},
     {"{\"rows\":[" ROW "],\"gone\":[],\"cursor\":{}}", "the last"},
     {"{\"rows\":[" ROW "],\"gone\":[],\"cursor\":{},\"more\":1}", "the last"},
@@ -438,8 +478,10 @@ static const struct strange {
     {"{\"rows\":[" ROW "," ROW "],\"gone\":[]," GOOD, "a row twice"},
     {"{\"rows\":[7],\"gone\":[]," GOOD, "no row"},
     {"{\"rows\":[{\"body\":\"evil\"}],\"gone\":[]," GOOD, "without its key"},
-    {"{\"rows\":[{\"id\":\"a\"},{\"id\":\"b\"},{\"id\":\"c\"},{\"id\":\"d\"}],\"gone\":[]," GOOD, "more rows"},
-    {"{\"rows\":[{\"id\":\"a\",\"updated_at\":\"2020-01-01T00:00:00+00:00\"}],\"gone\":[]," GOOD, "another order"},
+    {"{\"rows\":[{\"id\":\"a\"},{\"id\":\"b\"},{\"id\":\"c\"},{\"id\":\"d\"}],\"gone\":[]," GOOD,
+     "more rows"},
+    {"{\"rows\":[{\"id\":\"a\",\"updated_at\":\"2020-01-01T00:00:00+00:00\"}],\"gone\":[]," GOOD,
+     "another order"},
     {"{\"rows\":[],\"gone\":[],\"cursor\":{\"gone_id\":9},\"more\":true}", "the same place"},
     {"{\"rows\":[" ROW "],\"gone\":[]," GOOD " trailing", ""},
     {"{\"rows\":[" ROW "],\"gone\":[\"n001\"],\"cur", ""},
@@ -449,11 +491,13 @@ static const struct strange {
 static const struct strange *strange;
 
 static int answer_strangely(leadx_request *req) {
-  fake_answer_bytes(req, 200, *strange->body == '<' ? "text/html" : "application/json", strange->body, strlen(strange->body));
+  fake_answer_bytes(req, 200, *strange->body == '<' ? "text/html" : "application/json",
+                    strange->body, strlen(strange->body));
   return 1;
 }
 
-START_TEST(of_a_page_that_is_not_the_function_s_nothing_is_applied_and_the_next_pull_does_without_it) {
+START_TEST(
+    of_a_page_that_is_not_the_function_s_nothing_is_applied_and_the_next_pull_does_without_it) {
   track_notes("{}");
   put_notes(1, 2);
   device_run(&device, "SELECT leadx_config('page_size', '3')");
@@ -510,7 +554,9 @@ static int questions(void) { return model_seen(&model, "GET", "/rpc/leadx_instal
 
 static int say_installed(leadx_request *req) {
   if (!strstr(req->url, "leadx_installed")) return 0;
-  fake_answer(req, 200, "{\"notes\":{\"stamp\":true,\"tombstones\":true,\"version\":\"updated_at\",\"keys\":[\"id\"]}}");
+  fake_answer(req, 200,
+              "{\"notes\":{\"stamp\":true,\"tombstones\":true,\"version\":\"updated_at\",\"keys\":["
+              "\"id\"]}}");
   return 1;
 }
 
@@ -525,12 +571,14 @@ START_TEST(a_device_asks_once_at_the_end_of_a_sync_that_went_well) {
   put_notes(1, 2);
   instead = say_installed;
   ck_assert_str_eq(device_both(&device), "ok");
-  ck_assert_str_eq(pages_url(&model, model.n - 1), "https://model.example/rest/v1/rpc/leadx_installed");
+  ck_assert_str_eq(pages_url(&model, model.n - 1),
+                   "https://model.example/rest/v1/rpc/leadx_installed");
   ck_assert_int_eq(calls(), 0);
   ck_assert_str_eq(device_both(&device), "ok");
   ck_assert_int_eq(calls(), 1);
   ck_assert_int_eq(questions(), 1);
-  /* The file knows, so another process does, and asks again at work after an hour, or when a table has come. */
+  /* The file knows, so another process does, and asks again at work after an hour, or when a table
+  ** has come. */
   ck_assert_str_eq(device_both(&device), "ok");
   device_run(&device, "UPDATE leadx_servers SET asked_us = asked_us - 3601000000");
   ck_assert_str_eq(device_both(&device), "ok");
@@ -538,7 +586,8 @@ START_TEST(a_device_asks_once_at_the_end_of_a_sync_that_went_well) {
   put_notes(3, 3);
   ck_assert_str_eq(device_both(&device), "ok");
   ck_assert_int_eq(questions(), 2);
-  device_run(&device, "CREATE TABLE more(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT); SELECT leadx_track('more')");
+  device_run(&device, "CREATE TABLE more(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT); SELECT "
+                      "leadx_track('more')");
   ck_assert_str_eq(device_both(&device), "ok");
   ck_assert_int_eq(questions(), 3);
 }
@@ -566,7 +615,8 @@ START_TEST(a_sync_with_other_cares_does_not_ask) {
   pages_before = offline;
   ck_assert_str_eq(device_both(&device), "offline");
   pages_before = NULL;
-  device_run(&device, "INSERT INTO sync_queue(id, entity_type, entity_id, action, payload) VALUES ('1', 'notes', 'n1', 'BOIL', '{}')");
+  device_run(&device, "INSERT INTO sync_queue(id, entity_type, entity_id, action, payload) VALUES "
+                      "('1', 'notes', 'n1', 'BOIL', '{}')");
   ck_assert_str_eq(device_both(&device), "partial");
   while (device_step(&device)) continue;
   ck_assert_int_eq(questions(), 0);
@@ -576,15 +626,25 @@ START_TEST(a_sync_with_other_cares_does_not_ask) {
 }
 END_TEST
 
-/* A "no" may be mended while one works: at work it is asked again after five minutes, idle after an hour. */
-static const char *const noes[] = {"[]", "{}", "null", "", "{\"notes\":{\"stamp\":false,\"tombstones\":true,\"version\":\"updated_at\",\"keys\":[\"id\"]}}",
-                                   "{\"notes\":{\"stamp\":true,\"tombstones\":true,\"version\":\"at\",\"keys\":[\"id\"]}}",
-                                   "{\"notes\":{\"stamp\":true,\"tombstones\":true,\"version\":\"updated_at\",\"keys\":[\"id\",\"x\"]}}",
-                                   "{\"notes\":true}", "<html>"};
+/* A "no" may be mended while one works: at work it is asked again after five minutes, idle after an
+** hour. */
+static const char *const noes[] = {
+    "[]",
+    "{}",
+    "null",
+    "",
+    "{\"notes\":{\"stamp\":false,\"tombstones\":true,\"version\":\"updated_at\",\"keys\":[\"id\"]}"
+    "}",
+    "{\"notes\":{\"stamp\":true,\"tombstones\":true,\"version\":\"at\",\"keys\":[\"id\"]}}",
+    "{\"notes\":{\"stamp\":true,\"tombstones\":true,\"version\":\"updated_at\",\"keys\":[\"id\","
+    "\"x\"]}}",
+    "{\"notes\":true}",
+    "<html>"};
 static int no;
 
 static int say_no(leadx_request *req) {
-  fake_answer_bytes(req, 200, *noes[no] == '<' ? "text/html" : "application/json", noes[no], strlen(noes[no]));
+  fake_answer_bytes(req, 200, *noes[no] == '<' ? "text/html" : "application/json", noes[no],
+                    strlen(noes[no]));
   return 1;
 }
 
@@ -633,14 +693,20 @@ Suite *test_by_call_suite(void) {
   tcase_add_test(tcase, the_place_among_keys_of_several_columns_is_taken_over_as_well);
   tcase_add_test(tcase, a_page_that_travels_ahead_is_the_one_behind_the_cursor);
   tcase_add_test(tcase, the_function_goes_on_behind_the_very_row_where_the_plain_way_was_cut_off);
-  tcase_add_loop_test(tcase, what_the_function_cannot_read_is_read_plainly_in_the_same_pull, 0, COUNT(refusals));
+  tcase_add_loop_test(tcase, what_the_function_cannot_read_is_read_plainly_in_the_same_pull, 0,
+                      COUNT(refusals));
   tcase_add_test(tcase, a_page_that_is_too_big_or_too_slow_is_asked_for_again_with_fewer_rows);
   tcase_add_test(tcase, deleted_children_and_parents_go_in_one_pull);
   tcase_add_test(tcase, a_deleted_row_that_others_need_here_waits_for_them);
   tcase_add_test(tcase, a_tombstone_never_goes_over_an_unsent_edit);
   tcase_add_test(tcase, the_keys_of_deleted_rows_are_spelled_as_they_are_here);
-  tcase_add_loop_test(tcase, of_a_page_that_is_not_the_function_s_nothing_is_applied_and_the_next_pull_does_without_it, 0, COUNT(strange_answers));
-  tcase_add_loop_test(tcase, a_pull_that_nobody_evaluated_ends_and_keeps_what_is_known_of_the_function, 0, COUNT(free_faults));
+  tcase_add_loop_test(
+      tcase,
+      of_a_page_that_is_not_the_function_s_nothing_is_applied_and_the_next_pull_does_without_it, 0,
+      COUNT(strange_answers));
+  tcase_add_loop_test(tcase,
+                      a_pull_that_nobody_evaluated_ends_and_keeps_what_is_known_of_the_function, 0,
+                      COUNT(free_faults));
   tcase_add_test(tcase, a_device_asks_once_at_the_end_of_a_sync_that_went_well);
   tcase_add_test(tcase, an_answer_from_the_future_is_asked_for_again);
   tcase_add_test(tcase, a_sync_with_other_cares_does_not_ask);

@@ -1,5 +1,5 @@
-/* Pages and cursors, over a model of the server. What goes into the local table is in test_intake.c.
-** Names like C2 are the known ways to lose data that a test stands against. */
+/* Pages and cursors, over a model of the server. What goes into the local table is in
+** test_intake.c. Names like C2 are the known ways to lose data that a test stands against. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,8 @@ static void set_up(void) {
   model_open(&model);
   pages_open(&model);
   device_open(&device, &model);
-  device_run(&device, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, body TEXT, updated_at TEXT); SELECT leadx_track('notes')");
+  device_run(&device, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, body TEXT, updated_at "
+                      "TEXT); SELECT leadx_track('notes')");
 }
 
 static void tear_down(void) {
@@ -35,9 +36,12 @@ static void server_rows(int from, int to, int tie) {
   char sql[400];
   snprintf(sql, sizeof sql,
            "WITH RECURSIVE n(i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
-           " INSERT INTO rows SELECT 'notes', printf('n%%05d', i), json_object('id', printf('n%%05d', i), 'body', 'b' || i, 'updated_at',"
-           " printf('2024-01-%%02dT%%02d:%%02d:%%02d.%%06d+00:00', 1 + i / %d / 3600 / 24, i / %d / 3600 %% 24, i / %d / 60 %% 60, i / %d %% 60, i / %d))"
-           " FROM n", from, to, tie, tie, tie, tie, tie);
+           " INSERT INTO rows SELECT 'notes', printf('n%%05d', i), json_object('id', "
+           "printf('n%%05d', i), 'body', 'b' || i, 'updated_at',"
+           " printf('2024-01-%%02dT%%02d:%%02d:%%02d.%%06d+00:00', 1 + i / %d / 3600 / 24, i / %d "
+           "/ 3600 %% 24, i / %d / 60 %% 60, i / %d %% 60, i / %d))"
+           " FROM n",
+           from, to, tie, tie, tie, tie, tie);
   run_on(model.db, sql);
 }
 
@@ -50,10 +54,13 @@ static int local(const char *where) {
 static void same_as_server(void) {
   ck_assert_int_eq(local("1"), model_count(&model, "notes"));
   sqlite3_stmt *stmt = NULL;
-  ck_assert_int_eq(sqlite3_prepare_v2(device.db, "SELECT id, body, updated_at FROM notes", -1, &stmt, NULL), SQLITE_OK);
+  ck_assert_int_eq(
+      sqlite3_prepare_v2(device.db, "SELECT id, body, updated_at FROM notes", -1, &stmt, NULL),
+      SQLITE_OK);
   while (sqlite3_step(stmt) == SQLITE_ROW) {
     const char *id = (const char *)sqlite3_column_text(stmt, 0);
-    ck_assert_str_eq((const char *)sqlite3_column_text(stmt, 1), model_value(&model, "notes", id, "body"));
+    ck_assert_str_eq((const char *)sqlite3_column_text(stmt, 1),
+                     model_value(&model, "notes", id, "body"));
     const char *version = (const char *)sqlite3_column_text(stmt, 2);
     ck_assert_str_eq(version ? version : "", model_value(&model, "notes", id, "updated_at"));
   }
@@ -65,8 +72,10 @@ static void same_as_server(void) {
 /* C2, C3, C13: rows in one answer, rows asked for, rows that share a version. */
 static const struct paging {
   int cap, limit, tie, rows;
-} pagings[] = {{1, 1000, 1, 40},   {7, 1000, 1, 100},  {7, 1000, 7, 100},  {7, 1000, 21, 100}, {0, 10, 10, 100},  {0, 10, 30, 100},
-               {0, 10, 15, 100},   {1000, 1000, 1, 2500}, {1000, 5000, 3000, 2500}, {3, 2, 1, 20}, {0, 1000, 1, 1000}, {0, 250, 1, 251}};
+} pagings[] = {{1, 1000, 1, 40},   {7, 1000, 1, 100},     {7, 1000, 7, 100},
+               {7, 1000, 21, 100}, {0, 10, 10, 100},      {0, 10, 30, 100},
+               {0, 10, 15, 100},   {1000, 1000, 1, 2500}, {1000, 5000, 3000, 2500},
+               {3, 2, 1, 20},      {0, 1000, 1, 1000},    {0, 250, 1, 251}};
 
 START_TEST(every_row_comes_whatever_the_server_caps_and_however_many_share_a_version) {
   const struct paging *p = &pagings[_i];
@@ -79,7 +88,8 @@ START_TEST(every_row_comes_whatever_the_server_caps_and_however_many_share_a_ver
   same_as_server();
   ck_assert_int_eq(device_result(&device, "pulled"), p->rows);
   int page = p->cap && p->cap < p->limit ? p->cap : p->limit;
-  ck_assert_int_eq(model.n, (p->rows + page - 1) / page + 2); /* an empty page, and one for rows without a version */
+  ck_assert_int_eq(model.n, (p->rows + page - 1) / page +
+                                2); /* an empty page, and one for rows without a version */
 }
 END_TEST
 
@@ -98,7 +108,8 @@ START_TEST(rows_deleted_between_two_pages_make_no_other_row_be_passed_over) {
   pages_after = delete_some;
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
   sqlite3_stmt *stmt = NULL;
-  ck_assert_int_eq(sqlite3_prepare_v2(model.db, "SELECT key FROM rows", -1, &stmt, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_prepare_v2(model.db, "SELECT key FROM rows", -1, &stmt, NULL),
+                   SQLITE_OK);
   while (sqlite3_step(stmt) == SQLITE_ROW) {
     char where[60];
     snprintf(where, sizeof where, "id = '%s'", (const char *)sqlite3_column_text(stmt, 0));
@@ -126,11 +137,15 @@ START_TEST(rows_without_a_version_come_with_the_first_pull) {
 }
 END_TEST
 
-/* The page that is too big is asked for again, smaller: a photo per row must not keep a device from ever syncing. */
+/* The page that is too big is asked for again, smaller: a photo per row must not keep a device from
+** ever syncing. */
 static int refuse_more_than_12(leadx_request *req) {
   int limit = atoi(strstr(req->url, "limit=") + 6);
   if (limit <= 12) return 0;
-  if (strstr(device.result, "slow")) fake_answer(req, 500, "{\"code\":\"57014\",\"message\":\"canceling statement due to statement timeout\"}");
+  if (strstr(device.result, "slow"))
+    fake_answer(
+        req, 500,
+        "{\"code\":\"57014\",\"message\":\"canceling statement due to statement timeout\"}");
   else fake_fail(req, LEADX_NET_TOO_LARGE, 63, "larger than max_response");
   return 1;
 }
@@ -168,13 +183,16 @@ static const char *cursor(const char *column) {
 
 /* C6 */
 START_TEST(the_cursor_is_the_servers_own_text) {
-  static const char *const versions[] = {"2024-01-01T00:00:00.123456+00:00", "2024-01-01T07:00:00.1+07:00", "2024-01-01 00:00:00.123456+00"};
+  static const char *const versions[] = {"2024-01-01T00:00:00.123456+00:00",
+                                         "2024-01-01T07:00:00.1+07:00",
+                                         "2024-01-01 00:00:00.123456+00"};
   char doc[120];
   snprintf(doc, sizeof doc, "{\"id\":\"n1\",\"body\":\"b\",\"updated_at\":\"%s\"}", versions[_i]);
   pages_put(&model, "notes", doc);
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
   ck_assert_str_eq(cursor("version"), versions[_i]);
-  ck_assert_str_eq(device_text(&device, "SELECT version FROM leadx_shadow WHERE key = 'n1'"), versions[_i]);
+  ck_assert_str_eq(device_text(&device, "SELECT version FROM leadx_shadow WHERE key = 'n1'"),
+                   versions[_i]);
   ck_assert_str_eq(device_text(&device, "SELECT updated_at FROM notes"), versions[_i]);
 }
 END_TEST
@@ -183,7 +201,8 @@ END_TEST
 static void write_now(const char *id, int seconds_ago) {
   char doc[160], version[LEADX_INSTANT_BYTES];
   leadx_instant_format(model.clock_us - seconds_ago * (int64_t)1000000, version);
-  snprintf(doc, sizeof doc, "{\"id\":\"%s\",\"body\":\"%d\",\"updated_at\":\"%s\"}", id, seconds_ago, version);
+  snprintf(doc, sizeof doc, "{\"id\":\"%s\",\"body\":\"%d\",\"updated_at\":\"%s\"}", id,
+           seconds_ago, version);
   pages_put(&model, "notes", doc);
 }
 
@@ -236,7 +255,9 @@ START_TEST(an_idle_round_is_one_request_and_transfers_nothing_whatever_the_table
     ck_assert_int_eq(device_result(&device, "requests"), 1);
     ck_assert_int_eq(device_result(&device, "pulled"), 0);
   }
-  ck_assert_int_lt(device_int(&device, "SELECT bytes_in + bytes_out FROM leadx_log ORDER BY at DESC LIMIT 1"), 10000);
+  ck_assert_int_lt(
+      device_int(&device, "SELECT bytes_in + bytes_out FROM leadx_log ORDER BY at DESC LIMIT 1"),
+      10000);
 }
 END_TEST
 
@@ -278,8 +299,10 @@ static void interrupt_late(leadx_request *req) {
 START_TEST(a_page_that_could_not_be_committed_comes_again) {
   setting("page_size", "10");
   server_rows(1, 50, 1);
-  run_on(device.db, "CREATE TRIGGER boom AFTER INSERT ON notes WHEN NEW.id = 'n00025' AND (SELECT count(*) FROM notes) < 40 BEGIN SELECT RAISE(ROLLBACK, 'no'); END");
-  leadx_sync_options options = {.who = "leadx_pull", .without_push = 1, .with_pull = 1, .request_budget = -1};
+  run_on(device.db, "CREATE TRIGGER boom AFTER INSERT ON notes WHEN NEW.id = 'n00025' AND (SELECT "
+                    "count(*) FROM notes) < 40 BEGIN SELECT RAISE(ROLLBACK, 'no'); END");
+  leadx_sync_options options = {
+      .who = "leadx_pull", .without_push = 1, .with_pull = 1, .request_budget = -1};
   device_sync_with(&device, options);
   ck_assert_int_eq(local("1"), 20);
   ck_assert_str_eq(cursor("key"), "n00020");
@@ -317,14 +340,16 @@ static int second_page_is_lost(leadx_request *req) {
   return 1;
 }
 
-/* A pull that was cut off goes on behind a row of the present, not behind one whose version lies ahead of the server's clock. */
+/* A pull that was cut off goes on behind a row of the present, not behind one whose version lies
+** ahead of the server's clock. */
 START_TEST(a_version_in_the_future_is_no_place_to_go_on_from) {
   static const char *const futures[] = {"2999-01-01T00:00:00+00:00", "infinity"};
   char doc[120];
   setting("page_size", "2");
   write_now("a", 200);
   for (int i = 0; i < 3; i++) {
-    snprintf(doc, sizeof doc, "{\"id\":\"z%d\",\"body\":\"f\",\"updated_at\":\"%s\"}", i, futures[_i]);
+    snprintf(doc, sizeof doc, "{\"id\":\"z%d\",\"body\":\"f\",\"updated_at\":\"%s\"}", i,
+             futures[_i]);
     pages_put(&model, "notes", doc);
   }
   pages_before = second_page_is_lost;
@@ -345,7 +370,8 @@ static void lose_lease(leadx_request *req) {
   sqlite3_close(other);
 }
 
-/* Another sync has taken over while a page was on its way: what that one does is not undone with older rows. */
+/* Another sync has taken over while a page was on its way: what that one does is not undone with
+** older rows. */
 START_TEST(a_pull_whose_lease_is_gone_applies_nothing_more) {
   setting("page_size", "10");
   server_rows(1, 30, 1);
@@ -360,7 +386,8 @@ END_TEST
 /* A version may be a number that counts changes: 10 comes behind 9. */
 START_TEST(a_version_that_counts_is_a_place_like_any_other) {
   char doc[60];
-  device_run(&device, "CREATE TABLE counts(id TEXT PRIMARY KEY NOT NULL, rev INTEGER); SELECT leadx_untrack('notes'), leadx_track('counts', '{\"version\":\"rev\"}')");
+  device_run(&device, "CREATE TABLE counts(id TEXT PRIMARY KEY NOT NULL, rev INTEGER); SELECT "
+                      "leadx_untrack('notes'), leadx_track('counts', '{\"version\":\"rev\"}')");
   model.version = "rev";
   setting("page_size", "4");
   for (int i = 1; i <= 25; i++) {
@@ -385,13 +412,16 @@ START_TEST(another_user_and_another_server_have_cursors_of_their_own) {
   model_forget_log(&model);
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
   ck_assert_ptr_null(strstr(pages_url(&model, 0), "gte"));
-  device_text(&device, "SELECT leadx_configure('https://other.example/rest/v1', 'sb_publishable_model')");
+  device_text(&device,
+              "SELECT leadx_configure('https://other.example/rest/v1', 'sb_publishable_model')");
   device_text(&device, "SELECT leadx_set_token('eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJidWRpIn0.x')");
   model_forget_log(&model);
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
   ck_assert_ptr_null(strstr(pages_url(&model, 0), "gte"));
-  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_cursors WHERE user = 'budi'"), 2);
-  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_cursors"), 2); /* nobody's is forgotten */
+  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_cursors WHERE user = 'budi'"),
+                   2);
+  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_cursors"),
+                   2); /* nobody's is forgotten */
   same_as_server();
 }
 END_TEST
@@ -401,7 +431,10 @@ START_TEST(a_new_local_column_is_fetched_for_rows_that_were_known) {
   setting("page_size", "3");
   for (int i = 0; i < 10; i++) {
     char doc[140];
-    snprintf(doc, sizeof doc, "{\"id\":\"c%d\",\"body\":\"b\",\"colour\":\"red %d\",\"updated_at\":\"2024-01-01T00:00:0%d+00:00\"}", i, i, i);
+    snprintf(doc, sizeof doc,
+             "{\"id\":\"c%d\",\"body\":\"b\",\"colour\":\"red "
+             "%d\",\"updated_at\":\"2024-01-01T00:00:0%d+00:00\"}",
+             i, i, i);
     pages_put(&model, "notes", doc);
   }
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
@@ -424,7 +457,8 @@ START_TEST(a_table_that_is_tracked_again_is_pulled_from_the_beginning) {
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
   device_run(&device, "SELECT leadx_untrack('notes')");
   server_rows(21, 21, 1);
-  device_run(&device, "UPDATE notes SET body = 'stray' WHERE id = 'n00003'; SELECT leadx_track('notes')");
+  device_run(&device,
+             "UPDATE notes SET body = 'stray' WHERE id = 'n00003'; SELECT leadx_track('notes')");
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
   same_as_server();
 }
@@ -438,7 +472,8 @@ static int answer_strangely(leadx_request *req) {
   return 1;
 }
 
-#define ROW(id, at) "{\"id\":\"" id "\",\"body\":\"x\",\"updated_at\":\"2024-02-0" at "T00:00:00+00:00\"}"
+#define ROW(id, at) \
+  "{\"id\":\"" id "\",\"body\":\"x\",\"updated_at\":\"2024-02-0" at "T00:00:00+00:00\"}"
 
 static const struct strange {
   const char *body, *says;
@@ -469,7 +504,9 @@ START_TEST(a_strange_answer_changes_nothing_and_is_said) {
   strange_body = stranges[_i].body;
   pages_before = answer_strangely;
   ck_assert_str_eq(device_pull(&device, NULL), "offline");
-  ck_assert_msg(strstr(device.result, "pull of notes: ") && strstr(device.result, stranges[_i].says), "%s", device.result);
+  ck_assert_msg(strstr(device.result, "pull of notes: ") &&
+                    strstr(device.result, stranges[_i].says),
+                "%s", device.result);
   ck_assert_str_eq(cursor("version || key || midway"), before);
   pages_before = NULL;
   same_as_server();
@@ -492,7 +529,8 @@ START_TEST(an_answer_too_deep_or_too_long_changes_nothing) {
   strange_body = body;
   pages_before = answer_strangely;
   ck_assert_str_eq(device_pull(&device, NULL), "offline");
-  ck_assert_msg(strstr(device.result, "\"message\":\"pull of notes: ") != NULL, "%s", device.result);
+  ck_assert_msg(strstr(device.result, "\"message\":\"pull of notes: ") != NULL, "%s",
+                device.result);
   ck_assert_int_eq(local("1"), 0);
 }
 END_TEST
@@ -509,7 +547,8 @@ END_TEST
 
 START_TEST(members_with_hostile_names_are_ignored) {
   pages_put(&model, "notes",
-            "{\"id\":\"h\",\"body\":\"b\",\"updated_at\":\"2024-01-01T00:00:00Z\",\"id\\\"); DROP TABLE notes; --\":1,\"rowid\":7,\"\":2,"
+            "{\"id\":\"h\",\"body\":\"b\",\"updated_at\":\"2024-01-01T00:00:00Z\",\"id\\\"); DROP "
+            "TABLE notes; --\":1,\"rowid\":7,\"\":2,"
             "\"sync_queue\":[],\"x\":{\"y\":1}}");
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
   ck_assert_int_eq(local("id = 'h' AND body = 'b' AND rowid = 1"), 1);
@@ -525,24 +564,33 @@ static int no_such_table(leadx_request *req) {
 }
 
 START_TEST(a_table_that_cannot_be_read_does_not_keep_others_back) {
-  device_run(&device, "CREATE TABLE absent(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT); SELECT leadx_track('absent', '{\"priority\":1}')");
+  device_run(&device, "CREATE TABLE absent(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT); SELECT "
+                      "leadx_track('absent', '{\"priority\":1}')");
   server_rows(1, 5, 1);
-  strange_body = "{\"code\":\"42P01\",\"message\":\"relation \\\"public.absent\\\" does not exist\"}";
+  strange_body =
+      "{\"code\":\"42P01\",\"message\":\"relation \\\"public.absent\\\" does not exist\"}";
   pages_before = no_such_table;
   ck_assert_str_eq(device_pull(&device, NULL), "partial");
   ck_assert_ptr_nonnull(strstr(device.result, "42P01"));
   same_as_server();
-  ck_assert_str_eq(device_text(&device, "SELECT ifnull(last_pull_at, 'never') FROM leadx_tables WHERE table_name = 'absent'"), "never");
+  ck_assert_str_eq(
+      device_text(
+          &device,
+          "SELECT ifnull(last_pull_at, 'never') FROM leadx_tables WHERE table_name = 'absent'"),
+      "never");
 }
 END_TEST
 
 START_TEST(modes_filters_and_single_tables_are_respected) {
   device_run(&device,
-             "CREATE TABLE out(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT); SELECT leadx_track('out', '{\"mode\":\"push\"}');"
+             "CREATE TABLE out(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT); SELECT "
+             "leadx_track('out', '{\"mode\":\"push\"}');"
              "CREATE TABLE inn(id TEXT PRIMARY KEY NOT NULL, city TEXT, updated_at TEXT);"
              "SELECT leadx_track('inn', '{\"mode\":\"pull\",\"filter\":\"city=eq.Solo\"}')");
-  pages_put(&model, "inn", "{\"id\":\"a\",\"city\":\"Solo\",\"updated_at\":\"2024-01-01T00:00:00Z\"}");
-  pages_put(&model, "inn", "{\"id\":\"b\",\"city\":\"Bali\",\"updated_at\":\"2024-01-01T00:00:01Z\"}");
+  pages_put(&model, "inn",
+            "{\"id\":\"a\",\"city\":\"Solo\",\"updated_at\":\"2024-01-01T00:00:00Z\"}");
+  pages_put(&model, "inn",
+            "{\"id\":\"b\",\"city\":\"Bali\",\"updated_at\":\"2024-01-01T00:00:01Z\"}");
   ck_assert_str_eq(device_pull(&device, "inn"), "ok");
   ck_assert_int_eq(model_seen(&model, NULL, "/notes?"), 0);
   ck_assert_str_eq(device_text(&device, "SELECT group_concat(id) FROM inn"), "a");
@@ -558,15 +606,18 @@ START_TEST(steps_send_one_request_each_and_end) {
   static const int caps[] = {0, 7, 1};
   model.max_rows = caps[_i];
   setting("page_size", "10");
-  device_run(&device, "CREATE TABLE more(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT); SELECT leadx_track('more');"
+  device_run(&device, "CREATE TABLE more(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT); SELECT "
+                      "leadx_track('more');"
                       "INSERT INTO notes VALUES ('mine', 'local', '2024-01-01T00:00:00Z')");
   server_rows(1, 35, 1);
   for (int i = 0; i < 12; i++) {
     char doc[80];
-    snprintf(doc, sizeof doc, "{\"id\":\"m%02d\",\"updated_at\":%s}", i, i % 2 ? "null" : "\"2999-01-01T00:00:00Z\"");
+    snprintf(doc, sizeof doc, "{\"id\":\"m%02d\",\"updated_at\":%s}", i,
+             i % 2 ? "null" : "\"2999-01-01T00:00:00Z\"");
     pages_put(&model, "more", doc);
   }
-  device_run(&device, "INSERT INTO leadx_parked SELECT 'notes', printf('n%05d', value), 'discarded' FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')");
+  device_run(&device, "INSERT INTO leadx_parked SELECT 'notes', printf('n%05d', value), "
+                      "'discarded' FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')");
   for (int round = 0; round < 2; round++) {
     int steps = 1;
     while (device_step(&device) && steps < 120) steps++;
@@ -580,21 +631,27 @@ END_TEST
 
 Suite *test_pull_suite(void) {
   Suite *suite = suite_create("pull");
-  TCase *pages = tcase_create("pages"), *cursors = tcase_create("cursor"), *answers = tcase_create("answers"), *tables = tcase_create("tables");
+  TCase *pages = tcase_create("pages"), *cursors = tcase_create("cursor"),
+        *answers = tcase_create("answers"), *tables = tcase_create("tables");
   TCase *all[] = {pages, cursors, answers, tables};
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
     tcase_add_checked_fixture(all[i], set_up, tear_down);
     suite_add_tcase(suite, all[i]);
   }
-  tcase_add_loop_test(pages, every_row_comes_whatever_the_server_caps_and_however_many_share_a_version, 0, (int)(sizeof pagings / sizeof pagings[0]));
+  tcase_add_loop_test(pages,
+                      every_row_comes_whatever_the_server_caps_and_however_many_share_a_version, 0,
+                      (int)(sizeof pagings / sizeof pagings[0]));
   tcase_add_test(pages, rows_deleted_between_two_pages_make_no_other_row_be_passed_over);
   tcase_add_loop_test(pages, rows_without_a_version_come_with_the_first_pull, 0, 4);
-  tcase_add_loop_test(pages, a_page_that_is_too_big_or_too_slow_is_asked_for_again_with_fewer_rows, 0, 2);
+  tcase_add_loop_test(pages, a_page_that_is_too_big_or_too_slow_is_asked_for_again_with_fewer_rows,
+                      0, 2);
   tcase_add_test(pages, a_single_row_that_is_too_big_ends_the_pull_and_is_said);
   tcase_add_loop_test(cursors, the_cursor_is_the_servers_own_text, 0, 3);
   tcase_add_test(cursors, a_row_that_was_committed_late_is_found_by_the_overlap);
-  tcase_add_test(cursors, a_row_that_was_committed_late_during_a_long_pull_is_found_by_the_next_one);
-  tcase_add_test(cursors, an_idle_round_is_one_request_and_transfers_nothing_whatever_the_table_holds);
+  tcase_add_test(cursors,
+                 a_row_that_was_committed_late_during_a_long_pull_is_found_by_the_next_one);
+  tcase_add_test(cursors,
+                 an_idle_round_is_one_request_and_transfers_nothing_whatever_the_table_holds);
   tcase_add_test(cursors, what_was_pulled_is_not_queued);
   tcase_add_loop_test(cursors, a_version_in_the_future_does_not_carry_the_cursor_away, 0, 2);
   tcase_add_test(cursors, a_page_that_could_not_be_committed_comes_again);
@@ -605,7 +662,8 @@ Suite *test_pull_suite(void) {
   tcase_add_test(cursors, another_user_and_another_server_have_cursors_of_their_own);
   tcase_add_test(cursors, a_new_local_column_is_fetched_for_rows_that_were_known);
   tcase_add_test(cursors, a_table_that_is_tracked_again_is_pulled_from_the_beginning);
-  tcase_add_loop_test(answers, a_strange_answer_changes_nothing_and_is_said, 0, (int)(sizeof stranges / sizeof stranges[0]));
+  tcase_add_loop_test(answers, a_strange_answer_changes_nothing_and_is_said, 0,
+                      (int)(sizeof stranges / sizeof stranges[0]));
   tcase_add_loop_test(answers, an_answer_too_deep_or_too_long_changes_nothing, 0, 2);
   tcase_add_test(answers, a_server_that_ignores_the_condition_does_not_send_us_in_circles);
   tcase_add_test(answers, members_with_hostile_names_are_ignored);

@@ -1,5 +1,5 @@
-/* Reconcile: what a cursor cannot see is found by listing every key, and nothing is believed that was not proven.
-** Names like C12 are the known ways to lose data that a test stands against. */
+/* Reconcile: what a cursor cannot see is found by listing every key, and nothing is believed that
+** was not proven. Names like C12 are the known ways to lose data that a test stands against. */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +16,8 @@ static void set_up(void) {
   model_open(&model);
   pages_open(&model);
   device_open(&device, &model);
-  device_run(&device, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, body TEXT, updated_at TEXT); SELECT leadx_track('notes')");
+  device_run(&device, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, body TEXT, updated_at "
+                      "TEXT); SELECT leadx_track('notes')");
 }
 
 static void tear_down(void) {
@@ -27,14 +28,18 @@ static void tear_down(void) {
 
 static void expect(const char *sql, const char *text) {
   const char *answer = device_text(&device, sql);
-  ck_assert_msg(strcmp(answer, text) == 0, "%s: \"%s\", not \"%s\"; %s", sql, answer, text, device.result);
+  ck_assert_msg(strcmp(answer, text) == 0, "%s: \"%s\", not \"%s\"; %s", sql, answer, text,
+                device.result);
 }
 
 /* Rows r00… of the server, pulled. */
 static void known_rows(int n) {
   char doc[100];
   for (int i = 0; i < n; i++) {
-    snprintf(doc, sizeof doc, "{\"id\":\"r%02d\",\"body\":\"one\",\"updated_at\":\"2024-01-01T00:00:%02d.000001+00:00\"}", i, i);
+    snprintf(
+        doc, sizeof doc,
+        "{\"id\":\"r%02d\",\"body\":\"one\",\"updated_at\":\"2024-01-01T00:00:%02d.000001+00:00\"}",
+        i, i);
     pages_put(&model, "notes", doc);
   }
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
@@ -45,7 +50,8 @@ static void known_rows(int n) {
 static void restore(int n) {
   char doc[100];
   for (int i = 0; i < n; i++) {
-    snprintf(doc, sizeof doc, "{\"id\":\"r%02d\",\"body\":\"restored\",\"updated_at\":\"2002-01-01T00:00:00Z\"}", i);
+    snprintf(doc, sizeof doc,
+             "{\"id\":\"r%02d\",\"body\":\"restored\",\"updated_at\":\"2002-01-01T00:00:00Z\"}", i);
     pages_put(&model, "notes", doc);
   }
 }
@@ -60,11 +66,14 @@ START_TEST(what_a_cursor_cannot_see_is_found_and_repaired) {
   known_rows(30);
   device_run(&device, "INSERT INTO notes VALUES ('unsent', 'mine', NULL)");
   model_remove(&model, "notes", "r03"); /* C12 */
-  pages_put(&model, "notes", "{\"id\":\"revealed\",\"body\":\"old\",\"updated_at\":\"2001-01-01T00:00:00Z\"}"); /* C11 */
+  pages_put(
+      &model, "notes",
+      "{\"id\":\"revealed\",\"body\":\"old\",\"updated_at\":\"2001-01-01T00:00:00Z\"}"); /* C11 */
   pages_put(&model, "notes", "{\"id\":\"blank\",\"body\":\"none\",\"updated_at\":null}");
   for (int i = 10; i < 20; i++) { /* C16: restored from a backup */
     char doc[100];
-    snprintf(doc, sizeof doc, "{\"id\":\"r%02d\",\"body\":\"restored\",\"updated_at\":\"2002-01-01T00:00:00Z\"}", i);
+    snprintf(doc, sizeof doc,
+             "{\"id\":\"r%02d\",\"body\":\"restored\",\"updated_at\":\"2002-01-01T00:00:00Z\"}", i);
     pages_put(&model, "notes", doc);
   }
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
@@ -72,7 +81,9 @@ START_TEST(what_a_cursor_cannot_see_is_found_and_repaired) {
   ck_assert_str_eq(device_reconcile(&device), "ok");
   ck_assert_int_eq(device_result(&device, "pulled"), 13);
   expect("SELECT count(*) FROM notes WHERE id = 'r03'", "0");
-  expect("SELECT group_concat(body) FROM (SELECT body FROM notes WHERE id IN ('revealed', 'blank', 'unsent') ORDER BY id)", "none,old,mine");
+  expect("SELECT group_concat(body) FROM (SELECT body FROM notes WHERE id IN ('revealed', 'blank', "
+         "'unsent') ORDER BY id)",
+         "none,old,mine");
   expect("SELECT count(*) FROM notes WHERE body = 'restored'", "10");
   expect("SELECT count(*) FROM sync_queue", "1");
   ck_assert_str_eq(device_reconcile(&device), "ok");
@@ -144,7 +155,8 @@ END_TEST
 /* A row of another key, one row twice, more rows than keys. */
 static const char *const strange_rows[] = {
     "[{\"id\":\"other\",\"body\":\"lie\",\"updated_at\":null}]",
-    "[{\"id\":\"r00\",\"body\":\"lie\",\"updated_at\":null},{\"id\":\"r00\",\"body\":\"lie\",\"updated_at\":null},"
+    "[{\"id\":\"r00\",\"body\":\"lie\",\"updated_at\":null},{\"id\":\"r00\",\"body\":\"lie\","
+    "\"updated_at\":null},"
     "{\"id\":\"r00\",\"body\":\"lie\",\"updated_at\":null}]",
     "[{\"body\":\"lie\"}]",
 };
@@ -178,7 +190,8 @@ static int is_too_much(leadx_request *req) {
   if (limit) sscanf(limit, "&limit=%d", &rows);
   for (const char *at = asks_for_rows(req) ? req->url : ""; *at; at++) rows += *at == ',';
   if (rows <= most_rows) return 0;
-  fake_answer(req, 500, "{\"code\":\"57014\",\"message\":\"canceling statement due to statement timeout\"}");
+  fake_answer(req, 500,
+              "{\"code\":\"57014\",\"message\":\"canceling statement due to statement timeout\"}");
   return 1;
 }
 
@@ -220,8 +233,10 @@ Suite *test_reconcile_suite(void) {
   tcase_add_loop_test(tcase, what_a_cursor_cannot_see_is_found_and_repaired, 0, 3);
   tcase_add_test(tcase, an_empty_listing_of_many_known_rows_is_not_believed);
   tcase_add_test(tcase, a_listing_that_breaks_off_removes_nothing);
-  tcase_add_loop_test(tcase, a_strange_listing_changes_nothing_and_is_said, 0, COUNT(strange_listings));
-  tcase_add_loop_test(tcase, rows_that_were_not_asked_for_change_nothing_and_are_said, 0, COUNT(strange_rows));
+  tcase_add_loop_test(tcase, a_strange_listing_changes_nothing_and_is_said, 0,
+                      COUNT(strange_listings));
+  tcase_add_loop_test(tcase, rows_that_were_not_asked_for_change_nothing_and_are_said, 0,
+                      COUNT(strange_rows));
   tcase_add_loop_test(tcase, what_is_too_much_at_once_is_asked_for_in_smaller_parts, 1, 8);
   tcase_add_test(tcase, a_reconcile_whose_lease_is_gone_changes_nothing_more);
   suite_add_tcase(suite, tcase);

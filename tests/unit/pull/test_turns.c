@@ -1,4 +1,5 @@
-/* Whose turn it is in a pull: parents first, small tables before the rest of large ones, and how much is to come. */
+/* Whose turn it is in a pull: parents first, small tables before the rest of large ones, and how
+** much is to come. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,8 +11,10 @@
 /* ---- the order, by itself ---- */
 
 static leadx_reference of_a[] = {{.parent_table = "a"}}, of_b[] = {{.parent_table = "B"}};
-static leadx_table a = {.name = "a"}, b = {.name = "b"}, child = {.name = "child", .references = of_a, .nreferences = 1};
-static leadx_table left = {.name = "a", .references = of_b, .nreferences = 1}, right = {.name = "b", .references = of_a, .nreferences = 1};
+static leadx_table a = {.name = "a"}, b = {.name = "b"},
+                   child = {.name = "child", .references = of_a, .nreferences = 1};
+static leadx_table left = {.name = "a", .references = of_b, .nreferences = 1},
+                   right = {.name = "b", .references = of_a, .nreferences = 1};
 
 static const struct choice {
   const char *what;
@@ -22,7 +25,10 @@ static const struct choice {
     {"the first of those that have not begun", {&a, &b}, {{0}, {0}}, 0},
     {"one that has not begun before one that has", {&a, &b}, {{.is_begun = 1, .left = 1}, {0}}, 1},
     {"the smaller rest", {&a, &b}, {{.is_begun = 1, .left = 70}, {.is_begun = 1, .left = 7}}, 1},
-    {"a known rest before an unknown one", {&a, &b}, {{.is_begun = 1, .left = -1}, {.is_begun = 1, .left = 70}}, 1},
+    {"a known rest before an unknown one",
+     {&a, &b},
+     {{.is_begun = 1, .left = -1}, {.is_begun = 1, .left = 70}},
+     1},
     {"the rest of a parent before its child", {&a, &child}, {{.is_begun = 1, .left = 70}, {0}}, 0},
     {"a child of what is done", {&child, &a}, {{0}, {.is_done = 1}}, 0},
     {"a parent that stands behind its child", {&child, &a}, {{0}, {0}}, 1},
@@ -65,8 +71,10 @@ static void set_up(void) {
   pages_open(&model);
   device_open(&device, &model);
   device_run(&device,
-             "CREATE TABLE big(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT); CREATE TABLE small(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT);"
-             "CREATE TABLE leaf(id TEXT PRIMARY KEY NOT NULL, big_id TEXT REFERENCES big(id), updated_at TEXT);"
+             "CREATE TABLE big(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT); CREATE TABLE "
+             "small(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT);"
+             "CREATE TABLE leaf(id TEXT PRIMARY KEY NOT NULL, big_id TEXT REFERENCES big(id), "
+             "updated_at TEXT);"
              "SELECT leadx_track('big'); SELECT leadx_track('leaf'); SELECT leadx_track('small')");
   device_text(&device, "SELECT leadx_config('page_size', '10')");
 }
@@ -79,8 +87,10 @@ static void tear_down(void) {
 static void server_rows(const char *table, int n) {
   char sql[400];
   snprintf(sql, sizeof sql,
-           "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO rows SELECT '%s', printf('r%%05d', i),"
-           " json_object('id', printf('r%%05d', i), 'updated_at', printf('2024-01-01T00:00:00.%%06d+00:00', i)%s) FROM n",
+           "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT "
+           "INTO rows SELECT '%s', printf('r%%05d', i),"
+           " json_object('id', printf('r%%05d', i), 'updated_at', "
+           "printf('2024-01-01T00:00:00.%%06d+00:00', i)%s) FROM n",
            n, table, strcmp(table, "leaf") == 0 ? ", 'big_id', printf('r%05d', i)" : "");
   run_on(model.db, sql);
 }
@@ -127,7 +137,8 @@ START_TEST(a_table_that_is_pulled_by_itself_waits_for_nobody) {
 }
 END_TEST
 
-/* What the server guesses is no more than a guess: 0 is right, -35 names the very size of the first page. */
+/* What the server guesses is no more than a guess: 0 is right, -35 names the very size of the first
+** page. */
 static const int guesses[] = {0, 7, -7, -35, -45, 1000000};
 
 START_TEST(steps_tell_how_much_there_is_and_a_wrong_guess_ends_nothing) {
@@ -141,7 +152,8 @@ START_TEST(steps_tell_how_much_there_is_and_a_wrong_guess_ends_nothing) {
     int done = device_result(&device, "done"), total = device_result(&device, "total");
     if (++steps == 2) ck_assert_int_eq(done, 10 + 3);
     if (steps == 2 && pages_guess == 0) ck_assert_int_eq(total, 45 + 3);
-    ck_assert_msg(done >= before && done <= total, "step %d: %d after %d, of %d", steps, done, before, total);
+    ck_assert_msg(done >= before && done <= total, "step %d: %d after %d, of %d", steps, done,
+                  before, total);
     before = done;
   }
   expect_rows(45, 3, 15);
@@ -171,7 +183,8 @@ Suite *test_turns_suite(void) {
   tcase_add_checked_fixture(first, set_up, tear_down);
   tcase_add_test(first, small_tables_are_here_before_the_rest_of_a_large_one);
   tcase_add_test(first, a_table_that_is_pulled_by_itself_waits_for_nobody);
-  tcase_add_loop_test(first, steps_tell_how_much_there_is_and_a_wrong_guess_ends_nothing, 0, (int)(sizeof guesses / sizeof guesses[0]));
+  tcase_add_loop_test(first, steps_tell_how_much_there_is_and_a_wrong_guess_ends_nothing, 0,
+                      (int)(sizeof guesses / sizeof guesses[0]));
   tcase_add_test(first, a_first_pull_that_was_cut_off_goes_on_and_takes_its_turns);
   suite_add_tcase(suite, first);
   return suite;

@@ -1,6 +1,7 @@
-/* Pushing by the server's function: what each answer means for each kind of change, answers that are none, and what
-** happens where the function is not there. The server is the model; test_replay.c and the suites of the real server have
-** the same scenarios both ways. Names like B22 are the known ways to lose data that a test stands against. */
+/* Pushing by the server's function: what each answer means for each kind of change, answers that
+** are none, and what happens where the function is not there. The server is the model;
+** test_replay.c and the suites of the real server have the same scenarios both ways. Names like B22
+** are the known ways to lose data that a test stands against. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +18,12 @@ static void set_up(void) {
   model_open(&model);
   model.references = "activities.customer_id>customers";
   device_open(&device, &model);
-  device_run(&device, "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT, city TEXT, updated_at TEXT);"
-                      "CREATE TABLE activities(id TEXT PRIMARY KEY NOT NULL, customer_id TEXT REFERENCES customers, subject TEXT, updated_at TEXT);"
-                      "SELECT leadx_track('customers', '{\"policy\":\"server\"}'), leadx_track('activities')");
+  device_run(
+      &device,
+      "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT, city TEXT, updated_at TEXT);"
+      "CREATE TABLE activities(id TEXT PRIMARY KEY NOT NULL, customer_id TEXT REFERENCES "
+      "customers, subject TEXT, updated_at TEXT);"
+      "SELECT leadx_track('customers', '{\"policy\":\"server\"}'), leadx_track('activities')");
   functions_open(&model);
   functions_know(&device);
 }
@@ -38,29 +42,45 @@ static int queue_count(const char *where) {
 
 static int calls(void) { return model_seen(&model, "POST", "/rpc/leadx_push"); }
 static int plain_writes(void) {
-  return model_seen(&model, "POST", "/customers") + model_seen(&model, "PATCH", NULL) + model_seen(&model, "DELETE", NULL);
+  return model_seen(&model, "POST", "/customers") + model_seen(&model, "PATCH", NULL) +
+         model_seen(&model, "DELETE", NULL);
 }
 
-static int knows_functions(void) { return device_int(&device, "SELECT count(*) FROM leadx_servers WHERE installed IS NOT NULL"); }
+static int knows_functions(void) {
+  return device_int(&device, "SELECT count(*) FROM leadx_servers WHERE installed IS NOT NULL");
+}
 
 /* ---- one answer, one change ---- */
 
-static const char *const changes[] = {"INSERT INTO customers VALUES ('c1', 'Ani', 'Solo', NULL)", "UPDATE customers SET name = 'Budi'",
+static const char *const changes[] = {"INSERT INTO customers VALUES ('c1', 'Ani', 'Solo', NULL)",
+                                      "UPDATE customers SET name = 'Budi'",
                                       "DELETE FROM customers"};
 enum { CREATE, UPDATE, DELETE };
 
-/* row: NULL for null, "real" for the model's. left: what became of the queue row; name: what the device has, "-" for nothing. */
+/* row: NULL for null, "real" for the model's. left: what became of the queue row; name: what the
+** device has, "-" for nothing. */
 static const struct outcome {
   int change;
   const char *status, *row, *code, *state, *left, *name;
   int plain;
 } outcomes[] = {
-    {CREATE, "applied", "{\"id\":\"c1\",\"name\":\"ANI\",\"city\":\"Solo\",\"updated_at\":\"2026-01-01T00:00:00+00:00\"}", NULL, "ok", "SYNCED", "ANI", 0},
+    {CREATE, "applied",
+     "{\"id\":\"c1\",\"name\":\"ANI\",\"city\":\"Solo\",\"updated_at\":\"2026-01-01T00:00:00+00:"
+     "00\"}",
+     NULL, "ok", "SYNCED", "ANI", 0},
     {CREATE, "applied", NULL, NULL, "ok", "SYNCED", "Ani", 0}, /* one may write but not read */
-    {CREATE, "replayed", "{\"id\":\"c1\",\"name\":\"Ani\",\"updated_at\":\"2026-01-01T00:00:00+00:00\"}", NULL, "ok", "SYNCED", "Ani", 0},
+    {CREATE, "replayed",
+     "{\"id\":\"c1\",\"name\":\"Ani\",\"updated_at\":\"2026-01-01T00:00:00+00:00\"}", NULL, "ok",
+     "SYNCED", "Ani", 0},
     {CREATE, "replayed", NULL, NULL, "ok", "SYNCED", "Ani", 0},
-    {CREATE, "conflict", "{\"id\":\"c1\",\"name\":\"Ani\",\"city\":\"Solo\",\"updated_at\":\"2026-01-01T00:00:00+00:00\"}", NULL, "ok", "SYNCED", "Ani", 0},
-    {CREATE, "conflict", "{\"id\":\"c1\",\"name\":\"theirs\",\"city\":\"Solo\",\"updated_at\":\"2026-01-01T00:00:00+00:00\"}", NULL, "ok", "SYNCED", "theirs", 0},
+    {CREATE, "conflict",
+     "{\"id\":\"c1\",\"name\":\"Ani\",\"city\":\"Solo\",\"updated_at\":\"2026-01-01T00:00:00+00:"
+     "00\"}",
+     NULL, "ok", "SYNCED", "Ani", 0},
+    {CREATE, "conflict",
+     "{\"id\":\"c1\",\"name\":\"theirs\",\"city\":\"Solo\",\"updated_at\":\"2026-01-01T00:00:00+00:"
+     "00\"}",
+     NULL, "ok", "SYNCED", "theirs", 0},
     {CREATE, "conflict", NULL, NULL, "offline", "PENDING", "Ani", 0},
     {CREATE, "gone", NULL, NULL, "partial", "FAILED forbidden", "Ani", 0},
     {CREATE, "error", NULL, "23514", "partial", "FAILED 23514", "Ani", 0},
@@ -71,16 +91,28 @@ static const struct outcome {
     {CREATE, "error", NULL, "54000", "partial", "FAILED 54000", "Ani", 0},
     {CREATE, "error", NULL, "PT402", "throttled", "PENDING", "Ani", 0},
     {CREATE, "error", NULL, "25006", "throttled", "PENDING", "Ani", 0},
-    {CREATE, "error", NULL, "23505", "ok", "SYNCED", "Ani", 1}, /* whose key it is, the plain way finds out */
+    {CREATE, "error", NULL, "23505", "ok", "SYNCED", "Ani",
+     1}, /* whose key it is, the plain way finds out */
     {CREATE, "error", NULL, "42703", "ok", "SYNCED", "Ani", 1},
     {CREATE, "error", NULL, "42P01", "ok", "SYNCED", "Ani", 1},
     {CREATE, "error", NULL, "42501", "ok", "SYNCED", "Ani", 1},
-    {UPDATE, "applied", "{\"id\":\"c1\",\"name\":\"BUDI\",\"city\":\"Solo\",\"updated_at\":\"2026-01-01T00:00:00+00:00\"}", NULL, "ok", "SYNCED", "BUDI", 0},
-    {UPDATE, "applied", NULL, NULL, "offline", "PENDING", "Budi", 0}, /* zero rows is never success */
-    {UPDATE, "replayed", "{\"id\":\"c1\",\"name\":\"later\",\"city\":\"Solo\",\"updated_at\":\"2026-01-02T00:00:00+00:00\"}", NULL, "ok", "SYNCED", "later", 0},
+    {UPDATE, "applied",
+     "{\"id\":\"c1\",\"name\":\"BUDI\",\"city\":\"Solo\",\"updated_at\":\"2026-01-01T00:00:00+00:"
+     "00\"}",
+     NULL, "ok", "SYNCED", "BUDI", 0},
+    {UPDATE, "applied", NULL, NULL, "offline", "PENDING", "Budi",
+     0}, /* zero rows is never success */
+    {UPDATE, "replayed",
+     "{\"id\":\"c1\",\"name\":\"later\",\"city\":\"Solo\",\"updated_at\":\"2026-01-02T00:00:00+00:"
+     "00\"}",
+     NULL, "ok", "SYNCED", "later", 0},
     {UPDATE, "replayed", NULL, NULL, "ok", "SYNCED", "Budi", 0},
-    {UPDATE, "conflict", "{\"id\":\"c1\",\"name\":\"theirs\",\"city\":\"Solo\",\"updated_at\":\"2026-01-02T00:00:00+00:00\"}", NULL, "ok", "SYNCED", "theirs", 0},
-    {UPDATE, "conflict", "real", NULL, "partial", "FAILED forbidden", "Budi", 0}, /* our version, and yet it did not go */
+    {UPDATE, "conflict",
+     "{\"id\":\"c1\",\"name\":\"theirs\",\"city\":\"Solo\",\"updated_at\":\"2026-01-02T00:00:00+00:"
+     "00\"}",
+     NULL, "ok", "SYNCED", "theirs", 0},
+    {UPDATE, "conflict", "real", NULL, "partial", "FAILED forbidden", "Budi",
+     0}, /* our version, and yet it did not go */
     {UPDATE, "conflict", NULL, NULL, "offline", "PENDING", "Budi", 0},
     {UPDATE, "gone", NULL, NULL, "ok", "SYNCED deleted", "-", 0},
     {UPDATE, "error", NULL, "23514", "partial", "FAILED 23514", "Budi", 0},
@@ -104,9 +136,13 @@ static int answer_one(void *ctx, leadx_request *req) {
   const struct outcome *o = ctx;
   sqlite3_stmt *stmt = NULL;
   if (!strstr(req->url, "/rpc/leadx_push") || answers_left-- <= 0) return 0;
-  ck_assert_int_eq(sqlite3_prepare_v2(model.db, "SELECT json_group_array(json_object('op', value ->> 'op', 'status', ?2, 'row', json(iif(?3 = 'real',"
-                                                " (SELECT doc FROM rows), ?3)), 'code', ?4, 'message', 'says the server')) FROM json_each(?1, '$.ops')",
-                                      -1, &stmt, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_prepare_v2(model.db,
+                                      "SELECT json_group_array(json_object('op', value ->> 'op', "
+                                      "'status', ?2, 'row', json(iif(?3 = 'real',"
+                                      " (SELECT doc FROM rows), ?3)), 'code', ?4, 'message', 'says "
+                                      "the server')) FROM json_each(?1, '$.ops')",
+                                      -1, &stmt, NULL),
+                   SQLITE_OK);
   sqlite3_bind_text(stmt, 1, req->body, -1, SQLITE_STATIC);
   sqlite3_bind_text(stmt, 2, o->status, -1, SQLITE_STATIC);
   sqlite3_bind_text(stmt, 3, o->row, -1, SQLITE_STATIC);
@@ -132,10 +168,13 @@ START_TEST(every_answer_means_for_every_change_what_the_plain_way_would) {
   model.before = answer_one;
   model.ctx = (void *)(uintptr_t)o;
   ck_assert_str_eq(device_sync(&device), o->state);
-  snprintf(left, sizeof left, "%s", device_text(&device, "SELECT trim(status || ' ' || ifnull(error_code, '') || ' ' || iif(retry_count, retry_count, ''))"
-                                                         " FROM sync_queue ORDER BY rowid DESC LIMIT 1"));
+  snprintf(left, sizeof left, "%s",
+           device_text(&device, "SELECT trim(status || ' ' || ifnull(error_code, '') || ' ' || "
+                                "iif(retry_count, retry_count, ''))"
+                                " FROM sync_queue ORDER BY rowid DESC LIMIT 1"));
   ck_assert_str_eq(left, o->left);
-  ck_assert_str_eq(device_text(&device, "SELECT ifnull((SELECT name FROM customers), '-')"), o->name);
+  ck_assert_str_eq(device_text(&device, "SELECT ifnull((SELECT name FROM customers), '-')"),
+                   o->name);
   ck_assert_int_eq(plain_writes() > 0, o->plain);
   ck_assert_int_eq(queue_count("status = 'IN_PROGRESS'"), 0);
 }
@@ -146,7 +185,8 @@ END_TEST
 /* B22, B23, B24: %s is the op that was sent. */
 static const char *const strange_answers[] = {
     "[]",
-    "[{\"op\":\"%s\",\"status\":\"applied\",\"row\":null},{\"op\":\"%s\",\"status\":\"applied\",\"row\":null}]",
+    "[{\"op\":\"%s\",\"status\":\"applied\",\"row\":null},{\"op\":\"%s\",\"status\":\"applied\","
+    "\"row\":null}]",
     "[{\"op\":\"00000000-0000-4000-8000-000000000000\",\"status\":\"applied\",\"row\":null}]",
     "[{\"status\":\"applied\",\"row\":null}]",
     "[{\"op\":\"%s\",\"row\":null}]",
@@ -173,12 +213,14 @@ static int answer_strangely(void *ctx, leadx_request *req) {
   if (!at) return 0;
   snprintf(sent_op, sizeof sent_op, "%.36s", at + 6);
   char *answer = sqlite3_mprintf(ctx, sent_op, sent_op);
-  fake_answer_bytes(req, 200, *answer == '<' ? "text/html" : "application/json", answer, strlen(answer));
+  fake_answer_bytes(req, 200, *answer == '<' ? "text/html" : "application/json", answer,
+                    strlen(answer));
   sqlite3_free(answer);
   return 1;
 }
 
-START_TEST(an_answer_that_is_not_the_function_s_acknowledges_nothing_and_the_next_sync_does_without_it) {
+START_TEST(
+    an_answer_that_is_not_the_function_s_acknowledges_nothing_and_the_next_sync_does_without_it) {
   device_run(&device, changes[CREATE]);
   model.before = answer_strangely;
   model.ctx = (void *)(uintptr_t)strange_answers[_i];
@@ -200,7 +242,10 @@ static const struct refusal {
   const char *body;
   int unusable; /* it is not asked for again */
 } refusals[] = {
-    {404, "{\"code\":\"PGRST202\",\"message\":\"Could not find the function public.leadx_push(ops) in the schema cache\"}", 1},
+    {404,
+     "{\"code\":\"PGRST202\",\"message\":\"Could not find the function public.leadx_push(ops) in "
+     "the schema cache\"}",
+     1},
     {404, "<html>not found</html>", 1},
     {404, "{\"code\":\"42883\",\"message\":\"function leadx.uid() does not exist\"}", 1},
     {403, "{\"code\":\"42501\",\"message\":\"permission denied for function leadx_push\"}", 1},
@@ -213,13 +258,15 @@ static const struct refusal {
 static int refuse_calls(void *ctx, leadx_request *req) {
   const struct refusal *r = ctx;
   if (!strstr(req->url, "/rpc/leadx_push")) return 0;
-  fake_answer_bytes(req, r->status, *r->body == '<' ? "text/html" : "application/json", r->body, strlen(r->body));
+  fake_answer_bytes(req, r->status, *r->body == '<' ? "text/html" : "application/json", r->body,
+                    strlen(r->body));
   return 1;
 }
 
 static void thirty_customers(void) {
   device_run(&device, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30)"
-                      " INSERT INTO customers SELECT 'c' || i, 'Ani', 'Solo', NULL FROM n; INSERT INTO activities VALUES ('a1', 'c30', 's', NULL)");
+                      " INSERT INTO customers SELECT 'c' || i, 'Ani', 'Solo', NULL FROM n; INSERT "
+                      "INTO activities VALUES ('a1', 'c30', 's', NULL)");
 }
 
 START_TEST(what_the_function_cannot_do_goes_the_plain_way_in_the_same_sync) {
@@ -235,11 +282,14 @@ START_TEST(what_the_function_cannot_do_goes_the_plain_way_in_the_same_sync) {
 }
 END_TEST
 
-/* A call carries rows of all tables; a plain request those of one, though another table may look the same. */
+/* A call carries rows of all tables; a plain request those of one, though another table may look
+** the same. */
 START_TEST(the_plain_way_mixes_no_two_tables) {
-  device_run(&device, "CREATE TABLE leads(id TEXT PRIMARY KEY NOT NULL, name TEXT, city TEXT, updated_at TEXT); SELECT leadx_track('leads');");
+  device_run(&device, "CREATE TABLE leads(id TEXT PRIMARY KEY NOT NULL, name TEXT, city TEXT, "
+                      "updated_at TEXT); SELECT leadx_track('leads');");
   functions_know(&device);
-  device_run(&device, "INSERT INTO customers VALUES ('c1', 'Ani', 'Solo', NULL); INSERT INTO leads VALUES ('l1', 'Ani', 'Solo', NULL), ('l2', 'Ani', 'Solo', NULL)");
+  device_run(&device, "INSERT INTO customers VALUES ('c1', 'Ani', 'Solo', NULL); INSERT INTO leads "
+                      "VALUES ('l1', 'Ani', 'Solo', NULL), ('l2', 'Ani', 'Solo', NULL)");
   model.before = refuse_calls;
   model.ctx = (void *)(uintptr_t)&refusals[0];
   ck_assert_str_eq(device_sync(&device), "ok");
@@ -255,7 +305,10 @@ static int refuse_many(void *ctx, leadx_request *req) {
   if (!strstr(req->url, "/rpc/leadx_push")) return 0;
   for (const char *at = req->body; (at = strstr(at, "\"op\":")) != NULL; at++) items++;
   if (items <= 3) return 0;
-  if (*(int *)ctx) fake_answer(req, 500, "{\"code\":\"57014\",\"message\":\"canceling statement due to statement timeout\"}");
+  if (*(int *)ctx)
+    fake_answer(
+        req, 500,
+        "{\"code\":\"57014\",\"message\":\"canceling statement due to statement timeout\"}");
   else fake_answer_bytes(req, 413, "text/html", "<html>", 6);
   return 1;
 }
@@ -281,17 +334,21 @@ static size_t longest_body(void) {
   return longest;
 }
 
-/* Six rows of 300 kB: made, then edited while a colleague touches them all, so that all go once more. 1: the plain way. */
+/* Six rows of 300 kB: made, then edited while a colleague touches them all, so that all go once
+** more. 1: the plain way. */
 START_TEST(no_body_is_longer_than_a_mebibyte) {
   char doc[60];
   if (_i) device_run(&device, "UPDATE leadx_servers SET installed = NULL");
-  device_run(&device, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6)"
-                      " INSERT INTO activities SELECT 'a' || i, NULL, printf('%.*c', 300000, 'x'), NULL FROM n");
+  device_run(
+      &device,
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6)"
+      " INSERT INTO activities SELECT 'a' || i, NULL, printf('%.*c', 300000, 'x'), NULL FROM n");
   ck_assert_str_eq(device_sync(&device), "ok");
   ck_assert_int_eq(model_count(&model, "activities"), 6);
   for (int i = 1; i <= 6; i++) {
     snprintf(doc, sizeof doc, "a%d", i);
-    char *row = sqlite3_mprintf("{\"id\":\"a%d\",\"customer_id\":null,\"subject\":\"%.*c\"}", i, 300000, 'x');
+    char *row = sqlite3_mprintf("{\"id\":\"a%d\",\"customer_id\":null,\"subject\":\"%.*c\"}", i,
+                                300000, 'x');
     model_put(&model, "activities", doc, row);
     sqlite3_free(row);
   }
@@ -304,7 +361,8 @@ START_TEST(no_body_is_longer_than_a_mebibyte) {
 }
 END_TEST
 
-/* Answers come in any order, here the last one first: what has to go before has been answered when the rest leaves. */
+/* Answers come in any order, here the last one first: what has to go before has been answered when
+** the rest leaves. */
 static leadx_transport *open_contrary(void *arg, const leadx_http_limits *limits, leadx_err *err) {
   (void)arg, (void)limits, (void)err;
   leadx_transport *transport = fake_transport_open(model_respond, &model);
@@ -313,10 +371,14 @@ static leadx_transport *open_contrary(void *arg, const leadx_http_limits *limits
 }
 
 START_TEST(children_leave_when_their_parents_call_has_been_answered) {
-  leadx_sync_options options = {.who = "leadx_push", .trigger = "test", .open_transport = open_contrary, .request_budget = -1};
-  device_run(&device, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)"
-                      " INSERT INTO customers SELECT 'c' || i, 'Ani', 'Solo', NULL FROM n;"
-                      "INSERT INTO activities SELECT 'a' || substr(id, 2), id, 's', NULL FROM customers");
+  leadx_sync_options options = {.who = "leadx_push",
+                                .trigger = "test",
+                                .open_transport = open_contrary,
+                                .request_budget = -1};
+  device_run(&device,
+             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)"
+             " INSERT INTO customers SELECT 'c' || i, 'Ani', 'Solo', NULL FROM n;"
+             "INSERT INTO activities SELECT 'a' || substr(id, 2), id, 's', NULL FROM customers");
   device_prepare(&device);
   sqlite3_free(leadx_sync_run(device.ctx, &options, &device.ctx->err));
   leadx_db_release(&device.ctx->db);
@@ -332,14 +394,19 @@ START_TEST(children_leave_when_their_parents_call_has_been_answered) {
 }
 END_TEST
 
-/* Parents, children, edits and deletes in one round trip, in the order in which they have to happen. */
+/* Parents, children, edits and deletes in one round trip, in the order in which they have to
+** happen. */
 START_TEST(one_call_carries_a_mixed_batch_parents_first) {
-  device_run(&device, "INSERT INTO customers VALUES ('old', 'Ani', 'Solo', NULL), ('gone', 'Ani', 'Solo', NULL);"
-                      "INSERT INTO activities VALUES ('a0', 'gone', 's', NULL)");
+  device_run(
+      &device,
+      "INSERT INTO customers VALUES ('old', 'Ani', 'Solo', NULL), ('gone', 'Ani', 'Solo', NULL);"
+      "INSERT INTO activities VALUES ('a0', 'gone', 's', NULL)");
   ck_assert_str_eq(device_sync(&device), "ok");
   model_forget_log(&model);
-  device_run(&device, "INSERT INTO activities VALUES ('a1', 'new', 's', NULL); INSERT INTO customers VALUES ('new', 'Ani', 'Solo', NULL);"
-                      "UPDATE customers SET name = 'Budi' WHERE id = 'old'; DELETE FROM customers WHERE id = 'gone'; DELETE FROM activities WHERE id = 'a0'");
+  device_run(&device, "INSERT INTO activities VALUES ('a1', 'new', 's', NULL); INSERT INTO "
+                      "customers VALUES ('new', 'Ani', 'Solo', NULL);"
+                      "UPDATE customers SET name = 'Budi' WHERE id = 'old'; DELETE FROM customers "
+                      "WHERE id = 'gone'; DELETE FROM activities WHERE id = 'a0'");
   ck_assert_str_eq(device_sync(&device), "ok");
   ck_assert_int_eq(model.n, 1);
   ck_assert_int_eq(queue_count("status <> 'SYNCED'"), 0);
@@ -383,12 +450,14 @@ END_TEST
 /* B30: an application that numbers its queue rows itself does so on every device. */
 START_TEST(ids_that_two_devices_chose_alike_are_no_replay) {
   push_device other;
-  static const char *const rows[] = {"INSERT INTO sync_queue(id, entity_type, entity_id, action, payload) VALUES"
-                                     " ('1', 'customer', 'x1', 'CREATE', '{\"id\":\"x1\",\"name\":\"Ani\"}')",
-                                     "INSERT INTO sync_queue(id, entity_type, entity_id, action, payload) VALUES"
-                                     " ('1', 'customer', 'x2', 'CREATE', '{\"id\":\"x2\",\"name\":\"Budi\"}')"};
+  static const char *const rows[] = {
+      "INSERT INTO sync_queue(id, entity_type, entity_id, action, payload) VALUES"
+      " ('1', 'customer', 'x1', 'CREATE', '{\"id\":\"x1\",\"name\":\"Ani\"}')",
+      "INSERT INTO sync_queue(id, entity_type, entity_id, action, payload) VALUES"
+      " ('1', 'customer', 'x2', 'CREATE', '{\"id\":\"x2\",\"name\":\"Budi\"}')"};
   device_open(&other, &model);
-  device_run(&other, "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT, city TEXT, updated_at TEXT); SELECT leadx_track('customers')");
+  device_run(&other, "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT, city TEXT, "
+                     "updated_at TEXT); SELECT leadx_track('customers')");
   functions_know(&other);
   device_run(&device, rows[0]);
   device_run(&other, rows[1]);
@@ -400,8 +469,9 @@ START_TEST(ids_that_two_devices_chose_alike_are_no_replay) {
 END_TEST
 
 START_TEST(calls_begin_at_ten_and_double_while_the_link_keeps_up) {
-  device_run(&device, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)"
-                      " INSERT INTO customers SELECT 'c' || i, 'Ani', 'Solo', NULL FROM n");
+  device_run(&device,
+             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)"
+             " INSERT INTO customers SELECT 'c' || i, 'Ani', 'Solo', NULL FROM n");
   ck_assert_str_eq(device_sync(&device), "ok");
   ck_assert_int_eq(queue_count("status = 'SYNCED'"), 200);
   ck_assert_int_eq(plain_writes(), 0);
@@ -426,11 +496,17 @@ Suite *test_call_suite(void) {
   TCase *tcase = tcase_create("call");
   tcase_add_checked_fixture(tcase, set_up, tear_down);
 #define COUNT(table) (int)(sizeof(table) / sizeof((table)[0]))
-  tcase_add_loop_test(tcase, every_answer_means_for_every_change_what_the_plain_way_would, 0, COUNT(outcomes));
-  tcase_add_loop_test(tcase, an_answer_that_is_not_the_function_s_acknowledges_nothing_and_the_next_sync_does_without_it, 0, COUNT(strange_answers));
+  tcase_add_loop_test(tcase, every_answer_means_for_every_change_what_the_plain_way_would, 0,
+                      COUNT(outcomes));
+  tcase_add_loop_test(
+      tcase,
+      an_answer_that_is_not_the_function_s_acknowledges_nothing_and_the_next_sync_does_without_it,
+      0, COUNT(strange_answers));
   tcase_add_test(tcase, the_plain_way_mixes_no_two_tables);
-  tcase_add_loop_test(tcase, what_the_function_cannot_do_goes_the_plain_way_in_the_same_sync, 0, COUNT(refusals));
-  tcase_add_loop_test(tcase, a_call_that_is_too_slow_or_too_large_is_halved_in_the_plan_s_order, 0, 2);
+  tcase_add_loop_test(tcase, what_the_function_cannot_do_goes_the_plain_way_in_the_same_sync, 0,
+                      COUNT(refusals));
+  tcase_add_loop_test(tcase, a_call_that_is_too_slow_or_too_large_is_halved_in_the_plan_s_order, 0,
+                      2);
   tcase_add_loop_test(tcase, no_body_is_longer_than_a_mebibyte, 0, 2);
   tcase_add_test(tcase, children_leave_when_their_parents_call_has_been_answered);
   tcase_add_test(tcase, one_call_carries_a_mixed_batch_parents_first);

@@ -1,5 +1,5 @@
-/* The net effect of a row's unsent changes: all pairs and triples of actions, nothing or something of it sent before.
-** B16 is the way to lose data that this stands against. */
+/* The net effect of a row's unsent changes: all pairs and triples of actions, nothing or something
+** of it sent before. B16 is the way to lose data that this stands against. */
 #include <stdio.h>
 #include <string.h>
 
@@ -24,7 +24,8 @@ static void set_up(void) {
   ck_assert_int_eq(sqlite3_leadx_init(handle, NULL, NULL), SQLITE_OK);
   db.handle = handle;
   run_on(handle, "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT, city TEXT);"
-                 "CREATE TABLE lines(a TEXT, b INTEGER, n INT, PRIMARY KEY(a, b)); CREATE TABLE counts(id INTEGER PRIMARY KEY, n INT);"
+                 "CREATE TABLE lines(a TEXT, b INTEGER, n INT, PRIMARY KEY(a, b)); CREATE TABLE "
+                 "counts(id INTEGER PRIMARY KEY, n INT);"
                  "SELECT leadx_track('*')");
 }
 
@@ -40,7 +41,8 @@ static void tear_down(void) {
 static void load(const char *sql) {
   run_on(handle, sql);
   ck_assert_msg(leadx_tables_load(&db, "test", &tables, &err) == SQLITE_OK, "%s", err.text);
-  ck_assert_msg(leadx_window_load(&db, &tables, "", 0, 100, &window, &err) == SQLITE_OK, "%s", err.text);
+  ck_assert_msg(leadx_window_load(&db, &tables, "", 0, 100, &window, &err) == SQLITE_OK, "%s",
+                err.text);
   ck_assert_int_gt(window.n, 0);
   change.table = window.members[0].table;
   change.key = window.members[0].key;
@@ -71,8 +73,8 @@ static void assert_base(const char *expected) {
 
 /* ---- folding ---- */
 
-/* What an honest book-keeper says who knows which rows may be on the server: bit 0 it may be there, bit 1 it may be
-** absent. Before the first member: a CREATE means absent, anything else present. */
+/* What an honest book-keeper says who knows which rows may be on the server: bit 0 it may be there,
+** bit 1 it may be absent. Before the first member: a CREATE means absent, anything else present. */
 static leadx_action oracle(const leadx_action *actions, int n, int nsent) {
   int there = actions[0] != LEADX_CREATE, maybe_there = there, maybe_absent = !there;
   int exists = there;
@@ -85,10 +87,12 @@ static leadx_action oracle(const leadx_action *actions, int n, int nsent) {
   }
   if (!exists) return maybe_there ? LEADX_DELETE : LEADX_NOTHING;
   if (!maybe_there) return LEADX_CREATE;
-  return there || nsent == 0 ? LEADX_UPDATE : LEADX_NOTHING; /* NOTHING here: either will do, see below */
+  return there || nsent == 0 ? LEADX_UPDATE
+                             : LEADX_NOTHING; /* NOTHING here: either will do, see below */
 }
 
-/* A row that was made and removed here cannot be changed or removed once more: only a CREATE can follow. */
+/* A row that was made and removed here cannot be changed or removed once more: only a CREATE can
+** follow. */
 static int is_impossible(const leadx_action *actions, int n) {
   int was_made = actions[0] == LEADX_CREATE, exists = 1;
   for (int i = 0; i < n; i++) {
@@ -114,14 +118,17 @@ START_TEST(every_pair_and_triple_of_changes_has_its_net_effect) {
     leadx_change_fold(&folded);
     leadx_action expected = oracle(actions, n, nsent);
     char text[80];
-    snprintf(text, sizeof text, "%s %s %s, %d sent", leadx_action_name(actions[0]), leadx_action_name(actions[1]),
-             n > 2 ? leadx_action_name(actions[2]) : "", nsent);
+    snprintf(text, sizeof text, "%s %s %s, %d sent", leadx_action_name(actions[0]),
+             leadx_action_name(actions[1]), n > 2 ? leadx_action_name(actions[2]) : "", nsent);
     if (expected == LEADX_NOTHING && actions[n - 1] != LEADX_DELETE) {
-      /* The CREATE may stand or not: a CREATE that compares, or an UPDATE that makes the row where it is gone. */
-      ck_assert_msg(folded.action == LEADX_CREATE || (folded.action == LEADX_UPDATE && folded.recreate), "%s: %s", text,
-                    leadx_action_name(folded.action));
+      /* The CREATE may stand or not: a CREATE that compares, or an UPDATE that makes the row where
+      ** it is gone. */
+      ck_assert_msg(folded.action == LEADX_CREATE ||
+                        (folded.action == LEADX_UPDATE && folded.recreate),
+                    "%s: %s", text, leadx_action_name(folded.action));
     } else {
-      ck_assert_msg(folded.action == expected, "%s: %s, not %s", text, leadx_action_name(folded.action), leadx_action_name(expected));
+      ck_assert_msg(folded.action == expected, "%s: %s, not %s", text,
+                    leadx_action_name(folded.action), leadx_action_name(expected));
     }
     ck_assert_int_eq(folded.sent, nsent > 0);
   }
@@ -131,10 +138,14 @@ END_TEST
 static const struct pair {
   leadx_action first, second, fresh, sent;
 } pairs[] = {
-    {LEADX_CREATE, LEADX_CREATE, LEADX_CREATE, LEADX_CREATE}, {LEADX_CREATE, LEADX_UPDATE, LEADX_CREATE, LEADX_CREATE},
-    {LEADX_CREATE, LEADX_DELETE, LEADX_NOTHING, LEADX_DELETE}, {LEADX_UPDATE, LEADX_CREATE, LEADX_UPDATE, LEADX_UPDATE},
-    {LEADX_UPDATE, LEADX_UPDATE, LEADX_UPDATE, LEADX_UPDATE}, {LEADX_UPDATE, LEADX_DELETE, LEADX_DELETE, LEADX_DELETE},
-    {LEADX_DELETE, LEADX_CREATE, LEADX_UPDATE, LEADX_UPDATE}, {LEADX_DELETE, LEADX_UPDATE, LEADX_UPDATE, LEADX_UPDATE},
+    {LEADX_CREATE, LEADX_CREATE, LEADX_CREATE, LEADX_CREATE},
+    {LEADX_CREATE, LEADX_UPDATE, LEADX_CREATE, LEADX_CREATE},
+    {LEADX_CREATE, LEADX_DELETE, LEADX_NOTHING, LEADX_DELETE},
+    {LEADX_UPDATE, LEADX_CREATE, LEADX_UPDATE, LEADX_UPDATE},
+    {LEADX_UPDATE, LEADX_UPDATE, LEADX_UPDATE, LEADX_UPDATE},
+    {LEADX_UPDATE, LEADX_DELETE, LEADX_DELETE, LEADX_DELETE},
+    {LEADX_DELETE, LEADX_CREATE, LEADX_UPDATE, LEADX_UPDATE},
+    {LEADX_DELETE, LEADX_UPDATE, LEADX_UPDATE, LEADX_UPDATE},
     {LEADX_DELETE, LEADX_DELETE, LEADX_DELETE, LEADX_DELETE},
 };
 
@@ -152,12 +163,17 @@ END_TEST
 
 /* ---- payloads ---- */
 
-#define KNOWN "INSERT INTO customers VALUES ('c1', 'Ani', 'Solo'); UPDATE sync_queue SET status = 'SYNCED';"
+#define KNOWN \
+  "INSERT INTO customers VALUES ('c1', 'Ani', 'Solo'); UPDATE sync_queue SET status = 'SYNCED';"
 
-#define KNOWN_BY_SERVER KNOWN "INSERT INTO leadx_shadow(entity, key, version) VALUES ('customer', 'c1', '2024-01-01T00:00:00+00:00');"
+#define KNOWN_BY_SERVER \
+  KNOWN \
+  "INSERT INTO leadx_shadow(entity, key, version) VALUES ('customer', 'c1', " \
+  "'2024-01-01T00:00:00+00:00');"
 
 START_TEST(a_create_and_its_updates_are_one_row_with_the_newest_values) {
-  load("INSERT INTO customers VALUES ('c1', 'Ani', 'Solo'); UPDATE customers SET name = 'Budi'; UPDATE customers SET city = 'Bogor'");
+  load("INSERT INTO customers VALUES ('c1', 'Ani', 'Solo'); UPDATE customers SET name = 'Budi'; "
+       "UPDATE customers SET city = 'Bogor'");
   ck_assert_int_eq(change.action, LEADX_CREATE);
   assert_object(0, "{\"id\":\"c1\",\"name\":\"Budi\",\"city\":\"Bogor\"}");
 }
@@ -172,7 +188,8 @@ START_TEST(the_oldest_base_wins_and_only_changed_columns_go) {
 END_TEST
 
 START_TEST(a_column_that_came_back_is_not_sent) {
-  load(KNOWN "UPDATE customers SET name = 'Budi', city = 'Bogor'; UPDATE customers SET name = 'Ani'");
+  load(KNOWN
+       "UPDATE customers SET name = 'Budi', city = 'Bogor'; UPDATE customers SET name = 'Ani'");
   assert_object(1, "{\"city\":\"Bogor\"}");
 }
 END_TEST
@@ -185,7 +202,8 @@ END_TEST
 
 /* B5 */
 START_TEST(an_edit_back_to_the_old_value_is_sent_when_the_other_may_have_arrived) {
-  load(KNOWN "UPDATE customers SET name = 'Budi'; UPDATE sync_queue SET sent_at = 'x'; UPDATE customers SET name = 'Ani'");
+  load(KNOWN "UPDATE customers SET name = 'Budi'; UPDATE sync_queue SET sent_at = 'x'; UPDATE "
+             "customers SET name = 'Ani'");
   ck_assert_int_eq(change.action, LEADX_UPDATE);
   assert_object(1, "{\"name\":\"Ani\"}");
 }
@@ -201,7 +219,8 @@ END_TEST
 
 /* REPLACE tells no trigger of the row that it removes. */
 START_TEST(a_row_that_was_replaced_and_then_deleted_goes_from_the_server) {
-  load(KNOWN_BY_SERVER "INSERT OR REPLACE INTO customers VALUES ('c1', 'Citra', 'Solo'); DELETE FROM customers");
+  load(KNOWN_BY_SERVER
+       "INSERT OR REPLACE INTO customers VALUES ('c1', 'Citra', 'Solo'); DELETE FROM customers");
   ck_assert_int_eq(change.action, LEADX_DELETE);
   ck_assert_str_eq(change.version, "2024-01-01T00:00:00+00:00");
 }
@@ -213,11 +232,17 @@ static leadx_slice slice(const char *json) {
   return value;
 }
 
-/* Ours is there when every column that changed has our value; a row that does not say so has not. */
+/* Ours is there when every column that changed has our value; a row that does not say so has
+** not. */
 START_TEST(a_row_without_a_changed_column_does_not_prove_that_the_change_arrived) {
   load(KNOWN "UPDATE customers SET name = 'Budi', city = 'Bogor'");
-  ck_assert_int_eq(leadx_change_satisfied(&change, slice("{\"id\":\"c1\",\"name\":\"Budi\",\"city\":\"Bogor\",\"other\":1}")), 1);
-  ck_assert_int_eq(leadx_change_satisfied(&change, slice("{\"id\":\"c1\",\"name\":\"Budi\",\"city\":\"Solo\"}")), 0);
+  ck_assert_int_eq(
+      leadx_change_satisfied(
+          &change, slice("{\"id\":\"c1\",\"name\":\"Budi\",\"city\":\"Bogor\",\"other\":1}")),
+      1);
+  ck_assert_int_eq(
+      leadx_change_satisfied(&change, slice("{\"id\":\"c1\",\"name\":\"Budi\",\"city\":\"Solo\"}")),
+      0);
   ck_assert_int_eq(leadx_change_satisfied(&change, slice("{\"id\":\"c1\",\"name\":\"Budi\"}")), 0);
   ck_assert_int_eq(leadx_change_satisfied(&change, slice("{\"id\":\"c1\"}")), 0);
 }
@@ -236,7 +261,8 @@ START_TEST(a_row_is_recognised_however_the_server_writes_its_key) {
 END_TEST
 
 START_TEST(a_create_of_a_row_the_server_has_is_an_update) {
-  load("INSERT INTO customers VALUES ('c1', 'Ani', 'Solo'); INSERT INTO leadx_shadow(entity, key, version) VALUES ('customer', 'c1', '2024-01-01T00:00:00+00:00')");
+  load("INSERT INTO customers VALUES ('c1', 'Ani', 'Solo'); INSERT INTO leadx_shadow(entity, key, "
+       "version) VALUES ('customer', 'c1', '2024-01-01T00:00:00+00:00')");
   ck_assert_int_eq(change.action, LEADX_UPDATE);
   ck_assert_str_eq(change.version, "2024-01-01T00:00:00+00:00");
 }
@@ -250,7 +276,8 @@ START_TEST(an_application_s_partial_payload_sends_what_it_has_and_gets_its_key) 
   leadx_change_unload(&change);
   leadx_window_clear(&window);
   leadx_tables_clear(&tables);
-  load("DELETE FROM sync_queue;" ENQUEUE "('q1', 'customer', 'c1', 'UPDATE', '{\"city\":\"Solo\",\"colour\":\"red\"}')");
+  load("DELETE FROM sync_queue;" ENQUEUE
+       "('q1', 'customer', 'c1', 'UPDATE', '{\"city\":\"Solo\",\"colour\":\"red\"}')");
   assert_object(1, "{\"city\":\"Solo\",\"colour\":\"red\"}");
   ck_assert_int_eq(leadx_change_has_extras(&change), 1);
 }
@@ -280,7 +307,8 @@ static const struct moment {
     {"q1", "once", "null", -1},
     /* The id knows the millisecond that CURRENT_TIMESTAMP cut off… */
     {"01a21225-da39-7000-8000-5f3b0e8a1c2d", "2026-11-25 10:00:00", "null", 1795600800313000},
-    {"01a21225-da39-7000-8000-5f3b0e8a1c2d", "2026-11-25 10:00:00", "\"2026-11-25T10:00:00Z\"", 1795600800000000},
+    {"01a21225-da39-7000-8000-5f3b0e8a1c2d", "2026-11-25 10:00:00", "\"2026-11-25T10:00:00Z\"",
+     1795600800000000},
     {"01a21225-da39-7000-8000-5f3b0e8a1c2d", "once", "null", -1},
     /* …unless somebody says otherwise, or it is none of ours. */
     {"01a21225-da39-7000-8000-5f3b0e8a1c2d", "2026-11-25 10:00:01", "null", 1795600801000000},
@@ -294,7 +322,8 @@ START_TEST(an_edit_s_time_is_the_application_s_stamp_or_when_it_was_queued) {
   const struct moment *m = &moments[_i];
   char sql[600];
   snprintf(sql, sizeof sql,
-           "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT); SELECT leadx_track('notes');"
+           "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT); SELECT "
+           "leadx_track('notes');"
            "INSERT INTO sync_queue(id, entity_type, entity_id, action, payload, created_at) VALUES"
            "('%s', 'notes', 'n', 'CREATE', '{\"id\":\"n\",\"updated_at\":%s}', '%s')",
            m->id, m->updated, m->created);
@@ -330,7 +359,8 @@ START_TEST(a_row_that_cannot_be_sent_says_why) {
 END_TEST
 
 START_TEST(a_key_that_was_null_when_it_was_written_says_so) {
-  load("CREATE TABLE loose(id TEXT PRIMARY KEY, n INT); SELECT leadx_track('loose'); INSERT INTO loose VALUES (NULL, 1)");
+  load("CREATE TABLE loose(id TEXT PRIMARY KEY, n INT); SELECT leadx_track('loose'); INSERT INTO "
+       "loose VALUES (NULL, 1)");
   ck_assert_int_eq(change.problem, 1);
   ck_assert_ptr_nonnull(strstr(change.error, "NULL or empty"));
 }
@@ -356,8 +386,10 @@ Suite *test_change_suite(void) {
   tcase_add_test(tcase, a_create_of_a_row_the_server_has_is_an_update);
   tcase_add_test(tcase, an_application_s_partial_payload_sends_what_it_has_and_gets_its_key);
   tcase_add_test(tcase, keys_travel_in_the_type_they_have);
-  tcase_add_loop_test(tcase, an_edit_s_time_is_the_application_s_stamp_or_when_it_was_queued, 0, (int)(sizeof moments / sizeof moments[0]));
-  tcase_add_loop_test(tcase, a_row_that_cannot_be_sent_says_why, 0, (int)(sizeof brokens / sizeof brokens[0]));
+  tcase_add_loop_test(tcase, an_edit_s_time_is_the_application_s_stamp_or_when_it_was_queued, 0,
+                      (int)(sizeof moments / sizeof moments[0]));
+  tcase_add_loop_test(tcase, a_row_that_cannot_be_sent_says_why, 0,
+                      (int)(sizeof brokens / sizeof brokens[0]));
   tcase_add_test(tcase, a_key_that_was_null_when_it_was_written_says_so);
   suite_add_tcase(suite, tcase);
   return suite;

@@ -100,9 +100,7 @@ static const column_case contested[] = {
     {MANUAL, "1", "2", "", 9, 1, "?X"},
 };
 
-static leadx_conflict_instant at(int time) {
-  return (leadx_conflict_instant){time >= 0, time};
-}
+static leadx_conflict_instant at(int time) { return (leadx_conflict_instant){time >= 0, time}; }
 
 static leadx_slice slice(const char *text) {
   leadx_slice value = {NULL, 0};
@@ -111,12 +109,10 @@ static leadx_slice slice(const char *text) {
 }
 
 static void check_case(const column_case *c) {
-  leadx_conflict_column column = {.name = "c",
-                                  .base = slice(c->base),
-                                  .client = slice(c->client),
-                                  .server = slice(c->server)};
-  leadx_conflict_summary summary =
-      leadx_conflict_decide(c->policy, at(c->client_time), at(c->server_time), &column, 1);
+  leadx_conflict_column column = {
+      .name = "c", .base = slice(c->base), .client = slice(c->client), .server = slice(c->server)};
+  leadx_conflict_summary summary = leadx_conflict_decide(c->policy, at(c->client_time),
+                                                         at(c->server_time), &column, 1);
   char take = "SC?"[column.take];
   ck_assert_msg(take == c->expected[0], "%s: base %s client %s server %s: took %c, expected %s",
                 leadx_policy_name(c->policy), c->base, c->client, c->server, take, c->expected);
@@ -139,8 +135,8 @@ START_TEST(conflict_keeps_both_edits_of_different_columns_under_every_policy) {
       {.name = "name", .base = slice("1"), .client = slice("2"), .server = slice("1")},
       {.name = "phone", .base = slice("1"), .client = slice("1"), .server = slice("3")},
   };
-  leadx_conflict_summary summary =
-      leadx_conflict_decide((leadx_policy)_i, at(5), at(5), columns, 2);
+  leadx_conflict_summary summary = leadx_conflict_decide((leadx_policy)_i, at(5), at(5), columns,
+                                                         2);
   ck_assert_int_eq(columns[0].take, LEADX_TAKE_CLIENT);
   ck_assert_int_eq(columns[1].take, LEADX_TAKE_SERVER);
   ck_assert_int_eq(summary.has_contested, 0);

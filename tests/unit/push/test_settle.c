@@ -1,4 +1,5 @@
-/* What a change and the server's row do when they meet: cases that the simulation found, one test each. */
+/* What a change and the server's row do when they meet: cases that the simulation found, one test
+** each. */
 #include <stdio.h>
 #include <string.h>
 
@@ -27,13 +28,17 @@ static void expect(const char *sql, const char *text) {
 
 static void expect_server(const char *column, const char *text) {
   const char *value = model_value(&model, "notes", "n", column);
-  ck_assert_msg(strcmp(value, text) == 0, "the server's %s: \"%s\", not \"%s\"", column, value, text);
+  ck_assert_msg(strcmp(value, text) == 0, "the server's %s: \"%s\", not \"%s\"", column, value,
+                text);
 }
 
 /* A tracked table whose one row stands on both sides. */
 static void begin(const char *options) {
   char sql[300];
-  snprintf(sql, sizeof sql, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, a TEXT, b TEXT, updated_at TEXT); SELECT leadx_track('notes', '%s')", options);
+  snprintf(sql, sizeof sql,
+           "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, a TEXT, b TEXT, updated_at TEXT); "
+           "SELECT leadx_track('notes', '%s')",
+           options);
   device_run(&device, sql);
   model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a0\",\"b\":\"b0\",\"deleted_at\":null}");
   ck_assert_str_eq(device_both(&device), "ok");
@@ -43,7 +48,9 @@ static void begin(const char *options) {
 START_TEST(a_row_that_others_marked_as_deleted_goes_and_the_edit_stands_in_the_audit) {
   begin("{\"delete\":\"soft\",\"soft_delete\":\"deleted_at\"}");
   device_run(&device, "UPDATE notes SET a = 'a1'");
-  model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a0\",\"b\":\"b0\",\"deleted_at\":\"2026-01-01T00:00:00+00:00\"}");
+  model_put(
+      &model, "notes", "n",
+      "{\"id\":\"n\",\"a\":\"a0\",\"b\":\"b0\",\"deleted_at\":\"2026-01-01T00:00:00+00:00\"}");
   for (int i = 0; i < 2; i++) {
     ck_assert_str_eq(device_both(&device), "ok");
     expect("SELECT count(*) FROM notes", "0");
@@ -76,7 +83,8 @@ START_TEST(an_edit_made_while_the_delete_is_met_is_neither_lost_nor_failed) {
   ck_assert_str_eq(device_sync(&device), "ok");
   expect("SELECT count(*) FROM notes", "0");
   expect("SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'", "0");
-  expect("SELECT count(*) FROM sync_conflicts WHERE json_extract(client_payload, '$.b') = 'b2'", "1");
+  expect("SELECT count(*) FROM sync_conflicts WHERE json_extract(client_payload, '$.b') = 'b2'",
+         "1");
 }
 END_TEST
 
@@ -114,8 +122,10 @@ START_TEST(a_decision_is_written_down_once_though_its_answer_was_lost) {
 END_TEST
 
 START_TEST(what_others_changed_after_our_create_whose_answer_was_lost_stays) {
-  device_run(&device, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, a TEXT, b TEXT, updated_at TEXT);"
-                      "SELECT leadx_track('notes', '{\"policy\":\"client\"}'); INSERT INTO notes VALUES ('n', 'a0', 'b0', NULL)");
+  device_run(&device,
+             "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, a TEXT, b TEXT, updated_at TEXT);"
+             "SELECT leadx_track('notes', '{\"policy\":\"client\"}'); INSERT INTO notes VALUES "
+             "('n', 'a0', 'b0', NULL)");
   model.after = lose_answer;
   lost_write = 1;
   ck_assert_str_eq(device_sync(&device), "offline");
@@ -129,11 +139,14 @@ START_TEST(what_others_changed_after_our_create_whose_answer_was_lost_stays) {
 }
 END_TEST
 
-/* A CREATE that nobody answered, and a row of the same key that has nothing of it (a restored backup, another device): it never
-** arrived, and what stands there is a conflict in every column. */
+/* A CREATE that nobody answered, and a row of the same key that has nothing of it (a restored
+** backup, another device): it never arrived, and what stands there is a conflict in every
+** column. */
 START_TEST(a_row_that_has_nothing_of_our_create_is_not_taken_for_ours) {
-  device_run(&device, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, a TEXT, b TEXT, updated_at TEXT);"
-                      "SELECT leadx_track('notes', '{\"policy\":\"server\"}'); INSERT INTO notes VALUES ('n', 'a0', 'b0', NULL)");
+  device_run(&device,
+             "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, a TEXT, b TEXT, updated_at TEXT);"
+             "SELECT leadx_track('notes', '{\"policy\":\"server\"}'); INSERT INTO notes VALUES "
+             "('n', 'a0', 'b0', NULL)");
   model.after = lose_answer;
   lost_write = 1;
   ck_assert_str_eq(device_sync(&device), "offline");
@@ -142,20 +155,24 @@ START_TEST(a_row_that_has_nothing_of_our_create_is_not_taken_for_ours) {
   ck_assert_str_eq(device_both(&device), "ok");
   expect_server("a", "a8");
   expect("SELECT a || b FROM notes", "a8b8");
-  expect("SELECT group_concat(\"column\" || client || server, ' ') FROM leadx_conflicts", "aa1a8 bb0b8");
+  expect("SELECT group_concat(\"column\" || client || server, ' ') FROM leadx_conflicts",
+         "aa1a8 bb0b8");
 }
 END_TEST
 
-/* A deleted row that was made again here, and that another one deleted once more in between. Nobody looks at the values of a
-** deleted row: they are no conflict, whoever would win it, and the row is there afterwards on both sides. */
+/* A deleted row that was made again here, and that another one deleted once more in between. Nobody
+** looks at the values of a deleted row: they are no conflict, whoever would win it, and the row is
+** there afterwards on both sides. */
 START_TEST(a_row_made_again_over_a_deleted_one_meets_no_conflict) {
   static const char *const policies[] = {"server", "timestamp", "manual"};
   char options[200];
-  snprintf(options, sizeof options, "{\"delete\":\"soft\",\"soft_delete\":\"deleted_at\",\"policy\":\"%s\"}", policies[_i]);
+  snprintf(options, sizeof options,
+           "{\"delete\":\"soft\",\"soft_delete\":\"deleted_at\",\"policy\":\"%s\"}", policies[_i]);
   begin(options);
   device_run(&device, "DELETE FROM notes");
   ck_assert_str_eq(device_both(&device), "ok");
-  model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a2\",\"b\":\"b0\",\"deleted_at\":\"2030-01-01T00:00:00Z\"}");
+  model_put(&model, "notes", "n",
+            "{\"id\":\"n\",\"a\":\"a2\",\"b\":\"b0\",\"deleted_at\":\"2030-01-01T00:00:00Z\"}");
   device_run(&device, "INSERT INTO notes VALUES ('n', 'a3', 'b0', NULL)");
   ck_assert_str_eq(device_both(&device), "ok");
   expect_server("a", "a3");
@@ -168,7 +185,8 @@ END_TEST
 
 START_TEST(a_row_that_others_refer_to_here_is_removed_when_they_are_gone) {
   begin("{}");
-  device_run(&device, "PRAGMA foreign_keys=ON; CREATE TABLE lines(id TEXT PRIMARY KEY NOT NULL, note_id TEXT REFERENCES notes(id));"
+  device_run(&device, "PRAGMA foreign_keys=ON; CREATE TABLE lines(id TEXT PRIMARY KEY NOT NULL, "
+                      "note_id TEXT REFERENCES notes(id));"
                       "INSERT INTO lines VALUES ('l', 'n'); UPDATE notes SET a = 'a1'");
   model_remove(&model, "notes", "n");
   ck_assert_str_eq(device_both(&device), "ok");
@@ -180,9 +198,12 @@ START_TEST(a_row_that_others_refer_to_here_is_removed_when_they_are_gone) {
 END_TEST
 
 START_TEST(what_an_answer_could_not_write_back_comes_with_the_next_pull) {
-  device_run(&device, "PRAGMA foreign_keys=ON; CREATE TABLE tags(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT);"
-                      "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, a TEXT, b TEXT REFERENCES tags(id), updated_at TEXT);"
-                      "SELECT leadx_track('tags'), leadx_track('notes')");
+  device_run(
+      &device,
+      "PRAGMA foreign_keys=ON; CREATE TABLE tags(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT);"
+      "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, a TEXT, b TEXT REFERENCES tags(id), "
+      "updated_at TEXT);"
+      "SELECT leadx_track('tags'), leadx_track('notes')");
   model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a0\",\"b\":null}");
   ck_assert_str_eq(device_both(&device), "ok");
   device_run(&device, "UPDATE notes SET a = 'a1'");
@@ -198,11 +219,13 @@ static int (*read_pages)(void *ctx, leadx_request *req);
 static int writes;
 
 static int write_between(void *ctx, leadx_request *req) {
-  if (strcmp(req->method, "PATCH") == 0 && ++writes == 2) model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a2\",\"b\":\"b9\",\"deleted_at\":null}");
+  if (strcmp(req->method, "PATCH") == 0 && ++writes == 2)
+    model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a2\",\"b\":\"b9\",\"deleted_at\":null}");
   return read_pages(ctx, req);
 }
 
-/* What was decided is not decided anew, and not written down twice, because the row changed elsewhere meanwhile. */
+/* What was decided is not decided anew, and not written down twice, because the row changed
+** elsewhere meanwhile. */
 START_TEST(a_column_that_was_decided_is_not_contested_again_when_another_one_changes) {
   begin("{\"policy\":\"client\"}");
   device_run(&device, "UPDATE notes SET a = 'a1'");
@@ -226,7 +249,8 @@ static int lose_the_answer(void *ctx, leadx_request *req) {
   return 1;
 }
 
-/* The mark came after our CREATE, which had arrived: it is a delete and not a row to be made again. */
+/* The mark came after our CREATE, which had arrived: it is a delete and not a row to be made
+** again. */
 START_TEST(a_row_deleted_by_others_after_our_create_arrived_unheard_stays_deleted) {
   begin("{\"delete\":\"soft\",\"soft_delete\":\"deleted_at\"}");
   device_run(&device, "INSERT INTO notes(id, a) VALUES ('m', 'mine')");
@@ -234,7 +258,9 @@ START_TEST(a_row_deleted_by_others_after_our_create_arrived_unheard_stays_delete
   model.before = lose_the_answer;
   ck_assert_str_eq(device_sync(&device), "offline");
   model.before = read_pages;
-  model_put(&model, "notes", "m", "{\"id\":\"m\",\"a\":\"mine\",\"b\":null,\"deleted_at\":\"2026-01-01T00:00:00+00:00\"}");
+  model_put(
+      &model, "notes", "m",
+      "{\"id\":\"m\",\"a\":\"mine\",\"b\":null,\"deleted_at\":\"2026-01-01T00:00:00+00:00\"}");
   ck_assert_str_eq(device_both(&device), "ok");
   ck_assert_str_eq(model_value(&model, "notes", "m", "deleted_at"), "2026-01-01T00:00:00+00:00");
   expect("SELECT group_concat(id) FROM notes", "n");
@@ -251,10 +277,12 @@ static int take_lease_over(void *ctx, leadx_request *req) {
   return read_pages(ctx, req);
 }
 
-/* Another sync believes this one dead: what it sends from now on, this one does not send as well. */
+/* Another sync believes this one dead: what it sends from now on, this one does not send as
+** well. */
 START_TEST(a_push_whose_lease_is_gone_sends_nothing_more) {
   begin("{}");
-  device_run(&device, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) INSERT INTO notes(id, a) SELECT 'r' || i, 'x' FROM n");
+  device_run(&device, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < "
+                      "200) INSERT INTO notes(id, a) SELECT 'r' || i, 'x' FROM n");
   read_pages = model.before;
   model.before = take_lease_over;
   writes = 0;
@@ -274,13 +302,15 @@ Suite *test_settle_suite(void) {
   Suite *suite = suite_create("settle");
   TCase *meeting = tcase_create("meeting");
   tcase_add_checked_fixture(meeting, set_up, tear_down);
-  tcase_add_test(meeting, a_row_that_others_marked_as_deleted_goes_and_the_edit_stands_in_the_audit);
+  tcase_add_test(meeting,
+                 a_row_that_others_marked_as_deleted_goes_and_the_edit_stands_in_the_audit);
   tcase_add_test(meeting, an_edit_made_while_the_delete_is_met_is_neither_lost_nor_failed);
   tcase_add_test(meeting, a_row_that_was_replaced_and_then_deleted_is_deleted_on_the_server);
   tcase_add_test(meeting, a_decision_is_written_down_once_though_its_answer_was_lost);
   tcase_add_test(meeting, what_others_changed_after_our_create_whose_answer_was_lost_stays);
   tcase_add_test(meeting, a_row_that_has_nothing_of_our_create_is_not_taken_for_ours);
-  tcase_add_test(meeting, a_column_that_was_decided_is_not_contested_again_when_another_one_changes);
+  tcase_add_test(meeting,
+                 a_column_that_was_decided_is_not_contested_again_when_another_one_changes);
   tcase_add_test(meeting, a_row_deleted_by_others_after_our_create_arrived_unheard_stays_deleted);
   tcase_add_test(meeting, a_push_whose_lease_is_gone_sends_nothing_more);
   tcase_add_test(meeting, a_row_that_others_refer_to_here_is_removed_when_they_are_gone);

@@ -1,5 +1,6 @@
-/* Capture as a matrix: kinds of tables × forms of writing × settings of the connection. The oracle is the
-** full difference of the table before and after; no write may end otherwise than on a twin without triggers. */
+/* Capture as a matrix: kinds of tables × forms of writing × settings of the connection. The oracle
+** is the full difference of the table before and after; no write may end otherwise than on a twin
+** without triggers. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,36 +12,52 @@
 
 typedef struct kind {
   const char *label, *table;
-  const char *id, *code, *a;   /* quoted names of the key, the column with a UNIQUE and the plain one */
-  const char *id2;             /* second column of the key, NULL for none */
-  const char *ddl;             /* what follows CREATE TABLE name */
-  int integer_key, wide;       /* wide: so many more columns x1, x2 … */
+  const char *id, *code,
+      *a; /* quoted names of the key, the column with a UNIQUE and the plain one */
+  const char *id2; /* second column of the key, NULL for none */
+  const char *ddl; /* what follows CREATE TABLE name */
+  int integer_key, wide; /* wide: so many more columns x1, x2 … */
 } kind;
 
 static const kind kinds[] = {
-    {"rowid", "rows", "id", "code", "a", NULL, "(id TEXT PRIMARY KEY NOT NULL, code TEXT UNIQUE, a TEXT%s)", 0, 0},
-    {"without rowid", "norowid", "id", "code", "a", NULL, "(id TEXT PRIMARY KEY, code TEXT UNIQUE, a TEXT%s) WITHOUT ROWID", 0, 0},
-    {"strict", "strict", "id", "code", "a", NULL, "(id TEXT PRIMARY KEY NOT NULL, code TEXT UNIQUE, a TEXT%s) STRICT", 0, 0},
+    {"rowid", "rows", "id", "code", "a", NULL,
+     "(id TEXT PRIMARY KEY NOT NULL, code TEXT UNIQUE, a TEXT%s)", 0, 0},
+    {"without rowid", "norowid", "id", "code", "a", NULL,
+     "(id TEXT PRIMARY KEY, code TEXT UNIQUE, a TEXT%s) WITHOUT ROWID", 0, 0},
+    {"strict", "strict", "id", "code", "a", NULL,
+     "(id TEXT PRIMARY KEY NOT NULL, code TEXT UNIQUE, a TEXT%s) STRICT", 0, 0},
     {"generated", "gen", "id", "code", "a", NULL,
-     "(id TEXT PRIMARY KEY NOT NULL, g AS (upper(a)) STORED, code TEXT UNIQUE, v AS (a || code), a TEXT%s)", 0, 0},
-    {"composite", "pairs", "id", "code", "a", "n", "(a TEXT, n INTEGER NOT NULL, id TEXT NOT NULL, code TEXT UNIQUE%s, PRIMARY KEY(id, n))", 0, 0},
-    {"integer key", "numbered", "id", "code", "a", NULL, "(id INTEGER PRIMARY KEY, code TEXT UNIQUE, a TEXT%s)", 1, 0},
+     "(id TEXT PRIMARY KEY NOT NULL, g AS (upper(a)) STORED, code TEXT UNIQUE, v AS (a || code), a "
+     "TEXT%s)",
+     0, 0},
+    {"composite", "pairs", "id", "code", "a", "n",
+     "(a TEXT, n INTEGER NOT NULL, id TEXT NOT NULL, code TEXT UNIQUE%s, PRIMARY KEY(id, n))", 0,
+     0},
+    {"integer key", "numbered", "id", "code", "a", NULL,
+     "(id INTEGER PRIMARY KEY, code TEXT UNIQUE, a TEXT%s)", 1, 0},
     {"nocase", "nocase", "id", "code", "a", NULL,
-     "(id TEXT PRIMARY KEY NOT NULL COLLATE NOCASE, code TEXT UNIQUE, a TEXT COLLATE NOCASE%s)", 0, 0},
+     "(id TEXT PRIMARY KEY NOT NULL COLLATE NOCASE, code TEXT UNIQUE, a TEXT COLLATE NOCASE%s)", 0,
+     0},
     {"nocase, no second unique", "folded", "id", "code", "a", NULL,
      "(id TEXT PRIMARY KEY NOT NULL COLLATE NOCASE, code TEXT, a TEXT%s)", 0, 0},
-    {"no second unique", "simple", "id", "code", "a", NULL, "(id TEXT PRIMARY KEY NOT NULL, code TEXT, a TEXT%s)", 0, 0},
+    {"no second unique", "simple", "id", "code", "a", NULL,
+     "(id TEXT PRIMARY KEY NOT NULL, code TEXT, a TEXT%s)", 0, 0},
     {"odd names", "x y\"z'", "\"a\"\"b\"", "\"select\"", "\"\xf0\x9f\x9a\x80 \xc3\xa9\\n\"", NULL,
-     "(\"a\"\"b\" TEXT PRIMARY KEY NOT NULL, \"select\" TEXT UNIQUE, \"\xf0\x9f\x9a\x80 \xc3\xa9\\n\" TEXT%s)", 0, 0},
-    {"63 columns", "w63", "id", "code", "a", NULL, "(id TEXT PRIMARY KEY NOT NULL, code TEXT UNIQUE, a TEXT%s)", 0, 60},
-    {"64 columns", "w64", "id", "code", "a", NULL, "(id TEXT PRIMARY KEY NOT NULL, code TEXT UNIQUE, a TEXT%s)", 0, 61},
-    {"200 columns", "w200", "id", "code", "a", NULL, "(id TEXT PRIMARY KEY NOT NULL, code TEXT UNIQUE, a TEXT%s)", 0, 197},
+     "(\"a\"\"b\" TEXT PRIMARY KEY NOT NULL, \"select\" TEXT UNIQUE, \"\xf0\x9f\x9a\x80 "
+     "\xc3\xa9\\n\" TEXT%s)",
+     0, 0},
+    {"63 columns", "w63", "id", "code", "a", NULL,
+     "(id TEXT PRIMARY KEY NOT NULL, code TEXT UNIQUE, a TEXT%s)", 0, 60},
+    {"64 columns", "w64", "id", "code", "a", NULL,
+     "(id TEXT PRIMARY KEY NOT NULL, code TEXT UNIQUE, a TEXT%s)", 0, 61},
+    {"200 columns", "w200", "id", "code", "a", NULL,
+     "(id TEXT PRIMARY KEY NOT NULL, code TEXT UNIQUE, a TEXT%s)", 0, 197},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
-/* ---- forms of writing ----
-** $T the table, $C its columns, $5 the values of row 5 (key, code and text of that number), $5:2 the same with the
-** code of row 2, $K1 "is row 1", $S1 "key becomes that of row 1", $U the code column, $A the plain one, $I the key. */
+/* ---- forms of writing ---- $T the table, $C its columns, $5 the values of row 5 (key, code and
+** text of that number), $5:2 the same with the code of row 2, $K1 "is row 1", $S1 "key becomes that
+** of row 1", $U the code column, $A the plain one, $I the key. */
 
 static const char *const forms[] = {
     "INSERT INTO $T($C) VALUES $4",
@@ -65,7 +82,8 @@ static const char *const forms[] = {
     "UPDATE $T SET $A = $A, $U = $U",
     "UPDATE $T SET $A = upper($A)",
     "UPDATE $T SET $A = NULL WHERE $K2",
-    "UPDATE $T SET $A = '\"q\" \\ ' || char(10, 9, 1, 31, 127, 233, 128640) WHERE $K2; UPDATE $T SET $A = 'plain again' WHERE $K2",
+    "UPDATE $T SET $A = '\"q\" \\ ' || char(10, 9, 1, 31, 127, 233, 128640) WHERE $K2; UPDATE $T "
+    "SET $A = 'plain again' WHERE $K2",
     "UPDATE $T SET $U = 'c2' WHERE $K1",
     "UPDATE OR IGNORE $T SET $U = 'c2'",
     "UPDATE OR REPLACE $T SET $U = 'c2' WHERE $K1",
@@ -78,7 +96,8 @@ static const char *const forms[] = {
     "UPDATE $T SET $S2 WHERE $K1",
     "UPDATE OR REPLACE $T SET $S2 WHERE $K1",
     "UPDATE OR IGNORE $T SET $S2",
-    "BEGIN; UPDATE $T SET $S9 WHERE $K1; UPDATE $T SET $S1 WHERE $K2; UPDATE $T SET $S2 WHERE $K9; COMMIT",
+    "BEGIN; UPDATE $T SET $S9 WHERE $K1; UPDATE $T SET $S1 WHERE $K2; UPDATE $T SET $S2 WHERE $K9; "
+    "COMMIT",
     "UPDATE $T SET $I = $I",
     "UPDATE $T SET $I = upper($I)",
     "UPDATE $T SET rowid = rowid + 20",
@@ -91,12 +110,17 @@ static const char *const forms[] = {
     "DELETE FROM $T WHERE $K1",
     "DELETE FROM $T",
     "BEGIN; DELETE FROM $T WHERE $K1; INSERT INTO $T($C) VALUES $1:5; COMMIT",
-    "BEGIN; INSERT INTO $T($C) VALUES $4; UPDATE $T SET $A = 'x' WHERE $K4; DELETE FROM $T WHERE $K4; COMMIT",
+    "BEGIN; INSERT INTO $T($C) VALUES $4; UPDATE $T SET $A = 'x' WHERE $K4; DELETE FROM $T WHERE "
+    "$K4; COMMIT",
     "BEGIN; UPDATE $T SET $A = 'lost'; DELETE FROM $T WHERE $K2; ROLLBACK",
-    "BEGIN; SAVEPOINT s; INSERT INTO $T($C) VALUES $4; ROLLBACK TO s; INSERT INTO $T($C) VALUES $5; RELEASE s; COMMIT",
-    "BEGIN; SAVEPOINT s; DELETE FROM $T; SAVEPOINT r; INSERT INTO $T($C) VALUES $1; ROLLBACK TO r; ROLLBACK TO s; COMMIT",
-    "SAVEPOINT s; UPDATE $T SET $A = 'kept'; SAVEPOINT r; UPDATE $T SET $A = 'lost'; ROLLBACK TO r; RELEASE s",
-    "INSERT INTO $T($C) VALUES $4, $5; UPDATE $T SET $A = 'b' WHERE $K4; UPDATE $T SET $A = 'c' WHERE $K4",
+    "BEGIN; SAVEPOINT s; INSERT INTO $T($C) VALUES $4; ROLLBACK TO s; INSERT INTO $T($C) VALUES "
+    "$5; RELEASE s; COMMIT",
+    "BEGIN; SAVEPOINT s; DELETE FROM $T; SAVEPOINT r; INSERT INTO $T($C) VALUES $1; ROLLBACK TO r; "
+    "ROLLBACK TO s; COMMIT",
+    "SAVEPOINT s; UPDATE $T SET $A = 'kept'; SAVEPOINT r; UPDATE $T SET $A = 'lost'; ROLLBACK TO "
+    "r; RELEASE s",
+    "INSERT INTO $T($C) VALUES $4, $5; UPDATE $T SET $A = 'b' WHERE $K4; UPDATE $T SET $A = 'c' "
+    "WHERE $K4",
     "UPDATE $T SET $A = 'from' FROM (SELECT 'c1' AS z) WHERE $U = z",
 };
 enum { FORMS = sizeof forms / sizeof forms[0] };
@@ -124,8 +148,13 @@ static const char *append_hole(sqlite3_str *sql, const kind *k, const char *tabl
   }
   switch (*z) {
     case 'T': sqlite3_str_appendf(sql, "\"%w\"", table); break;
-    case 'C': sqlite3_str_appendf(sql, "%s, %s, %s%s%s", k->id, k->code, k->a, k->id2 ? ", " : "", k->id2 ? k->id2 : ""); break;
-    case 'P': sqlite3_str_appendf(sql, "%s%s%s", k->id, k->id2 ? ", " : "", k->id2 ? k->id2 : ""); break;
+    case 'C':
+      sqlite3_str_appendf(sql, "%s, %s, %s%s%s", k->id, k->code, k->a, k->id2 ? ", " : "",
+                          k->id2 ? k->id2 : "");
+      break;
+    case 'P':
+      sqlite3_str_appendf(sql, "%s%s%s", k->id, k->id2 ? ", " : "", k->id2 ? k->id2 : "");
+      break;
     case 'U': sqlite3_str_appendall(sql, k->code); break;
     case 'A': sqlite3_str_appendall(sql, k->a); break;
     case 'I': sqlite3_str_appendall(sql, k->id); break;
@@ -154,7 +183,7 @@ typedef struct bench {
   char twin[40];
   leadx_tables tables;
   const leadx_table *table;
-  char *copy;   /* puts the first rows back into both tables */
+  char *copy; /* puts the first rows back into both tables */
 } bench;
 
 static void make_tables(bench *b) {
@@ -172,9 +201,11 @@ static void make_tables(bench *b) {
   tracked_run(&b->file, "SELECT leadx_track(%Q, '{\"entity\":\"it\"}')", b->k->table);
   ck_assert_int_eq(leadx_tables_load(&b->file.db, "test", &b->tables, &b->file.err), SQLITE_OK);
   b->table = leadx_tables_by_entity(&b->tables, "it");
-  char *mine = write_form(b->k, b->k->table, "DELETE FROM $T; INSERT INTO $T($C) VALUES $1, $2, $3;");
+  char *mine = write_form(b->k, b->k->table,
+                          "DELETE FROM $T; INSERT INTO $T($C) VALUES $1, $2, $3;");
   char *twin = write_form(b->k, b->twin, "DELETE FROM $T; INSERT INTO $T($C) VALUES $1, $2, $3;");
-  b->copy = sqlite3_mprintf("INSERT INTO leadx_applying VALUES('test'); %s DELETE FROM leadx_applying; %s", mine, twin);
+  b->copy = sqlite3_mprintf(
+      "INSERT INTO leadx_applying VALUES('test'); %s DELETE FROM leadx_applying; %s", mine, twin);
   sqlite3_free(mine);
   sqlite3_free(twin);
 }
@@ -183,14 +214,16 @@ static void drop_tables(bench *b) {
   leadx_db_release(&b->file.db);
   leadx_tables_clear(&b->tables);
   sqlite3_free(b->copy);
-  tracked_run(&b->file, "SELECT leadx_untrack(%Q); DROP TABLE \"%w\"; DROP TABLE \"%w\"", b->k->table, b->k->table, b->twin);
+  tracked_run(&b->file, "SELECT leadx_untrack(%Q); DROP TABLE \"%w\"; DROP TABLE \"%w\"",
+              b->k->table, b->k->table, b->twin);
 }
 
 /* Runs a form; what is left of its transaction is closed. */
 static int run_form(bench *b, const char *table, const char *form, int *changes) {
   char *sql = write_form(b->k, table, form);
   int rc = tracked_try(&b->file, sql);
-  if (!sqlite3_get_autocommit(b->file.handle)) tracked_run(&b->file, rc == SQLITE_OK ? "COMMIT" : "ROLLBACK");
+  if (!sqlite3_get_autocommit(b->file.handle))
+    tracked_run(&b->file, rc == SQLITE_OK ? "COMMIT" : "ROLLBACK");
   *changes = sqlite3_changes(b->file.handle);
   sqlite3_free(sql);
   return rc;
@@ -199,19 +232,29 @@ static int run_form(bench *b, const char *table, const char *form, int *changes)
 static void run_case(bench *b, const char *form, int known, const char *settings) {
   image is = {0};
   int changes = 0, twin_changes = 0;
-  tracked_run(&b->file, "BEGIN; DELETE FROM sync_queue; DELETE FROM leadx_shadow; UPDATE leadx_mark SET rowid_below = 0; %s COMMIT", b->copy);
+  tracked_run(&b->file,
+              "BEGIN; DELETE FROM sync_queue; DELETE FROM leadx_shadow; UPDATE leadx_mark SET "
+              "rowid_below = 0; %s COMMIT",
+              b->copy);
   if (known) tracked_sent(&b->file, b->k->table);
   image_begin(&is, &b->file, b->table);
   if (!known) {
     leadx_diff_begin(&b->file.db, b->table, 1, &b->file.err);
     is.seen = tracked_int(&b->file, "SELECT max(rowid) FROM sync_queue");
   }
-  int rc = run_form(b, b->k->table, form, &changes), twin_rc = run_form(b, b->twin, form, &twin_changes);
-  ck_assert_msg(rc == twin_rc && changes == twin_changes, "%s, %s, %s: ends with %d (%d rows), without triggers with %d (%d rows)", b->k->label,
-                settings, form, rc, changes, twin_rc, twin_changes);
-  ck_assert_msg(tracked_int(&b->file, "SELECT count(*) FROM (SELECT * FROM \"%w\" EXCEPT SELECT * FROM \"%w\")", b->k->table, b->twin) == 0 &&
-                    tracked_int(&b->file, "SELECT count(*) FROM (SELECT * FROM \"%w\" EXCEPT SELECT * FROM \"%w\")", b->twin, b->k->table) == 0,
-                "%s, %s, %s: the table is not what it is without triggers", b->k->label, settings, form);
+  int rc = run_form(b, b->k->table, form, &changes),
+      twin_rc = run_form(b, b->twin, form, &twin_changes);
+  ck_assert_msg(rc == twin_rc && changes == twin_changes,
+                "%s, %s, %s: ends with %d (%d rows), without triggers with %d (%d rows)",
+                b->k->label, settings, form, rc, changes, twin_rc, twin_changes);
+  ck_assert_msg(
+      tracked_int(&b->file,
+                  "SELECT count(*) FROM (SELECT * FROM \"%w\" EXCEPT SELECT * FROM \"%w\")",
+                  b->k->table, b->twin) == 0 &&
+          tracked_int(&b->file,
+                      "SELECT count(*) FROM (SELECT * FROM \"%w\" EXCEPT SELECT * FROM \"%w\")",
+                      b->twin, b->k->table) == 0,
+      "%s, %s, %s: the table is not what it is without triggers", b->k->label, settings, form);
   const char *wrong = image_fold(&is, &b->file, "it");
   leadx_db_release(&b->file.db);
   tracked_look(&b->file, b->k->table);
@@ -226,15 +269,19 @@ static void run_case(bench *b, const char *form, int known, const char *settings
 static void test_settings(int combination, int first, int end) {
   bench b = {0};
   char settings[160];
-  snprintf(settings, sizeof settings, "PRAGMA recursive_triggers=%d; PRAGMA foreign_keys=%d; PRAGMA trusted_schema=%d; PRAGMA journal_mode=%s;",
-           combination & 1, combination >> 1 & 1, combination >> 2 & 1, combination & 8 ? "WAL" : "DELETE");
+  snprintf(settings, sizeof settings,
+           "PRAGMA recursive_triggers=%d; PRAGMA foreign_keys=%d; PRAGMA trusted_schema=%d; PRAGMA "
+           "journal_mode=%s;",
+           combination & 1, combination >> 1 & 1, combination >> 2 & 1,
+           combination & 8 ? "WAL" : "DELETE");
   tracked_open(&b.file);
   tracked_run(&b.file, "%s", settings);
   for (int i = first; i < end; i++) {
     b.k = &kinds[i];
     make_tables(&b);
     /* A fifth of the forms each: over all settings, every form meets every kind several times. */
-    for (int f = (combination + i) % 5; f < FORMS; f += 5) run_case(&b, forms[f], (f + combination) & 1, settings);
+    for (int f = (combination + i) % 5; f < FORMS; f += 5)
+      run_case(&b, forms[f], (f + combination) & 1, settings);
     drop_tables(&b);
   }
   tracked_close(&b.file);
@@ -242,7 +289,9 @@ static void test_settings(int combination, int first, int end) {
 
 enum { NARROW_KINDS = KINDS - 3, COMBINATIONS = 16 };
 
-START_TEST(every_form_of_writing_is_captured_under_every_setting) { test_settings(_i, 0, NARROW_KINDS); }
+START_TEST(every_form_of_writing_is_captured_under_every_setting) {
+  test_settings(_i, 0, NARROW_KINDS);
+}
 END_TEST
 
 START_TEST(wide_tables_are_captured_like_narrow_ones) {

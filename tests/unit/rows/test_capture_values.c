@@ -1,4 +1,5 @@
-/* Values through the triggers' text: nothing is lost, nothing aborts a write, and a payload is always JSON. */
+/* Values through the triggers' text: nothing is lost, nothing aborts a write, and a payload is
+** always JSON. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,10 @@ static char *payload;
 static leadx_slice newest_payload(void) {
   sqlite3_stmt *stmt = NULL;
   leadx_slice whole = {NULL, 0};
-  ck_assert_int_eq(sqlite3_prepare_v2(file.handle, "SELECT payload FROM sync_queue ORDER BY rowid DESC LIMIT 1", -1, &stmt, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_prepare_v2(file.handle,
+                                      "SELECT payload FROM sync_queue ORDER BY rowid DESC LIMIT 1",
+                                      -1, &stmt, NULL),
+                   SQLITE_OK);
   ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
   sqlite3_free(payload);
   payload = sqlite3_mprintf("%s", (const char *)sqlite3_column_text(stmt, 0));
@@ -36,27 +40,64 @@ static leadx_slice newest_value(void) { return leadx_json_member(newest_payload(
 /* A table t(id, v) whose v is declared so; every write is an UPDATE of its one row. */
 static void make_table(const char *declared, const char *type) {
   tracked_run(&file, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, v %s)", declared);
-  if (type) tracked_run(&file, "SELECT leadx_track('t', '{\"columns\":{\"v\":{\"type\":\"%s\"}}}')", type);
+  if (type)
+    tracked_run(&file, "SELECT leadx_track('t', '{\"columns\":{\"v\":{\"type\":\"%s\"}}}')", type);
   else tracked_run(&file, "SELECT leadx_track('t')");
 }
 
-static void write_sql(const char *value) { tracked_run(&file, "INSERT OR REPLACE INTO t VALUES('k', %s)", value); }
+static void write_sql(const char *value) {
+  tracked_run(&file, "INSERT OR REPLACE INTO t VALUES('k', %s)", value);
+}
 
 static void expect(const char *value, const char *json) {
   write_sql(value);
   leadx_slice got = newest_value();
-  ck_assert_msg(got.n == strlen(json) && memcmp(got.z, json, got.n) == 0, "%s: %.*s, not %s", value, (int)got.n, got.z, json);
+  ck_assert_msg(got.n == strlen(json) && memcmp(got.z, json, got.n) == 0, "%s: %.*s, not %s", value,
+                (int)got.n, got.z, json);
 }
 
 /* ---- every class in every type ---- */
 
-static const char *const declarations[] = {"TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB", "", "BOOLEAN", "JSON", "UUID", "DATE", "DATETIME",
-                                           "TIMESTAMP", "DECIMAL(18,2)", "VARCHAR(20) COLLATE NOCASE", "DOUBLE"};
-static const char *const literals[] = {
-    "NULL", "0", "1", "-1", "2", "9223372036854775807", "-9223372036854775807 - 1", "0.1 + 0.2", "1e300", "-2.5", "9e999", "-9e999", "''", "'plain'",
-    "'\"quoted\\'", "char(10)", "char(1, 2, 31, 127, 128)", "'a' || char(0) || 'b'", "char(0)", "x''", "x'00ff5c22'", "x'61'", "'12e3'", "'0012'",
-    "char(65533, 1114111, 128640)", "'null'", "'2024-05-01'", "' '"};
-enum { DECLARATIONS = sizeof declarations / sizeof declarations[0], LITERALS = sizeof literals / sizeof literals[0] };
+static const char *const declarations[] = {"TEXT",          "INTEGER",
+                                           "REAL",          "NUMERIC",
+                                           "BLOB",          "",
+                                           "BOOLEAN",       "JSON",
+                                           "UUID",          "DATE",
+                                           "DATETIME",      "TIMESTAMP",
+                                           "DECIMAL(18,2)", "VARCHAR(20) COLLATE NOCASE",
+                                           "DOUBLE"};
+static const char *const literals[] = {"NULL",
+                                       "0",
+                                       "1",
+                                       "-1",
+                                       "2",
+                                       "9223372036854775807",
+                                       "-9223372036854775807 - 1",
+                                       "0.1 + 0.2",
+                                       "1e300",
+                                       "-2.5",
+                                       "9e999",
+                                       "-9e999",
+                                       "''",
+                                       "'plain'",
+                                       "'\"quoted\\'",
+                                       "char(10)",
+                                       "char(1, 2, 31, 127, 128)",
+                                       "'a' || char(0) || 'b'",
+                                       "char(0)",
+                                       "x''",
+                                       "x'00ff5c22'",
+                                       "x'61'",
+                                       "'12e3'",
+                                       "'0012'",
+                                       "char(65533, 1114111, 128640)",
+                                       "'null'",
+                                       "'2024-05-01'",
+                                       "' '"};
+enum {
+  DECLARATIONS = sizeof declarations / sizeof declarations[0],
+  LITERALS = sizeof literals / sizeof literals[0]
+};
 
 /* What NEW holds is what is stored but for 1.0, which an INTEGER or NUMERIC column keeps as 1. */
 START_TEST(each_storage_class_in_each_declared_type_is_exact) {
@@ -65,10 +106,12 @@ START_TEST(each_storage_class_in_each_declared_type_is_exact) {
   for (int i = 0; i < LITERALS; i++) {
     write_sql(literals[i]);
     sqlite3_stmt *stmt = NULL;
-    ck_assert_int_eq(sqlite3_prepare_v2(file.handle, "SELECT v FROM t", -1, &stmt, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_prepare_v2(file.handle, "SELECT v FROM t", -1, &stmt, NULL),
+                     SQLITE_OK);
     ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
     leadx_slice value = newest_value();
-    ck_assert_msg(value_says(type, value, stmt, 0), "%s in %s: %.*s", literals[i], declarations[_i], (int)value.n, value.z);
+    ck_assert_msg(value_says(type, value, stmt, 0), "%s in %s: %.*s", literals[i], declarations[_i],
+                  (int)value.n, value.z);
     sqlite3_finalize(stmt);
   }
 }
@@ -78,15 +121,18 @@ START_TEST(an_update_records_the_old_value_of_each_class_as_base) {
   make_table(declarations[_i], NULL);
   write_sql("'before'");
   for (int i = 0; i < LITERALS; i++) {
-    const char *before = tracked_text(&file, "SELECT payload FROM sync_queue ORDER BY rowid DESC LIMIT 1");
+    const char *before = tracked_text(&file,
+                                      "SELECT payload FROM sync_queue ORDER BY rowid DESC LIMIT 1");
     sqlite3_int64 queued = tracked_int(&file, "SELECT count(*) FROM sync_queue");
     tracked_run(&file, "UPDATE t SET v = %s", literals[i]);
     if (tracked_int(&file, "SELECT count(*) FROM sync_queue") == queued) continue;
     leadx_slice old, base;
-    const char *text = tracked_text(&file, "SELECT base FROM sync_queue ORDER BY rowid DESC LIMIT 1");
+    const char *text = tracked_text(&file,
+                                    "SELECT base FROM sync_queue ORDER BY rowid DESC LIMIT 1");
     ck_assert_msg(leadx_json_check(text, strlen(text), 0, &base, NULL) == NULL, "%s", text);
     ck_assert(leadx_json_check(before, strlen(before), 0, &old, NULL) == NULL);
-    ck_assert_msg(leadx_json_equal(leadx_json_member(old, "v"), leadx_json_member(base, "v")), "%s: %s after %s", literals[i], text, before);
+    ck_assert_msg(leadx_json_equal(leadx_json_member(old, "v"), leadx_json_member(base, "v")),
+                  "%s: %s after %s", literals[i], text, before);
     ck_assert_uint_eq(leadx_json_member(base, "id").n, 0);
   }
 }
@@ -113,7 +159,8 @@ static int count_wrong(const double *values, int n, double *example) {
   sqlite3_stmt *write = NULL, *read = NULL;
   int wrong = 0;
   tracked_run(&file, "DELETE FROM sync_queue; BEGIN");
-  ck_assert_int_eq(sqlite3_prepare_v2(file.handle, "INSERT INTO t VALUES(?1, ?2)", -1, &write, NULL), SQLITE_OK);
+  ck_assert_int_eq(
+      sqlite3_prepare_v2(file.handle, "INSERT INTO t VALUES(?1, ?2)", -1, &write, NULL), SQLITE_OK);
   for (int i = 0; i < n; i++) {
     sqlite3_bind_int(write, 1, i);
     sqlite3_bind_double(write, 2, values[i]);
@@ -122,10 +169,13 @@ static int count_wrong(const double *values, int n, double *example) {
   }
   sqlite3_finalize(write);
   tracked_run(&file, "COMMIT");
-  ck_assert_int_eq(sqlite3_prepare_v2(file.handle, "SELECT payload FROM sync_queue ORDER BY rowid", -1, &read, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_prepare_v2(file.handle, "SELECT payload FROM sync_queue ORDER BY rowid",
+                                      -1, &read, NULL),
+                   SQLITE_OK);
   for (int i = 0; i < n; i++) {
     ck_assert_int_eq(sqlite3_step(read), SQLITE_ROW);
-    const char *text = (const char *)sqlite3_column_text(read, 0), *number = strstr(text, "\"v\":") + 4;
+    const char *text = (const char *)sqlite3_column_text(read, 0),
+               *number = strstr(text, "\"v\":") + 4;
     double got = strtod(number, NULL);
     if (memcmp(&got, &values[i], sizeof got) == 0) continue;
     *example = values[i];
@@ -152,10 +202,36 @@ START_TEST(a_hundred_thousand_random_doubles_keep_every_bit) {
 END_TEST
 
 START_TEST(doubles_at_the_edges_keep_every_bit) {
-  static const double values[] = {0.0,      1.0,     -1.0,   0.1,    0.1 + 0.2, 1.0 / 3,  123456789012345.67, 4.9406564584124654e-324, 2.2250738585072011e-308,
-                                  2.2250738585072014e-308, 1.7976931348623157e308, -1.7976931348623157e308, 9007199254740993.0, 1e15, 1e16, 1e17, 1e22, 1e23,
-                                  5e-324,   1e-5,    1e21,   0.3,    2.5e-8,    9.5,      4503599627370496.5, 1844674407370955161.5, 1.0000000000000002,
-                                  0.99999999999999989, 1e100, 1.23456789012345e-300};
+  static const double values[] = {0.0,
+                                  1.0,
+                                  -1.0,
+                                  0.1,
+                                  0.1 + 0.2,
+                                  1.0 / 3,
+                                  123456789012345.67,
+                                  4.9406564584124654e-324,
+                                  2.2250738585072011e-308,
+                                  2.2250738585072014e-308,
+                                  1.7976931348623157e308,
+                                  -1.7976931348623157e308,
+                                  9007199254740993.0,
+                                  1e15,
+                                  1e16,
+                                  1e17,
+                                  1e22,
+                                  1e23,
+                                  5e-324,
+                                  1e-5,
+                                  1e21,
+                                  0.3,
+                                  2.5e-8,
+                                  9.5,
+                                  4503599627370496.5,
+                                  1844674407370955161.5,
+                                  1.0000000000000002,
+                                  0.99999999999999989,
+                                  1e100,
+                                  1.23456789012345e-300};
   double example = 0;
   make_table("REAL", NULL);
   int wrong = count_wrong(values, (int)(sizeof values / sizeof values[0]), &example);
@@ -175,7 +251,9 @@ END_TEST
 /* Writes bytes as they are. */
 static void write_text(const char *text, int n) {
   sqlite3_stmt *stmt = NULL;
-  ck_assert_int_eq(sqlite3_prepare_v2(file.handle, "INSERT OR REPLACE INTO t VALUES('k', ?1)", -1, &stmt, NULL), SQLITE_OK);
+  ck_assert_int_eq(
+      sqlite3_prepare_v2(file.handle, "INSERT OR REPLACE INTO t VALUES('k', ?1)", -1, &stmt, NULL),
+      SQLITE_OK);
   sqlite3_bind_text(stmt, 1, text, n, SQLITE_STATIC);
   ck_assert_msg(sqlite3_step(stmt) == SQLITE_DONE, "%s", sqlite3_errmsg(file.handle));
   sqlite3_finalize(stmt);
@@ -184,7 +262,9 @@ static void write_text(const char *text, int n) {
 static int encode(unsigned c, char *out) {
   if (c < 0x80) return out[0] = (char)c, 1;
   if (c < 0x800) return out[0] = (char)(0xc0 | c >> 6), out[1] = (char)(0x80 | (c & 63)), 2;
-  if (c < 0x10000) return out[0] = (char)(0xe0 | c >> 12), out[1] = (char)(0x80 | (c >> 6 & 63)), out[2] = (char)(0x80 | (c & 63)), 3;
+  if (c < 0x10000)
+    return out[0] = (char)(0xe0 | c >> 12), out[1] = (char)(0x80 | (c >> 6 & 63)),
+           out[2] = (char)(0x80 | (c & 63)), 3;
   out[0] = (char)(0xf0 | c >> 18);
   out[1] = (char)(0x80 | (c >> 12 & 63));
   out[2] = (char)(0x80 | (c >> 6 & 63));
@@ -202,7 +282,8 @@ START_TEST(every_unicode_character_survives) {
     }
     write_text(text, n);
     leadx_slice value = newest_value();
-    ck_assert_msg(leadx_json_string_is(value, text, (size_t)n), "U+%04X to U+%04X", from, from + 4095);
+    ck_assert_msg(leadx_json_string_is(value, text, (size_t)n), "U+%04X to U+%04X", from,
+                  from + 4095);
   }
 }
 END_TEST
@@ -217,9 +298,11 @@ START_TEST(each_control_character_quote_and_backslash_is_escaped_alone) {
 }
 END_TEST
 
-/* Bytes that are no UTF-8 go through as they are: the write stands, and the payload is refused when it is read. */
+/* Bytes that are no UTF-8 go through as they are: the write stands, and the payload is refused when
+** it is read. */
 START_TEST(bytes_that_are_no_utf8_neither_abort_the_write_nor_pass_as_json) {
-  static const char *const bad[] = {"\xff", "a\xc3", "\xed\xa0\x80", "\xf8\x88\x80\x80\x80", "ok \xc0\xaf \"q\""};
+  static const char *const bad[] = {"\xff", "a\xc3", "\xed\xa0\x80", "\xf8\x88\x80\x80\x80",
+                                    "ok \xc0\xaf \"q\""};
   leadx_slice whole;
   make_table("TEXT", NULL);
   write_text(bad[_i], -1);
@@ -233,7 +316,8 @@ START_TEST(a_long_text_with_many_escapes_survives) {
   make_table("TEXT", NULL);
   int n = 200000;
   char *text = malloc((size_t)n);
-  for (int i = 0; i < n; i++) text[i] = (char)(i % 3 == 0 ? '"' : i % 101 == 0 ? 0 : i % 7 == 0 ? '\\' : 'x');
+  for (int i = 0; i < n; i++)
+    text[i] = (char)(i % 3 == 0 ? '"' : i % 101 == 0 ? 0 : i % 7 == 0 ? '\\' : 'x');
   write_text(text, n);
   ck_assert(leadx_json_string_is(newest_value(), text, (size_t)n));
   free(text);

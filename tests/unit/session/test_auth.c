@@ -1,5 +1,6 @@
-/* Sign-in and refresh without a network: a run whose token is refused in the middle goes on with a new one, and rows stay
-** whose they are. The model server takes tokens by name: this test is its gateway. */
+/* Sign-in and refresh without a network: a run whose token is refused in the middle goes on with a
+** new one, and rows stay whose they are. The model server takes tokens by name: this test is its
+** gateway. */
 #define _DEFAULT_SOURCE /* usleep */
 #include <pthread.h>
 #include <stdio.h>
@@ -13,7 +14,8 @@
 #include "pages.h"
 #include "suites.h"
 
-/* Claims {"sub":"ani"} and {"sub":"budi"}; what stands behind the last dot tells tokens of one user apart. */
+/* Claims {"sub":"ani"} and {"sub":"budi"}; what stands behind the last dot tells tokens of one user
+** apart. */
 #define ANI "e30.eyJzdWIiOiJhbmkifQ."
 #define BUDI "e30.eyJzdWIiOiJidWRpIn0."
 
@@ -23,33 +25,37 @@ static int (*model_before)(void *ctx, leadx_request *req);
 
 /* The gateway. */
 static struct {
-  char good[80];         /* the one token that is good; "" any */
-  int spoil_after;       /* the good token goes bad after so many requests; 0: never */
-  int refused;           /* requests that were answered 401 */
+  char good[80]; /* the one token that is good; "" any */
+  int spoil_after; /* the good token goes bad after so many requests; 0: never */
+  int refused; /* requests that were answered 401 */
   int refreshes, logins; /* requests to Auth */
-  int slow_ms;           /* a refresh takes that long */
-  int offline;           /* Auth does not answer */
-  long status;           /* of Auth's next answers; 0: it grants */
-  const char *answer;    /* with that body */
-  const char *grants;    /* the user's part of the tokens it grants */
+  int slow_ms; /* a refresh takes that long */
+  int offline; /* Auth does not answer */
+  long status; /* of Auth's next answers; 0: it grants */
+  const char *answer; /* with that body */
+  const char *grants; /* the user's part of the tokens it grants */
   int64_t expires_in;
-  int64_t date_s;        /* the server's Date */
-  char refresh_token[32];/* the last one that was sent */
+  int64_t date_s; /* the server's Date */
+  char refresh_token[32]; /* the last one that was sent */
 } gate;
 
 static pthread_mutex_t gate_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static void read_refresh_token(const leadx_request *req) {
   const char *at = strstr(req->body, "\"refresh_token\":\"");
-  if (at) snprintf(gate.refresh_token, sizeof gate.refresh_token, "%.*s", (int)strcspn(at + 17, "\""), at + 17);
+  if (at)
+    snprintf(gate.refresh_token, sizeof gate.refresh_token, "%.*s", (int)strcspn(at + 17, "\""),
+             at + 17);
 }
 
 static void grant(leadx_request *req) {
   char body[400];
   int n = ++gate.refreshes;
   snprintf(gate.good, sizeof gate.good, "%snew%d", gate.grants, n);
-  snprintf(body, sizeof body, "{\"access_token\":\"%s\",\"token_type\":\"bearer\",\"expires_in\":%lld,\"refresh_token\":\"r%d\",\"user\":{}}", gate.good,
-           (long long)gate.expires_in, n);
+  snprintf(body, sizeof body,
+           "{\"access_token\":\"%s\",\"token_type\":\"bearer\",\"expires_in\":%lld,\"refresh_"
+           "token\":\"r%d\",\"user\":{}}",
+           gate.good, (long long)gate.expires_in, n);
   fake_answer(req, 200, body);
 }
 
@@ -74,10 +80,13 @@ static int stand_before(void *ctx, leadx_request *req) {
   const char *sent = fake_header(req, "Authorization");
   if (gate.good[0] && (!sent || strcmp(sent, bearer) != 0)) {
     gate.refused++;
-    fake_answer(req, 401, "{\"code\":\"PGRST301\",\"details\":null,\"hint\":null,\"message\":\"JWT expired\"}");
+    fake_answer(
+        req, 401,
+        "{\"code\":\"PGRST301\",\"details\":null,\"hint\":null,\"message\":\"JWT expired\"}");
     return 1;
   }
-  if (gate.spoil_after > 0 && --gate.spoil_after == 0) snprintf(gate.good, sizeof gate.good, "(none)");
+  if (gate.spoil_after > 0 && --gate.spoil_after == 0)
+    snprintf(gate.good, sizeof gate.good, "(none)");
   return model_before ? model_before(ctx, req) : 0;
 }
 
@@ -102,7 +111,8 @@ static void set_up(void) {
   model.before = stand_before;
   model.after = stand_behind;
   device_open(&device, &model);
-  device_run(&device, "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT, updated_at TEXT); SELECT leadx_track('customers')");
+  device_run(&device, "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, name TEXT, updated_at "
+                      "TEXT); SELECT leadx_track('customers')");
 }
 
 static void tear_down(void) {
@@ -132,11 +142,14 @@ static const char *message(void) { return device_text(&device, "SELECT message F
 /* ---- tokens ---- */
 
 START_TEST(a_token_of_another_project_is_refused_and_changes_nothing) {
-  device_text(&device, "SELECT leadx_configure('https://mine.supabase.co', 'sb_publishable_model')");
+  device_text(&device,
+              "SELECT leadx_configure('https://mine.supabase.co', 'sb_publishable_model')");
   set_token(ANI "x", NULL);
   /* {"sub":"ani","iss":"https://other.supabase.co/auth/v1"} */
   const char *error = device_error(
-      &device, "SELECT leadx_set_token('e30.eyJzdWIiOiJhbmkiLCJpc3MiOiJodHRwczovL290aGVyLnN1cGFiYXNlLmNvL2F1dGgvdjEifQ.x')");
+      &device, "SELECT "
+               "leadx_set_token('e30."
+               "eyJzdWIiOiJhbmkiLCJpc3MiOiJodHRwczovL290aGVyLnN1cGFiYXNlLmNvL2F1dGgvdjEifQ.x')");
   ck_assert_ptr_nonnull(strstr(error, "for the project other, and the server is mine"));
   ck_assert_str_eq(auth(), "signed_in");
 }
@@ -157,7 +170,8 @@ START_TEST(a_token_that_expires_mid_batch_is_renewed_once_and_the_push_goes_on) 
   ck_assert_int_ge(gate.refused, 1);
   ck_assert_str_eq(gate.refresh_token, "r0");
   ck_assert_int_eq(model_count(&model, "customers"), 700);
-  ck_assert_int_eq(queue_count("status = 'SYNCED' AND retry_count = 0 AND error_code IS NULL"), 740);
+  ck_assert_int_eq(queue_count("status = 'SYNCED' AND retry_count = 0 AND error_code IS NULL"),
+                   740);
   ck_assert_int_eq(device_result(&device, "pushed"), 740);
   /* Singles now, many in flight at once. */
   gate.spoil_after = _i + 1;
@@ -175,7 +189,9 @@ END_TEST
 START_TEST(a_token_that_expires_between_two_pages_is_renewed_and_the_pull_goes_on) {
   for (int i = 0; i < 50; i++) {
     char doc[120];
-    snprintf(doc, sizeof doc, "{\"id\":\"s%02d\",\"name\":\"n\",\"updated_at\":\"2024-01-01T00:00:%02d+00:00\"}", i, i);
+    snprintf(doc, sizeof doc,
+             "{\"id\":\"s%02d\",\"name\":\"n\",\"updated_at\":\"2024-01-01T00:00:%02d+00:00\"}", i,
+             i);
     pages_put(&model, "customers", doc);
   }
   device_text(&device, "SELECT leadx_config('page_size', '10')");
@@ -202,7 +218,8 @@ START_TEST(steps_of_one_request_find_the_new_token_and_come_to_an_end) {
     ck_assert_int_lt(steps, 40);
     ck_assert_str_eq(device_sync_with(&device, options), "ok");
     more = device_result(&device, "more");
-    ck_assert_int_le(device_result(&device, "requests"), 1 + (gate.refreshes == 1)); /* the refresh is one beside it */
+    ck_assert_int_le(device_result(&device, "requests"),
+                     1 + (gate.refreshes == 1)); /* the refresh is one beside it */
   }
   ck_assert_int_eq(gate.refreshes, 1);
   ck_assert_int_eq(model_count(&model, "customers"), 30);
@@ -214,7 +231,8 @@ START_TEST(a_dead_refresh_token_ends_in_auth_required_and_is_not_tried_again) {
   set_token(ANI "old", "r0");
   snprintf(gate.good, sizeof gate.good, "(none)");
   gate.status = 400;
-  gate.answer = "{\"code\":\"refresh_token_already_used\",\"message\":\"Invalid Refresh Token: Already Used\"}";
+  gate.answer = "{\"code\":\"refresh_token_already_used\",\"message\":\"Invalid Refresh Token: "
+                "Already Used\"}";
   add_customers(1, 30);
   for (int i = 0; i < 3; i++) ck_assert_str_eq(device_both(&device), "auth_required");
   ck_assert_int_eq(gate.refreshes, 1);
@@ -268,7 +286,8 @@ START_TEST(a_token_of_somebody_else_is_not_taken_for_a_refreshed_one) {
   snprintf(gate.good, sizeof gate.good, "(none)");
   gate.grants = BUDI;
   add_customers(1, 3);
-  ck_assert_str_eq(device_sync(&device), "offline"); /* as any answer that is not what was asked for */
+  ck_assert_str_eq(device_sync(&device),
+                   "offline"); /* as any answer that is not what was asked for */
   ck_assert_int_eq(model_count(&model, "customers"), 0);
   ck_assert_ptr_nonnull(strstr(message(), "another user"));
 }
@@ -278,10 +297,14 @@ START_TEST(without_a_refresh_token_a_refused_one_says_what_to_do) {
   set_token(ANI "old", NULL);
   snprintf(gate.good, sizeof gate.good, "(none)");
   add_customers(1, 3);
-  leadx_sync_options options = {.who = "leadx_sync", .with_pull = 1, .request_budget = -1, .strict = 1};
+  leadx_sync_options options = {
+      .who = "leadx_sync", .with_pull = 1, .request_budget = -1, .strict = 1};
   ck_assert_ptr_null(device_sync_with(&device, options));
-  ck_assert_msg(strstr(device.result, "leadx_sync: 401 PGRST301 JWT expired; call leadx_set_token() with a fresh token") == device.result, "%s",
-                device.result);
+  ck_assert_msg(
+      strstr(device.result,
+             "leadx_sync: 401 PGRST301 JWT expired; call leadx_set_token() with a fresh token") ==
+          device.result,
+      "%s", device.result);
   ck_assert_int_eq(gate.refreshes, 0);
 }
 END_TEST
@@ -351,7 +374,8 @@ START_TEST(the_age_of_a_token_from_elsewhere_is_told_by_the_servers_clock) {
 }
 END_TEST
 
-/* Another connection learns that the refresh token is dead after this run has taken its copy of the token. */
+/* Another connection learns that the refresh token is dead after this run has taken its copy of the
+** token. */
 START_TEST(a_refresh_token_that_died_meanwhile_ends_the_run_and_not_in_a_circle) {
   leadx_session *session = device.ctx->session;
   leadx_credentials credentials;
@@ -364,21 +388,26 @@ START_TEST(a_refresh_token_that_died_meanwhile_ends_the_run_and_not_in_a_circle)
   set_token(ANI "old", "r0");
   ck_assert_int_eq(leadx_session_credentials(session, "test", &credentials, &err), SQLITE_OK);
   credentials.renew_mono_ms = 1; /* due */
-  ck_assert_int_eq(leadx_session_begin_refresh(session, credentials.serial, 5000, &refresh_token), LEADX_REFRESH_MINE);
+  ck_assert_int_eq(leadx_session_begin_refresh(session, credentials.serial, 5000, &refresh_token),
+                   LEADX_REFRESH_MINE);
   leadx_session_end_refresh(session, credentials.serial, NULL, 1);
   sqlite3_free(refresh_token);
   leadx_target own = {credentials.url, credentials.apikey, credentials.token, NULL};
   leadx_transport *transport = fake_transport_open(model_respond, &model);
   leadx_auth_init(&run_auth, device.ctx, transport, &credentials, &own);
   ck_assert_int_eq(leadx_auth_is_due(&run_auth), 1);
-  leadx_request *done = leadx_auth_exchange(&run_auth, leadx_grant_logout_request(&own, &err), 0, &verdict, &err);
+  leadx_request *done = leadx_auth_exchange(&run_auth, leadx_grant_logout_request(&own, &err), 0,
+                                            &verdict, &err);
   leadx_spell_free(done);
-  fake_answer((done = leadx_spell_new("GET")), 401, "{\"code\":\"PGRST301\",\"message\":\"JWT expired\"}");
-  verdict = (leadx_verdict){.class_ = LEADX_CLASS_AUTH, .code = "PGRST301", .message = "JWT expired"};
+  fake_answer((done = leadx_spell_new("GET")), 401,
+              "{\"code\":\"PGRST301\",\"message\":\"JWT expired\"}");
+  verdict = (leadx_verdict){
+      .class_ = LEADX_CLASS_AUTH, .code = "PGRST301", .message = "JWT expired"};
   leadx_auth_note(&run_auth, done, &verdict);
   ck_assert_int_eq(leadx_auth_refresh(&run_auth), 0);
   ck_assert_int_eq(run_auth.class_, LEADX_CLASS_AUTH);
-  ck_assert_ptr_nonnull(strstr(run_auth.message, "401 PGRST301 JWT expired; call leadx_set_token()"));
+  ck_assert_ptr_nonnull(
+      strstr(run_auth.message, "401 PGRST301 JWT expired; call leadx_set_token()"));
   leadx_spell_free(done);
   transport->free(transport);
   leadx_credentials_clear(&credentials);
@@ -440,13 +469,16 @@ START_TEST(of_several_connections_one_refreshes_and_all_have_the_new_token) {
     memset(r, 0, sizeof *r);
     db[i] = device_second(&device);
     r->ctx = leadx_ctx_new(db[i]);
-    ck_assert_int_eq(leadx_session_credentials(r->ctx->session, "test", &r->credentials, &err), SQLITE_OK);
-    r->target = (leadx_target){r->credentials.url, r->credentials.apikey, r->credentials.token, NULL};
+    ck_assert_int_eq(leadx_session_credentials(r->ctx->session, "test", &r->credentials, &err),
+                     SQLITE_OK);
+    r->target = (leadx_target){r->credentials.url, r->credentials.apikey, r->credentials.token,
+                               NULL};
     r->transport = fake_transport_open(gate_respond, NULL);
     leadx_auth_init(&r->auth, r->ctx, r->transport, &r->credentials, &r->target);
     r->auth.is_refused = 1;
   }
-  for (int i = 0; i < AT_ONCE; i++) ck_assert_int_eq(pthread_create(&list[i].thread, NULL, refresh_now, &list[i]), 0);
+  for (int i = 0; i < AT_ONCE; i++)
+    ck_assert_int_eq(pthread_create(&list[i].thread, NULL, refresh_now, &list[i]), 0);
   for (int i = 0; i < AT_ONCE; i++) ck_assert_int_eq(pthread_join(list[i].thread, NULL), 0);
   ck_assert_int_eq(gate.refreshes, 1);
   for (int i = 0; i < AT_ONCE; i++) {
@@ -467,7 +499,8 @@ START_TEST(a_refresh_that_never_ends_is_given_up) {
   use_shifted_clock();
   set_token(ANI "old", "r0");
   int64_t serial = leadx_session_serial(session);
-  ck_assert_int_eq(leadx_session_begin_refresh(session, serial, 5000, &refresh_token), LEADX_REFRESH_MINE);
+  ck_assert_int_eq(leadx_session_begin_refresh(session, serial, 5000, &refresh_token),
+                   LEADX_REFRESH_MINE);
   ck_assert_int_eq(leadx_session_begin_refresh(session, serial, 5000, &other), LEADX_REFRESH_WAIT);
   mono_off_ms += 6000;
   ck_assert_int_eq(leadx_session_begin_refresh(session, serial, 5000, &other), LEADX_REFRESH_MINE);
@@ -490,7 +523,8 @@ static const leadx_opener opener = {open_gate, NULL};
 static const char *log_in(const char *password) {
   static char text[700];
   leadx_err_clear(&device.ctx->err);
-  char *result = leadx_account_login(device.ctx, "ani@leadx.test", password, &opener, &device.ctx->err);
+  char *result = leadx_account_login(device.ctx, "ani@leadx.test", password, &opener,
+                                     &device.ctx->err);
   leadx_db_release(&device.ctx->db);
   snprintf(text, sizeof text, "%s", result ? result : device.ctx->err.text);
   sqlite3_free(result);
@@ -499,7 +533,8 @@ static const char *log_in(const char *password) {
 
 START_TEST(a_sign_in_answers_user_and_expiry_and_no_token) {
   const char *text = log_in("pw");
-  ck_assert_str_eq(text, "{\"auth\":\"signed_in\",\"user\":\"ani\",\"email\":\"ani@leadx.test\",\"expires_in\":3600,\"refreshes\":true}");
+  ck_assert_str_eq(text, "{\"auth\":\"signed_in\",\"user\":\"ani\",\"email\":\"ani@leadx.test\","
+                         "\"expires_in\":3600,\"refreshes\":true}");
   ck_assert_str_eq(auth(), "signed_in");
   add_customers(1, 3);
   ck_assert_str_eq(device_sync(&device), "ok");
@@ -512,25 +547,34 @@ START_TEST(a_sign_in_that_fails_changes_nothing) {
   snprintf(gate.good, sizeof gate.good, ANI "old");
   gate.status = 400;
   gate.answer = "{\"code\":\"invalid_credentials\",\"message\":\"Invalid login credentials\"}";
-  ck_assert_str_eq(log_in("pw"), "leadx_login: 400 invalid_credentials Invalid login credentials; check email and password");
+  ck_assert_str_eq(
+      log_in("pw"),
+      "leadx_login: 400 invalid_credentials Invalid login credentials; check email and password");
   gate.offline = 1;
-  ck_assert_str_eq(log_in("pw"), "leadx_login: Failed to connect; try again when there is a network");
+  ck_assert_str_eq(log_in("pw"),
+                   "leadx_login: Failed to connect; try again when there is a network");
   gate.offline = gate.status = 0;
   add_customers(1, 3);
   ck_assert_str_eq(device_sync(&device), "ok");
-  ck_assert_str_eq(device_text(&device, "SELECT value FROM leadx_settings WHERE key = 'user'"), "ani");
+  ck_assert_str_eq(device_text(&device, "SELECT value FROM leadx_settings WHERE key = 'user'"),
+                   "ani");
 }
 END_TEST
 
 START_TEST(a_sign_in_keeps_out_of_transactions_and_takes_no_nonsense) {
   device_run(&device, "BEGIN");
-  ck_assert_ptr_nonnull(strstr(device_error(&device, "SELECT leadx_login('a', 'b')"), "COMMIT first"));
+  ck_assert_ptr_nonnull(
+      strstr(device_error(&device, "SELECT leadx_login('a', 'b')"), "COMMIT first"));
   ck_assert_ptr_nonnull(strstr(device_error(&device, "SELECT leadx_logout()"), "COMMIT first"));
   device_run(&device, "COMMIT");
-  ck_assert_ptr_nonnull(strstr(device_error(&device, "SELECT leadx_login('a', '')"), "argument 2 must be the password"));
-  ck_assert_ptr_nonnull(strstr(device_error(&device, "SELECT leadx_login(NULL, 'b')"), "argument 1"));
-  ck_assert_ptr_nonnull(strstr(device_error(&device, "SELECT leadx_login('a', printf('%.5000c', 'x'))"), "4096"));
-  ck_assert_ptr_nonnull(strstr(device_error(&device, "SELECT leadx_logout('maybe')"), "must be 0 or 1"));
+  ck_assert_ptr_nonnull(strstr(device_error(&device, "SELECT leadx_login('a', '')"),
+                               "argument 2 must be the password"));
+  ck_assert_ptr_nonnull(
+      strstr(device_error(&device, "SELECT leadx_login(NULL, 'b')"), "argument 1"));
+  ck_assert_ptr_nonnull(
+      strstr(device_error(&device, "SELECT leadx_login('a', printf('%.5000c', 'x'))"), "4096"));
+  ck_assert_ptr_nonnull(
+      strstr(device_error(&device, "SELECT leadx_logout('maybe')"), "must be 0 or 1"));
 }
 END_TEST
 
@@ -554,15 +598,21 @@ START_TEST(rows_of_one_user_are_never_sent_as_another) {
   ck_assert_int_eq(device_result(&device, "pushed"), 2);
   ck_assert_int_eq(device_result(&device, "pending"), 4);
   ck_assert_str_eq(message(), "changes of other users wait until those sign in: 3");
-  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_queue WHERE state = 'waiting' AND error_code = 'owner'"
-                                       " AND error_message LIKE 'belongs to the user ani%'"), 3);
-  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_queue WHERE state = 'waiting' AND error_message LIKE 'waits behind%'"), 1);
+  ck_assert_int_eq(
+      device_int(&device,
+                 "SELECT count(*) FROM leadx_queue WHERE state = 'waiting' AND error_code = 'owner'"
+                 " AND error_message LIKE 'belongs to the user ani%'"),
+      3);
+  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_queue WHERE state = 'waiting' "
+                                       "AND error_message LIKE 'waits behind%'"),
+                   1);
   snprintf(gate.good, sizeof gate.good, ANI "2");
   set_token(ANI "2", NULL);
   ck_assert_str_eq(device_both(&device), "ok");
   ck_assert_int_eq(model_count(&model, "customers"), 5);
   ck_assert_str_eq(model_value(&model, "customers", "c0002", "name"), "name 2");
-  ck_assert_str_eq(device_text(&device, "SELECT name FROM customers WHERE id = 'c0002'"), "of budi");
+  ck_assert_str_eq(device_text(&device, "SELECT name FROM customers WHERE id = 'c0002'"),
+                   "of budi");
   snprintf(gate.good, sizeof gate.good, BUDI "2");
   set_token(BUDI "2", NULL);
   ck_assert_str_eq(device_both(&device), "ok");
@@ -596,7 +646,8 @@ START_TEST(what_was_written_before_the_first_sign_in_is_the_first_users) {
 END_TEST
 
 START_TEST(a_new_user_pulls_from_the_beginning_and_so_does_one_who_comes_back) {
-  pages_put(&model, "customers", "{\"id\":\"s1\",\"name\":\"n\",\"updated_at\":\"2024-01-01T00:00:00+00:00\"}");
+  pages_put(&model, "customers",
+            "{\"id\":\"s1\",\"name\":\"n\",\"updated_at\":\"2024-01-01T00:00:00+00:00\"}");
   const char *const tokens[] = {ANI "1", BUDI "1", ANI "2"};
   for (int i = 0; i < 3; i++) {
     switch_to(tokens[i]);
@@ -639,13 +690,16 @@ static const char *log_out(int force) {
 START_TEST(a_sign_out_waits_for_unsent_rows_and_a_forced_one_keeps_them_for_their_user) {
   switch_to(ANI "1");
   add_customers(1, 2);
-  ck_assert_ptr_nonnull(strstr(log_out(0), "unsent changes of this user: 2; call leadx_sync() first"));
+  ck_assert_ptr_nonnull(
+      strstr(log_out(0), "unsent changes of this user: 2; call leadx_sync() first"));
   ck_assert_str_eq(auth(), "signed_in");
   gate.offline = 1;
-  ck_assert_str_eq(log_out(1), "{\"auth\":\"signed_out\",\"user\":\"ani\",\"unsent\":2,\"revoked\":false}");
+  ck_assert_str_eq(log_out(1),
+                   "{\"auth\":\"signed_out\",\"user\":\"ani\",\"unsent\":2,\"revoked\":false}");
   ck_assert_str_eq(auth(), "signed_out");
   add_customers(3, 3); /* whoever signs in next */
-  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_queue WHERE error_code = 'owner'"), 2);
+  ck_assert_int_eq(
+      device_int(&device, "SELECT count(*) FROM leadx_queue WHERE error_code = 'owner'"), 2);
   switch_to(BUDI "1");
   ck_assert_str_eq(device_sync(&device), "ok");
   ck_assert_int_eq(model_count(&model, "customers"), 1);
@@ -654,7 +708,9 @@ START_TEST(a_sign_out_waits_for_unsent_rows_and_a_forced_one_keeps_them_for_thei
   switch_to(ANI "2");
   snprintf(gate.good, sizeof gate.good, "(none)");
   ck_assert_str_eq(device_sync(&device), "auth_required");
-  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_queue WHERE error_code = 'owner'"), 0); /* they wait for nobody any more */
+  ck_assert_int_eq(
+      device_int(&device, "SELECT count(*) FROM leadx_queue WHERE error_code = 'owner'"),
+      0); /* they wait for nobody any more */
   gate.good[0] = 0;
   switch_to(ANI "3");
   ck_assert_str_eq(device_sync(&device), "ok");
@@ -667,13 +723,19 @@ END_TEST
 START_TEST(a_retry_does_not_make_rows_of_another_user_ones_own) {
   switch_to(ANI "1");
   add_customers(1, 2);
-  device_run(&device, "UPDATE sync_queue SET status = 'FAILED', error_code = '23514' WHERE entity_id = 'c0001'");
+  device_run(
+      &device,
+      "UPDATE sync_queue SET status = 'FAILED', error_code = '23514' WHERE entity_id = 'c0001'");
   switch_to(BUDI "1");
   device_text(&device, "SELECT leadx_retry()");
   device_text(&device, "SELECT leadx_retry((SELECT id FROM sync_queue WHERE entity_id = 'c0002'))");
   ck_assert_str_eq(device_sync(&device), "ok");
   ck_assert_int_eq(model_count(&model, "customers"), 0);
-  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_queue WHERE state = 'waiting' AND error_code = 'owner'"), 2);
+  ck_assert_int_eq(
+      device_int(
+          &device,
+          "SELECT count(*) FROM leadx_queue WHERE state = 'waiting' AND error_code = 'owner'"),
+      2);
 }
 END_TEST
 
@@ -683,7 +745,10 @@ START_TEST(a_long_row_of_changes_of_another_user_is_passed_over_by_the_mark) {
   switch_to(BUDI "1");
   add_customers(501, 502);
   ck_assert_str_eq(device_sync(&device), "ok");
-  ck_assert_int_eq(device_int(&device, "SELECT (SELECT max(rowid) FROM sync_queue) - rowid_below FROM leadx_mark"), 0);
+  ck_assert_int_eq(
+      device_int(&device,
+                 "SELECT (SELECT max(rowid) FROM sync_queue) - rowid_below FROM leadx_mark"),
+      0);
   ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_held"), 500);
   switch_to(ANI "2");
   ck_assert_str_eq(device_sync(&device), "ok");
@@ -703,8 +768,10 @@ static TCase *with_device(Suite *suite, const char *name) {
 
 static void add_refresh(Suite *suite) {
   TCase *tcase = with_device(suite, "refresh");
-  tcase_add_loop_test(tcase, a_token_that_expires_mid_batch_is_renewed_once_and_the_push_goes_on, 0, 6);
-  tcase_add_loop_test(tcase, a_token_that_expires_between_two_pages_is_renewed_and_the_pull_goes_on, 0, 5);
+  tcase_add_loop_test(tcase, a_token_that_expires_mid_batch_is_renewed_once_and_the_push_goes_on, 0,
+                      6);
+  tcase_add_loop_test(tcase, a_token_that_expires_between_two_pages_is_renewed_and_the_pull_goes_on,
+                      0, 5);
   tcase_add_test(tcase, steps_of_one_request_find_the_new_token_and_come_to_an_end);
   tcase_add_test(tcase, a_dead_refresh_token_ends_in_auth_required_and_is_not_tried_again);
   tcase_add_test(tcase, a_refresh_without_a_network_is_offline_and_keeps_the_refresh_token);
@@ -730,7 +797,8 @@ static void add_account(Suite *suite) {
   tcase_add_test(tcase, what_was_written_before_the_first_sign_in_is_the_first_users);
   tcase_add_test(tcase, a_new_user_pulls_from_the_beginning_and_so_does_one_who_comes_back);
   tcase_add_test(tcase, a_file_that_has_a_user_is_not_synced_as_nobody);
-  tcase_add_test(tcase, a_sign_out_waits_for_unsent_rows_and_a_forced_one_keeps_them_for_their_user);
+  tcase_add_test(tcase,
+                 a_sign_out_waits_for_unsent_rows_and_a_forced_one_keeps_them_for_their_user);
   tcase_add_test(tcase, a_retry_does_not_make_rows_of_another_user_ones_own);
   tcase_add_test(tcase, a_long_row_of_changes_of_another_user_is_passed_over_by_the_mark);
 }

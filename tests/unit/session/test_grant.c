@@ -1,4 +1,5 @@
-/* Supabase Auth's dialect: how it is asked, what its answers mean, and which project a token is for. */
+/* Supabase Auth's dialect: how it is asked, what its answers mean, and which project a token is
+** for. */
 #include <stdio.h>
 #include <string.h>
 
@@ -38,7 +39,8 @@ START_TEST(a_sign_in_is_a_post_with_the_key_and_a_body_that_nothing_can_break) {
   ck_assert_ptr_nonnull(req);
   ck_assert_str_eq(req->method, "POST");
   ck_assert_str_eq(req->url, "https://host/auth/v1/token?grant_type=password");
-  ck_assert_str_eq(req->body, "{\"email\":\"a\\u0022b@c\",\"password\":\"p\\u005cw\\u000a\\u0001é\"}");
+  ck_assert_str_eq(req->body,
+                   "{\"email\":\"a\\u0022b@c\",\"password\":\"p\\u005cw\\u000a\\u0001é\"}");
   ck_assert_uint_eq(req->body_bytes, strlen(req->body));
   ck_assert_str_eq(fake_header(req, "apikey"), "sb_publishable_k");
   ck_assert_str_eq(fake_header(req, "Content-Type"), "application/json");
@@ -96,36 +98,61 @@ static const struct answer_case {
   int is_final;
   const char *says;
 } answers[] = {
-    {P, 400, "json", "{\"code\":\"invalid_credentials\",\"message\":\"Invalid login credentials\"}", LEADX_CLASS_AUTH, 0,
+    {P, 400, "json", "{\"code\":\"invalid_credentials\",\"message\":\"Invalid login credentials\"}",
+     LEADX_CLASS_AUTH, 0,
      "400 invalid_credentials Invalid login credentials; check email and password"},
-    {P, 400, "json", "{\"code\":400,\"error_code\":\"invalid_credentials\",\"msg\":\"Invalid login credentials\"}", LEADX_CLASS_AUTH, 0, "check email"},
-    {P, 400, "json", "{\"error\":\"invalid_grant\",\"error_description\":\"Invalid login credentials\"}", LEADX_CLASS_AUTH, 0, "check email"},
-    {P, 400, "json", "{\"code\":\"email_not_confirmed\",\"message\":\"Email not confirmed\"}", LEADX_CLASS_AUTH, 0, "confirmation mail"},
-    {P, 400, "json", "{\"code\":\"user_banned\",\"message\":\"User is banned\"}", LEADX_CLASS_AUTH, 0, "lift the ban"},
-    {P, 422, "json", "{\"code\":\"email_provider_disabled\",\"message\":\"Email logins are disabled\"}", LEADX_CLASS_AUTH, 0, "leadx_set_token()"},
-    {P, 400, "json", "{\"code\":\"captcha_failed\",\"message\":\"captcha\"}", LEADX_CLASS_AUTH, 0, "leadx_set_token()"},
-    {P, 429, "json", "{\"code\":\"over_request_rate_limit\",\"message\":\"Request rate limit reached\"}", LEADX_CLASS_THROTTLE, 0, "wait a while"},
+    {P, 400, "json",
+     "{\"code\":400,\"error_code\":\"invalid_credentials\",\"msg\":\"Invalid login credentials\"}",
+     LEADX_CLASS_AUTH, 0, "check email"},
+    {P, 400, "json",
+     "{\"error\":\"invalid_grant\",\"error_description\":\"Invalid login credentials\"}",
+     LEADX_CLASS_AUTH, 0, "check email"},
+    {P, 400, "json", "{\"code\":\"email_not_confirmed\",\"message\":\"Email not confirmed\"}",
+     LEADX_CLASS_AUTH, 0, "confirmation mail"},
+    {P, 400, "json", "{\"code\":\"user_banned\",\"message\":\"User is banned\"}", LEADX_CLASS_AUTH,
+     0, "lift the ban"},
+    {P, 422, "json",
+     "{\"code\":\"email_provider_disabled\",\"message\":\"Email logins are disabled\"}",
+     LEADX_CLASS_AUTH, 0, "leadx_set_token()"},
+    {P, 400, "json", "{\"code\":\"captcha_failed\",\"message\":\"captcha\"}", LEADX_CLASS_AUTH, 0,
+     "leadx_set_token()"},
+    {P, 429, "json",
+     "{\"code\":\"over_request_rate_limit\",\"message\":\"Request rate limit reached\"}",
+     LEADX_CLASS_THROTTLE, 0, "wait a while"},
     {P, 429, "html", "<html>slow down</html>", LEADX_CLASS_THROTTLE, 0, "wait a while"},
     {P, 401, "json", "{\"message\":\"Invalid API key\"}", LEADX_CLASS_AUTH, 0, "check the key"},
-    {P, 404, "json", "{\"message\":\"no Route matched with those values\"}", LEADX_CLASS_AUTH, 0, "no Supabase Auth"},
+    {P, 404, "json", "{\"message\":\"no Route matched with those values\"}", LEADX_CLASS_AUTH, 0,
+     "no Supabase Auth"},
     {P, 404, "html", "<html>nginx</html>", LEADX_CLASS_AUTH, 0, "no Supabase Auth"},
     {P, 307, "html", "", LEADX_CLASS_TRUST, 0, "leadx_configure"},
-    {P, 500, "json", "{\"code\":\"unexpected_failure\",\"message\":\"Database error\"}", LEADX_CLASS_THROTTLE, 0, "try again"},
+    {P, 500, "json", "{\"code\":\"unexpected_failure\",\"message\":\"Database error\"}",
+     LEADX_CLASS_THROTTLE, 0, "try again"},
     {P, 503, "html", "<html>", LEADX_CLASS_THROTTLE, 0, "try again"},
     {P, 200, "html", "<html>captive portal</html>", LEADX_CLASS_PROTOCOL, 0, "Supabase project"},
     {P, 200, "json", "[]", LEADX_CLASS_PROTOCOL, 0, "no access token"},
     {P, 200, "json", "{\"access_token\":\"no jwt\"}", LEADX_CLASS_PROTOCOL, 0, "no access token"},
-    {P, 200, "json", "{\"access_token\":\"e30.e30.x", LEADX_CLASS_PROTOCOL, 0, "not what Supabase Auth says"},
-    {P, 200, "text", "{\"access_token\":\"" ANI "x\"}", LEADX_CLASS_PROTOCOL, 0, "not what Supabase Auth says"},
+    {P, 200, "json", "{\"access_token\":\"e30.e30.x", LEADX_CLASS_PROTOCOL, 0,
+     "not what Supabase Auth says"},
+    {P, 200, "text", "{\"access_token\":\"" ANI "x\"}", LEADX_CLASS_PROTOCOL, 0,
+     "not what Supabase Auth says"},
     {P, 200, "json", "{\"access_token\":\"" ANI "x\"}", LEADX_CLASS_OK, 0, ""},
-    {P, 200, "json", "{\"access_token\":\"" ANI "x\\u000a\"}", LEADX_CLASS_PROTOCOL, 0, "no access token"}, /* no token has an escape */
-    {R, 400, "json", "{\"code\":\"refresh_token_not_found\",\"message\":\"Invalid Refresh Token: Refresh Token Not Found\"}", LEADX_CLASS_AUTH, 1,
+    {P, 200, "json", "{\"access_token\":\"" ANI "x\\u000a\"}", LEADX_CLASS_PROTOCOL, 0,
+     "no access token"}, /* no token has an escape */
+    {R, 400, "json",
+     "{\"code\":\"refresh_token_not_found\",\"message\":\"Invalid Refresh Token: Refresh Token Not "
+     "Found\"}",
+     LEADX_CLASS_AUTH, 1, "leadx_login()"},
+    {R, 400, "json",
+     "{\"code\":\"refresh_token_already_used\",\"message\":\"Invalid Refresh Token: Already "
+     "Used\"}",
+     LEADX_CLASS_AUTH, 1, "somebody else has used"},
+    {R, 400, "json",
+     "{\"error\":\"invalid_grant\",\"error_description\":\"Invalid Refresh Token\"}",
+     LEADX_CLASS_AUTH, 1, "leadx_login()"},
+    {R, 403, "json", "{\"code\":\"session_not_found\",\"message\":\"gone\"}", LEADX_CLASS_AUTH, 1,
      "leadx_login()"},
-    {R, 400, "json", "{\"code\":\"refresh_token_already_used\",\"message\":\"Invalid Refresh Token: Already Used\"}", LEADX_CLASS_AUTH, 1,
-     "somebody else has used"},
-    {R, 400, "json", "{\"error\":\"invalid_grant\",\"error_description\":\"Invalid Refresh Token\"}", LEADX_CLASS_AUTH, 1, "leadx_login()"},
-    {R, 403, "json", "{\"code\":\"session_not_found\",\"message\":\"gone\"}", LEADX_CLASS_AUTH, 1, "leadx_login()"},
-    {R, 400, "json", "{\"code\":\"user_banned\",\"message\":\"User is banned\"}", LEADX_CLASS_AUTH, 1, "lift the ban"},
+    {R, 400, "json", "{\"code\":\"user_banned\",\"message\":\"User is banned\"}", LEADX_CLASS_AUTH,
+     1, "lift the ban"},
     {R, 401, "json", "{\"message\":\"Invalid API key\"}", LEADX_CLASS_AUTH, 0, "check the key"},
     {R, 502, "html", "<html>", LEADX_CLASS_THROTTLE, 0, "try again"},
     {R, 400, "html", "<html>firewall</html>", LEADX_CLASS_AUTH, 0, "Supabase project"},
@@ -137,10 +164,12 @@ START_TEST(every_answer_of_auth_has_a_meaning_and_says_what_to_do) {
   leadx_request *req = leadx_spell_new("POST");
   leadx_grant grant;
   char type[40];
-  snprintf(type, sizeof type, "%s/%s", strcmp(c->type, "json") == 0 ? "application" : "text", strcmp(c->type, "text") == 0 ? "plain" : c->type);
+  snprintf(type, sizeof type, "%s/%s", strcmp(c->type, "json") == 0 ? "application" : "text",
+           strcmp(c->type, "text") == 0 ? "plain" : c->type);
   fake_answer_bytes(req, c->status, type, c->body, strlen(c->body));
   leadx_grant_read((leadx_grant_kind)c->kind, req, "secret", &grant);
-  ck_assert_msg(grant.class_ == c->class_, "%ld %s: %s, %s", c->status, c->body, leadx_class_name(grant.class_), grant.message);
+  ck_assert_msg(grant.class_ == c->class_, "%ld %s: %s, %s", c->status, c->body,
+                leadx_class_name(grant.class_), grant.message);
   ck_assert_int_eq(grant.is_final, c->is_final);
   ck_assert_msg(strstr(grant.message, c->says) != NULL, "%s", grant.message);
   ck_assert_ptr_null(strstr(grant.message, "eyJ"));
@@ -178,10 +207,16 @@ END_TEST
 static const struct project_case {
   const char *url, *project;
 } projects[] = {
-    {"https://abc.supabase.co/auth/v1", "abc"}, {"https://ABC.supabase.in", "ABC"},   {"https://abc.supabase.co:443/x", "abc"},
-    {"https://supabase.co", ""},                {"https://a.b.supabase.co", ""},      {"https://abc.supabase.co.evil.com", ""},
-    {"http://127.0.0.1:54321/auth/v1", ""},     {"supabase", ""},
-    {"https://localhost/auth/v1", ""},          {"https://abc.supabase.c", ""},
+    {"https://abc.supabase.co/auth/v1", "abc"},
+    {"https://ABC.supabase.in", "ABC"},
+    {"https://abc.supabase.co:443/x", "abc"},
+    {"https://supabase.co", ""},
+    {"https://a.b.supabase.co", ""},
+    {"https://abc.supabase.co.evil.com", ""},
+    {"http://127.0.0.1:54321/auth/v1", ""},
+    {"supabase", ""},
+    {"https://localhost/auth/v1", ""},
+    {"https://abc.supabase.c", ""},
 };
 enum { N_PROJECTS = sizeof projects / sizeof projects[0] };
 

@@ -1,5 +1,6 @@
-/* The network coming up, as the kernel tells it. Tests of the real one run in a child with a network of its own (a namespace, in which
-** the loopback interface is all there is, and down), so nothing of the machine's is touched. */
+/* The network coming up, as the kernel tells it. Tests of the real one run in a child with a
+** network of its own (a namespace, in which the loopback interface is all there is, and down), so
+** nothing of the machine's is touched. */
 #define _GNU_SOURCE
 #include <net/if.h>
 #include <sched.h>
@@ -44,7 +45,9 @@ static int set_loopback(int up) {
   return rc == 0;
 }
 
-static int leave_network(void) { return unshare(CLONE_NEWNET) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0; }
+static int leave_network(void) {
+  return unshare(CLONE_NEWNET) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0;
+}
 
 /* Runs a test in a child with a network of its own. */
 static void in_own_network(int (*run)(void)) {
@@ -57,8 +60,11 @@ static void in_own_network(int (*run)(void)) {
     usleep(10000);
   }
   ck_assert_msg(WIFEXITED(status), "the child was killed by signal %d", WTERMSIG(status));
-  if (WEXITSTATUS(status) == NOT_PERMITTED) fprintf(stderr, "network: this machine lets nobody have a network of their own; not tried\n");
-  else ck_assert_msg(WEXITSTATUS(status) == FINE, "something was wrong at line %d", WEXITSTATUS(status));
+  if (WEXITSTATUS(status) == NOT_PERMITTED)
+    fprintf(stderr, "network: this machine lets nobody have a network of their own; not tried\n");
+  else
+    ck_assert_msg(WEXITSTATUS(status) == FINE, "something was wrong at line %d",
+                  WEXITSTATUS(status));
 }
 
 /* ---- the socket ---- */
@@ -71,7 +77,8 @@ static int heard(int fd) {
   return 0;
 }
 
-/* Nothing is heard for 300 ms: what the kernel has to say of an interface that comes up may come in pieces. */
+/* Nothing is heard for 300 ms: what the kernel has to say of an interface that comes up may come in
+** pieces. */
 static int falls_silent(int fd) {
   int silent = 0;
   for (int i = 0; i < MOST_STEPS && silent < 30; i++) {
@@ -95,7 +102,9 @@ static int hear_it_come_up(void) {
   return FINE;
 }
 
-START_TEST(an_interface_that_comes_up_is_heard_and_one_that_goes_down_is_not) { in_own_network(hear_it_come_up); }
+START_TEST(an_interface_that_comes_up_is_heard_and_one_that_goes_down_is_not) {
+  in_own_network(hear_it_come_up);
+}
 END_TEST
 
 /* ---- its messages; a pair of sockets stands for the kernel ---- */
@@ -124,7 +133,9 @@ static void add(datagram *d, int type, unsigned flags, unsigned length) {
   d->n += NLMSG_SPACE(sizeof *link);
 }
 
-static void say(const datagram *d) { ck_assert_int_eq(send(ends[0], d->bytes, d->n, 0), (ssize_t)d->n); }
+static void say(const datagram *d) {
+  ck_assert_int_eq(send(ends[0], d->bytes, d->n, 0), (ssize_t)d->n);
+}
 
 static const struct news {
   int type;
@@ -137,8 +148,8 @@ static const struct news {
     {RTM_DELADDR, 0, 0, 0},
     {RTM_DELLINK, IFF_RUNNING, 0, 0},
     {RTM_NEWLINK, IFF_RUNNING, NLMSG_LENGTH(0), 0}, /* no room for what it should say */
-    {RTM_NEWADDR, 0, 1, 0},                         /* shorter than a message can be */
-    {RTM_NEWADDR, 0, 4096, 0},                      /* longer than what came */
+    {RTM_NEWADDR, 0, 1, 0}, /* shorter than a message can be */
+    {RTM_NEWADDR, 0, 4096, 0}, /* longer than what came */
 };
 
 START_TEST(an_address_or_a_running_interface_is_good_news_and_the_rest_is_not) {
@@ -179,7 +190,10 @@ static const char *text(sqlite3 *db, const char *sql) {
   sqlite3_stmt *stmt = NULL;
   int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
-  snprintf(answer, sizeof answer, "%s", rc == SQLITE_ROW && sqlite3_column_text(stmt, 0) ? (const char *)sqlite3_column_text(stmt, 0) : sqlite3_errmsg(db));
+  snprintf(answer, sizeof answer, "%s",
+           rc == SQLITE_ROW && sqlite3_column_text(stmt, 0)
+               ? (const char *)sqlite3_column_text(stmt, 0)
+               : sqlite3_errmsg(db));
   sqlite3_finalize(stmt);
   return answer;
 }
@@ -199,11 +213,15 @@ static int configure(sqlite3 *db, const char *url) {
   return done;
 }
 
-#define LOGGED(trigger, state) "SELECT count(*) > 0 FROM leadx_log WHERE trigger = '" trigger "' AND state = '" state "'"
+#define LOGGED(trigger, state) \
+  "SELECT count(*) > 0 FROM leadx_log WHERE trigger = '" trigger "' AND state = '" state "'"
 
-/* The application has said that there is no network, so the worker's next look would be due in five minutes. */
+/* The application has said that there is no network, so the worker's next look would be due in five
+** minutes. */
 static int wake(sqlite3 *db) {
-  fault_server *server = set_loopback(1) ? fault_server_start() : NULL; /* its address is there only while the interface is up */
+  fault_server *server = set_loopback(1)
+                             ? fault_server_start()
+                             : NULL; /* its address is there only while the interface is up */
   NEED(server && set_loopback(0) && configure(db, fault_server_url(server)));
   text(db, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT)");
   text(db, "SELECT leadx_track('notes')");
@@ -242,7 +260,8 @@ Suite *test_network_suite(void) {
   suite_add_tcase(suite, tcase);
   TCase *messages = tcase_create("messages");
   tcase_add_checked_fixture(messages, open_ends, close_ends);
-  tcase_add_loop_test(messages, an_address_or_a_running_interface_is_good_news_and_the_rest_is_not, 0, sizeof news / sizeof news[0]);
+  tcase_add_loop_test(messages, an_address_or_a_running_interface_is_good_news_and_the_rest_is_not,
+                      0, sizeof news / sizeof news[0]);
   tcase_add_test(messages, good_news_is_found_behind_any_other);
   tcase_add_test(messages, where_there_is_nothing_to_listen_to_nothing_is_told);
   suite_add_tcase(suite, messages);

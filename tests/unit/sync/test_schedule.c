@@ -1,4 +1,5 @@
-/* When the worker does what: the schedule, by stories of things that happen and what is due then. */
+/* When the worker does what: the schedule, by stories of things that happen and what is due
+** then. */
 #include <string.h>
 
 #include "sync/schedule.h"
@@ -31,7 +32,9 @@ static void expect_rest(int64_t now, int64_t until) {
   ck_assert_int_eq(wake_at, until);
 }
 
-static void ended(int64_t now, leadx_ending ending) { leadx_schedule_synced(&s, now, ending, 1, 0); }
+static void ended(int64_t now, leadx_ending ending) {
+  leadx_schedule_synced(&s, now, ending, 1, 0);
+}
 
 /* A worker whose first sync has reached the server at 0. */
 static void set_up_online(void) {
@@ -362,7 +365,8 @@ Suite *test_schedule_suite(void) {
   tcase_add_test(due, a_waiting_row_is_tried_when_its_time_has_come);
   suite_add_tcase(suite, due);
   TCase *offline = tcase_create("offline");
-  tcase_add_test(offline, while_nobody_answers_the_server_is_asked_every_three_seconds_for_what_waits);
+  tcase_add_test(offline,
+                 while_nobody_answers_the_server_is_asked_every_three_seconds_for_what_waits);
   tcase_add_test(offline, with_nothing_to_send_the_server_is_asked_more_and_more_rarely);
   tcase_add_test(offline, commits_of_an_offline_time_start_no_sync);
   tcase_add_test(offline, the_timer_syncs_although_nobody_answers);
@@ -373,7 +377,8 @@ Suite *test_schedule_suite(void) {
   tcase_add_test(refused, a_server_that_wants_time_gets_it);
   tcase_add_test(refused, a_server_that_does_not_say_how_long_is_left_alone_longer_and_longer);
   tcase_add_test(refused, a_refused_token_is_not_tried_again_before_there_is_another);
-  tcase_add_test(refused, tokens_that_are_refused_one_after_the_other_are_tried_more_and_more_rarely);
+  tcase_add_test(refused,
+                 tokens_that_are_refused_one_after_the_other_are_tried_more_and_more_rarely);
   tcase_add_test(refused, another_server_is_tried_at_once);
   tcase_add_test(refused, while_another_process_syncs_the_worker_waits_for_it);
   tcase_add_test(refused, a_sync_that_failed_here_is_repeated_whole);
