@@ -43,7 +43,7 @@ static leadx_request *ask(leadx_ctx *ctx, const leadx_credentials *credentials,
   leadx_transport *transport = request ? open_transport(ctx, credentials, hurried, opener, err)
                                        : NULL;
   if (!transport || transport->start(transport, request, err) != SQLITE_OK) {
-    leadx_spell_free(request);
+    leadx_request_free(request);
     if (transport) transport->free(transport);
     return NULL;
   }
@@ -135,7 +135,7 @@ static char *log_in(leadx_ctx *ctx, const char *email, const char *password,
   char *text = NULL;
   if (!done) return NULL;
   leadx_grant_read(LEADX_GRANT_PASSWORD, done, password, &grant);
-  leadx_spell_free(done);
+  leadx_request_free(done);
   if (grant.class_ == LEADX_CLASS_OK)
     text = sign_in(ctx, email, credentials->serial, &grant.tokens, err);
   else
@@ -206,7 +206,7 @@ static int revoke(leadx_ctx *ctx, const leadx_credentials *credentials,
   int heard = done && done->net == LEADX_NET_ANSWER &&
               (done->status / 100 == 2 || done->status == 401 || done->status == 403 ||
                done->status == 404);
-  leadx_spell_free(done);
+  leadx_request_free(done);
   return heard;
 }
 

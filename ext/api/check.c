@@ -15,7 +15,7 @@
 #include "run/discover.h"
 #include "base/doc.h"
 #include "http/http.h"
-#include "push/spell.h"
+#include "rest/target.h"
 #include "rest/rest.h"
 #include "store/schema.h"
 #include "api/server_sql.h"
@@ -206,7 +206,7 @@ static int check_server(leadx_checking *checking, int *reached) {
   sqlite3_str *args = sqlite3_str_new(NULL);
   sqlite3_str_appendall(args, "{}");
   leadx_request *done = ask(
-      checking, leadx_spell_call(&checking->target, "leadx_installed", args, checking->err), 0,
+      checking, leadx_target_call(&checking->target, "leadx_installed", args, checking->err), 0,
       &verdict);
   if (!done) return checking->err->rc;
   /* PostgREST says that there is no such function with a code; a 404 without one is somebody
@@ -232,7 +232,7 @@ static int check_server(leadx_checking *checking, int *reached) {
     if (*reached) check_functions(checking, &verdict);
     if (*reached) note_functions(checking, &verdict);
   }
-  leadx_spell_free(done);
+  leadx_request_free(done);
   return checking->err->rc;
 }
 
@@ -241,11 +241,11 @@ static int read_description(leadx_checking *checking) {
   leadx_verdict verdict;
   sqlite3_str *url = sqlite3_str_new(NULL);
   sqlite3_str_appendf(url, "%s/", checking->target.url);
-  leadx_request *done = ask(checking, leadx_spell_get(&checking->target, url, NULL, checking->err),
+  leadx_request *done = ask(checking, leadx_target_get(&checking->target, url, NULL, checking->err),
                             0, &verdict);
   if (!done) return checking->err->rc;
   checking->description = parse(&verdict, done);
-  leadx_spell_free(done);
+  leadx_request_free(done);
   return SQLITE_OK;
 }
 
@@ -406,7 +406,7 @@ static leadx_request *columns_request(leadx_checking *checking, const leadx_tabl
     leadx_rest_escape(url, table->columns[i].remote, strlen(table->columns[i].remote));
   }
   sqlite3_str_appendall(url, "&limit=0");
-  return leadx_spell_get(&checking->target, url, NULL, checking->err);
+  return leadx_target_get(&checking->target, url, NULL, checking->err);
 }
 
 /* Without a description: do n of the columns exist? The server names one that does not, so they are
@@ -424,7 +424,7 @@ static int check_columns_by_select(leadx_checking *checking, const leadx_table *
   } else if (n == 1 && first != table->version_column) {
     report_missing(checking, table, &table->columns[first]);
   }
-  leadx_spell_free(done);
+  leadx_request_free(done);
   if (is_missing && n > 1) {
     rc = check_columns_by_select(checking, table, first, n / 2);
     if (rc == SQLITE_OK) rc = check_columns_by_select(checking, table, first + n / 2, n - n / 2);
@@ -463,7 +463,7 @@ static leadx_request *key_request(leadx_checking *checking, const leadx_table *t
     sqlite3_str_appendall(url, order);
   }
   sqlite3_str_appendf(url, "&limit=%d", limit);
-  return leadx_spell_get(&checking->target, url, prefer, checking->err);
+  return leadx_target_get(&checking->target, url, prefer, checking->err);
 }
 
 /* The newest version, or one that is missing: what does it say about who sets it? */
@@ -530,7 +530,7 @@ static int check_readable(leadx_checking *checking, const leadx_table *table, in
   } else {
     explain_unreadable(checking, table, &verdict, done);
   }
-  leadx_spell_free(done);
+  leadx_request_free(done);
   return checking->err->rc;
 }
 
@@ -629,7 +629,7 @@ static int check_row_cap(leadx_checking *checking, const leadx_table *table) {
     find(checking, table, "rows", NULL, "warning: a page of %lld keys could not be read: %s %s",
          (sqlite3_int64)page, verdict.code, words_of(&verdict, done));
   }
-  leadx_spell_free(done);
+  leadx_request_free(done);
   return checking->err->rc;
 }
 

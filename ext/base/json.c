@@ -471,6 +471,11 @@ int leadx_json_string_is(leadx_slice raw, const char *text, size_t n) {
   return n == 0;
 }
 
+int leadx_json_is_text(leadx_slice value, const char *text) {
+  return leadx_json_kind_of(value) == LEADX_JSON_STRING &&
+         leadx_json_string_is(value, text, strlen(text));
+}
+
 static leadx_slice advanced(leadx_slice slice, size_t n) {
   return (leadx_slice){slice.z + n, slice.n - n};
 }

@@ -56,6 +56,8 @@ void leadx_json_members(leadx_slice object, const char *const *names, int n, lea
 
 /* Does the raw string (with quotes) say exactly these bytes once unescaped? */
 int leadx_json_string_is(leadx_slice raw, const char *text, size_t n);
+/* Is the value a string of exactly that text? */
+int leadx_json_is_text(leadx_slice value, const char *text);
 
 /* Appends the unescaped bytes of a raw string. "\u0000" becomes a NUL byte. */
 void leadx_json_unescape(leadx_slice raw, sqlite3_str *out);

@@ -1,4 +1,4 @@
-/* An exchange: one request and its answer, as data. See request.h. */
+/* One request and its answer, as data. See request.h. */
 
 /* explicit_bzero() is no part of POSIX; memset() before free() is removed by optimisers. */
 #define _DEFAULT_SOURCE
@@ -8,7 +8,7 @@
 #include <ctype.h>
 #include <string.h>
 
-leadx_request *leadx_spell_new(const char *method) {
+leadx_request *leadx_request_new(const char *method) {
   leadx_request *req = sqlite3_malloc64(sizeof *req);
   if (!req) return NULL;
   memset(req, 0, sizeof *req);
@@ -20,7 +20,7 @@ leadx_request *leadx_spell_new(const char *method) {
 /* libcurl's code for it. */
 #define TIMED_OUT 28
 
-int leadx_spell_timed_out(const leadx_request *req) {
+int leadx_request_timed_out(const leadx_request *req) {
   return req->net == LEADX_NET_OFFLINE && req->curl_code == TIMED_OUT;
 }
 
@@ -42,7 +42,7 @@ static int has_control_bytes(const char *text) {
 
 /* The line is assembled in one block of its final size: a printing function would leave
 ** pieces of a token in the blocks that it outgrew. */
-int leadx_spell_header(leadx_request *req, const char *name, const char *value) {
+int leadx_request_header(leadx_request *req, const char *name, const char *value) {
   size_t nname, nvalue;
   char *line, **grown;
   if (!name || !value || !is_token(name) || has_control_bytes(value)) return SQLITE_MISUSE;
@@ -66,7 +66,7 @@ static void free_wiped(char *z, size_t n) {
 }
 
 /* Bodies are wiped as well: a login sends a password and is answered with tokens. */
-void leadx_spell_free(leadx_request *req) {
+void leadx_request_free(leadx_request *req) {
   int i;
   if (!req) return;
   for (i = 0; i < req->nheaders; i++) free_wiped(req->headers[i], strlen(req->headers[i]));

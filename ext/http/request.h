@@ -1,4 +1,4 @@
-/* An exchange: one request and its answer, as data. Made and read everywhere, carried by a
+/* One request and its answer, as data. Made and read everywhere, carried by a
 ** transport. */
 #ifndef LEADX_REQUEST_H
 #define LEADX_REQUEST_H
@@ -52,14 +52,14 @@ typedef struct leadx_request {
   char error[256]; /* curl's words, no control bytes */
 } leadx_request;
 
-leadx_request *leadx_spell_new(const char *method); /* NULL when out of memory */
+leadx_request *leadx_request_new(const char *method); /* NULL when out of memory */
 /* Adds "name: value". The value must be free of bytes < 0x20 or 0x7f; SQLITE_MISUSE otherwise,
 ** SQLITE_NOMEM. */
-int leadx_spell_header(leadx_request *req, const char *name, const char *value);
-void leadx_spell_free(leadx_request *req); /* accepts NULL; wipes headers before freeing */
+int leadx_request_header(leadx_request *req, const char *name, const char *value);
+void leadx_request_free(leadx_request *req); /* accepts NULL; wipes headers before freeing */
 
 /* Was there no answer because it took too long? */
-int leadx_spell_timed_out(const leadx_request *req);
+int leadx_request_timed_out(const leadx_request *req);
 
 /* Copies text of the network: what is not printable ASCII becomes '?', what is too long is cut. */
 void leadx_request_copy(char *out, size_t nout, const char *text, size_t n);

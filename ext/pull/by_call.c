@@ -15,8 +15,13 @@
 #include "base/clock.h"
 #include "run/discover.h"
 #include "pull/pulling.h"
-#include "push/rpc.h"
+#include "rest/target.h"
 #include "store/settings.h"
+
+/* Rows asked for at once, at most. */
+#define MOST_PAGE_ROWS 10000
+/* A cursor is some instants and a key; one that is longer is none. */
+#define MAX_CURSOR_BYTES 16384
 
 /* ---- where to begin ---- */
 
@@ -186,6 +191,75 @@ int leadx_by_call_remove(leadx_pulling *pulling, leadx_err *err) {
   return rc;
 }
 
+/* ---- the function ---- */
+
+typedef struct call_page {
+  leadx_slice rows; /* an array */
+  leadx_slice gone; /* an array of the keys of rows that were deleted: strings */
+  int ngone;
+  leadx_slice cursor; /* an object in the server's own words: where the next page begins */
+  int has_more;
+} call_page;
+
+/* A request for the page behind a cursor (NULL: from the beginning). */
+static leadx_request *page_request(const leadx_target *target, const leadx_table *table,
+                                   const char *cursor, int limit, leadx_err *err) {
+  sqlite3_str *args = sqlite3_str_new(NULL);
+  sqlite3_str_appendall(args, "{\"tbl\":");
+  leadx_json_append_string(args, table->remote, strlen(table->remote));
+  sqlite3_str_appendf(args, ",\"after\":%s,\"lim\":%d}", cursor ? cursor : "null", limit);
+  return leadx_target_call(target, "leadx_pull", args, err);
+}
+
+/* Counts the keys; -1 when one of them is no text. */
+static int count_gone(leadx_slice gone) {
+  leadx_json_walk walk;
+  leadx_slice key;
+  int n = 0;
+  leadx_json_walk_init(&walk, gone);
+  for (; leadx_json_walk_element(&walk, &key); n++) {
+    if (leadx_json_kind_of(key) != LEADX_JSON_STRING || key.n <= 2) return -1;
+  }
+  return n;
+}
+
+static int is_same(leadx_slice value, const char *text) {
+  return text && strlen(text) == value.n && memcmp(text, value.z, value.n) == 0;
+}
+
+static int is_empty_array(leadx_slice array) {
+  leadx_json_walk walk;
+  leadx_slice element;
+  leadx_json_walk_init(&walk, array);
+  return !leadx_json_walk_element(&walk, &element);
+}
+
+/* Reads the answer (a checked value) to a request for that many rows. NULL, or what is strange about
+** it. */
+static const char *read_page(leadx_slice answer, const char *cursor, int limit, call_page *page) {
+  leadx_slice more = leadx_json_member(answer, "more");
+  memset(page, 0, sizeof *page);
+  page->rows = leadx_json_member(answer, "rows");
+  page->gone = leadx_json_member(answer, "gone");
+  page->cursor = leadx_json_member(answer, "cursor");
+  page->has_more = leadx_json_kind_of(more) == LEADX_JSON_TRUE;
+  if (leadx_json_kind_of(page->rows) != LEADX_JSON_ARRAY ||
+      leadx_json_kind_of(page->gone) != LEADX_JSON_ARRAY)
+    return "something that is no page";
+  if (leadx_json_kind_of(page->cursor) != LEADX_JSON_OBJECT || page->cursor.n > MAX_CURSOR_BYTES)
+    return "a page without a cursor";
+  if (!page->has_more && leadx_json_kind_of(more) != LEADX_JSON_FALSE)
+    return "a page that does not say whether it is the last";
+  page->ngone = count_gone(page->gone);
+  if (page->ngone < 0) return "a deleted row without its key";
+  if (page->ngone > limit) return "more deleted rows than were asked for";
+  /* A server that sends us to where we are would send us in circles. */
+  if (page->has_more &&
+      (is_same(page->cursor, cursor) || (page->ngone == 0 && is_empty_array(page->rows))))
+    return "the same place again";
+  return NULL;
+}
+
 /* ---- pages ---- */
 
 int leadx_by_call_save(leadx_pulling *pulling, leadx_err *err) {
@@ -204,17 +278,16 @@ static int is_new(const leadx_pulling *pulling, leadx_slice cursor) {
 }
 
 /* The next page begins where this one's cursor says. */
-static void send_ahead(leadx_pulling *pulling, const leadx_rpc_page *page, int limit) {
+static void send_ahead(leadx_pulling *pulling, const call_page *page, int limit) {
   leadx_err ignored = {0};
   char *cursor = sqlite3_mprintf("%.*s", (int)page->cursor.n, page->cursor.z);
-  leadx_request *request = cursor ? leadx_rpc_pull(&pulling->run->target, pulling->table, cursor,
-                                                   limit, &ignored)
-                                  : NULL;
+  leadx_request *request =
+      cursor ? page_request(&pulling->run->target, pulling->table, cursor, limit, &ignored) : NULL;
   sqlite3_free(cursor);
   leadx_auth_send_ahead(pulling->run->auth, request);
 }
 
-static int apply(leadx_pulling *pulling, const leadx_rpc_page *page, int count, leadx_err *err) {
+static int apply(leadx_pulling *pulling, const call_page *page, int count, leadx_err *err) {
   int moved = is_new(pulling, page->cursor), rc = SQLITE_OK;
   pulling->gone = page->ngone ? page->gone : (leadx_slice){NULL, 0};
   pulling->next_cursor = moved ? page->cursor : (leadx_slice){NULL, 0};
@@ -237,10 +310,10 @@ static int end_strangely(leadx_pulling *pulling, const char *strange, leadx_err 
 
 static int take(leadx_pulling *pulling, const leadx_request *done, leadx_slice answer, int limit,
                 int64_t took_ms, leadx_err *err) {
-  leadx_rpc_page page;
+  call_page page;
   leadx_slice last;
   int count = 0;
-  const char *strange = leadx_rpc_read_pull(answer, pulling->cursor, limit, &page);
+  const char *strange = read_page(answer, pulling->cursor, limit, &page);
   if (!strange) strange = leadx_examine_rows(pulling, page.rows, NULL, limit, &count, &last, err);
   if (err->rc != SQLITE_OK) return err->rc;
   if (strange) return end_strangely(pulling, strange, err);
@@ -285,16 +358,16 @@ static int refuse(leadx_pulling *pulling, const leadx_request *done, const leadx
 int leadx_by_call_page(leadx_pulling *pulling, leadx_err *err) {
   leadx_run *run = pulling->run;
   leadx_verdict verdict;
-  if (pulling->limit > LEADX_RPC_PAGE_ROWS) pulling->limit = LEADX_RPC_PAGE_ROWS;
+  if (pulling->limit > MOST_PAGE_ROWS) pulling->limit = MOST_PAGE_ROWS;
   int limit = pulling->limit;
   int64_t began_ms = leadx_clock_mono_ms();
   leadx_request *done = leadx_pull_exchange(
-      run, leadx_rpc_pull(&run->target, pulling->table, pulling->cursor, limit, err), 0, &verdict,
+      run, page_request(&run->target, pulling->table, pulling->cursor, limit, err), 0, &verdict,
       err);
   if (!done) return err->rc;
   int rc = verdict.class_ == LEADX_CLASS_OK
                ? take(pulling, done, verdict.value, limit, leadx_clock_mono_ms() - began_ms, err)
                : refuse(pulling, done, &verdict, err);
-  leadx_spell_free(done);
+  leadx_request_free(done);
   return rc;
 }

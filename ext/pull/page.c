@@ -129,7 +129,7 @@ leadx_request *leadx_page_request(const leadx_target *target, const leadx_table 
   sqlite3_str_appendf(url, "&limit=%d", limit);
   char prefer[32];
   sqlite3_snprintf(sizeof prefer, prefer, "count=%s", count ? count : "");
-  return leadx_spell_get(target, url, count ? prefer : NULL, err);
+  return leadx_target_get(target, url, count ? prefer : NULL, err);
 }
 
 leadx_request *leadx_page_keys_request(const leadx_target *target, const leadx_table *table,
@@ -152,7 +152,7 @@ leadx_request *leadx_page_keys_request(const leadx_target *target, const leadx_t
   append_filter(url, table);
   append_order(url, table, 0);
   sqlite3_str_appendf(url, "&limit=%d", limit);
-  return leadx_spell_get(target, url, NULL, err);
+  return leadx_target_get(target, url, NULL, err);
 }
 
 leadx_request *leadx_page_rows_request(const leadx_target *target, leadx_table *table,
@@ -179,7 +179,7 @@ leadx_request *leadx_page_rows_request(const leadx_target *target, leadx_table *
   }
   sqlite3_str_appendall(url, ")");
   append_filter(url, table);
-  return leadx_spell_get(target, url, NULL, err);
+  return leadx_target_get(target, url, NULL, err);
 }
 
 size_t leadx_page_key_bytes(const leadx_table *table, const char *key) {

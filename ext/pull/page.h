@@ -2,7 +2,7 @@
 #ifndef LEADX_PAGE_H
 #define LEADX_PAGE_H
 
-#include "push/spell.h"
+#include "rest/target.h"
 
 /* A place in the order (version, key), in the server's own words. */
 typedef struct leadx_place {

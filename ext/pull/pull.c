@@ -62,7 +62,7 @@ void leadx_pull_stop(leadx_run *run, const leadx_verdict *verdict, const leadx_r
 
 int leadx_pull_is_too_much(const leadx_request *done, leadx_class class_) {
   return class_ == LEADX_CLASS_SHRINK || done->net == LEADX_NET_TOO_LARGE ||
-         (leadx_spell_timed_out(done) && done->bytes_in > 0);
+         (leadx_request_timed_out(done) && done->bytes_in > 0);
 }
 
 leadx_request *leadx_pull_exchange(leadx_run *run, leadx_request *request, int wants_array,
@@ -492,7 +492,7 @@ static int pull_page(leadx_pulling *pulling, leadx_err *err) {
   } else {
     pulling->failed = 1;
   }
-  leadx_spell_free(done);
+  leadx_request_free(done);
   return rc;
 }
 
@@ -612,7 +612,7 @@ static int fetch_parked(leadx_pulling *pulling, char **keys, int n, int last, le
   if (class_ == LEADX_CLASS_OK) rc = take_parked(pulling, rows, keys, n, last, err);
   else if (class_ == LEADX_CLASS_SHRINK) pulling->limit = (n + 1) / 2;
   else pulling->failed = 1;
-  leadx_spell_free(done);
+  leadx_request_free(done);
   return rc;
 }
 

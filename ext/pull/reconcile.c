@@ -96,7 +96,7 @@ static int collect(leadx_reconciling *job, int *complete, leadx_err *err) {
       break;
     }
     if (class_ == LEADX_CLASS_OK) rc = see_rows(job, rows, &n, &fresh, &last, err);
-    leadx_spell_free(done);
+    leadx_request_free(done);
     if (class_ == LEADX_CLASS_SHRINK) limit = (limit + 1) / 2;
     else if (class_ != LEADX_CLASS_OK) break;
     /* Every row of a page lies behind the one before; a server that ignores that would send us in
@@ -207,7 +207,7 @@ static int fetch_rows(leadx_reconciling *job, char **keys, int n, int *limit, in
     *limit = job->proven;
     *again = 1;
   }
-  leadx_spell_free(done);
+  leadx_request_free(done);
   return rc;
 }
 

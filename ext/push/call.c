@@ -5,9 +5,95 @@
 
 #include "push/cut.h"
 #include "run/discover.h"
-#include "push/rpc.h"
+#include "push/spell.h"
+#include "rest/target.h"
 
 #define CALLS_IN_FLIGHT 2
+
+/* ---- spelling ---- */
+
+/* Two lanes of 64 bits that are mixed with each other. What comes in has random bits of its own
+** (the queue's ids), so this has to keep them apart, and nothing more. */
+typedef struct op_hash {
+  uint64_t a, b;
+} op_hash;
+
+static uint64_t stir(uint64_t x) {
+  x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
+  return x ^ x >> 29;
+}
+
+static void hash_bytes(op_hash *hash, const char *z, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    hash->a = (hash->a ^ (unsigned char)z[i]) * 1099511628211u;
+    hash->b = stir(hash->b + (unsigned char)z[i]);
+  }
+  /* So that the end of one text and the beginning of the next cannot be exchanged. */
+  hash->a = stir(hash->a ^ hash->b ^ n);
+}
+
+/* The queue rows, the table, the action, the version and the row: all that tells one effect from
+** another. An id that an application chose by itself may exist on another device, too; what it says
+** there is something else. */
+static void make_op(leadx_change *change, const char *item, size_t n) {
+  op_hash hash = {0x9e3779b97f4a7c15u, 0xc2b2ae3d27d4eb4fu};
+  for (int i = 0; i < change->nmembers; i++)
+    hash_bytes(&hash, change->members[i].id, strlen(change->members[i].id));
+  hash_bytes(&hash, item, n);
+  uint64_t high = stir(hash.a + hash.b), low = stir(hash.b ^ high * 3);
+  sqlite3_snprintf(sizeof change->op, change->op, "%08x-%04x-8%03x-%04x-%04x%08x",
+                   (unsigned)(high >> 32), (unsigned)(high >> 16 & 0xffffu),
+                   (unsigned)(high & 0xfffu), (unsigned)(0x8000u | (low >> 48 & 0x3fffu)),
+                   (unsigned)(low >> 32 & 0xffffu), (unsigned)(low & 0xffffffffu));
+}
+
+/* What is asked of the server: a soft delete is an update there. */
+static const char *action_of(const leadx_change *change) {
+  if (change->action == LEADX_CREATE) return "CREATE";
+  return change->action == LEADX_UPDATE || change->table->soft_delete ? "UPDATE" : "DELETE";
+}
+
+static void append_key(const leadx_change *change, sqlite3_str *out) {
+  const leadx_table *table = change->table;
+  for (int i = 0; i < table->nkey; i++) {
+    sqlite3_str_appendall(out, i ? "," : "[");
+    sqlite3_str_append(out, change->key_values[i].z, (int)change->key_values[i].n);
+  }
+  sqlite3_str_appendall(out, "]");
+}
+
+static void append_item(leadx_change *change, sqlite3_str *out) {
+  const char *action = action_of(change);
+  sqlite3_str_appendall(out, "{");
+  int begin = sqlite3_str_length(out);
+  sqlite3_str_appendall(out, "\"table\":");
+  leadx_json_append_string(out, change->table->remote, strlen(change->table->remote));
+  sqlite3_str_appendf(out, ",\"action\":\"%s\",\"key\":", action);
+  append_key(change, out);
+  sqlite3_str_appendall(out, ",\"version\":");
+  if (change->version && change->action != LEADX_CREATE)
+    leadx_json_append_string(out, change->version, strlen(change->version));
+  else sqlite3_str_appendall(out, "null");
+  if (action[0] != 'D') {
+    sqlite3_str_appendall(out, ",\"row\":");
+    if (change->action == LEADX_CREATE) leadx_change_append_object(change, 0, out);
+    else leadx_spell_append_update(change, out);
+  }
+  const char *text = sqlite3_str_value(out);
+  if (text) make_op(change, text + begin, (size_t)(sqlite3_str_length(out) - begin));
+  sqlite3_str_appendf(out, ",\"op\":\"%s\"}", change->op);
+}
+
+leadx_request *leadx_call_request(const leadx_target *target, leadx_change *const *changes, int n,
+                                  leadx_err *err) {
+  sqlite3_str *args = sqlite3_str_new(NULL);
+  for (int i = 0; i < n; i++) {
+    sqlite3_str_appendall(args, i ? ",\n" : "{\"ops\":[");
+    append_item(changes[i], args);
+  }
+  sqlite3_str_appendall(args, "]}");
+  return leadx_target_call(target, "leadx_push", args, err);
+}
 
 /* ---- starting ---- */
 
@@ -46,6 +132,79 @@ void leadx_call_started(leadx_push *push, const leadx_job *job) {
 
 void leadx_call_ended(leadx_push *push) { push->calls_in_flight--; }
 
+/* ---- reading ---- */
+
+/* What became of one operation; the words are those of sql/server/rpc.sql. */
+typedef enum call_status {
+  CALL_APPLIED,
+  CALL_REPLAYED,
+  CALL_CONFLICT,
+  CALL_GONE,
+  CALL_ERROR
+} call_status;
+
+typedef struct call_item {
+  call_status status;
+  leadx_slice
+      row; /* the server's row as it is now; empty when it may not be read, or there is none */
+  leadx_slice code, message; /* of an error; raw JSON strings, or empty */
+} call_item;
+
+static const char *const status_words[] = {"applied", "replayed", "conflict", "gone", "error"};
+
+static int read_status(leadx_slice value, call_status *status) {
+  for (int i = 0; i < (int)(sizeof status_words / sizeof status_words[0]); i++) {
+    *status = (call_status)i;
+    if (leadx_json_is_text(value, status_words[i])) return 1;
+  }
+  return 0;
+}
+
+/* May an answer of that status come without a row: one that may not be read, that is gone, that an
+** error left alone? */
+static int may_lack_row(const leadx_change *change, call_status status) {
+  if (status == CALL_APPLIED) return change->action == LEADX_CREATE;
+  return status != CALL_CONFLICT;
+}
+
+static const char *read_item(leadx_slice answer, const leadx_change *change, call_item *item) {
+  memset(item, 0, sizeof *item);
+  if (!leadx_json_is_text(leadx_json_member(answer, "op"), change->op))
+    return "an operation that was not asked for";
+  if (!read_status(leadx_json_member(answer, "status"), &item->status))
+    return "a status that nobody knows";
+  leadx_slice row = leadx_json_member(answer, "row");
+  leadx_json_kind kind = leadx_json_kind_of(row);
+  if (kind == LEADX_JSON_OBJECT) {
+    if (!leadx_change_is_row(change, row)) return "a row that was not asked for";
+    item->row = row;
+  } else if (kind != LEADX_JSON_NULL || !may_lack_row(change, item->status)) {
+    return "an operation without its row";
+  }
+  item->code = leadx_json_member(answer, "code");
+  item->message = leadx_json_member(answer, "message");
+  if (item->status == CALL_ERROR && leadx_json_kind_of(item->code) != LEADX_JSON_STRING)
+    return "an error without a code";
+  return NULL;
+}
+
+/* Reads the answer (a checked array) into items, which has room for n. NULL, or what is strange
+** about it: then nothing of it counts. */
+static const char *read_answer(leadx_slice array, leadx_change *const *changes, int n,
+                               call_item *items) {
+  leadx_json_walk walk;
+  leadx_slice answer;
+  int i = 0;
+  leadx_json_walk_init(&walk, array);
+  while (leadx_json_walk_element(&walk, &answer)) {
+    if (i == n) return "more answers than there were operations";
+    const char *strange = read_item(answer, changes[i], &items[i]);
+    if (strange) return strange;
+    i++;
+  }
+  return i < n ? "fewer answers than there were operations" : NULL;
+}
+
 /* ---- an answer for each operation ---- */
 
 /* The request that would have carried the change plainly. */
@@ -59,7 +218,7 @@ static leadx_job_kind plain_kind(const leadx_change *change) {
 ** that is taken by a row one cannot see, are told apart by the plain way; the rest is judged as
 ** that would be. */
 static int settle_error(leadx_push *push, const leadx_job *job, leadx_change *change,
-                        const leadx_rpc_item *item, leadx_err *err) {
+                        const call_item *item, leadx_err *err) {
   leadx_verdict verdict;
   leadx_rest_judge(item->code, item->message, &verdict);
   int unclear = verdict.class_ == LEADX_CLASS_DRIFT ||
@@ -74,12 +233,12 @@ static int settle_error(leadx_push *push, const leadx_job *job, leadx_change *ch
 }
 
 static int settle_item(leadx_push *push, const leadx_job *job, leadx_change *change,
-                       const leadx_rpc_item *item, leadx_err *err) {
+                       const call_item *item, leadx_err *err) {
   switch (item->status) {
-    case LEADX_RPC_APPLIED:
-    case LEADX_RPC_REPLAYED: return leadx_settle_ack(push, change, item->row, err);
-    case LEADX_RPC_CONFLICT:
-    case LEADX_RPC_GONE: return leadx_settle_fetched(push, change, item->row, err);
+    case CALL_APPLIED:
+    case CALL_REPLAYED: return leadx_settle_ack(push, change, item->row, err);
+    case CALL_CONFLICT:
+    case CALL_GONE: return leadx_settle_fetched(push, change, item->row, err);
     default: return settle_error(push, job, change, item, err);
   }
 }
@@ -96,9 +255,9 @@ static int end_strangely(leadx_push *push, const char *strange, leadx_err *err) 
 
 int leadx_call_settle(leadx_push *push, leadx_job *job, leadx_slice array, leadx_class *class_,
                       leadx_err *err) {
-  leadx_rpc_item *items = sqlite3_malloc64(sizeof *items * (size_t)job->n);
+  call_item *items = sqlite3_malloc64(sizeof *items * (size_t)job->n);
   if (!items) return leadx_err_nomem(err);
-  const char *strange = leadx_rpc_read_push(array, job->changes, job->n, items);
+  const char *strange = read_answer(array, job->changes, job->n, items);
   int rc = SQLITE_OK;
   if (strange) {
     *class_ = LEADX_CLASS_PROTOCOL;

@@ -5,6 +5,12 @@
 
 #include "push/settle.h"
 
+/* POST of n changes of any tables and actions. Each gets its op: an id that stands for this very
+** effect of these very queue rows on that version, so what is sent again after a lost answer bears
+** the same one, and whatever else is sent another. NULL and an error when out of memory. */
+leadx_request *leadx_call_request(const leadx_target *target, leadx_change *const *changes, int n,
+                                  leadx_err *err);
+
 /* Takes out of a call what is not to be called any more: changes of paused tables (they stay
 ** claimed and are released at the end), and changes of tables that are not served any more, which
 ** get plain jobs. */

@@ -1,7 +1,8 @@
 /* Cutting changes into jobs. See cut.h. */
 #include "push/cut.h"
 
-#include "push/rpc.h"
+/* Bytes of an operation beside the row that it carries, about. */
+#define CALL_ITEM_BYTES 160
 
 int leadx_cut_fetches(leadx_push *push, leadx_change *const *changes, int n) {
   for (int i = 0, end; i < n; i = end) {
@@ -54,7 +55,7 @@ int leadx_cut_plain(leadx_push *push, leadx_change *const *changes, int n) {
 /* ---- calls ---- */
 
 static size_t item_bytes(const leadx_change *change) {
-  return leadx_change_bytes(change) + LEADX_RPC_ITEM_BYTES;
+  return leadx_change_bytes(change) + CALL_ITEM_BYTES;
 }
 
 int leadx_cut_calls(leadx_push *push, leadx_change *const *changes, int n) {

@@ -11,7 +11,7 @@ void leadx_jobs_init(leadx_jobs *jobs) {
 
 void leadx_job_free(leadx_job *job) {
   if (!job) return;
-  leadx_spell_free(job->request);
+  leadx_request_free(job->request);
   sqlite3_free(job->changes);
   sqlite3_free(job);
 }

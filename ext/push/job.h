@@ -3,7 +3,7 @@
 #define LEADX_JOB_H
 
 #include "push/change.h"
-#include "http/http.h"
+#include "http/request.h"
 
 /* A CALL carries changes of any tables and actions to the server's function leadx_push(). */
 typedef enum leadx_job_kind {

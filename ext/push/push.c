@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "push/cut.h"
 #include "push/plan.h"
-#include "push/rpc.h"
 #include "session/session.h"
 #include "store/settings.h"
 #include "push/settle.h"
@@ -100,7 +99,7 @@ static leadx_request *make_request(leadx_push *push, const leadx_job *job, leadx
       return leadx_spell_create(target, job->changes, job->n, job->minimal, err);
     case LEADX_JOB_UPDATE: return leadx_spell_update(target, job->changes[0], err);
     case LEADX_JOB_DELETE: return leadx_spell_delete(target, job->changes[0], err);
-    case LEADX_JOB_CALL: return leadx_rpc_push(target, job->changes, job->n, err);
+    case LEADX_JOB_CALL: return leadx_call_request(target, job->changes, job->n, err);
     default: return leadx_spell_fetch(target, job->changes, job->n, err);
   }
 }
@@ -176,7 +175,7 @@ static void adapt_batch(leadx_push *push, const leadx_job *job, leadx_class clas
   int most = most_rows(push);
   if (job->kind != LEADX_JOB_CREATE && job->kind != LEADX_JOB_CALL) return;
   if (class_ == LEADX_CLASS_OK && job->n >= push->batch && ms < QUICK_MS) push->batch *= 2;
-  if (class_ == LEADX_CLASS_SHRINK || leadx_spell_timed_out(job->request)) push->batch /= 2;
+  if (class_ == LEADX_CLASS_SHRINK || leadx_request_timed_out(job->request)) push->batch /= 2;
   if (push->batch > most) push->batch = most;
   if (push->batch < 1) push->batch = 1;
   leadx_session_set_batch(push->run->ctx->session, push->batch);

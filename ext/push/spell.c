@@ -1,5 +1,4 @@
 /* The requests of a push. See spell.h. */
-#define _DEFAULT_SOURCE /* explicit_bzero */
 #include "push/spell.h"
 
 #include <string.h>
@@ -7,12 +6,6 @@
 #include "rest/rest.h"
 
 /* ---- addresses ---- */
-
-static void append_remote(sqlite3_str *url, const leadx_target *target, const leadx_table *table) {
-  sqlite3_str_appendall(url, target->url);
-  sqlite3_str_appendall(url, "/");
-  leadx_rest_escape(url, table->remote, strlen(table->remote));
-}
 
 /* The bytes of a key's value as a filter needs them: strings unescaped. */
 static void append_plain(sqlite3_str *out, leadx_slice value) {
@@ -50,74 +43,13 @@ static void append_version_filter(sqlite3_str *url, const leadx_change *change) 
                          strlen(change->version));
 }
 
-/* ---- headers ---- */
-
-static int add_bearer(leadx_request *request, const char *token) {
-  char *value = sqlite3_mprintf("Bearer %s", token);
-  if (!value) return SQLITE_NOMEM;
-  int rc = leadx_spell_header(request, "Authorization", value);
-  explicit_bzero(value, strlen(value));
-  sqlite3_free(value);
-  return rc;
-}
-
-int leadx_spell_sign(leadx_request *request, const leadx_target *target) {
-  static const char name[] = "Authorization: ";
-  for (int i = 0; i < request->nheaders; i++) {
-    if (strncmp(request->headers[i], name, sizeof name - 1) != 0) continue;
-    explicit_bzero(request->headers[i], strlen(request->headers[i]));
-    sqlite3_free(request->headers[i]);
-    request->headers[i] = request->headers[--request->nheaders];
-    break;
-  }
-  return target->token ? add_bearer(request, target->token) : SQLITE_OK;
-}
-
-/* A publishable key goes in apikey alone; the gateway knows what to do without a user's token. */
-static int add_headers(leadx_request *request, const leadx_target *target, const char *prefer) {
-  int rc = leadx_spell_header(request, "apikey", target->apikey);
-  if (rc == SQLITE_OK && target->token) rc = add_bearer(request, target->token);
-  if (rc == SQLITE_OK) rc = leadx_spell_header(request, "Accept", "application/json");
-  if (rc == SQLITE_OK && prefer) rc = leadx_spell_header(request, "Prefer", prefer);
-  if (rc == SQLITE_OK && request->body)
-    rc = leadx_spell_header(request, "Content-Type", "application/json");
-  if (rc == SQLITE_OK && target->schema && *target->schema) {
-    rc = leadx_spell_header(
-        request, strcmp(request->method, "GET") == 0 ? "Accept-Profile" : "Content-Profile",
-        target->schema);
-  }
-  return rc;
-}
-
-/* Puts a request together; takes url and body over in every case. */
-static leadx_request *assemble(const leadx_target *target, const char *method, sqlite3_str *url,
-                               sqlite3_str *body, const char *prefer, leadx_err *err) {
-  leadx_request *request = leadx_spell_new(method);
-  int broken = sqlite3_str_errcode(url) != SQLITE_OK ||
-               (body && sqlite3_str_errcode(body) != SQLITE_OK);
-  size_t bytes = body ? (size_t)sqlite3_str_length(body) : 0;
-  char *url_text = sqlite3_str_finish(url), *body_text = body ? sqlite3_str_finish(body) : NULL;
-  if (request) {
-    request->url = url_text;
-    request->body = body_text;
-    request->body_bytes = bytes;
-    if (!broken && url_text && add_headers(request, target, prefer) == SQLITE_OK) return request;
-    leadx_spell_free(request);
-  } else {
-    sqlite3_free(url_text);
-    sqlite3_free(body_text);
-  }
-  leadx_err_nomem(err);
-  return NULL;
-}
-
 /* ---- the four requests ---- */
 
 leadx_request *leadx_spell_create(const leadx_target *target, leadx_change *const *changes, int n,
                                   int minimal, leadx_err *err) {
   const leadx_table *table = changes[0]->table;
   sqlite3_str *url = sqlite3_str_new(NULL), *body = sqlite3_str_new(NULL);
-  append_remote(url, target, table);
+  leadx_target_append_table(url, target, table);
   for (int i = 0; i < table->nkey && !minimal; i++) {
     const char *remote = table->columns[table->key[i]].remote;
     sqlite3_str_appendall(url, i == 0 ? "?on_conflict=" : ",");
@@ -129,9 +61,9 @@ leadx_request *leadx_spell_create(const leadx_target *target, leadx_change *cons
     leadx_change_append_object(changes[i], 0, body);
   }
   sqlite3_str_appendall(body, "]");
-  return assemble(target, "POST", url, body,
-                  minimal ? "return=minimal" : "resolution=ignore-duplicates,return=representation",
-                  err);
+  return leadx_target_request(
+      target, "POST", url, body,
+      minimal ? "return=minimal" : "resolution=ignore-duplicates,return=representation", err);
 }
 
 void leadx_spell_append_update(const leadx_change *change, sqlite3_str *out) {
@@ -148,20 +80,20 @@ void leadx_spell_append_update(const leadx_change *change, sqlite3_str *out) {
 leadx_request *leadx_spell_update(const leadx_target *target, const leadx_change *change,
                                   leadx_err *err) {
   sqlite3_str *url = sqlite3_str_new(NULL), *body = sqlite3_str_new(NULL);
-  append_remote(url, target, change->table);
+  leadx_target_append_table(url, target, change->table);
   append_key_filter(url, change);
   append_version_filter(url, change);
   leadx_spell_append_update(change, body);
-  return assemble(target, "PATCH", url, body, "return=representation", err);
+  return leadx_target_request(target, "PATCH", url, body, "return=representation", err);
 }
 
 leadx_request *leadx_spell_delete(const leadx_target *target, const leadx_change *change,
                                   leadx_err *err) {
   sqlite3_str *url = sqlite3_str_new(NULL);
-  append_remote(url, target, change->table);
+  leadx_target_append_table(url, target, change->table);
   append_key_filter(url, change);
   append_version_filter(url, change);
-  return assemble(target, "DELETE", url, NULL, "return=representation", err);
+  return leadx_target_request(target, "DELETE", url, NULL, "return=representation", err);
 }
 
 static void append_in_list(sqlite3_str *url, leadx_change *const *changes, int n) {
@@ -205,25 +137,13 @@ static void append_or_list(sqlite3_str *url, leadx_change *const *changes, int n
 leadx_request *leadx_spell_fetch(const leadx_target *target, leadx_change *const *changes, int n,
                                  leadx_err *err) {
   sqlite3_str *url = sqlite3_str_new(NULL);
-  append_remote(url, target, changes[0]->table);
+  leadx_target_append_table(url, target, changes[0]->table);
   if (changes[0]->table->nkey == 1) {
     append_in_list(url, changes, n);
   } else {
     append_or_list(url, changes, n);
   }
-  return assemble(target, "GET", url, NULL, NULL, err);
-}
-
-leadx_request *leadx_spell_get(const leadx_target *target, sqlite3_str *url, const char *prefer,
-                               leadx_err *err) {
-  return assemble(target, "GET", url, NULL, prefer, err);
-}
-
-leadx_request *leadx_spell_call(const leadx_target *target, const char *function, sqlite3_str *args,
-                                leadx_err *err) {
-  sqlite3_str *url = sqlite3_str_new(NULL);
-  sqlite3_str_appendf(url, "%s/rpc/%s", target->url, function);
-  return assemble(target, "POST", url, args, NULL, err);
+  return leadx_target_request(target, "GET", url, NULL, NULL, err);
 }
 
 size_t leadx_spell_key_bytes(const leadx_change *change) {

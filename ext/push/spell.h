@@ -4,18 +4,7 @@
 #define LEADX_SPELL_H
 
 #include "push/change.h"
-#include "http/http.h"
-
-/* Where requests go and in whose name. Borrowed. */
-typedef struct leadx_target {
-  const char *url, *apikey, *token, *schema;
-} leadx_target;
-
-/* One URL is kept under this many bytes (servers and gateways refuse longer ones from about 8
-** KB). */
-#define LEADX_URL_BYTES 7000
-/* One body is kept under this many bytes. */
-#define LEADX_BODY_BYTES (1u << 20)
+#include "rest/target.h"
 
 /* POST of n changes with equal members: inserts, ignoring keys that exist, and returns the rows;
 ** minimal inserts plainly and returns nothing (for tables that one may write but not read). NULL
@@ -35,18 +24,6 @@ leadx_request *leadx_spell_fetch(const leadx_target *target, leadx_change *const
 
 /* Appends the object that an update carries: the changed columns, or the stamp of a soft delete. */
 void leadx_spell_append_update(const leadx_change *change, sqlite3_str *out);
-
-/* GET of a ready address; takes url over in every case. prefer may be NULL. */
-leadx_request *leadx_spell_get(const leadx_target *target, sqlite3_str *url, const char *prefer,
-                               leadx_err *err);
-
-/* Puts the target's token into a request in place of the one it was made with, to send it again.
-** SQLITE_NOMEM. */
-int leadx_spell_sign(leadx_request *request, const leadx_target *target);
-
-/* POST to a function of the server; args is a JSON object, taken over. */
-leadx_request *leadx_spell_call(const leadx_target *target, const char *function, sqlite3_str *args,
-                                leadx_err *err);
 
 /* How many bytes a change's key takes in the URL of a fetch, at most. */
 size_t leadx_spell_key_bytes(const leadx_change *change);

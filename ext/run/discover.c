@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "pull/pull.h"
-#include "push/rpc.h"
+#include "rest/target.h"
 
 /* How long an answer counts; a "no" counts for less: somebody may be installing it. */
 #define YES_US (3600 * (int64_t)1000000)
@@ -33,6 +33,29 @@ static sqlite3_stmt *read_answer(leadx_run *run, int64_t *asked_us, const char *
   return stmt;
 }
 
+static int has_keys(const leadx_table *table, leadx_slice keys) {
+  leadx_json_walk walk;
+  leadx_slice key;
+  int n = 0;
+  if (leadx_json_kind_of(keys) != LEADX_JSON_ARRAY) return 0;
+  leadx_json_walk_init(&walk, keys);
+  for (; leadx_json_walk_element(&walk, &key); n++) {
+    if (n == table->nkey || !leadx_json_is_text(key, table->columns[table->key[n]].remote))
+      return 0;
+  }
+  return n == table->nkey;
+}
+
+/* Does an answer of leadx_installed() say that the functions serve the table as it is known here:
+** stamped in the same column, tombstones kept, the same key? */
+static int serves(leadx_slice installed, const leadx_table *table) {
+  leadx_slice one = leadx_json_member(installed, table->remote);
+  return leadx_json_kind_of(leadx_json_member(one, "stamp")) == LEADX_JSON_TRUE &&
+         leadx_json_is_text(leadx_json_member(one, "version"), table->version_remote) &&
+         leadx_json_kind_of(leadx_json_member(one, "tombstones")) == LEADX_JSON_TRUE &&
+         has_keys(table, leadx_json_member(one, "keys"));
+}
+
 int leadx_discover_load(leadx_run *run, leadx_err *err) {
   const char *installed = NULL;
   int64_t asked_us = 0;
@@ -41,7 +64,7 @@ int leadx_discover_load(leadx_run *run, leadx_err *err) {
   if (!stmt) return err->rc;
   if (installed) leadx_json_check(installed, strlen(installed), 0, &answer, NULL);
   for (int i = 0; i < run->tables->n; i++)
-    run->tables->list[i]->served = leadx_rpc_serves(answer, run->tables->list[i]);
+    run->tables->list[i]->served = serves(answer, run->tables->list[i]);
   leadx_db_put(&run->ctx->db, stmt);
   return err->rc;
 }
@@ -93,15 +116,21 @@ static int went_well(const leadx_run *run) {
          !tally->failed && !tally->paused && run->request_budget < 0;
 }
 
+static leadx_request *installed_request(const leadx_target *target, leadx_err *err) {
+  sqlite3_str *url = sqlite3_str_new(NULL);
+  sqlite3_str_appendf(url, "%s/rpc/leadx_installed", target->url);
+  return leadx_target_get(target, url, NULL, err);
+}
+
 int leadx_discover_ask(leadx_run *run, leadx_err *err) {
   leadx_verdict verdict;
   int time = 0;
   int rc = went_well(run) ? is_time(run, &time, err) : SQLITE_OK;
   if (rc != SQLITE_OK || !time) return rc;
-  leadx_request *done = leadx_pull_exchange(run, leadx_rpc_ask(&run->target, err), 0, &verdict,
+  leadx_request *done = leadx_pull_exchange(run, installed_request(&run->target, err), 0, &verdict,
                                             err);
   if (!done) return err->rc;
   rc = take_answer(run, done, &verdict, err);
-  leadx_spell_free(done);
+  leadx_request_free(done);
   return rc;
 }

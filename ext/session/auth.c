@@ -111,7 +111,7 @@ static int take_token(leadx_auth *auth) {
 static leadx_request *carry(leadx_auth *auth, leadx_request *request, leadx_err *err) {
   if (!request) return NULL;
   if (auth->transport->start(auth->transport, request, err) != SQLITE_OK) {
-    leadx_spell_free(request);
+    leadx_request_free(request);
     return NULL;
   }
   leadx_request *done = NULL;
@@ -138,7 +138,7 @@ static void ask(leadx_auth *auth, const char *refresh_token, leadx_grant *grant)
   }
   count(auth, done);
   leadx_grant_read(LEADX_GRANT_REFRESH, done, refresh_token, grant);
-  leadx_spell_free(done);
+  leadx_request_free(done);
   if (grant->class_ != LEADX_CLASS_OK ||
       strcmp(grant->tokens.claims.user, auth->credentials->user) == 0)
     return;
@@ -204,8 +204,8 @@ int leadx_auth_refresh(leadx_auth *auth) {
 
 /* Gives a request the token there is now. The request, or NULL and an error. */
 static leadx_request *sign(const leadx_auth *auth, leadx_request *request, leadx_err *err) {
-  if (leadx_spell_sign(request, auth->target) == SQLITE_OK) return request;
-  leadx_spell_free(request);
+  if (leadx_target_sign(request, auth->target) == SQLITE_OK) return request;
+  leadx_request_free(request);
   leadx_err_nomem(err);
   return NULL;
 }
@@ -217,7 +217,7 @@ void leadx_auth_send_ahead(leadx_auth *auth, leadx_request *request) {
   leadx_auth_abandon(auth);
   if (!request || leadx_auth_is_due(auth) ||
       auth->transport->start(auth->transport, request, &ignored) != SQLITE_OK)
-    leadx_spell_free(request);
+    leadx_request_free(request);
   else auth->ahead = request;
 }
 
@@ -237,7 +237,7 @@ static leadx_request *receive_ahead(leadx_auth *auth) {
 
 static void drop_ahead(leadx_auth *auth, leadx_request *done) {
   count(auth, done);
-  leadx_spell_free(done);
+  leadx_request_free(done);
 }
 
 void leadx_auth_abandon(leadx_auth *auth) {
@@ -257,7 +257,7 @@ static int is_same_request(const leadx_request *a, const leadx_request *b) {
 static leadx_request *take_ahead(leadx_auth *auth, const leadx_request *request) {
   if (!auth->ahead || !is_same_request(auth->ahead, request)) return NULL;
   leadx_request *done = receive_ahead(auth);
-  if (!leadx_spell_timed_out(done)) return done;
+  if (!leadx_request_timed_out(done)) return done;
   drop_ahead(auth, done);
   return NULL;
 }
@@ -267,7 +267,7 @@ static leadx_request *ask_once(leadx_auth *auth, leadx_request *request, leadx_e
   leadx_request *done = request ? take_ahead(auth, request) : NULL;
   leadx_auth_abandon(auth);
   if (done) {
-    leadx_spell_free(request);
+    leadx_request_free(request);
     return done;
   }
   if (request && leadx_auth_is_due(auth) && leadx_auth_refresh(auth))

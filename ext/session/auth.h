@@ -8,6 +8,7 @@
 #ifndef LEADX_AUTH_H
 #define LEADX_AUTH_H
 
+#include "http/http.h"
 #include "session/ctx.h"
 #include "session/grant.h"
 

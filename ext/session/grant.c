@@ -71,30 +71,30 @@ static int set_body(leadx_request *request, const char *name, const char *value,
 }
 
 static int add_headers(leadx_request *request, const leadx_target *target) {
-  int rc = leadx_spell_header(request, "apikey", target->apikey);
-  if (rc == SQLITE_OK) rc = leadx_spell_header(request, "Accept", "application/json");
-  if (rc == SQLITE_OK) rc = leadx_spell_header(request, "X-Supabase-Api-Version", "2024-01-01");
+  int rc = leadx_request_header(request, "apikey", target->apikey);
+  if (rc == SQLITE_OK) rc = leadx_request_header(request, "Accept", "application/json");
+  if (rc == SQLITE_OK) rc = leadx_request_header(request, "X-Supabase-Api-Version", "2024-01-01");
   if (rc == SQLITE_OK && strcmp(request->method, "POST") == 0)
-    rc = leadx_spell_header(request, "Content-Type", "application/json");
+    rc = leadx_request_header(request, "Content-Type", "application/json");
   return rc;
 }
 
 /* A request to Auth without a body. */
 static leadx_request *begin(const leadx_target *target, const char *method, const char *path,
                             leadx_err *err) {
-  leadx_request *request = leadx_spell_new(method);
+  leadx_request *request = leadx_request_new(method);
   char *root = leadx_grant_root(target->url);
   if (request && root) request->url = sqlite3_mprintf("%s/%s", root, path);
   sqlite3_free(root);
   if (request && request->url && add_headers(request, target) == SQLITE_OK) return request;
-  leadx_spell_free(request);
+  leadx_request_free(request);
   leadx_err_nomem(err);
   return NULL;
 }
 
 static leadx_request *finish(leadx_request *request, int rc, leadx_err *err) {
   if (!request || rc == SQLITE_OK) return request;
-  leadx_spell_free(request);
+  leadx_request_free(request);
   leadx_err_nomem(err);
   return NULL;
 }
@@ -116,7 +116,7 @@ leadx_request *leadx_grant_refresh_request(const leadx_target *target, const cha
 
 leadx_request *leadx_grant_logout_request(const leadx_target *target, leadx_err *err) {
   leadx_request *request = begin(target, "POST", "logout?scope=local", err);
-  return finish(request, request ? leadx_spell_sign(request, target) : SQLITE_OK, err);
+  return finish(request, request ? leadx_target_sign(request, target) : SQLITE_OK, err);
 }
 
 leadx_request *leadx_grant_health_request(const leadx_target *target, leadx_err *err) {

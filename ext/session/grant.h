@@ -3,7 +3,7 @@
 #ifndef LEADX_GRANT_H
 #define LEADX_GRANT_H
 
-#include "push/spell.h"
+#include "rest/target.h"
 #include "rest/rest.h"
 #include "session/session.h"
 
@@ -15,7 +15,7 @@ typedef enum leadx_grant_kind { LEADX_GRANT_PASSWORD, LEADX_GRANT_REFRESH } lead
 char *leadx_grant_root(const char *rest_url);
 
 /* Requests; NULL and out-of-memory in err. A body with a password or a token is one block, which
-** leadx_spell_free() wipes. */
+** leadx_request_free() wipes. */
 leadx_request *leadx_grant_password_request(const leadx_target *target, const char *email,
                                             const char *password, leadx_err *err);
 leadx_request *leadx_grant_refresh_request(const leadx_target *target, const char *refresh_token,

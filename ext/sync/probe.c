@@ -32,13 +32,13 @@ static char *make_url(leadx_ctx *ctx, const char *base, leadx_err *err) {
 
 static int ask(leadx_ctx *ctx, const char *base, leadx_transport *transport, int *answered,
                leadx_err *err) {
-  leadx_request *request = leadx_spell_new("GET"), *done = NULL;
+  leadx_request *request = leadx_request_new("GET"), *done = NULL;
   if (!request) return leadx_err_nomem(err);
   request->url = make_url(ctx, base, err);
   int rc = request->url ? transport->start(transport, request, err) : err->rc;
   while (rc == SQLITE_OK && !done) done = transport->wait(transport, TOTAL_MS);
   if (done) *answered = done->net == LEADX_NET_ANSWER || done->net == LEADX_NET_TOO_LARGE;
-  leadx_spell_free(request);
+  leadx_request_free(request);
   return rc;
 }
 

@@ -218,7 +218,7 @@ static void knock(leadx_run *run, const char *file_user) {
                      "give the file up",
                      file_user);
   }
-  leadx_spell_free(done);
+  leadx_request_free(done);
 }
 
 /* Nothing went wrong, and yet the queue is not empty: other users' changes wait in it. */

@@ -91,7 +91,7 @@ void fuzz_answer(const char *data, size_t n) {
   char *first = fuzz_line(&at, end);
   long status = strtol(first, NULL, 10);
   leadx_receive in;
-  leadx_request *req = leadx_spell_new("GET");
+  leadx_request *req = leadx_request_new("GET");
   FUZZ_CHECK(req && leadx_receive_begin(&in, req, MAX_BODY) == SQLITE_OK, "memory");
   int rc = receive(&in, at, end);
   if (rc == SQLITE_OK && leadx_receive_is_complete(&in, status, 0)) {
@@ -116,6 +116,6 @@ void fuzz_answer(const char *data, size_t n) {
     fuzz_db *file = fuzz_open();
     for (int i = 0; i < file->tables.n; i++) take_page(file, file->tables.list[i], verdict.rows);
   }
-  leadx_spell_free(req);
+  leadx_request_free(req);
   sqlite3_free(first);
 }

@@ -48,14 +48,14 @@ static void check_url(const char *url) {
 }
 
 static void check_header(const char *value) {
-  leadx_request *req = leadx_spell_new("GET");
-  if (leadx_spell_header(req, "apikey", value) == SQLITE_OK) {
+  leadx_request *req = leadx_request_new("GET");
+  if (leadx_request_header(req, "apikey", value) == SQLITE_OK) {
     FUZZ_CHECK(req->nheaders == 1 && !strpbrk(req->headers[0], "\r\n"), "%s", req->headers[0]);
   } else {
     FUZZ_CHECK(!leadx_rest_header_safe(value), "a safe value is refused: %s", value);
   }
   if (leadx_rest_header_safe(value)) check_bytes(value);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 
 /* Configures a session of no file and looks at what it would send. */

@@ -30,7 +30,7 @@ static void check_request(leadx_request *req, const leadx_table *table) {
     FUZZ_CHECK(!fault, "%s: %s", fault, req->body);
   }
   sqlite3_free(own);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 
 static void build(leadx_change *change) {

@@ -145,7 +145,7 @@ static void expect_answer(int m, int tries) {
   for (int i = 0; i < tries && class_ == LEADX_CLASS_OFFLINE; i++) {
     leadx_request *req = rig_send(methods[m].method, methods[m].path, methods[m].body);
     class_ = rig_class(req);
-    leadx_spell_free(req);
+    leadx_request_free(req);
   }
   ck_assert_int_eq(class_, LEADX_CLASS_OK);
 }
@@ -166,7 +166,7 @@ START_TEST(a_fault_becomes_a_class_and_the_next_request_works) {
     ck_assert_int_eq(req->status, fault->rule.status);
   ck_assert_msg(leadx_clock_mono_ms() - from < RIG_AT_ONCE_MS, "takes too long");
   ck_assert_int_eq(strlen(req->answer), req->answer_bytes);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 
   fault_server_clear(rig.server);
   expect_answer(m, is_slow(fault->rule.kind) ? 30 : 1);
@@ -183,37 +183,37 @@ START_TEST(an_endless_header_line_is_no_answer) {
   leadx_request *req = rig_get("/");
   ck_assert_int_ne(req->net, LEADX_NET_ANSWER);
   rig_no_answer(req);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
 START_TEST(a_closed_port_is_offline_and_opens_again) {
   leadx_request *req = rig_get("/");
   ck_assert_int_eq(rig_class(req), LEADX_CLASS_OK);
-  leadx_spell_free(req);
+  leadx_request_free(req);
   fault_server_refuse(rig.server, 1);
   req = rig_get("/");
   ck_assert_int_eq(req->net, LEADX_NET_OFFLINE);
   ck_assert_int_eq(req->bytes_out, 0);
   rig_no_answer(req);
-  leadx_spell_free(req);
+  leadx_request_free(req);
   ck_assert_int_eq(fault_server_refuse(rig.server, 0), 0);
   req = rig_get("/");
   ck_assert_int_eq(rig_class(req), LEADX_CLASS_OK);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
 /* Some resolvers send such names to a page of theirs, which then has the wrong certificate. */
 START_TEST(a_name_that_does_not_exist_is_no_answer) {
   rig_hurry();
-  leadx_request *req = leadx_spell_new("GET");
+  leadx_request *req = leadx_request_new("GET");
   req->url = sqlite3_mprintf("https://nobody.invalid/rest/v1/x");
   rig_start(req);
   ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), req);
   ck_assert(req->net == LEADX_NET_OFFLINE || req->net == LEADX_NET_UNTRUSTED);
   rig_no_answer(req);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -232,7 +232,7 @@ START_TEST(an_answer_cut_before_its_body_is_no_answer) {
     leadx_request *req = rig_send("PATCH", "/t?id=eq.1", "{}");
     ck_assert_int_eq(req->net, LEADX_NET_OFFLINE);
     rig_no_answer(req);
-    leadx_spell_free(req);
+    leadx_request_free(req);
   }
 }
 END_TEST
@@ -241,10 +241,10 @@ END_TEST
 START_TEST(a_post_is_sent_again_when_a_kept_connection_dies) {
   fault_server_set(rig.server, FAULT_CLOSE_REUSED, 0);
   leadx_request *req = rig_send("POST", "/rest/v1/t", "[]");
-  leadx_spell_free(req);
+  leadx_request_free(req);
   req = rig_send("POST", "/rest/v1/t", "[1]");
   ck_assert_int_eq(req->net, LEADX_NET_ANSWER);
-  leadx_spell_free(req);
+  leadx_request_free(req);
   ck_assert_int_eq(fault_server_count(rig.server), 3);
   ck_assert_str_eq(fault_server_get(rig.server, 1)->body, "[1]");
   ck_assert_str_eq(fault_server_get(rig.server, 2)->body, "[1]");

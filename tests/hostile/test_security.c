@@ -277,7 +277,7 @@ static leadx_request *start_fetch(const char *url) {
 static leadx_net end_fetch(leadx_request *req) {
   ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), req);
   leadx_net net = req->net;
-  leadx_spell_free(req);
+  leadx_request_free(req);
   return net;
 }
 
@@ -424,16 +424,16 @@ START_TEST(a_peer_is_trusted_only_when_its_certificate_and_protocol_are_right) {
   leadx_err err = {0};
   leadx_transport *transport = leadx_http_open(&limits, NULL, NULL, &err);
   ck_assert_msg(transport != NULL, "%s", err.text);
-  leadx_request *req = leadx_spell_new("GET");
+  leadx_request *req = leadx_request_new("GET");
   req->url = sqlite3_mprintf("https://localhost:%d/", port);
-  ck_assert_int_eq(leadx_spell_header(req, "apikey", FILE_KEY), SQLITE_OK);
+  ck_assert_int_eq(leadx_request_header(req, "apikey", FILE_KEY), SQLITE_OK);
   ck_assert_int_eq(transport->start(transport, req, &err), SQLITE_OK);
   ck_assert_ptr_eq(transport->wait(transport, RIG_PATIENCE_MS), req);
   kill(pid, SIGKILL);
   waitpid(pid, NULL, 0);
   ck_assert_msg(req->net == peer->net, "%s: %d, curl %d %s", peer->name, (int)req->net,
                 req->curl_code, req->error);
-  leadx_spell_free(req);
+  leadx_request_free(req);
   transport->free(transport);
 }
 END_TEST

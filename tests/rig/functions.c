@@ -82,7 +82,7 @@ static void free_operation(operation *o) {
 
 /* Asks the model as PostgREST would be asked. */
 static leadx_request *ask_plainly(model_server *model, const operation *o, const char *method) {
-  leadx_request *req = leadx_spell_new(method);
+  leadx_request *req = leadx_request_new(method);
   sqlite3_str *url = sqlite3_str_new(NULL);
   int create = strcmp(method, "POST") == 0;
   sqlite3_str_appendf(url, "https://model.example/rest/v1/%s%s", o->table,
@@ -94,10 +94,10 @@ static leadx_request *ask_plainly(model_server *model, const operation *o, const
   if (o->row && strcmp(method, "GET") != 0)
     req->body = create ? sqlite3_mprintf("[%s]", o->row) : sqlite3_mprintf("%s", o->row);
   req->body_bytes = req->body ? strlen(req->body) : 0;
-  leadx_spell_header(req, "Prefer",
-                     create && model->write_only ? "return=minimal"
-                     : create ? "resolution=ignore-duplicates,return=representation"
-                              : "return=representation");
+  leadx_request_header(req, "Prefer",
+                       create && model->write_only ? "return=minimal"
+                       : create ? "resolution=ignore-duplicates,return=representation"
+                                : "return=representation");
   model_deliver(model, req);
   return req;
 }
@@ -106,7 +106,7 @@ static leadx_request *ask_plainly(model_server *model, const operation *o, const
 static char *visible_row(model_server *model, const operation *o) {
   leadx_request *req = ask_plainly(model, o, "GET");
   char *row = req->status == 200 ? json_at_path(model, req->answer, "$[0]") : NULL;
-  leadx_spell_free(req);
+  leadx_request_free(req);
   return row;
 }
 
@@ -142,7 +142,7 @@ static void perform(model_server *model, const operation *o, sqlite3_str *out) {
     append_answer(out, o, applied ? "applied" : row ? "conflict" : "gone", row, NULL, NULL);
     sqlite3_free(row);
   }
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 
 static void push(model_server *model, leadx_request *req) {

@@ -49,12 +49,12 @@ TCase *rig_case(Suite *suite, const char *name) {
 }
 
 leadx_request *rig_request(const char *method, const char *path, const char *body) {
-  leadx_request *req = leadx_spell_new(method);
+  leadx_request *req = leadx_request_new(method);
   req->url = sqlite3_mprintf("%s%s", fault_server_url(rig.server), path);
-  ck_assert_int_eq(leadx_spell_header(req, "apikey", "sb_publishable_canary"), SQLITE_OK);
-  ck_assert_int_eq(leadx_spell_header(req, "Authorization", "Bearer canary.token"), SQLITE_OK);
+  ck_assert_int_eq(leadx_request_header(req, "apikey", "sb_publishable_canary"), SQLITE_OK);
+  ck_assert_int_eq(leadx_request_header(req, "Authorization", "Bearer canary.token"), SQLITE_OK);
   if (body) {
-    ck_assert_int_eq(leadx_spell_header(req, "Content-Type", "application/json"), SQLITE_OK);
+    ck_assert_int_eq(leadx_request_header(req, "Content-Type", "application/json"), SQLITE_OK);
     req->body = sqlite3_mprintf("%s", body);
     req->body_bytes = strlen(body);
   }

@@ -152,18 +152,18 @@ static char *server_get(const char *path) {
   leadx_err err = {0};
   leadx_http_limits limits = {20000, 20000, 16 << 20, NULL, 1};
   leadx_transport *transport = leadx_http_open(&limits, NULL, NULL, &err);
-  leadx_request *req = leadx_spell_new("GET");
+  leadx_request *req = leadx_request_new("GET");
   char bearer[1024];
   snprintf(bearer, sizeof bearer, "Bearer %s", need_env("LEADX_TOKEN"));
   req->url = sqlite3_mprintf("%s%s", need_env("LEADX_URL"), path);
-  ck_assert_int_eq(leadx_spell_header(req, "apikey", need_env("LEADX_APIKEY")), SQLITE_OK);
-  ck_assert_int_eq(leadx_spell_header(req, "Authorization", bearer), SQLITE_OK);
+  ck_assert_int_eq(leadx_request_header(req, "apikey", need_env("LEADX_APIKEY")), SQLITE_OK);
+  ck_assert_int_eq(leadx_request_header(req, "Authorization", bearer), SQLITE_OK);
   ck_assert_int_eq(transport->start(transport, req, &err), SQLITE_OK);
   ck_assert_ptr_eq(transport->wait(transport, 30000), req);
   ck_assert_msg(req->status == 200, "GET %s: %ld %s %s", path, req->status, req->answer,
                 req->error);
   char *answer = sqlite3_mprintf("%s", req->answer);
-  leadx_spell_free(req);
+  leadx_request_free(req);
   transport->free(transport);
   return answer;
 }

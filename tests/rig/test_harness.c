@@ -38,16 +38,16 @@ START_TEST(a_lost_acknowledgement_reaches_the_upstream) {
       ck_assert_str_eq(seen->body, "[{\"id\":1}]");
       rig_header(seen, "apikey", "sb_publishable_canary");
     }
-    leadx_spell_free(req);
+    leadx_request_free(req);
   }
   fault_server_stop(upstream);
   leadx_request *req = rig_get("/");
   ck_assert_int_eq(rig_class(req), LEADX_CLASS_OFFLINE);
-  leadx_spell_free(req);
+  leadx_request_free(req);
   fault_server_set(rig.server, FAULT_FORWARD, 0);
   req = rig_get("/");
   ck_assert_int_eq(req->status, 502);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -66,14 +66,14 @@ START_TEST(rules_are_tried_in_order_and_count) {
   for (int i = 0; i < COUNT(expected); i++) {
     leadx_request *req = rig_get("/abc");
     ck_assert_int_eq(req->status, expected[i]);
-    leadx_spell_free(req);
+    leadx_request_free(req);
   }
   leadx_request *req = rig_send("POST", "/bad", "[7]");
   ck_assert_int_eq(req->status, 400);
   ck_assert_str_eq(req->answer, "[7]");
-  leadx_spell_free(req);
+  leadx_request_free(req);
   req = rig_send("DELETE", "/a", NULL);
-  leadx_spell_free(req);
+  leadx_request_free(req);
   ck_assert_int_eq(fault_server_seen(rig.server, "GET", "/abc"), 4);
   ck_assert_int_eq(fault_server_unfiltered(rig.server), 1);
   fault_server_forget(rig.server);
@@ -89,9 +89,9 @@ static void answer_by_url(void *ctx, leadx_request *req) {
 }
 
 static leadx_request *fake_request(const char *url) {
-  leadx_request *req = leadx_spell_new("GET");
+  leadx_request *req = leadx_request_new("GET");
   req->url = sqlite3_mprintf("%s", url);
-  leadx_spell_header(req, "Prefer", "count=exact");
+  leadx_request_header(req, "Prefer", "count=exact");
   return req;
 }
 
@@ -127,9 +127,9 @@ START_TEST(the_fake_answers_as_told) {
   ck_assert_ptr_eq(fake->wait(fake, 0), a);
   ck_assert_int_eq(a->status, 201);
   ck_assert_int_eq(rig_class(a), LEADX_CLASS_OK);
-  leadx_spell_free(a);
-  leadx_spell_free(b);
-  leadx_spell_free(c);
+  leadx_request_free(a);
+  leadx_request_free(b);
+  leadx_request_free(c);
   fake->free(fake);
 }
 END_TEST

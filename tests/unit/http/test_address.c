@@ -228,23 +228,23 @@ static const char *const bad_urls[] = {
 };
 
 START_TEST(a_url_that_is_not_ours_is_never_fetched) {
-  leadx_request *req = leadx_spell_new("GET");
+  leadx_request *req = leadx_request_new("GET");
   req->url = sqlite3_mprintf("%s", bad_urls[_i]);
   rig_start(req);
   ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), req);
   ck_assert_msg(req->net == LEADX_NET_MISUSE, "%s: net %d, curl %d", bad_urls[_i], (int)req->net,
                 req->curl_code);
   rig_no_answer(req);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
 START_TEST(a_request_without_a_url_is_misuse) {
-  leadx_request *req = leadx_spell_new("GET");
+  leadx_request *req = leadx_request_new("GET");
   rig_start(req);
   ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), req);
   ck_assert_int_eq(req->net, LEADX_NET_MISUSE);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 

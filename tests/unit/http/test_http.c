@@ -12,7 +12,7 @@
 
 START_TEST(a_request_says_what_it_must_and_no_more) {
   leadx_request *req = rig_send("PATCH", "/rest/v1/a%20b?id=eq.%2B1", "{\"a\":1}");
-  leadx_spell_free(req);
+  leadx_request_free(req);
   const fault_request *seen = fault_server_get(rig.server, 0);
   ck_assert_str_eq(seen->method, "PATCH");
   ck_assert_str_eq(seen->target, "/rest/v1/a%20b?id=eq.%2B1");
@@ -32,7 +32,7 @@ START_TEST(a_body_without_a_type_is_not_called_a_form) {
   leadx_request *req = rig_request("POST", "/rpc/f", NULL);
   rig_start(req);
   ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), req);
-  leadx_spell_free(req);
+  leadx_request_free(req);
   rig_header(fault_server_get(rig.server, 0), "Content-Type", NULL);
   rig_header(fault_server_get(rig.server, 0), "Content-Length", "0");
 }
@@ -47,14 +47,14 @@ START_TEST(a_body_may_hold_any_byte) {
   ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), req);
   ck_assert_int_eq((int)fault_server_get(rig.server, 0)->body_bytes, 1 << 20);
   ck_assert_mem_eq(fault_server_get(rig.server, 0)->body, req->body, req->body_bytes);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
 START_TEST(no_cookie_comes_back) {
   rig_answer(200, "Set-Cookie: a=b; Path=/", "[]");
-  leadx_spell_free(rig_get("/"));
-  leadx_spell_free(rig_get("/"));
+  leadx_request_free(rig_get("/"));
+  leadx_request_free(rig_get("/"));
   rig_header(fault_server_get(rig.server, 1), "Cookie", NULL);
 }
 END_TEST
@@ -65,7 +65,7 @@ START_TEST(no_password_is_taken_from_the_environment) {
   setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
   leadx_request *req = rig_get("/");
   ck_assert_int_eq(req->net, LEADX_NET_ANSWER);
-  leadx_spell_free(req);
+  leadx_request_free(req);
   unsetenv("HTTP_PROXY");
   unsetenv("http_proxy");
   unsetenv("ALL_PROXY");
@@ -83,17 +83,17 @@ static const char *const bad_values[] = {
 };
 
 START_TEST(a_header_cannot_become_two) {
-  leadx_request *req = leadx_spell_new("GET");
-  ck_assert_int_eq(leadx_spell_header(req, "apikey", bad_values[_i]), SQLITE_MISUSE);
+  leadx_request *req = leadx_request_new("GET");
+  ck_assert_int_eq(leadx_request_header(req, "apikey", bad_values[_i]), SQLITE_MISUSE);
   ck_assert_int_eq(req->nheaders, 0);
-  ck_assert_int_eq(leadx_spell_header(req, "a: b\r\nc", "v"), SQLITE_MISUSE);
-  ck_assert_int_eq(leadx_spell_header(req, "", "v"), SQLITE_MISUSE);
-  ck_assert_int_eq(leadx_spell_header(req, "a", NULL), SQLITE_MISUSE);
-  ck_assert_int_eq(leadx_spell_header(req, NULL, "v"), SQLITE_MISUSE);
-  ck_assert_int_eq(leadx_spell_header(req, "Prefer", "return=representation, count=exact"),
+  ck_assert_int_eq(leadx_request_header(req, "a: b\r\nc", "v"), SQLITE_MISUSE);
+  ck_assert_int_eq(leadx_request_header(req, "", "v"), SQLITE_MISUSE);
+  ck_assert_int_eq(leadx_request_header(req, "a", NULL), SQLITE_MISUSE);
+  ck_assert_int_eq(leadx_request_header(req, NULL, "v"), SQLITE_MISUSE);
+  ck_assert_int_eq(leadx_request_header(req, "Prefer", "return=representation, count=exact"),
                    SQLITE_OK);
   ck_assert_str_eq(req->headers[0], "Prefer: return=representation, count=exact");
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -111,7 +111,7 @@ START_TEST(the_headers_that_matter_are_kept) {
   ck_assert_int_eq(req->date_s, 784111777);
   ck_assert_int_eq(req->retry_after_s, -1);
   ck_assert_str_eq(req->error, "");
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -123,7 +123,7 @@ START_TEST(a_long_header_is_cut_and_its_bytes_are_plain) {
   leadx_request *req = rig_get("/");
   ck_assert_int_eq(strlen(req->content_range), sizeof req->content_range - 1);
   ck_assert_str_eq(req->preference_applied, "a?[31m??z");
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -133,7 +133,7 @@ START_TEST(hints_before_the_answer_are_not_the_answer) {
   ck_assert_int_eq(req->status, 200);
   ck_assert_str_eq(req->content_type, "application/json; charset=utf-8");
   ck_assert_int_eq(req->retry_after_s, -1);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -165,7 +165,7 @@ START_TEST(retry_after_is_seconds_or_a_date) {
   leadx_request *req = rig_get("/");
   ck_assert_int_eq(req->status, 503);
   ck_assert_int_eq(req->retry_after_s, retry_afters[_i].seconds);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -191,7 +191,7 @@ START_TEST(an_answer_may_be_exactly_as_large_as_the_cap) {
       ck_assert_ptr_eq(t->wait(t, RIG_PATIENCE_MS), req);
       ck_assert_int_eq(req->net, over ? LEADX_NET_TOO_LARGE : LEADX_NET_ANSWER);
       ck_assert_int_eq((int)req->answer_bytes, over ? 0 : 20000);
-      leadx_spell_free(req);
+      leadx_request_free(req);
     }
     t->free(t);
   }
@@ -205,14 +205,14 @@ START_TEST(bytes_are_counted_as_they_travel) {
   ck_assert(req->bytes_in > 7 && req->bytes_in < 500);
   ck_assert(req->bytes_out > 10 && req->bytes_out < 1000);
   int64_t small = req->bytes_out;
-  leadx_spell_free(req);
+  leadx_request_free(req);
   char body[5001];
   memset(body, ' ', 5000);
   body[5000] = '\0';
   req = rig_send("POST", "/rest/v1/t", body);
   /* The body's bytes and the longer Content-Length, each counted once. */
   ck_assert_int_eq(req->bytes_out, small + 4990 + 2);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -227,7 +227,7 @@ START_TEST(inflated_bytes_are_not_wire_bytes) {
   leadx_request *req = rig_get("/");
   ck_assert_int_eq((int)req->answer_bytes, 9000);
   ck_assert(req->bytes_in > 9000); /* a stored block is no smaller */
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -245,7 +245,7 @@ static void finish_all(leadx_request **requests, int n, leadx_net net) {
     int i = (int)(intptr_t)req->tag;
     ck_assert_ptr_eq(requests[i], req);
     requests[i] = NULL;
-    leadx_spell_free(req);
+    leadx_request_free(req);
   }
   ck_assert_ptr_null(rig.transport->wait(rig.transport, RIG_PATIENCE_MS));
 }
@@ -289,20 +289,20 @@ START_TEST(no_more_are_in_flight_than_allowed) {
 END_TEST
 
 START_TEST(a_connection_is_kept_between_requests) {
-  for (int i = 0; i < 10; i++) leadx_spell_free(rig_get("/"));
+  for (int i = 0; i < 10; i++) leadx_request_free(rig_get("/"));
   ck_assert_int_eq(fault_server_connections(rig.server), 1);
 }
 END_TEST
 
 START_TEST(a_lone_request_leaves_at_once) {
-  leadx_spell_free(rig_get("/warm"));
+  leadx_request_free(rig_get("/warm"));
   leadx_request *req = rig_request("GET", "/now", NULL);
   rig_start(req);
   for (int i = 0; i < RIG_AT_ONCE_MS / 5 && !fault_server_seen(rig.server, "GET", "/now"); i++)
     fault_sleep_ms(5);
   ck_assert_int_eq(fault_server_seen(rig.server, "GET", "/now"), 1);
   ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), req);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -318,7 +318,7 @@ START_TEST(wait_returns_when_its_time_is_up) {
   rig.transport->cancel(rig.transport);
   ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), req);
   ck_assert_int_eq(req->net, LEADX_NET_INTERRUPTED);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -341,7 +341,7 @@ START_TEST(cancel_gives_up_everything) {
   fault_server_clear(rig.server);
   leadx_request *req = rig_get("/");
   ck_assert_int_eq(req->net, LEADX_NET_ANSWER);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -357,8 +357,8 @@ START_TEST(cancel_keeps_what_is_already_answered) {
   ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), second);
   ck_assert_int_eq(first->net, LEADX_NET_ANSWER);
   ck_assert_int_eq(second->net, LEADX_NET_INTERRUPTED);
-  leadx_spell_free(first);
-  leadx_spell_free(second);
+  leadx_request_free(first);
+  leadx_request_free(second);
 }
 END_TEST
 
@@ -382,7 +382,7 @@ START_TEST(an_interrupt_stops_a_long_answer) {
   leadx_request *req = rig_get("/");
   ck_assert_int_eq(req->net, LEADX_NET_INTERRUPTED);
   rig_no_answer(req);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -398,7 +398,7 @@ START_TEST(free_gives_up_what_is_still_in_flight) {
   }
   ck_assert_ptr_null(t->wait(t, 10));
   t->free(t);
-  for (int i = 0; i < 4; i++) leadx_spell_free(requests[i]);
+  for (int i = 0; i < 4; i++) leadx_request_free(requests[i]);
 }
 END_TEST
 
@@ -412,7 +412,7 @@ START_TEST(a_request_can_be_sent_again) {
   ck_assert_int_eq(req->status, 200);
   ck_assert_str_eq(req->answer, "[1]");
   ck_assert_int_eq(req->retry_after_s, -1);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -428,7 +428,7 @@ START_TEST(a_redirect_carries_nothing_to_another_origin) {
     leadx_request *req = rig_send("POST", "/rest/v1/t", "[{\"secret\":1}]");
     ck_assert_int_eq(req->status, statuses[i]);
     ck_assert_int_eq(rig_class(req), LEADX_CLASS_TRUST);
-    leadx_spell_free(req);
+    leadx_request_free(req);
   }
   ck_assert_int_eq(fault_server_count(other), 0);
   ck_assert_int_eq(fault_server_connections(other), 0);
@@ -439,13 +439,13 @@ END_TEST
 /* https to a server that speaks something else: no fall back to http, ever. */
 START_TEST(https_never_falls_back_to_http) {
   rig_hurry();
-  leadx_request *req = leadx_spell_new("GET");
+  leadx_request *req = leadx_request_new("GET");
   req->url = sqlite3_mprintf("https://127.0.0.1:%d/", fault_server_port(rig.server));
   rig_start(req);
   ck_assert_ptr_eq(rig.transport->wait(rig.transport, RIG_PATIENCE_MS), req);
   ck_assert_int_eq(req->net, LEADX_NET_OFFLINE);
   ck_assert_int_eq(fault_server_count(rig.server), 0);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -454,12 +454,12 @@ START_TEST(a_ca_file_that_cannot_be_read_is_untrusted) {
   leadx_err err;
   leadx_err_clear(&err);
   leadx_transport *t = leadx_http_open(&limits, NULL, NULL, &err);
-  leadx_request *req = leadx_spell_new("GET");
+  leadx_request *req = leadx_request_new("GET");
   req->url = sqlite3_mprintf("https://127.0.0.1:%d/", fault_server_port(rig.server));
   ck_assert_int_eq(t->start(t, req, &err), SQLITE_OK);
   ck_assert_ptr_eq(t->wait(t, RIG_PATIENCE_MS), req);
   ck_assert_int_eq(req->net, LEADX_NET_UNTRUSTED);
-  leadx_spell_free(req);
+  leadx_request_free(req);
   t->free(t);
 }
 END_TEST

@@ -43,7 +43,7 @@ static void expect(leadx_request *request, const char *url) {
   ck_assert_str_eq(request->method, "GET");
   ck_assert_ptr_null(request->body);
   ck_assert_str_eq(request->url + strlen(target.url), url);
-  leadx_spell_free(request);
+  leadx_request_free(request);
 }
 
 START_TEST(the_first_page_has_no_condition) {
@@ -141,7 +141,7 @@ START_TEST(a_count_is_asked_for_only_when_it_is_wanted) {
       if (prefers) wanted[0] = '\0';
     }
     ck_assert_str_eq(wanted, "");
-    leadx_spell_free(request);
+    leadx_request_free(request);
   }
 }
 END_TEST
@@ -152,10 +152,10 @@ START_TEST(the_bytes_of_a_key_are_never_underestimated) {
   leadx_request *request = leadx_page_rows_request(&target, &table, keys, 1, &err);
   size_t bytes = strlen(strchr(request->url, '(')) - 2;
   ck_assert_uint_le(bytes, leadx_page_key_bytes(&table, keys[0]) + strlen(keys[0]));
-  leadx_spell_free(request);
+  leadx_request_free(request);
   request = leadx_page_rows_request(&target, &two, pairs, 1, &err);
   ck_assert_uint_le(strlen(strchr(request->url, '(')) - 2, leadx_page_key_bytes(&two, pairs[0]));
-  leadx_spell_free(request);
+  leadx_request_free(request);
 }
 END_TEST
 

@@ -398,8 +398,8 @@ START_TEST(a_refresh_token_that_died_meanwhile_ends_the_run_and_not_in_a_circle)
   ck_assert_int_eq(leadx_auth_is_due(&run_auth), 1);
   leadx_request *done = leadx_auth_exchange(&run_auth, leadx_grant_logout_request(&own, &err), 0,
                                             &verdict, &err);
-  leadx_spell_free(done);
-  fake_answer((done = leadx_spell_new("GET")), 401,
+  leadx_request_free(done);
+  fake_answer((done = leadx_request_new("GET")), 401,
               "{\"code\":\"PGRST301\",\"message\":\"JWT expired\"}");
   verdict = (leadx_verdict){
       .class_ = LEADX_CLASS_AUTH, .code = "PGRST301", .message = "JWT expired"};
@@ -408,7 +408,7 @@ START_TEST(a_refresh_token_that_died_meanwhile_ends_the_run_and_not_in_a_circle)
   ck_assert_int_eq(run_auth.class_, LEADX_CLASS_AUTH);
   ck_assert_ptr_nonnull(
       strstr(run_auth.message, "401 PGRST301 JWT expired; call leadx_set_token()"));
-  leadx_spell_free(done);
+  leadx_request_free(done);
   transport->free(transport);
   leadx_credentials_clear(&credentials);
 }

@@ -45,7 +45,7 @@ START_TEST(a_sign_in_is_a_post_with_the_key_and_a_body_that_nothing_can_break) {
   ck_assert_str_eq(fake_header(req, "apikey"), "sb_publishable_k");
   ck_assert_str_eq(fake_header(req, "Content-Type"), "application/json");
   ck_assert_ptr_null(fake_header(req, "Authorization"));
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -55,7 +55,7 @@ START_TEST(a_refresh_sends_the_refresh_token_and_not_the_old_access_token) {
   ck_assert_str_eq(req->url, "https://host/auth/v1/token?grant_type=refresh_token");
   ck_assert_str_eq(req->body, "{\"refresh_token\":\"r-1\"}");
   ck_assert_ptr_null(fake_header(req, "Authorization"));
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -65,7 +65,7 @@ START_TEST(a_sign_out_ends_this_session_alone_in_the_name_of_its_token) {
   ck_assert_str_eq(req->method, "POST");
   ck_assert_str_eq(req->url, "https://host/auth/v1/logout?scope=local");
   ck_assert_str_eq(fake_header(req, "Authorization"), "Bearer t.o.k");
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -76,13 +76,13 @@ START_TEST(a_request_that_is_signed_anew_has_one_token) {
   nobody.token = NULL;
   leadx_request *req = leadx_grant_logout_request(&target, &err);
   int n = req->nheaders;
-  ck_assert_int_eq(leadx_spell_sign(req, &anew), SQLITE_OK);
+  ck_assert_int_eq(leadx_target_sign(req, &anew), SQLITE_OK);
   ck_assert_str_eq(fake_header(req, "Authorization"), "Bearer n.e.w");
   ck_assert_int_eq(req->nheaders, n);
-  ck_assert_int_eq(leadx_spell_sign(req, &nobody), SQLITE_OK);
+  ck_assert_int_eq(leadx_target_sign(req, &nobody), SQLITE_OK);
   ck_assert_ptr_null(fake_header(req, "Authorization"));
   ck_assert_str_eq(fake_header(req, "apikey"), "sb_publishable_k");
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
@@ -161,7 +161,7 @@ enum { N_ANSWERS = sizeof answers / sizeof answers[0] };
 
 START_TEST(every_answer_of_auth_has_a_meaning_and_says_what_to_do) {
   const struct answer_case *c = &answers[_i];
-  leadx_request *req = leadx_spell_new("POST");
+  leadx_request *req = leadx_request_new("POST");
   leadx_grant grant;
   char type[40];
   snprintf(type, sizeof type, "%s/%s", strcmp(c->type, "json") == 0 ? "application" : "text",
@@ -175,30 +175,30 @@ START_TEST(every_answer_of_auth_has_a_meaning_and_says_what_to_do) {
   ck_assert_ptr_null(strstr(grant.message, "eyJ"));
   ck_assert_int_eq(grant.tokens.access != NULL, c->class_ == LEADX_CLASS_OK);
   leadx_grant_clear(&grant);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
 START_TEST(no_answer_is_offline_and_keeps_its_reason) {
-  leadx_request *req = leadx_spell_new("POST");
+  leadx_request *req = leadx_request_new("POST");
   leadx_grant grant;
   fake_fail(req, LEADX_NET_OFFLINE, 6, "Could not resolve host");
   leadx_grant_read(LEADX_GRANT_REFRESH, req, "r", &grant);
   ck_assert_int_eq(grant.class_, LEADX_CLASS_OFFLINE);
   ck_assert_str_eq(grant.message, "Could not resolve host; try again when there is a network");
   leadx_grant_clear(&grant);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
 START_TEST(a_server_that_repeats_the_password_is_not_quoted) {
-  leadx_request *req = leadx_spell_new("POST");
+  leadx_request *req = leadx_request_new("POST");
   leadx_grant grant;
   fake_answer(req, 400, "{\"code\":\"weak_password\",\"message\":\"hunter2 is weak\"}");
   leadx_grant_read(LEADX_GRANT_PASSWORD, req, "hunter2", &grant);
   ck_assert_ptr_null(strstr(grant.message, "hunter2"));
   leadx_grant_clear(&grant);
-  leadx_spell_free(req);
+  leadx_request_free(req);
 }
 END_TEST
 
