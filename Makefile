@@ -137,7 +137,7 @@ uninstall: ## removes what install put there
 
 test: $(SO) $(STATIC) $(TEST) $(TEST_SAN) $(TOOLS) $(TOOLS_SAN) $(SIM) $(SIM_MUTANTS) ## runs all suites, plain and sanitized, with a real server; SUITE=rest runs one
 	@LEADX_SO='$(abspath $(SO))' LEADX_A='$(abspath $(STATIC))' LEADX_SIM='$(abspath $(SIM))' BUILD='$(abspath $(BUILD))' scripts/test.sh --dir '$(BUILD)/test/server' --suite '$(SUITE)' $(TEST) $(TEST_SAN)
-	@$(if $(SUITE),:,scripts/sim.sh $(SIM) $(SIM_SEEDS) $(SIM_SECONDS) $(SIM_MUTANTS))
+	@$(if $(SUITE),:,scripts/quality/sim.sh $(SIM) $(SIM_SEEDS) $(SIM_SECONDS) $(SIM_MUTANTS))
 
 tsan: $(SO) $(TEST_THREADS) ## runs the suites with threads under the thread sanitizer; SUITE=worker runs one
 	@for suite in $(or $(SUITE),worker worker_life interrupt auth); do \
@@ -147,16 +147,16 @@ demo: $(SO) ## shows it all: offline writes, a sync, the rows on a real server
 	@LEADX_SO='$(abspath $(SO))' scripts/demo.sh
 
 bench: $(SO) $(BENCH) ## measures speed against bare SQLite and bare libcurl; ARGS='--queue-rows 1000000'
-	@LEADX_SO='$(abspath $(SO))' scripts/bench.sh '$(BENCH)' $(ARGS)
+	@LEADX_SO='$(abspath $(SO))' scripts/quality/bench.sh '$(BENCH)' $(ARGS)
 
 soak: $(SO) $(TEST) $(TOOLS) $(SIM) ## kills, faults and lies for ten minutes; ARGS='--minutes 120'
-	@LEADX_SO='$(abspath $(SO))' BUILD='$(abspath $(BUILD))' scripts/soak.sh $(ARGS)
+	@LEADX_SO='$(abspath $(SO))' BUILD='$(abspath $(BUILD))' scripts/quality/soak.sh $(ARGS)
 
 hosts: $(SO) $(STATIC) ## a whole sync in every host language at hand
 	@LEADX_SO='$(abspath $(SO))' LEADX_A='$(abspath $(STATIC))' BUILD='$(abspath $(BUILD))' scripts/hosts.sh $(ARGS)
 
 fuzz: $(FUZZERS) ## feeds random answers, texts and files to the parsers; ARGS='600 answer': seconds and targets
-	@scripts/fuzz.sh '$(BUILD)/fuzz' $(ARGS)
+	@scripts/quality/fuzz.sh '$(BUILD)/fuzz' $(ARGS)
 
 lint: $(BUILD)/gen/sql_text.h ## cppcheck, clang-tidy and shellcheck
 	@scripts/lint.sh $(FLAGS_PIC)
@@ -168,17 +168,17 @@ deps: ## installs what building and testing needs
 	@scripts/deps.sh
 
 server-up: ## starts the test server in build/server
-	@scripts/server.sh up --dir '$(BUILD)/server'
+	@scripts/server/server.sh up --dir '$(BUILD)/server'
 
 server-down: ## stops it and removes its data
-	@scripts/server.sh down --dir '$(BUILD)/server'
+	@scripts/server/server.sh down --dir '$(BUILD)/server'
 
 version: ## prints the version
 	@echo $(VERSION)
 
 clean: ## removes what was built; running test servers are stopped first
 	@for dir in '$(BUILD)/server' '$(BUILD)/test/server' '$(BUILD)/test/server.2' '$(BUILD)/coverage/server' '$(BUILD)'/mutants/server.?; do \
-	  if [ -e "$$dir" ]; then scripts/server.sh down --dir "$$dir" || exit 1; fi; done
+	  if [ -e "$$dir" ]; then scripts/server/server.sh down --dir "$$dir" || exit 1; fi; done
 	rm -rf '$(BUILD)' '$(DIST)'
 
 help: ## lists the targets

@@ -26,7 +26,7 @@ clean_up() {
   trap - EXIT INT TERM HUP
   [ -z "$step_pid" ] || kill "$step_pid" 2>/dev/null || true
   if [ -n "$work" ]; then
-    "$here/server.sh" down --dir "$work/server" || true
+    "$here/server/server.sh" down --dir "$work/server" || true
     rm -rf "$work"
   fi
   exit "$rc"
@@ -56,7 +56,7 @@ table() { { printf '.mode column --wrap 0\n.headers on\n' && cat; } | connected 
 
 # The server -----------------------------------------------------------------------
 
-on_server() { "$here/server.sh" psql --dir "$work/server" -q -v ON_ERROR_STOP=1 "$@"; }
+on_server() { "$here/server/server.sh" psql --dir "$work/server" -q -v ON_ERROR_STOP=1 "$@"; }
 
 # server.sh tells what it does, which interests only when it fails.
 quietly() {
@@ -145,9 +145,9 @@ compare() {
 # The story ------------------------------------------------------------------------------
 
 prepare() {
-  quietly "$here/server.sh" up --dir "$work/server"
+  quietly "$here/server/server.sh" up --dir "$work/server"
   local variables
-  variables=$("$here/server.sh" env --dir "$work/server")
+  variables=$("$here/server/server.sh" env --dir "$work/server")
   eval "$variables"
   plain <"$here/demo/device.sql" >/dev/null
   connected <<'SQL' >/dev/null
@@ -176,13 +176,13 @@ SQL
 try_unreachable() {
   local state
   heading '3. The server cannot be reached: three attempts cost nothing'
-  quietly "$here/server.sh" stop nginx --dir "$work/server"
+  quietly "$here/server/server.sh" stop nginx --dir "$work/server"
   for _ in 1 2 3; do state=$(connected <<<"SELECT leadx_sync() ->> 'state';"); done
   [ "$state" = offline ] || die "the state is \"$state\" and not offline"
   say "state $state: $(connected <<<"SELECT error FROM leadx_log ORDER BY at DESC LIMIT 1;")"
   say "$(connected <<<"SELECT count(*) || ' changes pending, retries charged: ' || sum(retry_count) FROM leadx_queue WHERE status = 'PENDING';")"
   [ "$(connected <<<"SELECT count(*) FROM leadx_queue WHERE status <> 'PENDING' OR retry_count > 0;")" = 0 ] || die "an attempt was charged"
-  quietly "$here/server.sh" restart nginx --dir "$work/server"
+  quietly "$here/server/server.sh" restart nginx --dir "$work/server"
 }
 
 read_back() {

@@ -24,9 +24,9 @@ npm=$build/hosts/npm
 if [ -n "${LEADX_URL-}" ]; then
   trap 'rm -rf "$work"' EXIT
 else
-  trap '"$here/server.sh" down --dir "$server"; rm -rf "$work"' EXIT
-  "$here/server.sh" up --dir "$server" || exit 1
-  variables=$("$here/server.sh" env --dir "$server") || exit 1
+  trap '"$here/server/server.sh" down --dir "$server"; rm -rf "$work"' EXIT
+  "$here/server/server.sh" up --dir "$server" || exit 1
+  variables=$("$here/server/server.sh" env --dir "$server") || exit 1
   eval "$variables"
 fi
 trap 'exit 130' INT TERM HUP

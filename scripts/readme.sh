@@ -11,7 +11,7 @@
 #   scripts/readme.sh --write-session  takes over what it prints; read the result
 #
 # BUILD and DIST are make's. --session wants the server's variables (eval
-# "$(scripts/server.sh env)") and the built file in LEADX_SO (dist/leadx.so).
+# "$(scripts/server/server.sh env)") and the built file in LEADX_SO (dist/leadx.so).
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -118,14 +118,14 @@ extract_session() {
 
 # A folder like a fresh clone after make, whose server is the one that runs.
 make_sandbox() {
-  mkdir -p "$work/clone/dist" "$work/clone/scripts"
+  mkdir -p "$work/clone/dist" "$work/clone/scripts/server"
   ln -s "$(readlink -f "${LEADX_SO:-$root/dist/leadx.so}")" "$work/clone/dist/leadx.so"
   {
     # shellcheck disable=SC2016 # It is the other script's argument.
     printf '#!/bin/bash\n[ "$1" != down ] || exit 0\n'
-    printf 'exec %q --dir %q "$@"\n' "$here/server.sh" "$LEADX_SERVER_DIR"
-  } >"$work/clone/scripts/server.sh"
-  chmod +x "$work/clone/scripts/server.sh"
+    printf 'exec %q --dir %q "$@"\n' "$here/server/server.sh" "$LEADX_SERVER_DIR"
+  } >"$work/clone/scripts/server/server.sh"
+  chmod +x "$work/clone/scripts/server/server.sh"
 }
 
 # What differs from one run to the next.
@@ -150,11 +150,11 @@ run_blocks() {
 }
 
 run_session() {
-  [ -n "${LEADX_SERVER_DIR-}" ] || die "no server; take the variables of scripts/server.sh env first"
+  [ -n "${LEADX_SERVER_DIR-}" ] || die "no server; take the variables of scripts/server/server.sh env first"
   extract_session
   make_sandbox
   # A server that the session ran on before has its rows.
-  "$work/clone/scripts/server.sh" psql -q -c "delete from customers where id::text like '5a71ca00%'"
+  "$work/clone/scripts/server/server.sh" psql -q -c "delete from customers where id::text like '5a71ca00%'"
   (run_blocks)
 }
 

@@ -5,7 +5,7 @@
 #   scripts/test.sh [--dir DIR] [--suite NAME] [--programs] PROGRAM...
 #
 # DIR is the first server's folder (build/test/server), DIR.2 the second one's. The programs find theirs
-# through the variables that `scripts/server.sh env` prints, and the loadable
+# through the variables that `scripts/server/server.sh env` prints, and the loadable
 # file through LEADX_SO. Check's own variables (CK_RUN_CASE, CK_FORK,
 # CK_VERBOSITY) pass through. LEADX_TEST_SECONDS (3600) is how long one program
 # may take: some ten minutes on two idle cores, and several times that on a busy machine. Unless --programs says not to,
@@ -56,7 +56,7 @@ clean_up() {
   trap - EXIT INT TERM HUP
   local i
   for i in "${!running[@]}"; do kill "${running[$i]}" 2>/dev/null || true; done
-  for i in "${!programs[@]}"; do "$here/server.sh" down --dir "$(server_dir "$i")" || true; done
+  for i in "${!programs[@]}"; do "$here/server/server.sh" down --dir "$(server_dir "$i")" || true; done
   rm -rf "$work"
   exit "$rc"
 }
@@ -69,10 +69,10 @@ server_dir() {
 # start_server DIR
 start_server() {
   # What an earlier run that was killed has left is not a known state.
-  "$here/server.sh" down --dir "$1"
-  "$here/server.sh" up --dir "$1"
+  "$here/server/server.sh" down --dir "$1"
+  "$here/server/server.sh" up --dir "$1"
   local variables
-  variables=$("$here/server.sh" env --dir "$1")
+  variables=$("$here/server/server.sh" env --dir "$1")
   eval "$variables"
 }
 
@@ -163,7 +163,7 @@ run_scripts() {
   case $suite in '' | audit) run_script audit "$here/audit.sh" "${LEADX_SO:-$here/../dist/leadx.so}" ;; esac
   case $suite in '' | hosts) run_script hosts "$here/hosts.sh" --apt ;; esac
   case $suite in '' | sim) [ -z "${LEADX_SIM-}" ] || run_simulation ;; esac
-  case $suite in '' | map) run_script map "$here/coverage_map.sh" ;; esac
+  case $suite in '' | map) run_script map "$here/quality/coverage_map.sh" ;; esac
   case $suite in '' | readme) run_readme ;; esac
 }
 

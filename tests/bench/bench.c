@@ -76,7 +76,7 @@ static void run_cases(bench *b, const bench_case *cases) {
 
 static const char *need_env(const char *name) {
   const char *value = getenv(name);
-  if (!value || !*value) bench_die("%s is not set; run it by scripts/bench.sh", name);
+  if (!value || !*value) bench_die("%s is not set; run it by scripts/quality/bench.sh", name);
   return value;
 }
 

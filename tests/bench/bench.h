@@ -10,8 +10,8 @@
 /* Where things are and how much of them; from the environment and the command line. */
 typedef struct bench {
   const char *so, *url, *apikey, *token; /* the extension; the server and who speaks to it */
-  const char *server_dir; /* of scripts/server.sh */
-  const char *folder; /* for database files; emptied by scripts/bench.sh */
+  const char *server_dir; /* of scripts/server/server.sh */
+  const char *folder; /* for database files; emptied by scripts/quality/bench.sh */
   const char *self; /* this program, to be started again for memory and start-up */
   const char *only; /* run the cases whose name contains this */
   int rounds;

@@ -1,6 +1,6 @@
 /* A device that is killed: at every point of its dealings with its file and with the network, at
 ** random, and with a server that fails and lies besides. LEADX_CRASH_KILLS (120) is the number of
-** random kills; scripts/soak.sh asks for thousands. */
+** random kills; scripts/quality/soak.sh asks for thousands. */
 #define _DEFAULT_SOURCE /* usleep */
 #include <signal.h>
 #include <stdio.h>

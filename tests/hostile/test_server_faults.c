@@ -140,7 +140,7 @@ END_TEST
 START_TEST(an_expired_token_stops_and_charges_nothing) {
   add_one();
   char command[400], token[2000] = "";
-  snprintf(command, sizeof command, "scripts/server.sh token --exp -120 --dir '%s'",
+  snprintf(command, sizeof command, "scripts/server/server.sh token --exp -120 --dir '%s'",
            live_env("LEADX_SERVER_DIR"));
   FILE *pipe = popen(command, "r");
   ck_assert_ptr_nonnull(pipe);

@@ -1,5 +1,5 @@
 /* The push against PostgreSQL and PostgREST, through the .so as a host loads it. The server is the
-** one of scripts/server.sh; without it these tests fail. */
+** one of scripts/server/server.sh; without it these tests fail. */
 #define _GNU_SOURCE
 
 #include <pthread.h>

@@ -25,4 +25,4 @@ $(COV_SO): tests/quality/exit.c $(OBJ_COV_PIC)
 
 .PHONY: coverage
 coverage: $(COV) $(COV_SO) $(STATIC) $(TOOLS) ## says which lines and branches the suites run; SUITE=rest counts one suite
-	@LEADX_SO='$(abspath $(COV_SO))' LEADX_A='$(abspath $(STATIC))' BUILD='$(abspath $(BUILD))' scripts/coverage.sh '$(COV)' '$(SUITE)'
+	@LEADX_SO='$(abspath $(COV_SO))' LEADX_A='$(abspath $(STATIC))' BUILD='$(abspath $(BUILD))' scripts/quality/coverage.sh '$(COV)' '$(SUITE)'

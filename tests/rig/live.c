@@ -221,7 +221,7 @@ const char *live_psql(const char *sql) {
 void live_psql_reload(const char *sql) {
   char command[300];
   live_psql(sql);
-  snprintf(command, sizeof command, "scripts/server.sh reload --dir '%s' 2>&1",
+  snprintf(command, sizeof command, "scripts/server/server.sh reload --dir '%s' 2>&1",
            live_env("LEADX_SERVER_DIR"));
   read_command(command);
 }

@@ -1,4 +1,4 @@
-/* Devices of the tests that speak to the real server of scripts/server.sh. */
+/* Devices of the tests that speak to the real server of scripts/server/server.sh. */
 #ifndef LEADX_LIVE_H
 #define LEADX_LIVE_H
 

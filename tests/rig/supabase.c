@@ -60,7 +60,7 @@ char *supabase_try(const char *sql, int *exit_code) {
   char path[32];
   write_file(path, sql);
   char *command = sqlite3_mprintf(
-      "scripts/server.sh psql --dir '%s' -q -A -t -v ON_ERROR_STOP=1 2>&1 <%s",
+      "scripts/server/server.sh psql --dir '%s' -q -A -t -v ON_ERROR_STOP=1 2>&1 <%s",
       need_environment("LEADX_SERVER_DIR"), path);
   char *text = run_command(command, exit_code);
   size_t n = strlen(text);
@@ -81,7 +81,7 @@ int supabase_int(const char *sql) { return atoi(supabase_run(sql)); }
 
 void supabase_reload(void) {
   int exit_code = 0;
-  char *command = sqlite3_mprintf("scripts/server.sh reload --dir '%s' 2>&1",
+  char *command = sqlite3_mprintf("scripts/server/server.sh reload --dir '%s' 2>&1",
                                   need_environment("LEADX_SERVER_DIR"));
   const char *text = lend(run_command(command, &exit_code));
   sqlite3_free(command);
@@ -90,7 +90,7 @@ void supabase_reload(void) {
 
 FILE *supabase_session(void) {
   char *command = sqlite3_mprintf(
-      "scripts/server.sh psql --dir '%s' -q -v ON_ERROR_STOP=1 >/dev/null",
+      "scripts/server/server.sh psql --dir '%s' -q -v ON_ERROR_STOP=1 >/dev/null",
       need_environment("LEADX_SERVER_DIR"));
   FILE *pipe = popen(command, "w");
   sqlite3_free(command);

@@ -3,7 +3,7 @@
 **   leadx_sim [--seeds N] [--from N] [--devices N] [--steps N] [--workers N] [--seconds S
 **   [--whole]] [--mutant NAME] [--expect-failure]
 **   leadx_sim --seed N [--verbose]
-**   leadx_sim --real …   the server of scripts/server.sh in the model's place; its clock is its
+**   leadx_sim --real …   the server of scripts/server/server.sh in the model's place; its clock is its
 **   own, so a seed does not run alike twice
 **
 ** Ends with 0 when all seeds held, or all that there was time for (unless --whole); with

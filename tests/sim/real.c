@@ -60,7 +60,7 @@ static const char report[] =
 static const char *need(const char *name) {
   const char *value = getenv(name);
   if (value) return value;
-  fprintf(stderr, "%s is not set; take the variables of scripts/server.sh env first\n", name);
+  fprintf(stderr, "%s is not set; take the variables of scripts/server/server.sh env first\n", name);
   exit(2);
 }
 
@@ -82,7 +82,7 @@ void sim_real_prepare(void) {
   static sim_world nobody;
   char command[400];
   run_psql(&nobody, schema, NULL);
-  snprintf(command, sizeof command, "scripts/server.sh reload --dir '%s'",
+  snprintf(command, sizeof command, "scripts/server/server.sh reload --dir '%s'",
            need("LEADX_SERVER_DIR"));
   if (nobody.failed || system(command) != 0) exit(2);
 }

@@ -217,7 +217,7 @@ void sim_server_note(sim_world *world, int table, int row, int column, int who,
 void sim_answer(leadx_request *req, long status, const char *code, const char *message);
 int64_t sim_stamp_parse(const char *text, size_t n); /* -1: unreadable */
 
-/* real.c: a server as scripts/server.sh starts it, found through its variables */
+/* real.c: a server as scripts/server/server.sh starts it, found through its variables */
 void sim_real_prepare(
     void); /* once per process: its tables, and the trigger that writes the history */
 void sim_real_begin(sim_world *world); /* empties them */

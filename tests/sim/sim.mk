@@ -37,4 +37,4 @@ $(foreach m,$(SIM_NAMES),$(eval $(call sim_mutant,$(m))))
 
 .PHONY: sim
 sim: $(SIM) $(SIM_MUTANTS) ## runs the convergence simulation; SIM_SEEDS and SIM_SECONDS bound it
-	@scripts/sim.sh $(SIM) $(SIM_SEEDS) $(SIM_SECONDS) $(SIM_MUTANTS)
+	@scripts/quality/sim.sh $(SIM) $(SIM_SEEDS) $(SIM_SECONDS) $(SIM_MUTANTS)

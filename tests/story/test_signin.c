@@ -88,7 +88,7 @@ static void add_customers(int n, int user) {
 static const char *old_token(void) {
   static char token[2000];
   char command[300];
-  snprintf(command, sizeof command, "scripts/server.sh token --exp -120 --dir '%s'",
+  snprintf(command, sizeof command, "scripts/server/server.sh token --exp -120 --dir '%s'",
            live_env("LEADX_SERVER_DIR"));
   FILE *pipe = popen(command, "r");
   ck_assert_ptr_nonnull(pipe);

@@ -3,7 +3,7 @@
 # Prints what is missing; exit 1 when something is.
 set -euo pipefail
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 missing=0
 names=0
 

@@ -4,15 +4,15 @@
 # level security and sign-in. Unprivileged, on the loopback interface only, on
 # free ports, in a folder of its own; any number of them run side by side.
 #
-#   scripts/server.sh up      starts what is not running, waits until it answers
-#   scripts/server.sh down    stops it and removes all its data
-#   scripts/server.sh stop [PART]      stops all, or one part; data and ports stay
-#   scripts/server.sh restart [PART]   stops and starts all, or one part
-#   scripts/server.sh status  says what runs; exit 0 when all does, else 3
-#   scripts/server.sh env     prints its addresses, keys and tokens as shell exports
-#   scripts/server.sh token [--sub UUID] [--exp SECONDS] [--role ROLE]
-#   scripts/server.sh psql [--reload] [PSQL ARGUMENT...]
-#   scripts/server.sh reload  makes PostgREST read a changed schema, and waits for it
+#   scripts/server/server.sh up      starts what is not running, waits until it answers
+#   scripts/server/server.sh down    stops it and removes all its data
+#   scripts/server/server.sh stop [PART]      stops all, or one part; data and ports stay
+#   scripts/server/server.sh restart [PART]   stops and starts all, or one part
+#   scripts/server/server.sh status  says what runs; exit 0 when all does, else 3
+#   scripts/server/server.sh env     prints its addresses, keys and tokens as shell exports
+#   scripts/server/server.sh token [--sub UUID] [--exp SECONDS] [--role ROLE]
+#   scripts/server/server.sh psql [--reload] [PSQL ARGUMENT...]
+#   scripts/server/server.sh reload  makes PostgREST read a changed schema, and waits for it
 #
 # PART is postgres, postgrest or nginx. Every command takes --dir DIR; without
 # it the server is the one in build/server. `up` also takes settings, which stay
@@ -27,14 +27,14 @@
 #   --schemas LIST          schemas that are served ("public")
 set -euo pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=server/programs.sh
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=programs.sh
 . "$here/server/programs.sh"
-# shellcheck source=server/place.sh
+# shellcheck source=place.sh
 . "$here/server/place.sh"
-# shellcheck source=server/keys.sh
+# shellcheck source=keys.sh
 . "$here/server/keys.sh"
-# shellcheck source=server/parts.sh
+# shellcheck source=parts.sh
 . "$here/server/parts.sh"
 
 # Two colleagues in one team, and a third person in another.
@@ -106,7 +106,7 @@ load_state() {
 
 # The server that a command speaks of has to be there.
 need_server() {
-  find_live || die "no server in $dir; start one with: scripts/server.sh up"
+  find_live || die "no server in $dir; start one with: scripts/server/server.sh up"
   load_state
 }
 

@@ -3,11 +3,11 @@
 # interesting. `make fuzz` calls it. A finding ends its fuzzer and is kept as FOLDER/NAME-found/…; one that is mended
 # belongs into tests/fuzz/corpus/NAME, where the suite "fuzz" replays it. Exit 1 when anything was found.
 #
-#   scripts/fuzz.sh FOLDER [SECONDS [TARGET...]]     (60 seconds, all targets)
+#   scripts/quality/fuzz.sh FOLDER [SECONDS [TARGET...]]     (60 seconds, all targets)
 set -uo pipefail
 
 [ $# -gt 0 ] || {
-  printf 'usage: scripts/fuzz.sh FOLDER [SECONDS [TARGET...]]\n' >&2
+  printf 'usage: scripts/quality/fuzz.sh FOLDER [SECONDS [TARGET...]]\n' >&2
   exit 2
 }
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -21,7 +21,7 @@ export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:quarantine_size_mb=16:
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 
 for target in "${targets[@]}"; do
-  corpus=$here/../tests/fuzz/corpus/$target
+  corpus=$here/../../tests/fuzz/corpus/$target
   found=$folder/$target-found
   [ -x "$folder/$target" ] || {
     printf 'fuzz: there is no target "%s"\n' "$target" >&2

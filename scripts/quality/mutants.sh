@@ -2,7 +2,7 @@
 # Do the tests notice when the code is wrong? Builds the test program once for each mutant of tests/quality/mutants.txt and runs
 # the suites that have to fail. `make mutants` builds what is needed and calls this.
 #
-#   scripts/mutants.sh FOLDER [WORD...]
+#   scripts/quality/mutants.sh FOLDER [WORD...]
 #
 # With WORDs only mutants whose file's name, or whose text without its blanks, contains one of them. The environment says how to build: MUTANT_CC and MUTANT_LD
 # (compiler and linker with their flags), MUTANT_SO (the linker for the loadable file), MUTANT_TESTS and MUTANT_PIC (the objects of
@@ -11,9 +11,9 @@
 # suite fails without any mutant, and when fewer than 90 % are killed.
 # shellcheck disable=SC2086 # what comes from the environment is commands with their arguments
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-folder=${1:?usage: scripts/mutants.sh FOLDER [WORD...]}
+folder=${1:?usage: scripts/quality/mutants.sh FOLDER [WORD...]}
 shift
 words=("$@")
 : "${MUTANT_CC:?}" "${MUTANT_LD:?}" "${MUTANT_SO:?}" "${MUTANT_TESTS:?}" "${MUTANT_PIC:?}" "${MUTANT_LIBS:?}" "${LEADX_A:?}"
@@ -117,7 +117,7 @@ try() {
 # The w-th worker has a server of its own.
 use_server() {
   local variables
-  variables=$(scripts/server.sh env --dir "$folder/server.$1")
+  variables=$(scripts/server/server.sh env --dir "$folder/server.$1")
   eval "$variables"
 }
 
@@ -157,7 +157,7 @@ clean_up() {
   local rc=$? w
   trap - EXIT INT TERM HUP
   for w in "${pids[@]}"; do kill "$w" 2>/dev/null || true; done
-  for ((w = 0; w < workers; w++)); do scripts/server.sh down --dir "$folder/server.$w" || true; done
+  for ((w = 0; w < workers; w++)); do scripts/server/server.sh down --dir "$folder/server.$w" || true; done
   exit "$rc"
 }
 
@@ -175,7 +175,7 @@ main() {
   rm -f "$folder/leadx_pic.a"
   ar rcs "$folder/leadx_pic.a" $MUTANT_PIC
   link "$folder"
-  for ((w = 0; w < workers; w++)); do scripts/server.sh up --dir "$folder/server.$w"; done
+  for ((w = 0; w < workers; w++)); do scripts/server/server.sh up --dir "$folder/server.$w"; done
   all_workers try_suites || exit 1
   all_workers try_mutants || exit 1
   awk -v goal="$goal" '

@@ -2,7 +2,7 @@
 # Kills a device over and over, with a server that fails and lies, and fails every allocation
 # and every access to the file: the suites that `make test` runs in small, at length. `make soak` calls it.
 #
-#   scripts/soak.sh [--minutes N] [--kills N] [--faults N] [--seed N]
+#   scripts/quality/soak.sh [--minutes N] [--kills N] [--faults N] [--seed N]
 #
 # Goes on for N minutes (10), in rounds of --kills kills with a truthful server and as many with one
 # that spoils --faults of a thousand requests (10). Every round has another seed, which is printed. Stops
@@ -11,7 +11,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-build=${BUILD:-$here/../build}
+build=${BUILD:-$here/../../build}
 minutes=10
 kills=500
 faults=10
@@ -34,10 +34,10 @@ done
 
 server=$build/soak/server
 mkdir -p "$build/soak"
-trap '"$here/server.sh" down --dir "$server"' EXIT
+trap '"$here/../server/server.sh" down --dir "$server"' EXIT
 trap 'exit 130' INT TERM HUP
-"$here/server.sh" up --dir "$server"
-variables=$("$here/server.sh" env --dir "$server")
+"$here/../server/server.sh" up --dir "$server"
+variables=$("$here/../server/server.sh" env --dir "$server")
 eval "$variables"
 
 # run SUITE [CASE]

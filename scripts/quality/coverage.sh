@@ -2,15 +2,15 @@
 # Runs the suites of a program that counts (gcc --coverage) and says which lines, branches and functions
 # of ext/ they ran. `make coverage` builds the program and calls this; it needs gcovr, which Debian packages.
 #
-#   scripts/coverage.sh PROGRAM [SUITE]
+#   scripts/quality/coverage.sh PROGRAM [SUITE]
 #
 # Prints a table. Beside PROGRAM's folder, in build/coverage, are uncovered.txt, the lines that nothing ran, each with its
 # function, and index.html, the sources with their branches. tests/quality/UNCOVERED.md says why nothing runs them, and what is
 # missing there is named. Exit 1 when a test failed or the whole of ext/ misses a goal; of one suite nothing but its tests is asked.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-program=${1:?usage: scripts/coverage.sh PROGRAM [SUITE]}
+program=${1:?usage: scripts/quality/coverage.sh PROGRAM [SUITE]}
 suite=${2-}
 lines=95 branches=85 functions=100
 build=$(dirname "$(dirname "$program")")

@@ -2,7 +2,7 @@
 # Runs the convergence simulation, then the programs that have one bug of the protocol each:
 # the first must be silent, the others must not. `make sim` and `make test` call it.
 #
-#   scripts/sim.sh LEADX_SIM SEEDS SECONDS [MUTANT...]
+#   scripts/quality/sim.sh LEADX_SIM SEEDS SECONDS [MUTANT...]
 set -euo pipefail
 
 sim=$1 seeds=$2 seconds=$3
