@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "store/template.h"
+
 /* The holes of the templates. */
 enum {
   HOLE_SCHEMA,
@@ -23,24 +25,18 @@ static const char *const hole_names[HOLES] = {
     "schema",       "table",     "title",           "table_text", "name_text", "version",
     "version_text", "keys_text", "tombstones_text", "column",     "type"};
 
-static const char *find_value(char *const *values, const char *name, size_t n) {
+/* arg: the values of the holes; one that has none stays empty. */
+static void fill_hole(const void *arg, sqlite3_str *out, const char *hole, size_t n) {
+  char *const *values = arg;
   for (int i = 0; i < HOLES; i++) {
-    if (strlen(hole_names[i]) == n && memcmp(hole_names[i], name, n) == 0) return values[i];
+    if (values[i] && leadx_template_is(hole, n, hole_names[i]))
+      sqlite3_str_appendall(out, values[i]);
   }
-  return NULL;
 }
 
 /* Appends a template with its holes filled. */
 static void append_filled(sqlite3_str *out, int sql_id, char *const *values) {
-  const char *at = leadx_sql_text[sql_id], *hole;
-  while ((hole = strstr(at, "{{")) != NULL) {
-    const char *end = strstr(hole, "}}");
-    sqlite3_str_append(out, at, (int)(hole - at));
-    const char *value = end ? find_value(values, hole + 2, (size_t)(end - hole - 2)) : NULL;
-    if (value) sqlite3_str_appendall(out, value);
-    at = end ? end + 2 : hole + 2;
-  }
-  sqlite3_str_appendall(out, at);
+  leadx_template_append(out, leadx_sql_text[sql_id], fill_hole, values);
 }
 
 /* The same as a part of a longer text. */

@@ -15,25 +15,12 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "store/template.h"
 
 /* Long chains of || and OR are cut into parentheses of this many, so that 2,000 columns stay under
 ** SQLite's limit of 1,000 for the depth of an expression; and so many columns share a printf(),
 ** which may have 127 arguments. */
 #define CHAIN 24
-
-/* Appends a template with its {{holes}} filled by fill(arg, sql, hole). */
-static void append_template(sqlite3_str *sql, const char *text,
-                            void (*fill)(const void *, sqlite3_str *, const char *, size_t),
-                            const void *arg) {
-  const char *open;
-  while ((open = strstr(text, "{{")) != NULL) {
-    const char *close = strstr(open, "}}");
-    sqlite3_str_append(sql, text, (int)(open - text));
-    fill(arg, sql, open + 2, (size_t)(close - open) - 2);
-    text = close + 2;
-  }
-  sqlite3_str_appendall(sql, text);
-}
 
 /* ---- one value ---- */
 
@@ -353,7 +340,7 @@ static void append_slowly(const writing *what, sqlite3_str *sql);
 
 static void fill_row(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
   const writing *what = arg;
-#define HOLE(text) (n == sizeof(text) - 1 && memcmp(hole, text, n) == 0)
+#define HOLE(name) leadx_template_is(hole, n, name)
   if (HOLE("needs_escape"))
     sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_NEEDS_ESCAPE]);
   if (HOLE("unusual_class")) append_columns(what, sql, "OR", part_unusual_class);
@@ -370,7 +357,7 @@ static void fill_row(const void *arg, sqlite3_str *sql, const char *hole, size_t
 }
 
 static void append_slowly(const writing *what, sqlite3_str *sql) {
-  append_template(sql, leadx_sql_text[LEADX_SQL_CAPTURE_SLOWLY], fill_row, what);
+  leadx_template_append(sql, leadx_sql_text[LEADX_SQL_CAPTURE_SLOWLY], fill_row, what);
 }
 
 /* ---- rows and keys ---- */
@@ -400,7 +387,7 @@ static writing key_array(const leadx_table *table, const char *row, key_columns 
 
 void leadx_capture_row(sqlite3_str *sql, const leadx_table *table, const char *row) {
   const writing what = whole_row(table, row);
-  append_template(sql, leadx_sql_text[LEADX_SQL_CAPTURE_WRITTEN], fill_row, &what);
+  leadx_template_append(sql, leadx_sql_text[LEADX_SQL_CAPTURE_WRITTEN], fill_row, &what);
 }
 
 /* An absent key becomes '': such a change can never be delivered, but it is seen and said. */
@@ -421,7 +408,7 @@ void leadx_capture_key(sqlite3_str *sql, const leadx_table *table, const char *r
   }
   key_columns keys;
   const writing what = key_array(table, row, &keys);
-  append_template(sql, leadx_sql_text[LEADX_SQL_CAPTURE_WRITTEN], fill_row, &what);
+  leadx_template_append(sql, leadx_sql_text[LEADX_SQL_CAPTURE_WRITTEN], fill_row, &what);
 }
 
 /* The key as it is if no text of the row needs escaping. */
@@ -536,7 +523,7 @@ static void fill_trigger(const void *arg, sqlite3_str *sql, const char *hole, si
   const leadx_table *table = fill->table;
   const writing new_row = whole_row(table, "NEW"), old_row = whole_row(table, "OLD"),
                 base = changed_columns(table);
-#define HOLE(text) (n == sizeof(text) - 1 && memcmp(hole, text, n) == 0)
+#define HOLE(name) leadx_template_is(hole, n, name)
   if (HOLE("name")) sqlite3_str_appendf(sql, "\"%w\"", fill->name);
   if (HOLE("table")) sqlite3_str_appendf(sql, "\"%w\"", table->name);
   if (HOLE("entity")) sqlite3_str_appendf(sql, "%Q", table->entity);
@@ -566,7 +553,7 @@ char *leadx_capture_trigger(const leadx_table *table, int which) {
   if (!name) return NULL;
   sqlite3_str *sql = sqlite3_str_new(NULL);
   struct trigger_fill fill = {table, name};
-  append_template(sql, leadx_sql_text[trigger_kinds[which].template_id], fill_trigger, &fill);
+  leadx_template_append(sql, leadx_sql_text[trigger_kinds[which].template_id], fill_trigger, &fill);
   sqlite3_free(name);
   return sqlite3_str_finish(sql);
 }
@@ -585,7 +572,7 @@ static void append_escapes(sqlite3_str *sql) {
 
 static void fill_queue(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
   (void)arg;
-#define HOLE(text) (n == sizeof(text) - 1 && memcmp(hole, text, n) == 0)
+#define HOLE(name) leadx_template_is(hole, n, name)
   if (HOLE("id")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_CHANGE_ID]);
   if (HOLE("n")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_N]);
   if (HOLE("escapes")) append_escapes(sql);
@@ -695,7 +682,7 @@ static int install_way_in(leadx_db *db, int *renewed, leadx_err *err) {
   static const char view[] = "leadx_change", trigger[] = "leadx_change_queue";
   int view_ok = 0, trigger_ok = 0, view_exists = 0, trigger_exists = 0;
   sqlite3_str *text = sqlite3_str_new(NULL);
-  append_template(text, leadx_sql_text[LEADX_SQL_CAPTURE_QUEUE], fill_queue, NULL);
+  leadx_template_append(text, leadx_sql_text[LEADX_SQL_CAPTURE_QUEUE], fill_queue, NULL);
   char *sql = leadx_db_finish(text, err);
   if (!sql) return err->rc;
   int rc = trigger_stands(db, view, leadx_sql_text[LEADX_SQL_CAPTURE_VIEW], &view_ok, &view_exists,

@@ -5,19 +5,27 @@
 
 #include "rows/capture.h"
 #include "rows/fingerprint.h"
+#include "store/template.h"
 
-static void fill_hole(const leadx_table *table, const char *known, sqlite3_str *sql,
-                      const char *hole, size_t n) {
+/* What the statements of a table are filled from. */
+typedef struct diff_fill {
+  const leadx_table *table;
+  const char *known; /* a further condition on the rows that are known */
+} diff_fill;
+
+static void fill_hole(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
+  const diff_fill *fill = arg;
+  const leadx_table *table = fill->table;
   char *row = sqlite3_mprintf("\"%w\"", table->name);
   if (!row) leadx_db_spoil(sql);
-#define HOLE(text) (n == sizeof(text) - 1 && memcmp(hole, text, n) == 0)
+#define HOLE(name) leadx_template_is(hole, n, name)
   if (HOLE("table")) sqlite3_str_appendall(sql, row ? row : "");
   if (HOLE("entity")) sqlite3_str_appendf(sql, "%Q", table->entity);
   if (HOLE("id")) leadx_capture_id(sql);
   if (HOLE("clock")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_CLOCK]);
   if (HOLE("key")) leadx_capture_key(sql, table, row ? row : "NULL");
   if (HOLE("row")) leadx_capture_row(sql, table, row ? row : "NULL");
-  if (HOLE("known")) sqlite3_str_appendall(sql, known);
+  if (HOLE("known")) sqlite3_str_appendall(sql, fill->known);
 #undef HOLE
   sqlite3_free(row);
 }
@@ -25,15 +33,9 @@ static void fill_hole(const leadx_table *table, const char *known, sqlite3_str *
 /* Runs a statement of sql/rows/diff.sql for a table. */
 static int run_template(leadx_db *db, const leadx_table *table, int sql_id, const char *known,
                         leadx_err *err) {
+  const diff_fill fill = {table, known};
   sqlite3_str *sql = sqlite3_str_new(NULL);
-  const char *text = leadx_sql_text[sql_id], *open;
-  while ((open = strstr(text, "{{")) != NULL) {
-    const char *close = strstr(open, "}}");
-    sqlite3_str_append(sql, text, (int)(open - text));
-    fill_hole(table, known, sql, open + 2, (size_t)(close - open) - 2);
-    text = close + 2;
-  }
-  sqlite3_str_appendall(sql, text);
+  leadx_template_append(sql, leadx_sql_text[sql_id], fill_hole, &fill);
   char *z = leadx_db_finish(sql, err);
   int rc = z ? leadx_db_exec(db, z, err) : err->rc;
   sqlite3_free(z);
