@@ -44,6 +44,17 @@ static int is_json(const char *text, leadx_slice *value, leadx_json_kind kind) {
          leadx_json_kind_of(*value) == kind;
 }
 
+/* Contested columns are names, and nothing else. */
+static int are_names(leadx_slice array) {
+  leadx_json_walk walk;
+  leadx_slice name;
+  leadx_json_walk_init(&walk, array);
+  while (leadx_json_walk_element(&walk, &name)) {
+    if (leadx_json_kind_of(name) != LEADX_JSON_STRING) return 0;
+  }
+  return 1;
+}
+
 /* The object that a text is; an empty slice when it is none. */
 static leadx_slice object_of(const char *text) {
   leadx_slice value = {NULL, 0}, none = {NULL, 0};
@@ -84,7 +95,8 @@ static int read_question(leadx_db *db, const leadx_tables *tables, const char *i
   question->base = object_of(question->base_text);
   if (is_json(question->client_text, &question->client, LEADX_JSON_OBJECT) &&
       is_json(question->server_text, &question->server, LEADX_JSON_OBJECT) &&
-      is_json(question->contested_text, &question->contested, LEADX_JSON_ARRAY)) {
+      is_json(question->contested_text, &question->contested, LEADX_JSON_ARRAY) &&
+      are_names(question->contested)) {
     return SQLITE_OK;
   }
   leadx_err_set(err, SQLITE_CORRUPT,
@@ -114,8 +126,10 @@ static int check_merge(const leadx_question *question, leadx_err *err) {
   while (leadx_json_walk_member(&walk, &name, &value)) given++;
   leadx_json_walk_init(&walk, question->contested);
   for (; leadx_json_walk_element(&walk, &name); wanted++) {
-    char *text = leadx_json_text(name, NULL);
-    found += text && leadx_json_member(question->chosen, text).n > 0;
+    char *text;
+    int rc = leadx_json_text(name, &text, NULL);
+    if (rc == SQLITE_NOMEM) return leadx_err_nomem(err);
+    found += rc == SQLITE_OK && leadx_json_member(question->chosen, text).n > 0;
     sqlite3_free(text);
   }
   if (given == wanted && found == wanted) return SQLITE_OK;

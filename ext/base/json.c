@@ -301,26 +301,38 @@ const char *leadx_json_check(const char *z, size_t n, size_t max_string, leadx_s
 
 /* ---- walking ---- */
 
+static leadx_json_kind if_word(leadx_slice value, const char *word, leadx_json_kind kind) {
+  return value.n == strlen(word) && memcmp(value.z, word, value.n) == 0 ? kind : LEADX_JSON_NONE;
+}
+
+static leadx_json_kind if_closed(leadx_slice value, char bracket, leadx_json_kind kind) {
+  return value.n >= 2 && value.z[value.n - 1] == bracket ? kind : LEADX_JSON_NONE;
+}
+
+/* Both ends are looked at, so that a text which nobody has checked is not taken for a value by its
+** first byte. */
 leadx_json_kind leadx_json_kind_of(leadx_slice value) {
   if (value.n == 0) return LEADX_JSON_NONE;
   switch (value.z[0]) {
-    case 'n': return LEADX_JSON_NULL;
-    case 'f': return LEADX_JSON_FALSE;
-    case 't': return LEADX_JSON_TRUE;
-    case '"': return LEADX_JSON_STRING;
-    case '[': return LEADX_JSON_ARRAY;
-    case '{': return LEADX_JSON_OBJECT;
-    default: return LEADX_JSON_NUMBER;
+    case 'n': return if_word(value, "null", LEADX_JSON_NULL);
+    case 'f': return if_word(value, "false", LEADX_JSON_FALSE);
+    case 't': return if_word(value, "true", LEADX_JSON_TRUE);
+    case '"': return if_closed(value, '"', LEADX_JSON_STRING);
+    case '[': return if_closed(value, ']', LEADX_JSON_ARRAY);
+    case '{': return if_closed(value, '}', LEADX_JSON_OBJECT);
+    case '-': return value.n >= 2 && is_digit(value.z[1]) ? LEADX_JSON_NUMBER : LEADX_JSON_NONE;
+    default: return is_digit(value.z[0]) ? LEADX_JSON_NUMBER : LEADX_JSON_NONE;
   }
 }
 
 /* From the opening quote to behind the closing one: the first that an even number of backslashes
-** stands before. */
+** stands before. Without one it is the end. */
 static const char *string_end(const char *z, const char *end) {
   const char *run;
   do {
     z++;
     z = memchr(z, '"', (size_t)(end - z));
+    if (!z) return end;
     for (run = z; run[-1] == '\\';) run--;
   } while ((z - run) % 2 == 1);
   return z + 1;
@@ -338,7 +350,7 @@ static const char *container_end(const char *z, const char *end) {
       default: break;
     }
     z++;
-  } while (depth > 0);
+  } while (depth > 0 && z < end);
   return z;
 }
 
@@ -365,24 +377,29 @@ static void skip_separators(leadx_json_walk *walk, char separator) {
 }
 
 void leadx_json_walk_init(leadx_json_walk *walk, leadx_slice container) {
-  leadx_json_kind kind = leadx_json_kind_of(container);
-  int is_container = kind == LEADX_JSON_ARRAY || kind == LEADX_JSON_OBJECT;
+  walk->kind = leadx_json_kind_of(container);
+  int is_container = walk->kind == LEADX_JSON_ARRAY || walk->kind == LEADX_JSON_OBJECT;
   walk->at = is_container ? container.z + 1 : NULL;
   walk->end = is_container ? container.z + container.n - 1 : NULL;
 }
 
-int leadx_json_walk_element(leadx_json_walk *walk, leadx_slice *value) {
+static int is_over(leadx_json_walk *walk, leadx_json_kind kind) {
+  if (walk->kind != kind) return 1;
   skip_separators(walk, ',');
-  if (walk->at == walk->end) return 0;
+  return walk->at == walk->end;
+}
+
+int leadx_json_walk_element(leadx_json_walk *walk, leadx_slice *value) {
+  if (is_over(walk, LEADX_JSON_ARRAY)) return 0;
   *value = take_value(walk);
   return 1;
 }
 
 int leadx_json_walk_member(leadx_json_walk *walk, leadx_slice *key, leadx_slice *value) {
-  skip_separators(walk, ',');
-  if (walk->at == walk->end) return 0;
+  if (is_over(walk, LEADX_JSON_OBJECT)) return 0;
   *key = take_value(walk);
   skip_separators(walk, ':');
+  if (walk->at == walk->end) return 0;
   *value = take_value(walk);
   return 1;
 }
@@ -408,13 +425,15 @@ leadx_slice leadx_json_member(leadx_slice object, const char *name) {
 
 /* ---- strings ---- */
 
-/* A string read in pieces: runs of the document itself, and escapes decoded one by one. */
+/* A string read in pieces: runs of the document itself, and escapes decoded one by one. What is no
+** string has none; an escape that its string cuts short ends it. */
 typedef struct pieces {
   const char *at, *end;
   char decoded[4];
 } pieces;
 
 static pieces pieces_of(leadx_slice raw) {
+  if (leadx_json_kind_of(raw) != LEADX_JSON_STRING) return (pieces){.at = NULL, .end = NULL};
   return (pieces){.at = raw.z + 1, .end = raw.z + raw.n - 1};
 }
 
@@ -429,22 +448,29 @@ static char simple_escape(char letter) {
   }
 }
 
-/* At the digits behind "\u"; the check has seen to it that surrogates come in pairs. */
-static unsigned read_code_point(pieces *p) {
+/* At the digits behind "\u"; the check has seen to it that surrogates come in pairs. -1 where it was
+** not asked. */
+static int read_code_point(pieces *p) {
   int unit = hex4(p->at, p->end);
+  if (unit < 0) return -1;
   p->at += 4;
-  if (!is_high_surrogate(unit)) return (unsigned)unit;
-  int low = hex4(p->at + 2, p->end);
+  if (!is_high_surrogate(unit)) return unit;
+  int low = p->end - p->at >= 6 ? hex4(p->at + 2, p->end) : -1;
+  if (!is_low_surrogate(low)) return -1;
   p->at += 6;
-  return 0x10000u + ((unsigned)(unit - 0xD800) << 10) + (unsigned)(low - 0xDC00);
+  return 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
 }
 
 static leadx_slice decode_escape(pieces *p) {
-  char letter = p->at[1];
-  p->at += 2;
-  if (letter == 'u') return (leadx_slice){p->decoded, utf8_put(p->decoded, read_code_point(p))};
-  p->decoded[0] = simple_escape(letter);
-  return (leadx_slice){p->decoded, 1};
+  char letter = p->end - p->at >= 2 ? p->at[1] : '\0';
+  int point = (unsigned char)simple_escape(letter);
+  p->at += letter ? 2 : 0;
+  if (letter == 'u') point = read_code_point(p);
+  if (!letter || point < 0) {
+    p->at = p->end;
+    return (leadx_slice){NULL, 0};
+  }
+  return (leadx_slice){p->decoded, utf8_put(p->decoded, (unsigned)point)};
 }
 
 /* The next piece, valid until the one after it; empty at the end. */
@@ -460,6 +486,7 @@ static leadx_slice next_piece(pieces *p) {
 /* No escape is shorter than what it stands for, so most strings are told apart by their length or
 ** first byte. */
 int leadx_json_string_is(leadx_slice raw, const char *text, size_t n) {
+  if (leadx_json_kind_of(raw) != LEADX_JSON_STRING) return 0;
   if (raw.n < n + 2 || (n > 0 && raw.z[1] != *text && raw.z[1] != '\\')) return 0;
   pieces p = pieces_of(raw);
   leadx_slice piece;
@@ -496,17 +523,20 @@ static int string_compare(leadx_slice a, leadx_slice b) {
   }
 }
 
-void leadx_json_unescape(leadx_slice raw, sqlite3_str *out) {
+int leadx_json_unescape(leadx_slice raw, sqlite3_str *out) {
   pieces p = pieces_of(raw);
   leadx_slice piece;
   while ((piece = next_piece(&p)).n > 0) sqlite3_str_append(out, piece.z, (int)piece.n);
+  return leadx_json_kind_of(raw) != LEADX_JSON_STRING;
 }
 
 /* No escape is shorter than what it stands for, and the quotes leave room for the terminator. */
-char *leadx_json_text(leadx_slice raw, size_t *n) {
-  char *text = sqlite3_malloc64(raw.n);
-  if (!text) return NULL;
-  char *at = text;
+int leadx_json_text(leadx_slice raw, char **text, size_t *n) {
+  *text = NULL;
+  if (n) *n = 0;
+  if (leadx_json_kind_of(raw) != LEADX_JSON_STRING) return SQLITE_MISMATCH;
+  char *at = *text = sqlite3_malloc64(raw.n);
+  if (!at) return SQLITE_NOMEM;
   pieces p = pieces_of(raw);
   leadx_slice piece;
   while ((piece = next_piece(&p)).n > 0) {
@@ -514,8 +544,8 @@ char *leadx_json_text(leadx_slice raw, size_t *n) {
     at += piece.n;
   }
   *at = '\0';
-  if (n) *n = (size_t)(at - text);
-  return text;
+  if (n) *n = (size_t)(at - *text);
+  return SQLITE_OK;
 }
 
 /* At a byte that cannot stand in a string as it is. Returns how many bytes it wrote for. */
@@ -637,17 +667,20 @@ static int numbers_equal(leadx_slice a, leadx_slice b) {
 /* strtod reads the point of the host's locale. Digits and an exponent need no point, so the number
 ** is handed over as 0.d1d2d3… × 10^e in that form. No more than 767 digits can matter to a
 ** double; a last 1 stands for any that follow, to keep a value off the middle between two. */
-double leadx_json_double(leadx_slice number) {
+int leadx_json_double(leadx_slice number, double *out) {
   enum { DIGITS = 770 };
   char text[DIGITS + 32], digit;
+  if (leadx_json_kind_of(number) != LEADX_JSON_NUMBER) return 1;
   decimal d = decimal_of(number);
   int n = 0;
   while (n < DIGITS && (digit = next_digit(&d)) != '\0') text[n++] = digit;
-  if (n == 0) return number.z[0] == '-' ? -0.0 : 0.0;
+  *out = number.z[0] == '-' ? -0.0 : 0.0;
+  if (n == 0) return 0;
   if (next_digit(&d) != '\0') text[n++] = '1';
   sqlite3_snprintf(30, text + n, "e%lld", (long long)(d.exponent - n));
   double value = strtod(text, NULL);
-  return d.is_negative ? -value : value;
+  *out = d.is_negative ? -value : value;
+  return 0;
 }
 
 /* ---- equality ---- */
@@ -739,12 +772,14 @@ static int arrays_equal(leadx_slice a, leadx_slice b) {
 int leadx_json_equal(leadx_slice a, leadx_slice b) {
   leadx_json_kind kind = leadx_json_kind_of(a);
   if (kind != leadx_json_kind_of(b)) return 0;
-  if (kind == LEADX_JSON_NONE || same_bytes(a, b)) return 1;
+  if (a.n == 0 || b.n == 0) return a.n == b.n;
+  if (same_bytes(a, b)) return 1;
   switch (kind) {
     case LEADX_JSON_NUMBER: return numbers_equal(a, b);
     case LEADX_JSON_STRING: return string_compare(a, b) == 0;
     case LEADX_JSON_ARRAY: return arrays_equal(a, b);
     case LEADX_JSON_OBJECT: return objects_equal(a, b);
+    case LEADX_JSON_NONE: return 0; /* two texts that are no values */
     default: return 1;
   }
 }

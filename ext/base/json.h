@@ -36,11 +36,15 @@ typedef enum leadx_json_kind {
 const char *leadx_json_check(const char *z, size_t n, size_t max_string, leadx_slice *value,
                              size_t *at);
 
+/* Everything below asks a slice what it is, by both of its ends: of a slice that is something else,
+** nothing is read, and the answer is "not that" (NONE, 1, 0, SQLITE_MISMATCH, nothing appended). No
+** function reads beyond a slice, even of a text that was never checked. */
 leadx_json_kind leadx_json_kind_of(leadx_slice value);
 
 /* Walks the elements of an array or the members of an object that was checked. */
 typedef struct leadx_json_walk {
   const char *at, *end;
+  leadx_json_kind kind; /* of the container: an object has no elements, an array no members */
 } leadx_json_walk;
 void leadx_json_walk_init(leadx_json_walk *walk, leadx_slice container);
 /* The next element. Returns 1, or 0 at the end. */
@@ -59,12 +63,14 @@ int leadx_json_string_is(leadx_slice raw, const char *text, size_t n);
 /* Is the value a string of exactly that text? */
 int leadx_json_is_text(leadx_slice value, const char *text);
 
-/* Appends the unescaped bytes of a raw string. "\u0000" becomes a NUL byte. */
-void leadx_json_unescape(leadx_slice raw, sqlite3_str *out);
+/* Appends the unescaped bytes of a raw string. "\u0000" becomes a NUL byte. Returns 0, or 1 when it
+** is no string: nothing is appended. */
+int leadx_json_unescape(leadx_slice raw, sqlite3_str *out);
 
-/* The unescaped text in sqlite3_malloc memory, terminated, *n its length (may be NULL);
-** NULL when out of memory. The caller frees. */
-char *leadx_json_text(leadx_slice raw, size_t *n);
+/* Writes the unescaped text of a raw string to *text, in sqlite3_malloc memory, terminated, *n its
+** length (may be NULL); the caller frees. SQLITE_MISMATCH when it is no string, SQLITE_NOMEM; *text
+** is NULL then. */
+int leadx_json_text(leadx_slice raw, char **text, size_t *n);
 
 /* Appends text as a JSON string with quotes; bytes that are no UTF-8 become U+FFFD. */
 void leadx_json_append_string(sqlite3_str *out, const char *text, size_t n);
@@ -73,8 +79,9 @@ void leadx_json_append_string(sqlite3_str *out, const char *text, size_t n);
 ** Returns 0, or 1 when it is something else. */
 int leadx_json_int64(leadx_slice number, int64_t *out);
 
-/* The nearest double of a number slice (the digits are exact, strtod rounds once). */
-double leadx_json_double(leadx_slice number);
+/* The nearest double of a number slice (the digits are exact, strtod rounds once). Returns 0, or 1
+** when it is no number. */
+int leadx_json_double(leadx_slice number, double *out);
 
 /* Do two values mean the same to PostgreSQL? Numbers by value (1.0 = 1, 1e2 = 100, any number of
 ** digits), strings by their unescaped bytes, objects whatever the order of their keys, the last of

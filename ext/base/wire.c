@@ -71,8 +71,9 @@ static int lacks_offset(leadx_slice raw) {
 /* The JSON text a trigger wrote as a string, or NULL when it is no JSON. The caller frees. */
 static char *unwrap_json(leadx_slice value, leadx_slice *inner) {
   size_t n = 0;
-  char *text = leadx_json_text(value, &n);
-  if (text && !leadx_json_check(text, n, 0, inner, NULL)) return text;
+  char *text;
+  if (leadx_json_text(value, &text, &n) != SQLITE_OK) return NULL;
+  if (!leadx_json_check(text, n, 0, inner, NULL)) return text;
   sqlite3_free(text);
   return NULL;
 }
@@ -128,7 +129,8 @@ static int equal_numbers(leadx_slice a, leadx_slice b) {
 static int equal_doubles(leadx_slice a, leadx_slice b) {
   leadx_slice na = number_in(a), nb = number_in(b);
   if (!na.n || !nb.n) return 0;
-  double x = leadx_json_double(na), y = leadx_json_double(nb);
+  double x, y;
+  if (leadx_json_double(na, &x) || leadx_json_double(nb, &y)) return 0;
   return !(x < y) && !(x > y);
 }
 
@@ -171,8 +173,9 @@ static int bind_raw_text(sqlite3_stmt *stmt, int parameter, leadx_slice raw) {
 
 static int bind_string(sqlite3_stmt *stmt, int parameter, leadx_slice value) {
   size_t n = 0;
-  char *text = leadx_json_text(value, &n);
-  if (!text) return SQLITE_NOMEM;
+  char *text;
+  int rc = leadx_json_text(value, &text, &n);
+  if (rc != SQLITE_OK) return rc;
   return sqlite3_bind_text64(stmt, parameter, text, n, sqlite3_free, SQLITE_UTF8);
 }
 
@@ -203,6 +206,7 @@ static int bind_bytea(sqlite3_stmt *stmt, int parameter, leadx_slice value) {
 
 static int bind_number(sqlite3_stmt *stmt, int parameter, leadx_type type, leadx_slice value) {
   int64_t n = 0;
+  double x = 0;
   if (type == LEADX_DECIMAL || type == LEADX_TEXT) return bind_raw_text(stmt, parameter, value);
   if (leadx_json_int64(value, &n) == 0) {
     if (type == LEADX_REAL) return sqlite3_bind_double(stmt, parameter, (double)n);
@@ -210,7 +214,8 @@ static int bind_number(sqlite3_stmt *stmt, int parameter, leadx_type type, leadx
   }
   /* An integer beyond int64 would lose digits as a double; as text it keeps them. */
   if (type == LEADX_INTEGER) return bind_raw_text(stmt, parameter, value);
-  return sqlite3_bind_double(stmt, parameter, leadx_json_double(value));
+  if (leadx_json_double(value, &x)) return SQLITE_MISMATCH;
+  return sqlite3_bind_double(stmt, parameter, x);
 }
 
 static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }

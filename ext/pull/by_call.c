@@ -145,8 +145,8 @@ int leadx_by_call_begin(leadx_pulling *pulling, leadx_err *err) {
 static char *read_key(const leadx_pulling *pulling, leadx_slice raw, leadx_err *err) {
   leadx_slice array, value;
   leadx_json_walk walk;
-  char *text = leadx_json_text(raw, NULL);
-  if (!text) leadx_err_nomem(err);
+  char *text = NULL;
+  if (leadx_json_text(raw, &text, NULL) != SQLITE_OK) leadx_err_nomem(err);
   if (!text || pulling->table->nkey == 1) return text;
   sqlite3_str *out = sqlite3_str_new(NULL);
   if (!leadx_json_check(text, strlen(text), 0, &array, NULL) &&

@@ -37,9 +37,8 @@ static void key_values(const leadx_table *table, const char *key, char **values)
     return;
   leadx_json_walk_init(&walk, document);
   for (int i = 0; i < table->nkey && leadx_json_walk_element(&walk, &value); i++) {
-    values[i] = leadx_json_kind_of(value) == LEADX_JSON_STRING
-                    ? leadx_json_text(value, NULL)
-                    : sqlite3_mprintf("%.*s", (int)value.n, value.z);
+    if (leadx_json_text(value, &values[i], NULL) == SQLITE_MISMATCH)
+      values[i] = sqlite3_mprintf("%.*s", (int)value.n, value.z);
   }
 }
 

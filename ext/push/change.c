@@ -618,7 +618,7 @@ void leadx_change_append_base(const leadx_change *change, sqlite3_str *out) {
 char *leadx_change_version_text(leadx_slice version, leadx_err *err) {
   char *text = NULL;
   switch (leadx_json_kind_of(version)) {
-    case LEADX_JSON_STRING: text = leadx_json_text(version, NULL); break;
+    case LEADX_JSON_STRING: leadx_json_text(version, &text, NULL); break;
     case LEADX_JSON_NUMBER: text = sqlite3_mprintf("%.*s", (int)version.n, version.z); break;
     default: return NULL;
   }

@@ -253,9 +253,7 @@ static void message_set(leadx_verdict *verdict, const char *text) {
 static int message_append_raw(leadx_verdict *verdict, leadx_slice raw) {
   size_t n = 0;
   char *text;
-  if (leadx_json_kind_of(raw) != LEADX_JSON_STRING || raw.n <= 2) return 0;
-  text = leadx_json_text(raw, &n);
-  if (!text) return 0;
+  if (raw.n <= 2 || leadx_json_text(raw, &text, &n) != SQLITE_OK) return 0;
   message_append(verdict, verdict->message[0] ? "; " : "", text, n);
   sqlite3_free(text);
   return 1;

@@ -325,13 +325,14 @@ static int prepare_upsert(leadx_intake *intake, leadx_err *err) {
 static int bind_reference(leadx_intake *intake, int parameter, const char *parent,
                           leadx_slice value) {
   leadx_err failed = {0};
-  char *text = leadx_json_text(value, NULL);
+  char *text = NULL;
+  int read = leadx_json_text(value, &text, NULL);
   sqlite3_stmt *stmt = text ? leadx_db_query(intake->db, LEADX_SQL_PULL_SPELL_PARENT, &failed, "ss",
                                              parent, text)
                             : NULL;
   if (!stmt) {
     sqlite3_free(text);
-    return SQLITE_NOMEM;
+    return read == SQLITE_OK ? SQLITE_NOMEM : read;
   }
   const char *found = leadx_db_next(intake->db, stmt, &failed) ? leadx_db_text(stmt, 0, &failed)
                                                                : NULL;

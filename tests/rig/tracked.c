@@ -252,7 +252,8 @@ static const char *check_base(const char *key, const char *base, const char *old
   leadx_json_check(fresh, strlen(fresh), 0, &f, NULL);
   leadx_json_walk_init(&walk, o);
   while (leadx_json_walk_member(&walk, &name, &value)) {
-    char *text = leadx_json_text(name, NULL);
+    char *text;
+    ck_assert_int_eq(leadx_json_text(name, &text, NULL), SQLITE_OK);
     leadx_slice was = leadx_json_member(b, text), is = leadx_json_member(f, text);
     int differs = value.n != is.n || memcmp(value.z, is.z, is.n) != 0;
     int right = differs ? was.n == value.n && memcmp(was.z, value.z, was.n) == 0 : was.n == 0;

@@ -256,8 +256,9 @@ START_TEST(a_conflict_of_a_table_that_is_not_tracked_any_more_cannot_be_decided)
 }
 END_TEST
 
-static const char *const damages[] = {"client_payload = '{'", "server_payload = '[]'",
-                                      "contested = '{}'"};
+static const char *const damages[] = {
+    "client_payload = '{'", "server_payload = '[]'",         "contested = '{}'",
+    "contested = '[1]'",    "contested = '[\"a\",[\"b\"]]'", "contested = '[null,true]'"};
 
 START_TEST(a_conflict_whose_record_is_damaged_is_left_open_and_says_so) {
   char sql[100];
@@ -269,6 +270,20 @@ START_TEST(a_conflict_whose_record_is_damaged_is_left_open_and_says_so) {
   expect("SELECT count(*) FROM sync_conflicts WHERE winner IS NULL", "1");
   expect("SELECT count(*) FROM sync_queue WHERE error_code = 'conflict'", "1");
   expect("SELECT a || b || c || d FROM notes", "a1b1c0d1");
+}
+END_TEST
+
+/* A file that somebody sends: what is read as a name is as long as the file likes. */
+START_TEST(a_contested_number_among_texts_is_no_name_however_it_is_decided) {
+  device_run(&device, "UPDATE sync_conflicts SET contested = "
+                      "'[1,\"' || replace(hex(zeroblob(50000)), '00', 'A') || '\\n\"]'");
+  static const char *const answers[] = {"'client'", "'server'", "'merge', '{\"a\":1,\"b\":2}'"};
+  for (int i = 0; i < 3; i++) {
+    char sql[200];
+    snprintf(sql, sizeof sql, "SELECT leadx_resolve(id, %s) FROM sync_conflicts", answers[i]);
+    ck_assert_ptr_nonnull(strstr(device_error(&device, sql), "is damaged"));
+  }
+  expect("SELECT count(*) FROM sync_conflicts WHERE winner IS NULL", "1");
 }
 END_TEST
 
@@ -309,7 +324,8 @@ Suite *test_resolve_suite(void) {
                       (int)(sizeof wrongs / sizeof wrongs[0]));
   tcase_add_test(tcase, a_conflict_is_decided_once);
   tcase_add_test(tcase, a_conflict_of_a_table_that_is_not_tracked_any_more_cannot_be_decided);
-  tcase_add_loop_test(tcase, a_conflict_whose_record_is_damaged_is_left_open_and_says_so, 0, 3);
+  tcase_add_loop_test(tcase, a_conflict_whose_record_is_damaged_is_left_open_and_says_so, 0, 6);
+  tcase_add_test(tcase, a_contested_number_among_texts_is_no_name_however_it_is_decided);
   tcase_add_test(tcase, a_decision_is_undone_with_the_callers_transaction);
   suite_add_tcase(suite, tcase);
   return suite;

@@ -1,5 +1,6 @@
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -298,7 +299,8 @@ START_TEST(json_strings_unescape_exactly) {
   const string_case *c = &strings[_i];
   leadx_slice raw = slice(c->raw);
   size_t n;
-  char *text = leadx_json_text(raw, &n);
+  char *text;
+  ck_assert_int_eq(leadx_json_text(raw, &text, &n), SQLITE_OK);
   ck_assert_uint_eq(n, c->n);
   ck_assert_mem_eq(text, c->text, n + 1);
   sqlite3_free(text);
@@ -307,10 +309,117 @@ START_TEST(json_strings_unescape_exactly) {
   if (c->n > 0) ck_assert(!leadx_json_string_is(raw, c->text, c->n - 1));
 
   sqlite3_str *out = sqlite3_str_new(NULL);
-  leadx_json_unescape(raw, out);
+  ck_assert_int_eq(leadx_json_unescape(raw, out), 0);
   ck_assert_int_eq(sqlite3_str_length(out), (int)c->n);
   if (c->n > 0) ck_assert_mem_eq(sqlite3_str_value(out), c->text, c->n);
   sqlite3_free(sqlite3_str_finish(out));
+}
+END_TEST
+
+/* ---- a slice says what it is ---- */
+
+/* In a block of its exact size, so that a byte read or written beyond it is seen by the address
+** sanitizer. */
+static leadx_slice alone(const char *text, size_t n) {
+  char *block = malloc(n ? n : 1);
+  ck_assert_ptr_nonnull(block);
+  memcpy(block, text, n);
+  return (leadx_slice){block, n};
+}
+
+static const char *const no_strings[] = {
+    "1",         "-1",   "12345678901234567890",
+    "null",      "true", "[\"a\"]",
+    "{\"a\":1}", "",     "\"",
+    "\"open",    "x",    "1,\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\\n"};
+
+START_TEST(json_string_readers_answer_not_that_of_what_is_no_string) {
+  leadx_slice raw = alone(no_strings[_i], strlen(no_strings[_i]));
+  sqlite3_str *out = sqlite3_str_new(NULL);
+  char *text = (char *)no_strings;
+  size_t n = 99;
+  ck_assert_int_eq(leadx_json_text(raw, &text, &n), SQLITE_MISMATCH);
+  ck_assert_ptr_null(text);
+  ck_assert_uint_eq(n, 0);
+  ck_assert_int_eq(leadx_json_unescape(raw, out), 1);
+  ck_assert_int_eq(sqlite3_str_length(out), 0);
+  ck_assert(!leadx_json_string_is(raw, "", 0));
+  ck_assert(!leadx_json_string_is(raw, "a", 1));
+  sqlite3_free(sqlite3_str_finish(out));
+  free((char *)raw.z);
+}
+END_TEST
+
+static const char *const no_numbers[] = {"\"1\"", "null", "[1]", "{}", "", "-", "x1", "+1", ".5"};
+
+START_TEST(json_number_readers_answer_not_that_of_what_is_no_number) {
+  leadx_slice raw = alone(no_numbers[_i], strlen(no_numbers[_i]));
+  int64_t n = 7;
+  double x = 7;
+  ck_assert_int_eq(leadx_json_int64(raw, &n), 1);
+  ck_assert_int_eq(leadx_json_double(raw, &x), 1);
+  ck_assert(n == 7 && !(x < 7) && !(x > 7));
+  free((char *)raw.z);
+}
+END_TEST
+
+START_TEST(json_an_array_has_no_members_and_an_object_no_elements) {
+  leadx_json_walk walk;
+  leadx_slice key, value;
+  leadx_json_walk_init(&walk, slice("[\"a\",1]"));
+  ck_assert_int_eq(leadx_json_walk_member(&walk, &key, &value), 0);
+  leadx_json_walk_init(&walk, slice("{\"a\":1}"));
+  ck_assert_int_eq(leadx_json_walk_element(&walk, &value), 0);
+  ck_assert_uint_eq(leadx_json_member(slice("[\"a\",1]"), "a").n, 0);
+}
+END_TEST
+
+/* Texts that look like values at both ends and are none in between. */
+static const char *const unchecked[] = {"\"a\\\"",
+                                        "\"\\u\"",
+                                        "\"\\u12\"",
+                                        "\"\\u123\"",
+                                        "\"\\uD83D\"",
+                                        "\"\\uD83D\\u\"",
+                                        "\"\\uD83D\\uDE\"",
+                                        "\"\\uD83Dxxxxxx\"",
+                                        "[\"]",
+                                        "[\"a]",
+                                        "[[]",
+                                        "[{\"]",
+                                        "{\"}",
+                                        "{\"a}",
+                                        "{\"a\"}",
+                                        "{\"a\":}",
+                                        "{\"a\":\"}",
+                                        "[1,\"\\\"]",
+                                        "{\"a\":[1}",
+                                        "[,,]"};
+
+START_TEST(json_readers_stay_inside_a_text_that_was_never_checked) {
+  leadx_slice raw = alone(unchecked[_i], strlen(unchecked[_i])), key, value;
+  leadx_json_walk walk;
+  char *text = NULL;
+  size_t n = 0;
+  int rc = leadx_json_text(raw, &text, &n);
+  ck_assert(rc == SQLITE_MISMATCH || (rc == SQLITE_OK && n < raw.n));
+  sqlite3_free(text);
+  leadx_json_walk_init(&walk, raw);
+  for (int i = 0; leadx_json_walk_element(&walk, &value); i++)
+    ck_assert(i < 8 && value.z + value.n <= raw.z + raw.n);
+  leadx_json_walk_init(&walk, raw);
+  for (int i = 0; leadx_json_walk_member(&walk, &key, &value); i++)
+    ck_assert(i < 8 && key.z + key.n <= raw.z + raw.n && value.z + value.n <= raw.z + raw.n);
+  leadx_json_member(raw, "a");
+  ck_assert(leadx_json_equal(raw, raw));
+  free((char *)raw.z);
+}
+END_TEST
+
+START_TEST(json_two_texts_that_are_no_values_are_not_equal) {
+  leadx_slice a = {"abc", 3}, b = {"abd", 3};
+  ck_assert_int_eq(leadx_json_kind_of(a), LEADX_JSON_NONE);
+  ck_assert(!leadx_json_equal(a, b));
 }
 END_TEST
 
@@ -412,14 +521,20 @@ static const double_case doubles[] = {
     {"0e99999999999999999999", 0.0},
 };
 
+static double double_of(leadx_slice number) {
+  double value = 0;
+  ck_assert_int_eq(leadx_json_double(number, &value), 0);
+  return value;
+}
+
 START_TEST(json_double_is_the_nearest) {
-  ck_assert(leadx_json_double(slice(doubles[_i].text)) == doubles[_i].value);
+  ck_assert(double_of(slice(doubles[_i].text)) == doubles[_i].value);
 }
 END_TEST
 
 START_TEST(json_double_keeps_the_sign_of_zero) {
-  ck_assert(signbit(leadx_json_double(slice("-0.0"))));
-  ck_assert(!signbit(leadx_json_double(slice("0.0"))));
+  ck_assert(signbit(double_of(slice("-0.0"))));
+  ck_assert(!signbit(double_of(slice("0.0"))));
 }
 END_TEST
 
@@ -427,9 +542,9 @@ END_TEST
 START_TEST(json_double_sees_a_digit_far_out) {
   static char text[5000] = "9007199254740993.";
   memset(text + 17, '0', 4000);
-  ck_assert(leadx_json_double(slice(text)) == 9007199254740992.0);
+  ck_assert(double_of(slice(text)) == 9007199254740992.0);
   text[17 + 4000] = '1';
-  ck_assert(leadx_json_double(slice(text)) == 9007199254740994.0);
+  ck_assert(double_of(slice(text)) == 9007199254740994.0);
 }
 END_TEST
 
@@ -452,7 +567,7 @@ START_TEST(json_double_reads_back_any_double) {
     memcpy(&value, &bits, sizeof value);
     if (!isfinite(value)) continue;
     snprintf(text, sizeof text, "%.17g", value);
-    ck_assert(leadx_json_double(slice(text)) == value);
+    ck_assert(double_of(slice(text)) == value);
   }
 }
 END_TEST
@@ -635,8 +750,13 @@ static size_t visit(leadx_slice value) {
                                    : leadx_json_walk_element(&walk, &child)) {
     parts += visit(child);
   }
-  if (kind == LEADX_JSON_STRING) sqlite3_free(leadx_json_text(value, NULL));
-  if (kind == LEADX_JSON_NUMBER) ck_assert(!isnan(leadx_json_double(value)));
+  char *text;
+  double number = 0;
+  ck_assert_int_eq(leadx_json_text(value, &text, NULL),
+                   kind == LEADX_JSON_STRING ? SQLITE_OK : SQLITE_MISMATCH);
+  sqlite3_free(text);
+  ck_assert_int_eq(leadx_json_double(value, &number), kind != LEADX_JSON_NUMBER);
+  ck_assert(!isnan(number));
   return parts;
 }
 
@@ -731,6 +851,14 @@ Suite *test_json_suite(void) {
   tcase_add_test(tc, json_member_is_the_last_of_its_name);
   tcase_add_test(tc, json_members_are_found_in_one_walk);
   tcase_add_loop_test(tc, json_strings_unescape_exactly, 0, COUNT(strings));
+  tcase_add_loop_test(tc, json_string_readers_answer_not_that_of_what_is_no_string, 0,
+                      COUNT(no_strings));
+  tcase_add_loop_test(tc, json_number_readers_answer_not_that_of_what_is_no_number, 0,
+                      COUNT(no_numbers));
+  tcase_add_test(tc, json_an_array_has_no_members_and_an_object_no_elements);
+  tcase_add_loop_test(tc, json_readers_stay_inside_a_text_that_was_never_checked, 0,
+                      COUNT(unchecked));
+  tcase_add_test(tc, json_two_texts_that_are_no_values_are_not_equal);
   tcase_add_loop_test(tc, json_append_writes_a_valid_string, 0, COUNT(appended));
   tcase_add_loop_test(tc, json_int64_reads_the_whole_range, 0, COUNT(integers));
   tcase_add_loop_test(tc, json_int64_refuses_what_is_no_integer, 0, COUNT(no_integers));
