@@ -600,29 +600,21 @@ static void check_rights(leadx_checking *checking, const leadx_table *table) {
   sqlite3_free(list);
 }
 
-/* Content-Range is "0-999/5000": how many came, of how many. */
-static int read_range(const char *range, int64_t *came, int64_t *total) {
-  const char *dash = strchr(range, '-'), *slash = strchr(range, '/');
-  if (!dash || !slash || slash[1] < '0' || slash[1] > '9') return 0;
-  *came = strtoll(dash + 1, NULL, 10) - strtoll(range, NULL, 10) + 1;
-  *total = strtoll(slash + 1, NULL, 10);
-  return 1;
-}
-
 /* Servers cut answers silently. leadx reads on until a page is empty, so this is a matter of speed
 ** alone. */
 static int check_row_cap(leadx_checking *checking, const leadx_table *table) {
   leadx_verdict verdict;
-  int64_t page = leadx_settings_int(checking->ctx->settings, LEADX_PAGE_SIZE), came = 0, total = 0;
+  leadx_rest_range range = {0, -1};
+  int64_t page = leadx_settings_int(checking->ctx->settings, LEADX_PAGE_SIZE);
   leadx_request *done = ask(
       checking, key_request(checking, table, NULL, (int)page, "count=estimated"), 1, &verdict);
   if (!done) return checking->err->rc;
-  if (verdict.class_ == LEADX_CLASS_OK && read_range(done->content_range, &came, &total) &&
-      came < page && came < total) {
+  if (verdict.class_ == LEADX_CLASS_OK && leadx_rest_read_range(done->content_range, &range) &&
+      range.came > 0 && range.came < page && range.came < range.total) {
     find(checking, table, "rows",
-         sqlite3_mprintf("SELECT leadx_config('page_size', %lld);", (sqlite3_int64)came),
+         sqlite3_mprintf("SELECT leadx_config('page_size', %lld);", (sqlite3_int64)range.came),
          "warning: the server cuts answers at %lld rows, fewer than page_size (%lld)",
-         (sqlite3_int64)came, (sqlite3_int64)page);
+         (sqlite3_int64)range.came, (sqlite3_int64)page);
   } else if (verdict.class_ == LEADX_CLASS_OK) {
     find(checking, table, "rows", NULL, "ok: a page of %lld is not cut", (sqlite3_int64)page);
   } else {

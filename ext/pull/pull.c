@@ -29,8 +29,6 @@
 /* An answer of more bytes is applied before the next one is asked for: there would be two in
 ** memory. */
 #define AHEAD_BYTES (4 << 20)
-/* What a server says of more rows is no number of rows. */
-#define MOST_ROWS ((int64_t)1 << 50)
 /* How far ahead of the server's clock a row's version may lie and still move the cursor. */
 #define FUTURE_SLACK_US (300 * (int64_t)1000000)
 
@@ -131,9 +129,9 @@ static int load_cursor(leadx_pulling *pulling, leadx_err *err) {
     const char *version = leadx_db_text(stmt, 0, err), *key = leadx_db_text(stmt, 1, err);
     pulling->saved.version = sqlite3_mprintf("%s", version);
     pulling->saved.key = sqlite3_mprintf("%s", key);
-    pulling->midway = sqlite3_column_int(stmt, 3);
-    pulling->began_us = sqlite3_column_int64(stmt, 4);
-    pulling->anew = sqlite3_column_int(stmt, 5);
+    pulling->midway = (int)leadx_db_number(stmt, 3, 0, 1, 0);
+    pulling->began_us = leadx_db_time_us(stmt, 4);
+    pulling->anew = (int)leadx_db_number(stmt, 5, 0, 1, 1);
     pulling->from_beginning = pulling->midway;
     if (!pulling->saved.version || !pulling->saved.key) leadx_err_nomem(err);
   }
@@ -371,12 +369,13 @@ void leadx_pulling_show_progress(leadx_pulling *pulling, int count) {
 /* How many rows there were behind the place, as the server counted or guessed; -1 when it did not
 ** say ("0-4/5"). */
 static int64_t total_of(const leadx_request *request) {
-  const char *slash = strchr(request->content_range, '/');
-  return slash && slash[1] >= '0' && slash[1] <= '9' ? strtoll(slash + 1, NULL, 10) : -1;
+  leadx_rest_range range;
+  leadx_rest_read_range(request->content_range, &range);
+  return range.total;
 }
 
 static void expect_rows(leadx_pulling *pulling, int64_t rows) {
-  if (rows < 0 || rows > MOST_ROWS) return;
+  if (rows < 0 || rows > LEADX_MOST_ROWS) return;
   pulling->turn->left = rows;
   pulling->run->tally.total += rows;
 }

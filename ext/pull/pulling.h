@@ -17,6 +17,8 @@ typedef enum leadx_phase {
   LEADX_BY_CALL
 } leadx_phase;
 
+/* No table has more; a larger figure is none. */
+#define LEADX_MOST_ROWS ((int64_t)1 << 50)
 /* Parked rows fetched by key at a time. */
 #define LEADX_PARKED_KEYS 100
 

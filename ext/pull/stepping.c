@@ -5,6 +5,8 @@
 ** of the schema, be it the temporary one, costs every statement of the connection. */
 #include "pull/pulling.h"
 
+#define MOST_LIMIT 100000 /* of page_size in settings.c */
+
 static int is_stepping(const leadx_run *run) { return run->request_budget >= 0; }
 
 int leadx_stepping_begin(const leadx_run *run, leadx_err *err) {
@@ -18,10 +20,10 @@ int leadx_stepping_load_turn(leadx_run *run, const leadx_table *table, leadx_tur
   if (!is_stepping(run)) return SQLITE_OK;
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_STEPPING_GET, err, "s", table->entity);
   if (stmt && leadx_db_next(db, stmt, err)) {
-    turn->done = sqlite3_column_int64(stmt, 4);
-    turn->left = sqlite3_column_int64(stmt, 5);
+    turn->done = leadx_db_number(stmt, 4, 0, LEADX_MOST_ROWS, 0);
+    turn->left = leadx_db_number(stmt, 5, -1, LEADX_MOST_ROWS, -1);
     /* A table that the last step came to without a request left has not begun. */
-    turn->is_begun = sqlite3_column_int(stmt, 0) != LEADX_PULLED &&
+    turn->is_begun = leadx_db_number(stmt, 0, 0, LEADX_BY_CALL, LEADX_PULLED) != LEADX_PULLED &&
                      (turn->done > 0 || turn->left >= 0);
     run->tally.done += turn->done;
     run->tally.total += turn->done + (turn->left > 0 ? turn->left : 0);
@@ -59,8 +61,9 @@ int leadx_stepping_load(leadx_pulling *pulling, leadx_err *err) {
   if (!stmt) return err->rc;
   if (leadx_db_next(db, stmt, err)) {
     const char *version = leadx_db_text(stmt, 1, err), *after = leadx_db_text(stmt, 2, err);
-    take_step(pulling, (leadx_phase)sqlite3_column_int(stmt, 0), version, after,
-              sqlite3_column_int(stmt, 3), err);
+    int phase = (int)leadx_db_number(stmt, 0, 0, LEADX_BY_CALL, LEADX_BY_VERSION);
+    int limit = (int)leadx_db_number(stmt, 3, 1, MOST_LIMIT, 1);
+    if (err->rc == SQLITE_OK) take_step(pulling, (leadx_phase)phase, version, after, limit, err);
   }
   leadx_db_put(db, stmt);
   return err->rc;

@@ -398,6 +398,37 @@ void leadx_rest_judge(leadx_slice code, leadx_slice message, leadx_verdict *verd
   verdict->class_ = class_of_status(status, BODY_CODE);
 }
 
+/* ---- Content-Range ---- */
+
+/* The digits at *z, at most 15 of them; -1 for anything else. */
+static int64_t read_rows(const char **z) {
+  int64_t n = 0;
+  int digits = 0;
+  for (; **z >= '0' && **z <= '9'; ++*z, digits++) {
+    if (digits < 15) n = n * 10 + (**z - '0');
+  }
+  return digits >= 1 && digits <= 15 ? n : -1;
+}
+
+int leadx_rest_read_range(const char *text, leadx_rest_range *range) {
+  const char *z = text;
+  range->came = 0;
+  range->total = -1;
+  if (*z == '*') {
+    z++;
+  } else {
+    int64_t from = read_rows(&z);
+    if (from < 0 || *z++ != '-') return 0;
+    int64_t to = read_rows(&z);
+    if (to < from) return 0;
+    range->came = to - from + 1;
+  }
+  if (*z++ != '/') return 0;
+  range->total = read_rows(&z);
+  if (*z) range->total = -1;
+  return range->came > 0 && range->total >= 0;
+}
+
 /* ---- URLs ---- */
 
 static int is_alnum(unsigned char c) {

@@ -55,6 +55,16 @@ void leadx_rest_classify(const leadx_answer *answer, leadx_verdict *verdict);
 ** strings), as leadx_rest_classify() judges them when they are the whole answer. */
 void leadx_rest_judge(leadx_slice code, leadx_slice message, leadx_verdict *verdict);
 
+/* A Content-Range: how many rows came, of how many ("0-999/5000"); a star where it does not say. */
+typedef struct leadx_rest_range {
+  int64_t came; /* rows in this answer; 0 when it does not say */
+  int64_t total; /* rows there are; -1 when it does not say */
+} leadx_rest_range;
+
+/* Reads one; figures of more than 15 digits, or that contradict each other, are none. Returns 1
+** when both are told. */
+int leadx_rest_read_range(const char *text, leadx_rest_range *range);
+
 /* Appends text percent-encoded (everything but unreserved characters; "+" is %2B). */
 void leadx_rest_escape(sqlite3_str *url, const char *text, size_t n);
 

@@ -27,7 +27,7 @@ static sqlite3_stmt *read_answer(leadx_run *run, int64_t *asked_us, const char *
   *asked_us = 0;
   *installed = NULL;
   if (stmt && leadx_db_next(db, stmt, err)) {
-    *asked_us = sqlite3_column_int64(stmt, 0);
+    *asked_us = leadx_db_time_us(stmt, 0);
     *installed = leadx_db_text(stmt, 1, err);
   }
   return stmt;

@@ -13,6 +13,8 @@
 #define AUTH_ROOT "/auth/v1"
 /* What is shorter than any password that Auth takes stands in every other sentence. */
 #define MIN_SECRET_BYTES 6
+/* A token that says it lives longer than ten years says nothing. */
+#define LONGEST_LIFE_S ((int64_t)3650 * 86400)
 
 /* ---- spelling ---- */
 
@@ -281,7 +283,8 @@ static void read_tokens(const leadx_request *done, leadx_grant *grant) {
   int64_t expires_in_s = 0;
   tokens->access = copy_token(leadx_json_member(object, "access_token"));
   tokens->refresh = copy_token(leadx_json_member(object, "refresh_token"));
-  if (leadx_json_int64(leadx_json_member(object, "expires_in"), &expires_in_s) == 0)
+  if (leadx_json_int64(leadx_json_member(object, "expires_in"), &expires_in_s) == 0 &&
+      expires_in_s > 0 && expires_in_s <= LONGEST_LIFE_S)
     tokens->expires_in_s = expires_in_s;
   if (tokens->access && leadx_rest_header_safe(tokens->access) &&
       !leadx_token_read(tokens->access, &tokens->claims)) {

@@ -228,6 +228,20 @@ int leadx_db_int(leadx_db *db, int sql_id, leadx_err *err, int64_t *out, const c
   return rc;
 }
 
+int64_t leadx_db_number(sqlite3_stmt *stmt, int column, int64_t least, int64_t most,
+                        int64_t otherwise) {
+  if (sqlite3_column_type(stmt, column) != SQLITE_INTEGER) return otherwise;
+  int64_t n = sqlite3_column_int64(stmt, column);
+  return n >= least && n <= most ? n : otherwise;
+}
+
+/* The last microsecond of 9999. */
+#define LAST_US (INT64_C(253402300800) * 1000000 - 1)
+
+int64_t leadx_db_time_us(sqlite3_stmt *stmt, int column) {
+  return leadx_db_number(stmt, column, 0, LAST_US, 0);
+}
+
 sqlite3_stmt *leadx_db_prepare(leadx_db *db, const char *sql, leadx_err *err) {
   sqlite3_stmt *stmt = NULL;
   int rc = sqlite3_prepare_v2(db->handle, sql, -1, &stmt, NULL);

@@ -68,6 +68,13 @@ int leadx_db_run(leadx_db *db, int sql_id, leadx_err *err, const char *kinds, ..
 /* The same for one integer answer; *out stays when there is no row or it is NULL. */
 int leadx_db_int(leadx_db *db, int sql_id, leadx_err *err, int64_t *out, const char *kinds, ...);
 
+/* A number in a column of the file: otherwise, when what stands there is no integer or lies outside
+** least … most. Counts, times and sizes of the file are read here: a file may hold anything. */
+int64_t leadx_db_number(sqlite3_stmt *stmt, int column, int64_t least, int64_t most,
+                        int64_t otherwise);
+/* The same for a time in microseconds since 1970; 0 when it is none between 1970 and 9999. */
+int64_t leadx_db_time_us(sqlite3_stmt *stmt, int column);
+
 /* Prepares text that was assembled; the caller finalizes. */
 sqlite3_stmt *leadx_db_prepare(leadx_db *db, const char *sql, leadx_err *err);
 /* Prepares and clears a builder: takes it over in every case. */

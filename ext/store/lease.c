@@ -2,6 +2,7 @@
 #include "store/lease.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,7 @@ static int is_dead(const char *owner) {
   size_t n = strlen(machine);
   if (strncmp(owner, machine, n) != 0 || owner[n] != ' ') return 0;
   long pid = strtol(owner + n + 1, NULL, 10);
-  return pid > 0 && has_ended((pid_t)pid);
+  return pid > 0 && pid <= INT_MAX && has_ended((pid_t)pid);
 }
 
 /* Is somebody's lease still good? A lease that ends further ahead than one term from now, or began
@@ -57,7 +58,7 @@ int leadx_lease_is_held(leadx_db *db, const char *left, int64_t term_ms, int *he
   const char *owner = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
   *held = 0;
   if (owner) {
-    int64_t taken = sqlite3_column_int64(stmt, 1), expires = sqlite3_column_int64(stmt, 2);
+    int64_t taken = leadx_db_time_us(stmt, 1), expires = leadx_db_time_us(stmt, 2);
     int jumped = taken > now + 1000000 || expires > now + 10 * term_ms * 1000;
     *held = expires > now && !jumped && strcmp(owner, left) != 0 && !is_dead(owner);
   }

@@ -9,6 +9,9 @@
 /* How far ahead a next try can lie at most; anything later comes from a clock that jumped. */
 #define FURTHEST_TRY_US ((int64_t)2 * 3600 * 1000000)
 
+/* Of max_retries in settings.c. A count that is none counts as used up, or it would never end. */
+#define MOST_RETRIES 1000
+
 static const char *const action_names[] = {"", "CREATE", "UPDATE", "DELETE"};
 
 const char *leadx_action_name(leadx_action action) { return action_names[action]; }
@@ -88,7 +91,8 @@ static int append_member(leadx_window *window, const leadx_tables *tables, const
   member->table = leadx_tables_by_entity(tables, member->entity);
   member->action = find_action(column_text(row, 4, err));
   member->failed = strcmp(column_text(row, 5, err), "FAILED") == 0;
-  member->retry_count = sqlite3_column_int(row, 6);
+  if (sqlite3_column_type(row, 6) != SQLITE_NULL)
+    member->retry_count = (int)leadx_db_number(row, 6, 0, MOST_RETRIES, MOST_RETRIES);
   member->delayed = sqlite3_column_int(row, 7);
   member->in_conflict = strcmp(column_text(row, 8, err), "conflict") == 0;
   member->sent = sqlite3_column_int(row, 9);
@@ -146,8 +150,9 @@ int leadx_queue_check_mark(leadx_db *db, leadx_err *err) {
   int64_t below = 0;
   int intact = 1, found = leadx_db_next(db, stmt, err);
   if (found) {
-    below = sqlite3_column_int64(stmt, 0);
-    intact = strcmp(column_text(stmt, 1, err), column_text(stmt, 2, err)) == 0 &&
+    /* A mark that is no rowid would hide every row that stands above it. */
+    below = leadx_db_number(stmt, 0, 0, INT64_MAX, -1);
+    intact = below >= 0 && strcmp(column_text(stmt, 1, err), column_text(stmt, 2, err)) == 0 &&
              sqlite3_column_type(stmt, 2) != SQLITE_NULL;
   }
   leadx_db_put(db, stmt);

@@ -699,6 +699,41 @@ START_TEST(jitter_spreads_over_a_quarter_and_never_exceeds_the_maximum) {
 }
 END_TEST
 
+/* ---- Content-Range ---- */
+
+static const struct range_case {
+  const char *text;
+  int told;
+  int64_t came, total;
+} ranges[] = {
+    {"0-999/5000", 1, 1000, 5000},
+    {"5-5/6", 1, 1, 6},
+    {"0-9/*", 0, 10, -1},
+    {"*/7", 0, 0, 7},
+    {"*/*", 0, 0, -1},
+    {"", 0, 0, -1},
+    {"9-0/5", 0, 0, -1},
+    {"-1-5/5", 0, 0, -1},
+    {"0-9", 0, 10, -1},
+    {"0-9/5x", 0, 10, -1},
+    {"0-9/-5", 0, 10, -1},
+    {"0-9/ 5", 0, 10, -1},
+    {"0-9223372036854775807/5", 0, 0, -1},
+    {"-9223372036854775808-9223372036854775807/5", 0, 0, -1},
+    {"0-9/9223372036854775808", 0, 10, -1},
+    {"0-9/99999999999999999999999999", 0, 10, -1},
+    {"0-999999999999999/999999999999999", 1, 1000000000000000, 999999999999999},
+};
+
+START_TEST(a_range_is_read_within_bounds_or_not_at_all) {
+  const struct range_case *c = &ranges[_i];
+  leadx_rest_range range = {-7, -7};
+  ck_assert_int_eq(leadx_rest_read_range(c->text, &range), c->told);
+  ck_assert_int_eq(range.came, c->came);
+  ck_assert_int_eq(range.total, c->total);
+}
+END_TEST
+
 Suite *test_rest_suite(void) {
   Suite *suite = suite_create("rest");
 
@@ -720,6 +755,7 @@ Suite *test_rest_suite(void) {
   tcase_add_loop_test(message_case, the_servers_words_become_one_clean_line, 0, COUNT(messages));
   tcase_add_test(message_case, a_long_message_is_cut_between_characters);
   tcase_add_test(message_case, a_long_text_is_shown_in_part_and_valid);
+  tcase_add_loop_test(message_case, a_range_is_read_within_bounds_or_not_at_all, 0, COUNT(ranges));
   suite_add_tcase(suite, message_case);
 
   TCase *url_case = tcase_create("url");
