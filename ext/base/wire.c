@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/number.h"
 
 static const char *const type_names[LEADX_TYPE_COUNT] = {
     [LEADX_TEXT] = "text",
@@ -179,13 +180,6 @@ static int bind_string(sqlite3_stmt *stmt, int parameter, leadx_slice value) {
   return sqlite3_bind_text64(stmt, parameter, text, n, sqlite3_free, SQLITE_UTF8);
 }
 
-static int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 /* bytea comes as "\\x6869": in JSON the backslash is doubled. */
 static int bind_bytea(sqlite3_stmt *stmt, int parameter, leadx_slice value) {
   if (value.n < 5 || memcmp(value.z, "\"\\\\x", 4) != 0 || value.n % 2 == 0)
@@ -194,7 +188,7 @@ static int bind_bytea(sqlite3_stmt *stmt, int parameter, leadx_slice value) {
   unsigned char *bytes = sqlite3_malloc64(n + 1);
   if (!bytes) return SQLITE_NOMEM;
   for (size_t i = 0; i < n; i++) {
-    int high = hex_digit(value.z[4 + 2 * i]), low = hex_digit(value.z[5 + 2 * i]);
+    int high = leadx_number_hex(value.z[4 + 2 * i]), low = leadx_number_hex(value.z[5 + 2 * i]);
     if (high < 0 || low < 0) {
       sqlite3_free(bytes);
       return bind_string(stmt, parameter, value);

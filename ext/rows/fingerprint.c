@@ -13,6 +13,9 @@
 
 #define PART 4 /* bytes per column, and for the list */
 
+/* The parameter of the first column's DEFAULT where rows are compared; the entity is the first. */
+enum { DEFAULT_PARAMETER = 2 };
+
 /* A row to be compared: what it says on the wire, what was noted and queued of it, then the
 ** columns, then whether each has what its DEFAULT says. */
 enum { COLUMN_KEY, COLUMN_ROW, COLUMN_NOTED, COLUMN_ACTION, COLUMN_PAYLOAD, COLUMN_FIRST };
@@ -203,6 +206,8 @@ static void find_places(const leadx_table *table, const char *list, int *places)
   sqlite3_free(name);
 }
 
+/* A DEFAULT is compared as a value, under the column's affinity. One that is not known says nothing
+** and stands for NULL: what the column holds then counts as written by somebody. */
 static sqlite3_stmt *prepare_compare(leadx_db *db, const leadx_table *table, leadx_err *err) {
   sqlite3_str *sql = sqlite3_str_new(NULL);
   char *row = sqlite3_mprintf("\"%w\"", table->name);
@@ -217,8 +222,8 @@ static sqlite3_stmt *prepare_compare(leadx_db *db, const leadx_table *table, lea
   append_columns(sql, table);
   for (int i = 0; i < table->ncolumns; i++) {
     const leadx_column *column = &table->columns[i];
-    sqlite3_str_appendf(sql, ", %s.\"%w\" COLLATE BINARY IS (%s)", name, column->name,
-                        column->default_sql ? column->default_sql : "NULL");
+    sqlite3_str_appendf(sql, ", %s.\"%w\" COLLATE BINARY IS ?%d", name, column->name,
+                        DEFAULT_PARAMETER + i);
   }
   sqlite3_str_appendf(sql,
                       " FROM main.%s LEFT JOIN main.leadx_shadow leadx_known ON leadx_known.entity "
@@ -230,6 +235,11 @@ static sqlite3_stmt *prepare_compare(leadx_db *db, const leadx_table *table, lea
   sqlite3_free(row);
   sqlite3_stmt *stmt = leadx_db_prepare_str(db, sql, err);
   int rc = stmt ? sqlite3_bind_text(stmt, 1, table->entity, -1, SQLITE_STATIC) : SQLITE_OK;
+  for (int i = 0; stmt && i < table->ncolumns && rc == SQLITE_OK; i++) {
+    const leadx_literal *value = &table->columns[i].default_value;
+    if (leadx_literal_is_constant(value))
+      rc = leadx_literal_bind(value, stmt, DEFAULT_PARAMETER + i);
+  }
   if (rc == SQLITE_OK) return stmt;
   leadx_err_db(err, db->handle, rc, "compare with the fingerprints");
   sqlite3_finalize(stmt);

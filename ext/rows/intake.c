@@ -14,7 +14,6 @@ typedef struct leadx_intake_member {
   leadx_slice name; /* raw, in the intake's names */
   leadx_slice value;
   int column; /* -1: nobody's here */
-  int omitted; /* the value is NULL where the local column has its DEFAULT instead */
 } leadx_intake_member;
 
 struct leadx_intake {
@@ -184,14 +183,6 @@ char *leadx_intake_key(const leadx_table *table, leadx_slice row, leadx_err *err
 
 /* ---- the members of a row ---- */
 
-/* A NULL of the server for a local NOT NULL column that has a DEFAULT: SQLite itself puts the
-** DEFAULT in when the column is left out. Evaluating its text here would run what a file says with
-** our rights. */
-static int is_omitted(const leadx_table *table, int column, leadx_slice value) {
-  if (column < 0 || leadx_json_kind_of(value) != LEADX_JSON_NULL) return 0;
-  return table->columns[column].not_null && table->columns[column].default_sql;
-}
-
 static int find_column(const leadx_table *table, leadx_slice name) {
   for (int i = 0; i < table->ncolumns; i++) {
     const char *remote = table->columns[i].remote;
@@ -210,7 +201,6 @@ static int read_alike(leadx_intake *intake, leadx_slice row) {
     if (i == intake->nmembers) return 0;
     leadx_intake_member *member = &intake->members[i];
     if (name.n != member->name.n || memcmp(name.z, member->name.z, name.n) != 0) return 0;
-    if (member->omitted != is_omitted(intake->table, member->column, value)) return 0;
     member->value = value;
   }
   return i > 0 && i == intake->nmembers;
@@ -258,10 +248,9 @@ static int learn(leadx_intake *intake, leadx_slice row, leadx_err *err) {
   intake->version_at = intake->mark_at = -1;
   leadx_json_walk_init(&walk, row);
   while (leadx_json_walk_member(&walk, &name, &value)) {
-    int column = find_column(intake->table, name);
     memcpy(names, name.z, name.n);
     intake->members[intake->nmembers] = (leadx_intake_member){
-        {names, name.n}, value, column, is_omitted(intake->table, column, value)};
+        {names, name.n}, value, find_column(intake->table, name)};
     names += name.n;
     find_place(intake, intake->nmembers++);
   }
@@ -292,13 +281,14 @@ static int prepare_upsert(leadx_intake *intake, leadx_err *err) {
   sqlite3_str *sql = sqlite3_str_new(NULL), *values = sqlite3_str_new(NULL),
               *updates = sqlite3_str_new(NULL);
   int n = 0, nupdates = 0;
+  /* Not the first attempt, when the table's schema refused an earlier row. */
+  memset(intake->parameter_of, 0, sizeof *intake->parameter_of * (size_t)table->ncolumns);
   for (int i = 0; i < intake->nmembers; i++) {
     int column = intake->members[i].column;
     if (column < 0 || intake->parameter_of[column]) continue;
     const char *name = table->columns[column].name;
     if (table->columns[column].key_position == 0)
       sqlite3_str_appendf(updates, "%s\"%w\"=excluded.\"%w\"", nupdates++ ? "," : "", name, name);
-    if (intake->members[i].omitted) continue;
     intake->parameter_of[column] = ++n;
     sqlite3_str_appendf(sql, "%s\"%w\"", n > 1 ? "," : "", name);
     sqlite3_str_appendf(values, "%s?%d", n > 1 ? "," : "", n);
@@ -354,15 +344,21 @@ static const char *parent_of(const leadx_table *table, int column) {
   return NULL;
 }
 
+/* A NULL of the server for a local NOT NULL column becomes the column's DEFAULT, as a value: a text
+** of the schema that is no literal is not evaluated for this. Without one a text is empty. */
+static int bind_absent(leadx_intake *intake, const leadx_column *column, int parameter) {
+  const leadx_literal *value = &column->default_value;
+  if (leadx_literal_is_known(value)) return leadx_literal_bind(value, intake->upsert, parameter);
+  return column->type == LEADX_TEXT
+             ? sqlite3_bind_text(intake->upsert, parameter, "", 0, SQLITE_STATIC)
+             : SQLITE_MISMATCH;
+}
+
 static int bind_member(leadx_intake *intake, int index, leadx_slice value, const char *key) {
   const leadx_column *column = &intake->table->columns[index];
   int parameter = intake->parameter_of[index];
   leadx_json_kind kind = leadx_json_kind_of(value);
-  if (kind == LEADX_JSON_NULL && column->not_null) {
-    return column->type == LEADX_TEXT
-               ? sqlite3_bind_text(intake->upsert, parameter, "", 0, SQLITE_STATIC)
-               : SQLITE_MISMATCH;
-  }
+  if (kind == LEADX_JSON_NULL && column->not_null) return bind_absent(intake, column, parameter);
   if (kind == LEADX_JSON_STRING && column->type == LEADX_UUID && intake->table->nkey == 1 &&
       column->key_position) {
     return sqlite3_bind_text(intake->upsert, parameter, key, -1, SQLITE_STATIC);
@@ -376,24 +372,35 @@ static int bind_row(leadx_intake *intake, const char *key) {
   int rc = SQLITE_OK;
   for (int i = 0; i < intake->nmembers && rc == SQLITE_OK; i++) {
     const leadx_intake_member *member = &intake->members[i];
-    if (member->column >= 0 && !member->omitted)
-      rc = bind_member(intake, member->column, member->value, key);
+    if (member->column >= 0) rc = bind_member(intake, member->column, member->value, key);
   }
   return rc;
 }
 
-/* Refused by the local table's own rules, as opposed to a broken or busy file. A trigger that rolls
-** the whole transaction back has taken the rows before it along, and what follows would be
-** captured. */
+/* Refused by the local table's own rules, as opposed to a broken or busy file. An expression of the
+** schema may fail (SQLITE_ERROR), or may not run at all. A trigger that rolls the whole transaction
+** back has taken the rows before it along, and what follows would be captured. */
 static int is_refusal(const leadx_intake *intake, int rc) {
   int refused = (rc & 0xff) == SQLITE_CONSTRAINT || (rc & 0xff) == SQLITE_MISMATCH ||
-                (rc & 0xff) == SQLITE_TOOBIG;
+                (rc & 0xff) == SQLITE_TOOBIG || rc == SQLITE_ERROR;
   return refused && !sqlite3_get_autocommit(intake->db->handle);
 }
 
+/* A schema whose text may not run (a DEFAULT or a CHECK that calls what is for direct use only)
+** refuses every row of the table, and no row of another one. */
+static int get_upsert(leadx_intake *intake, const char **refused, leadx_err *err) {
+  leadx_err failed = {0};
+  int rc = intake->upsert ? SQLITE_OK : prepare_upsert(intake, &failed);
+  if (rc == SQLITE_OK) return rc;
+  if (!is_refusal(intake, rc)) return leadx_err_set(err, rc, "%s", failed.text);
+  sqlite3_snprintf((int)sizeof intake->reason, intake->reason, "%s", failed.text);
+  *refused = intake->reason;
+  return SQLITE_OK;
+}
+
 static int upsert(leadx_intake *intake, const char *key, const char **refused, leadx_err *err) {
-  int rc = intake->upsert ? SQLITE_OK : prepare_upsert(intake, err);
-  if (rc != SQLITE_OK) return rc;
+  int rc = get_upsert(intake, refused, err);
+  if (rc != SQLITE_OK || *refused) return rc;
   rc = bind_row(intake, key);
   int unbound = rc != SQLITE_OK;
   if (rc == SQLITE_OK) rc = sqlite3_step(intake->upsert);

@@ -1,8 +1,9 @@
 /* The settings of a file. See settings.h. */
 #include "store/settings.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/number.h"
 
 typedef enum setting_kind {
   KIND_COUNT,
@@ -110,9 +111,9 @@ static int take(leadx_settings *settings, leadx_setting id, const char *value) {
     sqlite3_snprintf(sizeof settings->text[id], settings->text[id], "%s", value);
     return 0;
   }
-  char *end = NULL;
-  double n = strtod(value, &end);
-  if (end == value || *end || !(n >= row->least && n <= row->most)) return 1;
+  double n = 0;
+  if (leadx_number_double(value, strlen(value), &n) != 0 || !(n >= row->least && n <= row->most))
+    return 1;
   if ((row->kind == KIND_COUNT || row->kind == KIND_BYTES) && n != (double)(int64_t)n) return 1;
   settings->number[id] = n;
   return 0;

@@ -43,7 +43,7 @@ void leadx_table_free(leadx_table *table) {
   for (int i = 0; i < table->ncolumns; i++) {
     sqlite3_free(table->columns[i].name);
     sqlite3_free(table->columns[i].remote);
-    sqlite3_free(table->columns[i].default_sql);
+    leadx_literal_clear(&table->columns[i].default_value);
   }
   for (int i = 0; i < table->nreferences; i++) sqlite3_free(table->references[i].parent_table);
   char *texts[] = {table->name,      table->entity,         table->remote,
@@ -316,8 +316,8 @@ static int add_column(leadx_table *table, sqlite3_stmt *row, const leadx_doc *sa
   column->not_null = sqlite3_column_int(row, 2);
   column->key_position = position;
   table->ncolumns++;
-  if (sqlite3_column_type(row, 3) != SQLITE_NULL)
-    column->default_sql = copy_text(leadx_db_text(row, 3, err), err);
+  if (leadx_literal_read(leadx_db_text(row, 3, err), &column->default_value) != SQLITE_OK)
+    leadx_err_nomem(err);
   if (err->rc != SQLITE_OK) return err->rc;
   int local_only = 0;
   const leadx_doc *mine = leadx_doc_get(said, name);
@@ -331,7 +331,7 @@ static int add_column(leadx_table *table, sqlite3_stmt *row, const leadx_doc *sa
   }
   sqlite3_free(column->name);
   sqlite3_free(column->remote);
-  sqlite3_free(column->default_sql);
+  leadx_literal_clear(&column->default_value);
   table->ncolumns--;
   return SQLITE_OK;
 }

@@ -5,6 +5,7 @@
 #define LEADX_TABLE_H
 
 #include "store/db.h"
+#include "store/literal.h"
 #include "base/wire.h"
 
 typedef enum leadx_mode { LEADX_MODE_BOTH, LEADX_MODE_PUSH, LEADX_MODE_PULL } leadx_mode;
@@ -15,7 +16,7 @@ typedef struct leadx_column {
   leadx_type type;
   int key_position; /* 1… within the primary key, 0 when not part of it */
   int not_null;
-  char *default_sql; /* NULL when there is none */
+  leadx_literal default_value; /* what its DEFAULT says; the text itself is not kept */
 } leadx_column;
 
 /* A foreign key of the local table whose parent is tracked too (composite ones count by their

@@ -333,6 +333,16 @@ static const struct hostile {
      "CREATE TABLE trap(a, b); UPDATE sqlite_schema SET sql = 'CREATE TABLE trap(a, b DEFAULT "
      "(leadx_push()))' WHERE name = 'trap'",
      "INSERT INTO trap(a) VALUES (1)", ANY},
+    {"a DEFAULT of a tracked table configures us where rows are compared",
+     "DROP TRIGGER leadx_notes_insert; UPDATE sqlite_schema SET sql = replace(sql, 'body TEXT', "
+     "'body TEXT, x DEFAULT (leadx_configure(''ATTACKER'', ''sb_publishable_theirs''))') WHERE "
+     "name = 'notes'",
+     NULL, "{\"state\":\""},
+    {"the same, and the victim tracks again",
+     "DROP TRIGGER leadx_notes_insert; UPDATE sqlite_schema SET sql = replace(sql, 'body TEXT', "
+     "'body TEXT, x DEFAULT (leadx_configure(''ATTACKER'', ''sb_publishable_theirs''))') WHERE "
+     "name = 'notes'",
+     "SELECT leadx_track('notes')", "{\"state\":\""},
     {"a view calls us",
      "CREATE VIEW trap AS SELECT 1 AS a; UPDATE sqlite_schema SET sql = 'CREATE VIEW trap AS "
      "SELECT leadx_sync() AS a' WHERE name = 'trap'",

@@ -317,8 +317,8 @@ END_TEST
 /* ---- values ---- */
 
 START_TEST(null_for_a_column_that_takes_none_becomes_its_default_or_an_empty_text_or_waits) {
-  device_run(&device, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, d INTEGER NOT NULL DEFAULT (40 "
-                      "+ 2), s TEXT NOT NULL, n INTEGER, updated_at TEXT);"
+  device_run(&device, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, d INTEGER NOT NULL DEFAULT "
+                      "'42', s TEXT NOT NULL, n INTEGER, updated_at TEXT);"
                       "CREATE TABLE u(id TEXT PRIMARY KEY NOT NULL, n INTEGER NOT NULL, updated_at "
                       "TEXT); SELECT leadx_track('t'), leadx_track('u')");
   put("t", "{\"id\":\"a\",\"d\":null,\"s\":null,\"n\":null}");
@@ -347,18 +347,22 @@ static void count_default(sqlite3_context *context, int argc, sqlite3_value **ar
   sqlite3_result_int(context, 1);
 }
 
-/* A file must not make us call what its schema could not call itself. */
-START_TEST(a_default_never_runs_with_our_rights) {
-  sqlite3_create_function(device.db, "secret", 0, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL,
-                          count_default, NULL, NULL);
+/* A file must not make us call anything, whatever the host allows to its schema. */
+START_TEST(a_default_that_is_no_literal_never_runs) {
+  sqlite3_create_function(device.db, "secret", 0, SQLITE_UTF8, NULL, count_default, NULL, NULL);
   device_run(&device, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, d INTEGER NOT NULL DEFAULT "
-                      "(secret()), updated_at TEXT); SELECT leadx_track('t')");
+                      "(secret()), updated_at TEXT);"
+                      "CREATE TABLE u(id TEXT PRIMARY KEY NOT NULL, d TEXT NOT NULL DEFAULT "
+                      "(secret() || 'x'), updated_at TEXT); SELECT leadx_track('t'), "
+                      "leadx_track('u')");
   put("t", "{\"id\":\"a\",\"d\":null}");
-  leadx_sync_options options = {
-      .who = "leadx_pull", .without_push = 1, .with_pull = 1, .request_budget = -1};
-  device_sync_with(&device, options);
+  put("t", "{\"id\":\"b\",\"d\":7}");
+  put("u", "{\"id\":\"a\",\"d\":null}");
+  pull();
   ck_assert_int_eq(defaults_run, 0);
-  expect("SELECT count(*) FROM t", "0");
+  expect("SELECT group_concat(id || d) FROM t", "b7");
+  expect("SELECT id || '<' || d || '>' FROM u", "a<>");
+  ck_assert_str_eq(parked(), "t a: a NULL of the server does not fit a NOT NULL column");
 }
 END_TEST
 
@@ -669,7 +673,7 @@ Suite *test_intake_suite(void) {
                       2);
   tcase_add_test(tcase,
                  null_for_a_column_that_takes_none_becomes_its_default_or_an_empty_text_or_waits);
-  tcase_add_test(tcase, a_default_never_runs_with_our_rights);
+  tcase_add_test(tcase, a_default_that_is_no_literal_never_runs);
   tcase_add_test(tcase, columns_that_only_one_side_has_are_left_alone);
   tcase_add_test(tcase, values_arrive_exactly);
   tcase_add_test(tcase, a_soft_delete_marks_the_local_row_or_removes_it);
