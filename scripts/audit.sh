@@ -18,7 +18,6 @@ rooms=(base store http rest rows session run push pull sync api)
 # Includes that still point upwards, each until the code behind it has moved.
 upward=(
   'rows/apply.h push/change.h' 'rows/intake.c push/change.h' 'rows/apply.c push/change.h'
-  'run/discover.h push/push.h' 'run/discover.c push/push.h' 'run/discover.c pull/pull.h'
   'store/owner.h session/token.h'
 )
 

@@ -42,13 +42,11 @@ static leadx_request *ask(leadx_ctx *ctx, const leadx_credentials *credentials,
                           leadx_err *err) {
   leadx_transport *transport = request ? open_transport(ctx, credentials, hurried, opener, err)
                                        : NULL;
-  if (!transport || transport->start(transport, request, err) != SQLITE_OK) {
+  if (!transport) {
     leadx_request_free(request);
-    if (transport) transport->free(transport);
     return NULL;
   }
-  leadx_request *done = NULL;
-  while (!done) done = transport->wait(transport, 1000);
+  leadx_request *done = leadx_transport_carry(transport, request, err);
   transport->free(transport);
   return done;
 }

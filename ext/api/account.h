@@ -2,6 +2,7 @@
 #ifndef LEADX_ACCOUNT_H
 #define LEADX_ACCOUNT_H
 
+#include "http/http.h"
 #include "session/auth.h"
 
 /* For tests: makes the transport in place of the real one. NULL: the real one. */

@@ -38,6 +38,7 @@ typedef struct leadx_checking {
   leadx_target target;
   leadx_transport *transport;
   leadx_auth auth;
+  leadx_exchange exchange;
   leadx_tables tables;
   leadx_doc *findings;
   leadx_doc *installed; /* what leadx_installed() said, NULL when it is not there */
@@ -95,8 +96,8 @@ static char *fix_install(leadx_checking *checking, const leadx_table *table) {
 /* Sends a request and waits. The caller frees it; NULL and an error when it could not be sent. */
 static leadx_request *ask(leadx_checking *checking, leadx_request *request, int wants_array,
                           leadx_verdict *verdict) {
-  leadx_request *done = leadx_auth_exchange(&checking->auth, request, wants_array, verdict,
-                                            checking->err);
+  leadx_request *done = leadx_exchange_ask(&checking->exchange, request, wants_array, verdict,
+                                           checking->err);
   if (done && done->date_s > 0) checking->server_s = done->date_s;
   return done;
 }
@@ -684,9 +685,11 @@ static char *run(leadx_checking *checking, const char *only_table) {
   int reached = 0;
   checking->findings = leadx_doc_new_array();
   checking->transport = checking->findings ? open_transport(checking) : NULL;
-  if (checking->transport)
+  if (checking->transport) {
     leadx_auth_init(&checking->auth, checking->ctx, checking->transport, &checking->credentials,
                     &checking->target);
+    leadx_exchange_init(&checking->exchange, checking->transport, &checking->auth);
+  }
   int rc = checking->transport  ? check_server(checking, &reached)
            : checking->findings ? checking->err->rc
                                 : leadx_err_nomem(checking->err);

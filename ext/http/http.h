@@ -1,29 +1,9 @@
-/* The transport: requests in, answers out. http.c is the only file that knows libcurl;
-** tests put scripted transports in its place. Nothing here knows PostgREST or SQLite files. */
+/* The transport over libcurl; http.c is the only file that knows it. Nothing here knows PostgREST or
+** SQLite files. */
 #ifndef LEADX_HTTP_H
 #define LEADX_HTTP_H
 
-#include "http/request.h"
-
-typedef struct leadx_http_limits {
-  long connect_timeout_ms, timeout_ms;
-  int64_t max_response_bytes; /* counted after decompression */
-  const char *ca_file; /* NULL: the system's. Copied. */
-  int max_in_flight; /* concurrent transfers the transport may open; the rest queue up */
-} leadx_http_limits;
-
-typedef struct leadx_transport leadx_transport;
-struct leadx_transport {
-  /* Puts a request in flight. On an error the request was not taken. */
-  int (*start)(leadx_transport *self, leadx_request *req, leadx_err *err);
-  /* Waits up to timeout_ms for one request to be done. Returns it, or NULL when the time is up
-  ** or nothing is in flight. A request that failed is returned too: look at its net. */
-  leadx_request *(*wait)(leadx_transport *self, int timeout_ms);
-  /* Gives up everything in flight; afterwards wait() returns each as LEADX_NET_INTERRUPTED. */
-  void (*cancel)(leadx_transport *self);
-  /* Frees the transport. Nothing may be in flight. */
-  void (*free)(leadx_transport *self);
-};
+#include "http/transport.h"
 
 /* The real one, on curl multi (HTTP/2 over TLS where the server speaks it, several HTTP/1.1
 ** connections otherwise). interrupted(arg), may be NULL, is asked at least every 100 ms; when it

@@ -284,7 +284,7 @@ static void send_ahead(leadx_pulling *pulling, const call_page *page, int limit)
   leadx_request *request =
       cursor ? page_request(&pulling->run->target, pulling->table, cursor, limit, &ignored) : NULL;
   sqlite3_free(cursor);
-  leadx_auth_send_ahead(pulling->run->auth, request);
+  leadx_exchange_send_ahead(&pulling->run->exchange, request);
 }
 
 static int apply(leadx_pulling *pulling, const call_page *page, int count, leadx_err *err) {
@@ -336,7 +336,7 @@ static int do_without(leadx_pulling *pulling, const leadx_verdict *verdict, lead
 
 static int refuse(leadx_pulling *pulling, const leadx_request *done, const leadx_verdict *verdict,
                   leadx_err *err) {
-  if (leadx_pull_is_too_much(done, verdict->class_) && pulling->limit > 1) {
+  if (leadx_run_is_too_much(done, verdict->class_) && pulling->limit > 1) {
     pulling->limit = (pulling->limit + 1) / 2;
     return SQLITE_OK;
   }
@@ -350,7 +350,7 @@ static int refuse(leadx_pulling *pulling, const leadx_request *done, const leadx
     default: break;
   }
   pulling->failed = 1;
-  leadx_pull_stop(pulling->run, verdict, done, pulling->table);
+  leadx_run_stop(pulling->run, verdict, done, pulling->table);
   return verdict->class_ == LEADX_CLASS_PROTOCOL ? leadx_discover_forget(pulling->run, err)
                                                  : SQLITE_OK;
 }
@@ -361,7 +361,7 @@ int leadx_by_call_page(leadx_pulling *pulling, leadx_err *err) {
   if (pulling->limit > MOST_PAGE_ROWS) pulling->limit = MOST_PAGE_ROWS;
   int limit = pulling->limit;
   int64_t began_ms = leadx_clock_mono_ms();
-  leadx_request *done = leadx_pull_exchange(
+  leadx_request *done = leadx_run_exchange(
       run, page_request(&run->target, pulling->table, pulling->cursor, limit, err), 0, &verdict,
       err);
   if (!done) return err->rc;

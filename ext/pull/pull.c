@@ -32,65 +32,8 @@
 /* How far ahead of the server's clock a row's version may lie and still move the cursor. */
 #define FUTURE_SLACK_US (300 * (int64_t)1000000)
 
-/* ---- one request ---- */
-
-int leadx_pull_may_ask(const leadx_run *run) {
-  return run->tally.ended == LEADX_CLASS_OK && run->request_budget != 0 && !run->tally.lost_lease;
-}
-
-void leadx_pull_stop(leadx_run *run, const leadx_verdict *verdict, const leadx_request *request,
-                     const leadx_table *table) {
-  if (verdict->class_ == LEADX_CLASS_AUTH) {
-    leadx_run_refresh(run); /* it was tried, and says why it did not help */
-    return;
-  }
-  int drift = verdict->class_ == LEADX_CLASS_DRIFT || verdict->class_ == LEADX_CLASS_ITEM;
-  sqlite3_snprintf(sizeof run->tally.message, run->tally.message, "pull of %s: %s%s%s",
-                   table->remote, verdict->code, verdict->code[0] ? " " : "",
-                   verdict->message[0] ? verdict->message : request->error);
-  if (drift) {
-    run->tally.paused = 1; /* this table cannot be read; the others can */
-    return;
-  }
-  run->tally.ended = verdict->class_ == LEADX_CLASS_SHRINK || verdict->class_ == LEADX_CLASS_RETRY
-                         ? LEADX_CLASS_THROTTLE
-                         : verdict->class_;
-  run->tally.retry_after_s = request->retry_after_s;
-}
-
-int leadx_pull_is_too_much(const leadx_request *done, leadx_class class_) {
-  return class_ == LEADX_CLASS_SHRINK || done->net == LEADX_NET_TOO_LARGE ||
-         (leadx_request_timed_out(done) && done->bytes_in > 0);
-}
-
-leadx_request *leadx_pull_exchange(leadx_run *run, leadx_request *request, int wants_array,
-                                   leadx_verdict *verdict, leadx_err *err) {
-  leadx_request *done = leadx_auth_exchange(run->auth, request, wants_array, verdict, err);
-  if (!done) return NULL;
-  run->tally.requests++;
-  if (run->request_budget > 0) run->request_budget--;
-  run->tally.bytes_in += done->bytes_in;
-  run->tally.bytes_out += done->bytes_out;
-  return done;
-}
-
 int leadx_pull_may_ask_ahead(const leadx_run *run, const leadx_request *done, int count) {
   return run->request_budget < 0 && count >= HANDFUL_ROWS && done->answer_bytes <= AHEAD_BYTES;
-}
-
-leadx_request *leadx_pull_ask(leadx_run *run, leadx_request *request, int may_shrink,
-                              leadx_slice *rows, leadx_class *class_, const leadx_table *table,
-                              leadx_err *err) {
-  *class_ = LEADX_CLASS_PROTOCOL;
-  leadx_verdict verdict;
-  leadx_request *done = leadx_pull_exchange(run, request, 1, &verdict, err);
-  if (!done) return NULL;
-  *class_ = may_shrink && leadx_pull_is_too_much(done, verdict.class_) ? LEADX_CLASS_SHRINK
-                                                                       : verdict.class_;
-  *rows = verdict.rows;
-  if (verdict.class_ != LEADX_CLASS_OK && !(may_shrink && *class_ == LEADX_CLASS_SHRINK))
-    leadx_pull_stop(run, &verdict, done, table);
-  return done;
 }
 
 int leadx_pull_is_believable(int asked, int came, int *proven) {
@@ -333,7 +276,7 @@ int leadx_pulling_apply(leadx_pulling *pulling, leadx_slice rows, int count, lea
   leadx_json_walk_init(&stretch.walk, rows);
   do {
     rc = apply_stretch(pulling, &stretch, err);
-    leadx_auth_listen(pulling->run->auth);
+    leadx_exchange_listen(&pulling->run->exchange);
   } while (rc == SQLITE_OK && stretch.left > 0 && !pulling->run->tally.lost_lease);
   return rc;
 }
@@ -341,19 +284,9 @@ int leadx_pulling_apply(leadx_pulling *pulling, leadx_slice rows, int count, lea
 /* ---- pages ---- */
 
 void leadx_pulling_say_strange(leadx_pulling *pulling, const char *strange) {
-  leadx_tally *tally = &pulling->run->tally;
-  tally->ended = LEADX_CLASS_PROTOCOL;
-  sqlite3_snprintf(sizeof tally->message, tally->message,
-                   "pull of %s: the server answered %s; nothing of the answer was applied",
-                   pulling->table->remote, strange);
-}
-
-static void show_tally(const leadx_run *run) {
-  leadx_progress progress;
-  leadx_session_get_progress(run->ctx->session, &progress);
-  progress.done = run->tally.done;
-  progress.total = run->tally.total;
-  leadx_session_set_progress(run->ctx->session, &progress);
+  leadx_run_end(pulling->run, LEADX_CLASS_PROTOCOL, -1,
+                "pull of %s: the server answered %s; nothing of the answer was applied",
+                pulling->table->remote, strange);
 }
 
 void leadx_pulling_show_progress(leadx_pulling *pulling, int count) {
@@ -363,7 +296,7 @@ void leadx_pulling_show_progress(leadx_pulling *pulling, int count) {
   turn->done += count;
   pulling->run->tally.done += count;
   pulling->run->tally.total += count - expected;
-  show_tally(pulling->run);
+  leadx_run_show_progress(pulling->run);
 }
 
 /* How many rows there were behind the place, as the server counted or guessed; -1 when it did not
@@ -432,7 +365,7 @@ static void send_ahead(leadx_pulling *pulling, leadx_slice last) {
                                  &ignored);
   }
   leadx_place_clear(&next);
-  leadx_auth_send_ahead(pulling->run->auth, request);
+  leadx_exchange_send_ahead(&pulling->run->exchange, request);
 }
 
 /* The first page of a pull that goes on where the last one ended, or of a table that nothing is
@@ -468,11 +401,11 @@ static int pull_page(leadx_pulling *pulling, leadx_err *err) {
   int64_t began_ms = leadx_clock_mono_ms();
   leadx_slice rows = {NULL, 0}, last = {NULL, 0};
   leadx_class class_;
-  leadx_request *done = leadx_pull_ask(run,
-                                       leadx_page_request(&run->target, pulling->table,
-                                                          &pulling->place, pulling->limit,
-                                                          count_how, err),
-                                       pulling->limit > 1, &rows, &class_, pulling->table, err);
+  leadx_request *done = leadx_run_ask(run,
+                                      leadx_page_request(&run->target, pulling->table,
+                                                         &pulling->place, pulling->limit, count_how,
+                                                         err),
+                                      pulling->limit > 1, &rows, &class_, pulling->table, err);
   if (!done) return err->rc;
   const char *strange = class_ == LEADX_CLASS_OK
                             ? leadx_examine_rows(pulling, rows, NULL, pulling->limit, &count, &last,
@@ -604,7 +537,7 @@ static int fetch_parked(leadx_pulling *pulling, char **keys, int n, int last, le
   leadx_slice rows = {NULL, 0};
   leadx_class class_;
   int rc = SQLITE_OK;
-  leadx_request *done = leadx_pull_ask(
+  leadx_request *done = leadx_run_ask(
       run, leadx_page_rows_request(&run->target, pulling->table, keys, n, err), n > 1, &rows,
       &class_, pulling->table, err);
   if (!done) return err->rc;
@@ -620,7 +553,7 @@ static int pull_parked(leadx_pulling *pulling, leadx_err *err) {
   int n = 0, last = 0;
   int rc = read_parked(pulling, keys, &n, &last, err);
   if (rc == SQLITE_OK && n == 0) pulling->phase = LEADX_PULLED;
-  else if (rc == SQLITE_OK && leadx_pull_may_ask(pulling->run))
+  else if (rc == SQLITE_OK && leadx_run_may_ask(pulling->run))
     rc = fetch_parked(pulling, keys, n, last, err);
   for (int i = 0; i < n; i++) sqlite3_free(keys[i]);
   return rc;
@@ -649,18 +582,18 @@ static int has_to_wait(const leadx_pulling *pulling) {
 static void forget_expected(leadx_pulling *pulling) {
   if (pulling->turn->left > 0) pulling->run->tally.total -= pulling->turn->left;
   pulling->turn->left = 0;
-  show_tally(pulling->run);
+  leadx_run_show_progress(pulling->run);
 }
 
 static int pull_phases(leadx_pulling *pulling, leadx_err *err) {
   int rc = SQLITE_OK;
   pulling->is_first = pulling->phase == LEADX_BY_VERSION || pulling->phase == LEADX_BY_CALL;
   while (rc == SQLITE_OK && pulling->phase != LEADX_PULLED && !pulling->failed) {
-    if (pulling->phase != LEADX_PARKED && !leadx_pull_may_ask(pulling->run)) break;
+    if (pulling->phase != LEADX_PARKED && !leadx_run_may_ask(pulling->run)) break;
     if (pulling->phase == LEADX_PARKED && pulling->run->tally.ended != LEADX_CLASS_OK) break;
     int parked = pulling->phase == LEADX_PARKED;
     rc = pull_on(pulling, err);
-    if (parked && pulling->phase == LEADX_PARKED && !leadx_pull_may_ask(pulling->run)) break;
+    if (parked && pulling->phase == LEADX_PARKED && !leadx_run_may_ask(pulling->run)) break;
     if (rc == SQLITE_OK && has_to_wait(pulling)) break;
   }
   /* A table that cannot be read must not keep the steps from ending. */
@@ -692,7 +625,7 @@ static int run_table(leadx_pulling *given, int only_parked, leadx_err *err) {
   int rc = pulling.intake ? begin_table(&pulling, err) : err->rc;
   if (only_parked) begin_parked(&pulling);
   if (rc == SQLITE_OK) rc = pull_phases(&pulling, err);
-  leadx_auth_abandon(run->auth);
+  leadx_exchange_abandon(&run->exchange);
   leadx_place_clear(&pulling.place);
   leadx_place_clear(&pulling.saved);
   sqlite3_free(pulling.cursor);
@@ -725,7 +658,7 @@ static int is_wanted(const leadx_table *table, const char *only_table) {
 ** meanwhile, children before parents. order: the tables in the order in which they were pulled. */
 static int pull_held_back(leadx_run *run, const int *order, int n, leadx_err *err) {
   int rc = SQLITE_OK;
-  for (int i = n - 1; i >= 0 && rc == SQLITE_OK && leadx_pull_may_ask(run); i--) {
+  for (int i = n - 1; i >= 0 && rc == SQLITE_OK && leadx_run_may_ask(run); i--) {
     leadx_table *table = run->tables->list[order[i]];
     if (table->held_back) rc = pull_parked_again(run, table, err);
     table->held_back = 0;
@@ -742,7 +675,7 @@ static int begin_turns(leadx_run *run, const char *only_table, leadx_turn *turns
     turns[i].is_done = !is_wanted(run->tables->list[i], only_table);
     if (!turns[i].is_done) rc = leadx_stepping_load_turn(run, run->tables->list[i], &turns[i], err);
   }
-  if (rc == SQLITE_OK) show_tally(run);
+  if (rc == SQLITE_OK) leadx_run_show_progress(run);
   return rc;
 }
 

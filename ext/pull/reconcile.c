@@ -68,12 +68,10 @@ static int see_rows(leadx_reconciling *job, leadx_slice rows, int *n, int *fresh
 }
 
 static void say_strange(leadx_reconciling *job) {
-  leadx_tally *tally = &job->run->tally;
-  tally->ended = LEADX_CLASS_PROTOCOL;
-  sqlite3_snprintf(sizeof tally->message, tally->message,
-                   "reconcile of %s: the server answered rows that were not asked for, or none of "
-                   "them with a key; nothing was changed",
-                   job->table->remote);
+  leadx_run_end(job->run, LEADX_CLASS_PROTOCOL, -1,
+                "reconcile of %s: the server answered rows that were not asked for, or none of "
+                "them with a key; nothing was changed",
+                job->table->remote);
 }
 
 /* Reads all keys and versions that the server shows. *complete: the last page was reached. */
@@ -83,10 +81,10 @@ static int collect(leadx_reconciling *job, int *complete, leadx_err *err) {
       fresh = 0;
   char *last = NULL;
   *complete = 0;
-  while (rc == SQLITE_OK && n != 0 && leadx_pull_may_ask(run)) {
+  while (rc == SQLITE_OK && n != 0 && leadx_run_may_ask(run)) {
     leadx_slice rows = {NULL, 0};
     leadx_class class_;
-    leadx_request *done = leadx_pull_ask(
+    leadx_request *done = leadx_run_ask(
         run,
         leadx_page_keys_request(&run->target, job->table, last,
                                 leadx_intake_drops_deleted(job->table), limit, err),
@@ -188,7 +186,7 @@ static int fetch_rows(leadx_reconciling *job, char **keys, int n, int *limit, in
   leadx_slice rows = {NULL, 0};
   leadx_class class_;
   int rc = SQLITE_OK;
-  leadx_request *done = leadx_pull_ask(
+  leadx_request *done = leadx_run_ask(
       run, leadx_page_rows_request(&run->target, job->table, keys, n, err), n > 1, &rows, &class_,
       job->table, err);
   if (!done) return err->rc;
@@ -228,7 +226,7 @@ static int repair(leadx_reconciling *job, int sql_id, leadx_err *err) {
       after = sqlite3_mprintf("%s", keys[n - 1]);
     }
     for (int i = 0; i < n; i++) sqlite3_free(keys[i]);
-  } while (rc == SQLITE_OK && n > 0 && after && leadx_pull_may_ask(job->run));
+  } while (rc == SQLITE_OK && n > 0 && after && leadx_run_may_ask(job->run));
   sqlite3_free(after);
   return rc;
 }
@@ -243,10 +241,10 @@ static int is_believable(leadx_reconciling *job, int *believable, leadx_err *err
   *believable = seen > 0 || known <= BELIEVABLE_LOSS;
   if (rc == SQLITE_OK && !*believable) {
     job->run->tally.paused = 1;
-    sqlite3_snprintf(sizeof job->run->tally.message, job->run->tally.message,
-                     "reconcile of %s: the server shows none of %lld known rows, as it would to a "
-                     "user without rights; nothing was removed",
-                     job->table->remote, (sqlite3_int64)known);
+    leadx_run_say(job->run,
+                  "reconcile of %s: the server shows none of %lld known rows, as it would to a "
+                  "user without rights; nothing was removed",
+                  job->table->remote, (sqlite3_int64)known);
   }
   return rc;
 }
@@ -273,7 +271,7 @@ static int reconcile_table(leadx_run *run, leadx_table *table, leadx_err *err) {
   if (rc == SQLITE_OK && complete) rc = repair(&job, LEADX_SQL_RECONCILE_DIFFERING, err);
   if (rc == SQLITE_OK && complete) rc = is_believable(&job, &believable, err);
   /* A server that answered strangely meanwhile is not believed in what it left out either. */
-  if (rc == SQLITE_OK && complete && believable && leadx_pull_may_ask(run))
+  if (rc == SQLITE_OK && complete && believable && leadx_run_may_ask(run))
     rc = repair(&job, LEADX_SQL_RECONCILE_VANISHED, err);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_RECONCILE_CLEAR, err, "");
   leadx_intake_close(job.intake);
@@ -282,7 +280,7 @@ static int reconcile_table(leadx_run *run, leadx_table *table, leadx_err *err) {
 
 int leadx_reconcile_run(leadx_run *run, const char *only_table, leadx_err *err) {
   int rc = SQLITE_OK;
-  for (int i = 0; i < run->tables->n && rc == SQLITE_OK && leadx_pull_may_ask(run); i++) {
+  for (int i = 0; i < run->tables->n && rc == SQLITE_OK && leadx_run_may_ask(run); i++) {
     leadx_table *table = run->tables->list[i];
     if (table->mode == LEADX_MODE_PUSH ||
         (only_table && sqlite3_stricmp(only_table, table->name) != 0))

@@ -4,7 +4,7 @@
 #ifndef LEADX_RECONCILE_H
 #define LEADX_RECONCILE_H
 
-#include "push/push.h"
+#include "run/run.h"
 
 /* For one table (NULL: all that pull). Pages over keys and versions only; rows that differ are
 ** fetched by key. tally.pulled counts what was changed or removed locally. */

@@ -246,10 +246,8 @@ static int settle_item(leadx_push *push, const leadx_job *job, leadx_change *cha
 /* An answer of another form than the function's acknowledges nothing; the next sync does without
 ** the function. */
 static int end_strangely(leadx_push *push, const char *strange, leadx_err *err) {
-  leadx_tally *tally = &push->run->tally;
-  tally->ended = LEADX_CLASS_PROTOCOL;
-  sqlite3_snprintf(sizeof tally->message, tally->message,
-                   "leadx_push of the server answered %s; nothing was acknowledged", strange);
+  leadx_run_end(push->run, LEADX_CLASS_PROTOCOL, -1,
+                "leadx_push of the server answered %s; nothing was acknowledged", strange);
   return leadx_discover_forget(push->run, err);
 }
 

@@ -1,6 +1,8 @@
 /* Cutting changes into jobs. See cut.h. */
 #include "push/cut.h"
 
+#include "push/spell.h"
+
 /* Bytes of an operation beside the row that it carries, about. */
 #define CALL_ITEM_BYTES 160
 

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "push/cut.h"
 #include "push/plan.h"
+#include "push/spell.h"
 #include "session/session.h"
 #include "store/settings.h"
 #include "push/settle.h"
@@ -34,21 +35,6 @@
 #define MAX_PASSES 200
 /* A request that took less than this is quick, and the next batch may be larger. */
 #define QUICK_MS 1500
-
-int leadx_run_renew(leadx_run *run, leadx_err *err) {
-  int64_t until = leadx_clock_wall_us() + leadx_settings_ms(run->ctx->settings, LEADX_LEASE) * 1000;
-  int rc = leadx_db_run(&run->ctx->db, LEADX_SQL_LEASE_RENEW, err, "ti", run->owner, until);
-  if (rc == SQLITE_OK && sqlite3_changes(run->ctx->db.handle) == 0) run->tally.lost_lease = 1;
-  return rc;
-}
-
-void leadx_run_refresh(leadx_run *run) {
-  leadx_tally *tally = &run->tally;
-  if (leadx_auth_refresh(run->auth) || tally->ended != LEADX_CLASS_OK) return;
-  tally->ended = run->auth->class_;
-  tally->retry_after_s = run->auth->retry_after_s;
-  sqlite3_snprintf(sizeof tally->message, tally->message, "%s", run->auth->message);
-}
 
 /* ---- claiming ---- */
 
@@ -124,11 +110,6 @@ static int start_job(leadx_push *push, leadx_job *job, leadx_err *err) {
   return SQLITE_OK;
 }
 
-static int may_send(const leadx_push *push) {
-  return push->run->tally.ended == LEADX_CLASS_OK && push->run->request_budget != 0 &&
-         !push->run->tally.lost_lease;
-}
-
 /* Rows in one request at most. What is settled together holds the application's writes up together,
 ** so what nobody waits for goes in smaller pieces. */
 static int most_rows(const leadx_push *push) {
@@ -161,7 +142,7 @@ static int start_taken(leadx_push *push, leadx_job *job, leadx_err *err) {
 
 static int start_jobs(leadx_push *push, leadx_err *err) {
   int rc = SQLITE_OK;
-  while (rc == SQLITE_OK && may_send(push) && push->waiting.n > 0 &&
+  while (rc == SQLITE_OK && leadx_run_may_ask(push->run) && push->waiting.n > 0 &&
          !leadx_auth_is_due(push->run->auth) && has_room(push, push->waiting.first)) {
     rc = start_taken(push, leadx_jobs_take(&push->waiting), err);
   }
@@ -240,14 +221,6 @@ static int settle_jobs(leadx_push *push, leadx_jobs *done, leadx_err *err) {
   return rc == SQLITE_OK && is_decided ? reach_disk(push, err) : rc;
 }
 
-static void show_progress(leadx_push *push) {
-  leadx_progress progress;
-  leadx_session_get_progress(push->run->ctx->session, &progress);
-  progress.done = push->run->tally.done;
-  progress.total = push->run->tally.total;
-  leadx_session_set_progress(push->run->ctx->session, &progress);
-}
-
 /* The documents of what is settled are not needed any more; a stage may be as long as the
 ** window. */
 static void unload_settled(const leadx_jobs *done) {
@@ -309,8 +282,8 @@ static int may_claim(const leadx_push *push, const leadx_stage *stage) {
 ** is claimed. */
 static int keep_busy(leadx_push *push, leadx_stage *stage, leadx_err *err) {
   int rc = SQLITE_OK;
-  while (rc == SQLITE_OK && may_send(push) && push->waiting.n == 0 && has_next(stage) &&
-         may_claim(push, stage))
+  while (rc == SQLITE_OK && leadx_run_may_ask(push->run) && push->waiting.n == 0 &&
+         has_next(stage) && may_claim(push, stage))
     rc = claim_next(push, stage, err);
   return rc;
 }
@@ -349,7 +322,7 @@ static int turn(leadx_push *push, leadx_stage *stage, leadx_err *err) {
   int rc = start_jobs(push, err);
   if (rc == SQLITE_OK && collect(push, &done) > 0) rc = settle_done(push, stage, &done, err);
   leadx_jobs_clear(&done);
-  show_progress(push);
+  leadx_run_show_progress(push->run);
   return rc;
 }
 
@@ -357,8 +330,8 @@ static int turn(leadx_push *push, leadx_stage *stage, leadx_err *err) {
 static int run_stage(leadx_push *push, leadx_change *changes, int n, int *ran, leadx_err *err) {
   leadx_stage stage = {changes, n, 0, changes[0].table->served};
   int rc = SQLITE_OK;
-  while (rc == SQLITE_OK &&
-         (push->in_flight > 0 || (may_send(push) && (push->waiting.n > 0 || has_next(&stage))))) {
+  while (rc == SQLITE_OK && (push->in_flight > 0 || (leadx_run_may_ask(push->run) &&
+                                                     (push->waiting.n > 0 || has_next(&stage))))) {
     rc = keep_busy(push, &stage, err);
     if (rc == SQLITE_OK) rc = turn(push, &stage, err);
   }
@@ -426,7 +399,8 @@ static int run_plan(leadx_push *push, leadx_plan *plan, leadx_err *err) {
   int rc = fail_rejects(push, plan, err);
   if (rc == SQLITE_OK) rc = explain_behind(push, plan, err);
   for (int i = 0; i < plan->n; i++) push->run->tally.total += plan->changes[i].nmembers;
-  for (int i = 0, end, ran; i < plan->n && rc == SQLITE_OK && may_send(push); i = end) {
+  for (int i = 0, end, ran; i < plan->n && rc == SQLITE_OK && leadx_run_may_ask(push->run);
+       i = end) {
     rc = run_stage(push, plan->changes + i, stage_end(plan, i) - i, &ran, err);
     end = i + ran;
     if (end < plan->n && push->run->request_budget == 0) push->run->tally.more = 1;
@@ -463,7 +437,7 @@ static int run_pass(leadx_push *push, int *again, leadx_err *err) {
     rc = leadx_plan_make(&push->run->ctx->db, push->run->tables, &window, &plan, err);
   if (rc == SQLITE_OK) rc = run_plan(push, &plan, err);
   push->sweep_moved |= push->run->tally.done > settled;
-  *again = may_send(push);
+  *again = leadx_run_may_ask(push->run);
   push->behind = window.truncated ? window.last : 0;
   if (rc == SQLITE_OK && window.truncated) {
     rc = advance_mark(push->run, err);

@@ -51,11 +51,6 @@ static int add_fetch(leadx_push *push, leadx_change *change, leadx_err *err) {
   return leadx_cut_fetches(push, &change, 1) == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
 }
 
-static void say(leadx_push *push, const char *fmt, const char *a, const char *b, const char *c) {
-  leadx_tally *tally = &push->run->tally;
-  sqlite3_snprintf(sizeof tally->message, tally->message, fmt, a, b, c);
-}
-
 /* ---- single outcomes ---- */
 
 static void is_settled(leadx_push *push, leadx_change *change) {
@@ -151,7 +146,7 @@ int leadx_settle_fail(leadx_push *push, leadx_change *change, const char *code, 
     rc = leadx_queue_fail(db_of(push), change->members[i].id, code, message, err);
   }
   push->run->tally.failed += change->nmembers;
-  say(push, "%s: %s%s", change->table->entity, message, "");
+  leadx_run_say(push->run, "%s: %s", change->table->entity, message);
   is_settled(push, change);
   return rc;
 }
@@ -177,7 +172,7 @@ int leadx_settle_reject(leadx_push *push, const leadx_member *member, leadx_err 
                      "unknown entity \"%.60s\"; call leadx_track() for its table", member->entity);
   }
   push->run->tally.failed++;
-  say(push, "%s%s%s", message, "", "");
+  leadx_run_say(push->run, "%s", message);
   return leadx_queue_fail(db_of(push), member->id, code, message, err);
 }
 
@@ -214,7 +209,7 @@ static int charge(leadx_push *push, leadx_change *change, const leadx_verdict *v
   int64_t ms = leadx_rest_backoff_ms(retries, leadx_settings_ms(settings, LEADX_BACKOFF),
                                      leadx_settings_ms(settings, LEADX_BACKOFF_MAX), -1, random);
   leadx_instant_format(leadx_clock_wall_us() + ms * 1000, at);
-  say(push, "%s: %s%s", change->table->entity, verdict->message, "");
+  leadx_run_say(push->run, "%s: %s", change->table->entity, verdict->message);
   return delay(push, change, verdict->code, verdict->message, at, 1, err);
 }
 
@@ -393,14 +388,15 @@ static int settle_strange(leadx_push *push, leadx_job *job, leadx_slice array, l
   leadx_change *change = job->changes[0];
   int may_be_ours = count_rows(array) <= job->n;
   if (may_be_ours && job->n > 1) return split(push, job, err);
-  say(push, "%s: the server answered rows that were not asked for; nothing was acknowledged%s%s",
-      change->table->remote, "", "");
+  leadx_run_say(push->run,
+                "%s: the server answered rows that were not asked for; nothing was acknowledged",
+                change->table->remote);
   if (may_be_ours && ++push->run->tally.strange <= MOST_STRANGE) {
     return delay(push, change, "key",
                  "the server answered another row; does it spell this key otherwise?", NULL, 0,
                  err);
   }
-  push->run->tally.ended = LEADX_CLASS_PROTOCOL;
+  leadx_run_end(push->run, LEADX_CLASS_PROTOCOL, -1, "");
   return SQLITE_OK;
 }
 
@@ -428,7 +424,8 @@ static int pause_table(leadx_push *push, const leadx_job *job, const leadx_verdi
   leadx_table *table = job->changes[0]->table;
   note_table(push->paused, &push->npaused, LEADX_PUSH_TABLES, table);
   push->run->tally.paused = 1;
-  say(push, "table \"%s\" is paused: %s %s", table->remote, verdict->code, verdict->message);
+  leadx_run_say(push->run, "table \"%s\" is paused: %s %s", table->remote, verdict->code,
+                verdict->message);
   return leadx_db_run(db_of(push), LEADX_SQL_TABLE_SET_ERROR, err, "tt", table->name,
                       push->run->tally.message);
 }
@@ -494,11 +491,8 @@ static int settle_alone(leadx_push *push, leadx_job *job, const leadx_verdict *v
 
 /* The run ends here; what is in flight is given up, everything unsettled goes back. */
 static void end_run(leadx_push *push, const leadx_job *job, const leadx_verdict *verdict) {
-  leadx_tally *tally = &push->run->tally;
-  if (tally->ended != LEADX_CLASS_OK) return;
-  tally->ended = verdict->class_;
-  tally->retry_after_s = job->request->retry_after_s;
-  say(push, "%s%s%s", verdict->code, verdict->code[0] ? " " : "", verdict->message);
+  leadx_run_end(push->run, verdict->class_, job->request->retry_after_s, "%s%s%s", verdict->code,
+                verdict->code[0] ? " " : "", verdict->message);
 }
 
 /* A column of an application's own payload that neither side has is that row's fault, not the

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "pull/pull.h"
 #include "rest/target.h"
 
 /* How long an answer counts; a "no" counts for less: somebody may be installing it. */
@@ -127,8 +126,8 @@ int leadx_discover_ask(leadx_run *run, leadx_err *err) {
   int time = 0;
   int rc = went_well(run) ? is_time(run, &time, err) : SQLITE_OK;
   if (rc != SQLITE_OK || !time) return rc;
-  leadx_request *done = leadx_pull_exchange(run, installed_request(&run->target, err), 0, &verdict,
-                                            err);
+  leadx_request *done = leadx_run_exchange(run, installed_request(&run->target, err), 0, &verdict,
+                                           err);
   if (!done) return err->rc;
   rc = take_answer(run, done, &verdict, err);
   leadx_request_free(done);

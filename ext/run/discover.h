@@ -9,7 +9,7 @@
 #ifndef LEADX_DISCOVER_H
 #define LEADX_DISCOVER_H
 
-#include "push/push.h"
+#include "run/run.h"
 
 /* Marks the tables of the run that are served, as far as is known. */
 int leadx_discover_load(leadx_run *run, leadx_err *err);

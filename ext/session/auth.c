@@ -108,35 +108,18 @@ static int take_token(leadx_auth *auth) {
                      "somebody else has signed in, or this user out, meanwhile; sync again");
 }
 
-static leadx_request *carry(leadx_auth *auth, leadx_request *request, leadx_err *err) {
-  if (!request) return NULL;
-  if (auth->transport->start(auth->transport, request, err) != SQLITE_OK) {
-    leadx_request_free(request);
-    return NULL;
-  }
-  leadx_request *done = NULL;
-  while (!done) done = auth->transport->wait(auth->transport, 1000);
-  return done;
-}
-
-static void count(leadx_auth *auth, const leadx_request *done) {
-  auth->requests++;
-  auth->bytes_out += done->bytes_out;
-  auth->bytes_in += done->bytes_in;
-}
-
 /* Asks the server for new tokens. */
 static void ask(leadx_auth *auth, const char *refresh_token, leadx_grant *grant) {
   leadx_err err = {0};
-  leadx_request *done = carry(auth, leadx_grant_refresh_request(auth->target, refresh_token, &err),
-                              &err);
+  leadx_request *done = leadx_transport_carry(
+      auth->transport, leadx_grant_refresh_request(auth->target, refresh_token, &err), &err);
   memset(grant, 0, sizeof *grant);
   if (!done) {
     grant->class_ = LEADX_CLASS_INTERRUPTED;
     sqlite3_snprintf(sizeof grant->message, grant->message, "%.500s", err.text);
     return;
   }
-  count(auth, done);
+  leadx_traffic_count(&auth->traffic, done);
   leadx_grant_read(LEADX_GRANT_REFRESH, done, refresh_token, grant);
   leadx_request_free(done);
   if (grant->class_ != LEADX_CLASS_OK ||
@@ -200,91 +183,4 @@ int leadx_auth_refresh(leadx_auth *auth) {
   /* A new token that is refused like the old one will not be followed by a better one. */
   if (refused && (auth->is_spent || auth->is_fresh)) return 0;
   return wait_and_refresh(auth) || !refused;
-}
-
-/* Gives a request the token there is now. The request, or NULL and an error. */
-static leadx_request *sign(const leadx_auth *auth, leadx_request *request, leadx_err *err) {
-  if (leadx_target_sign(request, auth->target) == SQLITE_OK) return request;
-  leadx_request_free(request);
-  leadx_err_nomem(err);
-  return NULL;
-}
-
-/* ---- ahead of the caller ---- */
-
-void leadx_auth_send_ahead(leadx_auth *auth, leadx_request *request) {
-  leadx_err ignored = {0};
-  leadx_auth_abandon(auth);
-  if (!request || leadx_auth_is_due(auth) ||
-      auth->transport->start(auth->transport, request, &ignored) != SQLITE_OK)
-    leadx_request_free(request);
-  else auth->ahead = request;
-}
-
-void leadx_auth_listen(leadx_auth *auth) {
-  if (auth->ahead && !auth->ahead_is_answered)
-    auth->ahead_is_answered = auth->transport->wait(auth->transport, 0) != NULL;
-}
-
-static leadx_request *receive_ahead(leadx_auth *auth) {
-  leadx_request *done = auth->ahead;
-  while (!auth->ahead_is_answered)
-    auth->ahead_is_answered = auth->transport->wait(auth->transport, 1000) != NULL;
-  auth->ahead = NULL;
-  auth->ahead_is_answered = 0;
-  return done;
-}
-
-static void drop_ahead(leadx_auth *auth, leadx_request *done) {
-  count(auth, done);
-  leadx_request_free(done);
-}
-
-void leadx_auth_abandon(leadx_auth *auth) {
-  if (!auth->ahead) return;
-  if (!auth->ahead_is_answered) auth->transport->cancel(auth->transport);
-  drop_ahead(auth, receive_ahead(auth));
-}
-
-static int is_same_request(const leadx_request *a, const leadx_request *b) {
-  return strcmp(a->method, b->method) == 0 && strcmp(a->url, b->url) == 0 &&
-         a->body_bytes == b->body_bytes &&
-         (a->body_bytes == 0 || memcmp(a->body, b->body, a->body_bytes) == 0);
-}
-
-/* The answer to the request, if it was sent ahead. One that ran out of time while nobody listened
-** says nothing. */
-static leadx_request *take_ahead(leadx_auth *auth, const leadx_request *request) {
-  if (!auth->ahead || !is_same_request(auth->ahead, request)) return NULL;
-  leadx_request *done = receive_ahead(auth);
-  if (!leadx_request_timed_out(done)) return done;
-  drop_ahead(auth, done);
-  return NULL;
-}
-
-/* Sends the request, unless it was sent ahead and its answer is there. */
-static leadx_request *ask_once(leadx_auth *auth, leadx_request *request, leadx_err *err) {
-  leadx_request *done = request ? take_ahead(auth, request) : NULL;
-  leadx_auth_abandon(auth);
-  if (done) {
-    leadx_request_free(request);
-    return done;
-  }
-  if (request && leadx_auth_is_due(auth) && leadx_auth_refresh(auth))
-    request = sign(auth, request, err);
-  return carry(auth, request, err);
-}
-
-leadx_request *leadx_auth_exchange(leadx_auth *auth, leadx_request *request, int wants_array,
-                                   leadx_verdict *verdict, leadx_err *err) {
-  for (leadx_request *done = ask_once(auth, request, err);; done = carry(auth, request, err)) {
-    if (!done) return NULL;
-    leadx_answer answer = {(int)done->net, done->status,       done->content_type,
-                           done->answer,   done->answer_bytes, wants_array};
-    leadx_rest_classify(&answer, verdict);
-    leadx_auth_note(auth, done, verdict);
-    if (verdict->class_ != LEADX_CLASS_AUTH || !leadx_auth_refresh(auth)) return done;
-    count(auth, done);
-    request = sign(auth, done, err);
-  }
 }

@@ -8,7 +8,7 @@
 #ifndef LEADX_AUTH_H
 #define LEADX_AUTH_H
 
-#include "http/http.h"
+#include "http/transport.h"
 #include "session/ctx.h"
 #include "session/grant.h"
 
@@ -25,11 +25,7 @@ typedef struct leadx_auth {
   leadx_class class_;
   char message[640];
   int64_t retry_after_s;
-  leadx_request
-      *ahead; /* sent before it is asked for; lent to the transport until it is answered */
-  int ahead_is_answered;
-  /* What was sent beside the run's own requests. */
-  int64_t requests, bytes_out, bytes_in;
+  leadx_traffic traffic; /* its own requests */
 } leadx_auth;
 
 void leadx_auth_init(leadx_auth *auth, leadx_ctx *ctx, leadx_transport *transport,
@@ -46,20 +42,5 @@ void leadx_auth_note(leadx_auth *auth, const leadx_request *done, const leadx_ve
 ** message. Nothing is in flight and no transaction open. A token that is good for a while yet is
 ** kept when it cannot be renewed. */
 int leadx_auth_refresh(leadx_auth *auth);
-
-/* Sends one request and waits for its answer, with a refresh before or, and then once more, after
-** it as needed. Takes the request over; the caller frees what is returned. NULL and an error when
-** it could not be sent. */
-leadx_request *leadx_auth_exchange(leadx_auth *auth, leadx_request *request, int wants_array,
-                                   leadx_verdict *verdict, leadx_err *err);
-
-/* Sends the request that will be asked for next, so that it travels while the caller does something
-** else. Takes the request over, which may be NULL. An exchange of the very same request then gets
-** its answer; any other one gives it up, and so does abandon(). Where it cannot be sent, or a
-** refresh is due, nothing happens: it is sent when it is asked for. */
-void leadx_auth_send_ahead(leadx_auth *auth, leadx_request *request);
-/* Reads what there is of the answer, without waiting. No transaction is open. */
-void leadx_auth_listen(leadx_auth *auth);
-void leadx_auth_abandon(leadx_auth *auth);
 
 #endif

@@ -421,15 +421,40 @@ void leadx_session_set_auth_required(leadx_session *session, int required) {
 
 /* ---- a sync, seen from outside ---- */
 
-void leadx_session_set_progress(leadx_session *session, const leadx_progress *progress) {
-  enter();
-  session->progress = *progress;
-  leave();
-}
-
 void leadx_session_get_progress(leadx_session *session, leadx_progress *progress) {
   enter();
   *progress = session->progress;
+  leave();
+}
+
+void leadx_session_begin_phase(leadx_session *session, const char *phase) {
+  enter();
+  session->progress.syncing = 1;
+  session->progress.done = session->progress.total = 0;
+  sqlite3_snprintf(sizeof session->progress.phase, session->progress.phase, "%s", phase);
+  leave();
+}
+
+void leadx_session_show_counts(leadx_session *session, int64_t done, int64_t total) {
+  enter();
+  session->progress.done = done;
+  session->progress.total = total;
+  leave();
+}
+
+void leadx_session_end_sync(leadx_session *session, int online, const char *message) {
+  enter();
+  session->progress.syncing = 0;
+  session->progress.phase[0] = 0;
+  if (online >= 0) session->progress.online = online;
+  sqlite3_snprintf(sizeof session->progress.message, session->progress.message, "%s", message);
+  leave();
+}
+
+void leadx_session_show_offline(leadx_session *session, const char *message) {
+  enter();
+  session->progress.online = 0;
+  sqlite3_snprintf(sizeof session->progress.message, session->progress.message, "%s", message);
   leave();
 }
 

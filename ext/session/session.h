@@ -113,8 +113,15 @@ typedef struct leadx_progress {
   int64_t done, total;
   char message[256];
 } leadx_progress;
-void leadx_session_set_progress(leadx_session *session, const leadx_progress *progress);
 void leadx_session_get_progress(leadx_session *session, leadx_progress *progress);
+/* Each changes its part of it and leaves the rest to others, who may be at it at the same time. */
+/* A sync is at that phase; its counts begin at 0. */
+void leadx_session_begin_phase(leadx_session *session, const char *phase);
+void leadx_session_show_counts(leadx_session *session, int64_t done, int64_t total);
+/* No sync runs any more. online: as above, -1 leaves it as it is. */
+void leadx_session_end_sync(leadx_session *session, int online, const char *message);
+/* The application says that there is no network. A sync that runs goes on. */
+void leadx_session_show_offline(leadx_session *session, const char *message);
 
 /* A server that said "not before": the monotonic millisecond until which nothing is sent. */
 void leadx_session_throttle(leadx_session *session, int64_t until_mono_ms);

@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "http/http.h"
 #include "rows/diff.h"
 #include "run/discover.h"
 #include "base/doc.h"
 #include "store/lease.h"
 #include "store/owner.h"
 #include "pull/pull.h"
+#include "push/push.h"
 #include "pull/reconcile.h"
 #include "store/schema.h"
 #include "session/session.h"
@@ -78,26 +80,10 @@ static int prepare_file(leadx_ctx *ctx, const leadx_tables *tables, const char *
   return rc;
 }
 
-static void begin_progress(leadx_ctx *ctx, const char *phase) {
-  leadx_progress progress;
-  leadx_session_get_progress(ctx->session, &progress);
-  progress.syncing = 1;
-  progress.done = progress.total = 0;
-  sqlite3_snprintf(sizeof progress.phase, progress.phase, "%s", phase);
-  leadx_session_set_progress(ctx->session, &progress);
-}
-
-static void end_progress(leadx_ctx *ctx, const leadx_tally *tally) {
-  leadx_progress progress;
-  leadx_session_get_progress(ctx->session, &progress);
-  progress.syncing = 0;
-  progress.phase[0] = 0;
-  if (is_reachable(tally) >= 0) progress.online = is_reachable(tally);
-  sqlite3_snprintf(sizeof progress.message, progress.message, "%s", tally->message);
-  leadx_session_set_progress(ctx->session, &progress);
-  if (tally->ended == LEADX_CLASS_AUTH || is_reachable(tally) > 0) {
-    leadx_session_set_auth_required(ctx->session, tally->ended == LEADX_CLASS_AUTH);
-  }
+static void show_end(leadx_ctx *ctx, const leadx_tally *tally) {
+  int reachable = is_reachable(tally), refused = tally->ended == LEADX_CLASS_AUTH;
+  leadx_session_end_sync(ctx->session, reachable, tally->message);
+  if (refused || reachable > 0) leadx_session_set_auth_required(ctx->session, refused);
 }
 
 static void note_throttle(leadx_ctx *ctx, const leadx_tally *tally) {
@@ -168,34 +154,28 @@ static char *finish(leadx_ctx *ctx, const leadx_sync_options *options, const lea
 
 /* Push, then pull. A bounded run that spent its requests on the push leaves the pull for the next
 ** call. */
-static int run_halves(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run,
-                      leadx_err *err) {
+static int run_halves(const leadx_sync_options *options, leadx_run *run, leadx_err *err) {
   int rc = SQLITE_OK;
   if (options->with_reconcile) {
-    run->tally.phase = "reconcile";
-    begin_progress(ctx, run->tally.phase);
+    leadx_run_enter(run, "reconcile");
     return leadx_reconcile_run(run, options->only_table, err);
   }
-  run->tally.phase = "push";
-  begin_progress(ctx, run->tally.phase);
+  leadx_run_enter(run, "push");
   if (!options->without_push) rc = leadx_push_run(run, err);
   if (!options->with_pull || rc != SQLITE_OK || run->tally.ended != LEADX_CLASS_OK) return rc;
   if (run->request_budget == 0 || run->tally.more) {
     run->tally.more = 1;
     return rc;
   }
-  run->tally.phase = "pull";
-  run->tally.done = run->tally.total = 0;
-  begin_progress(ctx, run->tally.phase);
+  leadx_run_enter(run, "pull");
   return leadx_pull_run(run, options->only_table, err);
 }
 
 /* The work itself, by what is known of the server's functions, and at its end the question about
 ** them. */
-static int run_work(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run,
-                    leadx_err *err) {
+static int run_work(const leadx_sync_options *options, leadx_run *run, leadx_err *err) {
   int rc = leadx_discover_load(run, err);
-  if (rc == SQLITE_OK) rc = run_halves(ctx, options, run, err);
+  if (rc == SQLITE_OK) rc = run_halves(options, run, err);
   return rc == SQLITE_OK && !options->with_reconcile ? leadx_discover_ask(run, err) : rc;
 }
 
@@ -203,20 +183,18 @@ static int run_work(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run
 ** would look as if all rows were gone: so nothing is sent or fetched. Whether there is a network is
 ** still worth knowing. */
 static void knock(leadx_run *run, const char *file_user) {
-  leadx_tally *tally = &run->tally;
   leadx_verdict verdict;
   leadx_err quiet = {0};
-  leadx_request *done = leadx_auth_exchange(
-      run->auth, leadx_grant_health_request(&run->target, &quiet), 0, &verdict, &quiet);
-  tally->requests++;
-  tally->ended = done && done->net != LEADX_NET_ANSWER ? verdict.class_ : LEADX_CLASS_AUTH;
-  sqlite3_snprintf(sizeof tally->message, tally->message, "%s", verdict.message);
-  if (tally->ended == LEADX_CLASS_AUTH) {
-    sqlite3_snprintf(sizeof tally->message, tally->message,
-                     "this file is used by the user %s, and nobody is signed in; call "
-                     "leadx_login() or leadx_set_token(), or leadx_logout() to "
-                     "give the file up",
-                     file_user);
+  leadx_request *done = leadx_run_exchange(run, leadx_grant_health_request(&run->target, &quiet), 0,
+                                           &verdict, &quiet);
+  if (done && done->net != LEADX_NET_ANSWER) {
+    leadx_run_end(run, verdict.class_, -1, "%s", verdict.message);
+  } else {
+    leadx_run_end(run, LEADX_CLASS_AUTH, -1,
+                  "this file is used by the user %s, and nobody is signed in; call "
+                  "leadx_login() or leadx_set_token(), or leadx_logout() to "
+                  "give the file up",
+                  file_user);
   }
   leadx_request_free(done);
 }
@@ -227,10 +205,15 @@ static int tell_waiting(leadx_run *run, leadx_err *err) {
   if (run->tally.message[0]) return SQLITE_OK;
   int rc = leadx_owner_waiting(&run->ctx->db, run->user, &n, err);
   if (n > 0) {
-    sqlite3_snprintf(sizeof run->tally.message, run->tally.message,
-                     "changes of other users wait until those sign in: %lld", (sqlite3_int64)n);
+    leadx_run_say(run, "changes of other users wait until those sign in: %lld", (sqlite3_int64)n);
   }
   return rc;
+}
+
+static void count_beside(leadx_tally *tally, const leadx_traffic *traffic) {
+  tally->requests += traffic->requests;
+  tally->bytes_out += traffic->bytes_out;
+  tally->bytes_in += traffic->bytes_in;
 }
 
 static int run_leased(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run,
@@ -243,24 +226,23 @@ static int run_leased(leadx_ctx *ctx, const leadx_sync_options *options, leadx_r
   run->transport = open_transport(ctx, options, credentials, err);
   if (!run->transport) return err->rc;
   leadx_auth_init(auth, ctx, run->transport, credentials, &run->target);
+  leadx_exchange_init(&run->exchange, run->transport, auth);
   if (!credentials->user[0] && file_user[0]) knock(run, file_user);
-  else rc = run_work(ctx, options, run, err);
-  run->tally.requests += auth->requests;
-  run->tally.bytes_out += auth->bytes_out;
-  run->tally.bytes_in += auth->bytes_in;
+  else rc = run_work(options, run, err);
+  count_beside(&run->tally, &auth->traffic);
+  count_beside(&run->tally, &run->exchange.beside);
   if (rc == SQLITE_OK) rc = tell_waiting(run, err);
-  end_progress(ctx, &run->tally);
+  show_end(ctx, &run->tally);
   run->transport->free(run->transport);
   return rc;
 }
 
 /* Is there anything that keeps us from beginning? Says so in the tally. */
-static int is_throttled(leadx_ctx *ctx, leadx_tally *tally) {
-  int64_t left_ms = leadx_session_throttled_until(ctx->session) - leadx_clock_mono_ms();
+static int is_throttled(leadx_run *run) {
+  int64_t left_ms = leadx_session_throttled_until(run->ctx->session) - leadx_clock_mono_ms();
   if (left_ms <= 0) return 0;
-  tally->ended = LEADX_CLASS_THROTTLE;
-  sqlite3_snprintf(sizeof tally->message, tally->message, "the server asked to wait another %lld s",
-                   (sqlite3_int64)(left_ms + 999) / 1000);
+  leadx_run_end(run, LEADX_CLASS_THROTTLE, -1, "the server asked to wait another %lld s",
+                (sqlite3_int64)(left_ms + 999) / 1000);
   return 1;
 }
 
@@ -277,7 +259,7 @@ static char *run_configured(leadx_ctx *ctx, const leadx_sync_options *options,
   run.target = (leadx_target){credentials->url, credentials->apikey, credentials->token,
                               ctx->settings->text[LEADX_SCHEMA]};
   run.tally.retry_after_s = -1;
-  if (is_throttled(ctx, &run.tally)) return finish(ctx, options, &run.tally, began_ms, err);
+  if (is_throttled(&run)) return finish(ctx, options, &run.tally, began_ms, err);
   leadx_lease_owner(owner);
   leadx_session_left_lease(ctx->session, left, (int)sizeof left);
   int rc = leadx_lease_take(&ctx->db, owner, left, leadx_settings_ms(ctx->settings, LEADX_LEASE),

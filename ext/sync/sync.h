@@ -2,7 +2,7 @@
 #ifndef LEADX_SYNC_H
 #define LEADX_SYNC_H
 
-#include "push/push.h"
+#include "run/run.h"
 
 typedef struct leadx_sync_options {
   const char *who; /* the SQL function, for errors */

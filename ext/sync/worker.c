@@ -55,6 +55,8 @@
 ** often. */
 #define LOOKS_PER_CHANGE 2
 
+#define NO_NETWORK "the application says that there is no network"
+
 /* What a file and its WAL look like from outside. */
 typedef struct file_stamp {
   int64_t seconds[2], nanoseconds[2], bytes[2];
@@ -332,24 +334,6 @@ static leadx_ending read_ending(const char *result) {
   return ending;
 }
 
-/* leadx_state says what went wrong where no sync could say it in the log. */
-static void show_error(worker *w, const leadx_err *err) {
-  leadx_progress progress;
-  leadx_session_get_progress(w->ctx->session, &progress);
-  progress.syncing = 0;
-  sqlite3_snprintf(sizeof progress.message, progress.message, "%s", err->text);
-  leadx_session_set_progress(w->ctx->session, &progress);
-}
-
-static void show_offline(leadx_ctx *ctx) {
-  leadx_progress progress;
-  leadx_session_get_progress(ctx->session, &progress);
-  progress.online = 0;
-  sqlite3_snprintf(sizeof progress.message, progress.message,
-                   "the application says that there is no network");
-  leadx_session_set_progress(ctx->session, &progress);
-}
-
 static void take_settings(worker *w, int64_t now) {
   const leadx_settings *settings = w->ctx->settings;
   w->schedule.backoff_ms = leadx_settings_ms(settings, LEADX_BACKOFF);
@@ -371,7 +355,8 @@ static void run_sync(worker *w, const char *trigger, int whole) {
   leadx_db_release(&w->ctx->db);
   leadx_ending ending = read_ending(result);
   sqlite3_free(result);
-  if (ending == LEADX_ENDED_BADLY) show_error(w, &err);
+  /* leadx_state says what went wrong where no sync could say it in the log. */
+  if (ending == LEADX_ENDED_BADLY) leadx_session_end_sync(w->ctx->session, -1, err.text);
   int64_t now = leadx_clock_mono_ms();
   pthread_mutex_lock(&lock);
   take_settings(w, now);
@@ -379,7 +364,7 @@ static void run_sync(worker *w, const char *trigger, int whole) {
                         leadx_session_throttled_until(w->ctx->session));
   int is_paused = w->schedule.is_paused;
   pthread_mutex_unlock(&lock);
-  if (is_paused) show_offline(w->ctx);
+  if (is_paused) leadx_session_show_offline(w->ctx->session, NO_NETWORK);
   take_stamp(w, &w->stamp);
   w->looks_left = LOOKS_PER_CHANGE;
   find_work(w, 1);
@@ -812,7 +797,7 @@ char *leadx_worker_notify(leadx_ctx *ctx, const char *event, leadx_err *err) {
     return NULL;
   }
   int is_offline = strcmp(event, "offline") == 0;
-  if (is_offline) show_offline(ctx);
+  if (is_offline) leadx_session_show_offline(ctx->session, NO_NETWORK);
   if (!told && !is_offline && strcmp(event, "background") != 0) {
     leadx_sync_options options = {
         .who = "leadx_notify", .trigger = event, .with_pull = 1, .request_budget = -1};

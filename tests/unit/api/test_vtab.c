@@ -478,9 +478,9 @@ START_TEST(vtab_log_shows_the_newest_last) {
 END_TEST
 
 START_TEST(vtab_state_shows_the_session) {
-  leadx_progress progress = {
-      .syncing = 1, .online = 1, .phase = "push", .done = 3, .total = 7, .message = "sending"};
-  leadx_session_set_progress(ctx->session, &progress);
+  leadx_session_end_sync(ctx->session, 1, "sending");
+  leadx_session_begin_phase(ctx->session, "push");
+  leadx_session_show_counts(ctx->session, 3, 7);
   run("INSERT INTO sync_conflicts(id, entity_type, entity_id, action, detected_at) VALUES ('k', "
       "'customer', 'c', 'UPDATE', 'now')");
   expect("SELECT * FROM leadx_state", "1|1|push|3|7|6|1|1|~|~|none|sending");

@@ -396,8 +396,10 @@ START_TEST(a_refresh_token_that_died_meanwhile_ends_the_run_and_not_in_a_circle)
   leadx_transport *transport = fake_transport_open(model_respond, &model);
   leadx_auth_init(&run_auth, device.ctx, transport, &credentials, &own);
   ck_assert_int_eq(leadx_auth_is_due(&run_auth), 1);
-  leadx_request *done = leadx_auth_exchange(&run_auth, leadx_grant_logout_request(&own, &err), 0,
-                                            &verdict, &err);
+  leadx_exchange exchange;
+  leadx_exchange_init(&exchange, transport, &run_auth);
+  leadx_request *done = leadx_exchange_ask(&exchange, leadx_grant_logout_request(&own, &err), 0,
+                                           &verdict, &err);
   leadx_request_free(done);
   fake_answer((done = leadx_request_new("GET")), 401,
               "{\"code\":\"PGRST301\",\"message\":\"JWT expired\"}");

@@ -1,0 +1,122 @@
+/* One sync while it runs. See run.h. */
+#include "run/run.h"
+
+#include <stdarg.h>
+
+#include "base/clock.h"
+#include "session/session.h"
+#include "store/settings.h"
+
+/* ---- how it goes on, and how it ends ---- */
+
+void leadx_run_trace(const leadx_run *run, const char *fmt, ...) {
+  char line[256];
+  va_list args;
+  if (!run->trace.line) return;
+  va_start(args, fmt);
+  sqlite3_vsnprintf(sizeof line, line, fmt, args);
+  va_end(args);
+  run->trace.line(run->trace.arg, line);
+}
+
+void leadx_run_enter(leadx_run *run, const char *phase) {
+  run->tally.phase = phase;
+  run->tally.done = run->tally.total = 0;
+  leadx_session_begin_phase(run->ctx->session, phase);
+  leadx_run_trace(run, "%s", phase);
+}
+
+void leadx_run_end(leadx_run *run, leadx_class ended, int64_t retry_after_s, const char *fmt, ...) {
+  leadx_tally *tally = &run->tally;
+  va_list args;
+  if (tally->ended != LEADX_CLASS_OK) return;
+  tally->ended = ended;
+  tally->retry_after_s = retry_after_s;
+  va_start(args, fmt);
+  if (*fmt) sqlite3_vsnprintf(sizeof tally->message, tally->message, fmt, args);
+  va_end(args);
+  leadx_run_trace(run, "ended: %s: %s", leadx_class_name(ended), tally->message);
+}
+
+void leadx_run_say(leadx_run *run, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  sqlite3_vsnprintf(sizeof run->tally.message, run->tally.message, fmt, args);
+  va_end(args);
+}
+
+void leadx_run_show_progress(const leadx_run *run) {
+  leadx_session_show_counts(run->ctx->session, run->tally.done, run->tally.total);
+}
+
+int leadx_run_may_ask(const leadx_run *run) {
+  return run->tally.ended == LEADX_CLASS_OK && run->request_budget != 0 && !run->tally.lost_lease;
+}
+
+void leadx_run_refresh(leadx_run *run) {
+  const leadx_auth *auth = run->auth;
+  if (!leadx_auth_refresh(run->auth))
+    leadx_run_end(run, auth->class_, auth->retry_after_s, "%s", auth->message);
+}
+
+int leadx_run_renew(leadx_run *run, leadx_err *err) {
+  int64_t until = leadx_clock_wall_us() + leadx_settings_ms(run->ctx->settings, LEADX_LEASE) * 1000;
+  int rc = leadx_db_run(&run->ctx->db, LEADX_SQL_LEASE_RENEW, err, "ti", run->owner, until);
+  if (rc == SQLITE_OK && sqlite3_changes(run->ctx->db.handle) == 0) run->tally.lost_lease = 1;
+  return rc;
+}
+
+/* ---- requests, one at a time ---- */
+
+leadx_request *leadx_run_exchange(leadx_run *run, leadx_request *request, int wants_array,
+                                  leadx_verdict *verdict, leadx_err *err) {
+  leadx_request *done = leadx_exchange_ask(&run->exchange, request, wants_array, verdict, err);
+  if (!done) return NULL;
+  run->tally.requests++;
+  if (run->request_budget > 0) run->request_budget--;
+  run->tally.bytes_in += done->bytes_in;
+  run->tally.bytes_out += done->bytes_out;
+  return done;
+}
+
+int leadx_run_is_too_much(const leadx_request *done, leadx_class class_) {
+  return class_ == LEADX_CLASS_SHRINK || done->net == LEADX_NET_TOO_LARGE ||
+         (leadx_request_timed_out(done) && done->bytes_in > 0);
+}
+
+void leadx_run_stop(leadx_run *run, const leadx_verdict *verdict, const leadx_request *request,
+                    const leadx_table *table) {
+  const char *space = verdict->code[0] ? " " : "",
+             *why = verdict->message[0] ? verdict->message : request->error;
+  switch (verdict->class_) {
+    case LEADX_CLASS_AUTH: leadx_run_refresh(run); return; /* tried before; says why it is no use */
+    case LEADX_CLASS_DRIFT:
+    case LEADX_CLASS_ITEM:
+      leadx_run_say(run, "pull of %s: %s%s%s", table->remote, verdict->code, space, why);
+      run->tally.paused = 1; /* this table cannot be read; the others can */
+      return;
+    case LEADX_CLASS_SHRINK:
+    case LEADX_CLASS_RETRY:
+      leadx_run_end(run, LEADX_CLASS_THROTTLE, request->retry_after_s, "pull of %s: %s%s%s",
+                    table->remote, verdict->code, space, why);
+      return;
+    default:
+      leadx_run_end(run, verdict->class_, request->retry_after_s, "pull of %s: %s%s%s",
+                    table->remote, verdict->code, space, why);
+  }
+}
+
+leadx_request *leadx_run_ask(leadx_run *run, leadx_request *request, int may_shrink,
+                             leadx_slice *rows, leadx_class *class_, const leadx_table *table,
+                             leadx_err *err) {
+  *class_ = LEADX_CLASS_PROTOCOL;
+  leadx_verdict verdict;
+  leadx_request *done = leadx_run_exchange(run, request, 1, &verdict, err);
+  if (!done) return NULL;
+  *class_ = may_shrink && leadx_run_is_too_much(done, verdict.class_) ? LEADX_CLASS_SHRINK
+                                                                      : verdict.class_;
+  *rows = verdict.rows;
+  if (verdict.class_ != LEADX_CLASS_OK && !(may_shrink && *class_ == LEADX_CLASS_SHRINK))
+    leadx_run_stop(run, &verdict, done, table);
+  return done;
+}
