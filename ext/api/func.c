@@ -464,7 +464,7 @@ static char *run_sync(const leadx_call *call, const char *trigger, int with_pull
                                 .with_pull = with_pull,
                                 .request_budget = request_budget};
   if (strict_option(call, 0, &options.strict) != SQLITE_OK) return NULL;
-  return leadx_sync_run(call->ctx, &options, &call->ctx->err);
+  return leadx_sync_report(call->ctx, &options, &call->ctx->err);
 }
 
 static char *do_sync(const leadx_call *call) { return run_sync(call, "manual", 1, -1); }
@@ -494,7 +494,7 @@ static char *run_for_table(const leadx_call *call, leadx_sync_options *options) 
     options->only_table = need_text(call, 0, "a tracked table's name");
     if (!options->only_table || check_tracked(call, options->only_table) != SQLITE_OK) return NULL;
   }
-  return leadx_sync_run(call->ctx, options, &call->ctx->err);
+  return leadx_sync_report(call->ctx, options, &call->ctx->err);
 }
 
 static char *do_pull(const leadx_call *call) {
@@ -581,7 +581,7 @@ static char *do_check(const leadx_call *call) {
 /* ---- the table ---- */
 
 /* READS changes nothing. WRITES changes the file or the session. NETWORK guards itself (see
-** leadx_sync_run). */
+** leadx_sync_run()). */
 enum { READS, WRITES, NETWORK };
 
 static const struct implementation {

@@ -7,7 +7,6 @@
 #include "http/http.h"
 #include "rows/diff.h"
 #include "run/discover.h"
-#include "base/doc.h"
 #include "store/lease.h"
 #include "store/owner.h"
 #include "pull/pull.h"
@@ -19,29 +18,6 @@
 
 /* How long a server may ask us to stay away. */
 #define MAX_RETRY_AFTER_S 3600
-
-/* ---- states ---- */
-
-static const char *state_of(const leadx_tally *tally) {
-  switch (tally->ended) {
-    case LEADX_CLASS_OFFLINE:
-    case LEADX_CLASS_TRUST:
-    case LEADX_CLASS_PROTOCOL: return "offline";
-    case LEADX_CLASS_AUTH: return "auth_required";
-    case LEADX_CLASS_THROTTLE: return "throttled";
-    default: break;
-  }
-  if (tally->lost_lease) return "busy";
-  if (tally->strange) return "offline";
-  if (tally->failed || tally->paused || tally->ended == LEADX_CLASS_INTERRUPTED) return "partial";
-  return "ok";
-}
-
-static int is_reachable(const leadx_tally *tally) {
-  return tally->requests == 0
-             ? -1
-             : tally->ended != LEADX_CLASS_OFFLINE && tally->ended != LEADX_CLASS_TRUST;
-}
 
 /* ---- the parts of a sync ---- */
 
@@ -81,7 +57,7 @@ static int prepare_file(leadx_ctx *ctx, const leadx_tables *tables, const char *
 }
 
 static void show_end(leadx_ctx *ctx, const leadx_tally *tally) {
-  int reachable = is_reachable(tally), refused = tally->ended == LEADX_CLASS_AUTH;
+  int reachable = leadx_result_reached(tally), refused = tally->ended == LEADX_CLASS_AUTH;
   leadx_session_end_sync(ctx->session, reachable, tally->message);
   if (refused || reachable > 0) leadx_session_set_auth_required(ctx->session, refused);
 }
@@ -94,60 +70,43 @@ static void note_throttle(leadx_ctx *ctx, const leadx_tally *tally) {
 }
 
 /* One line in the log. The log is a courtesy: a sync that worked does not fail because of it. */
-static void write_log(leadx_ctx *ctx, const leadx_sync_options *options, const leadx_tally *tally,
-                      const char *state, int64_t ms) {
+static void write_log(leadx_ctx *ctx, const leadx_sync_options *options,
+                      const leadx_result *result) {
+  const leadx_tally *tally = &result->tally;
   leadx_err ignored = {0};
   if (leadx_db_begin(&ctx->db, &ignored) != SQLITE_OK) return;
-  leadx_db_run(&ctx->db, LEADX_SQL_RUN_ADD, &ignored, "ttiiiiiiiit", options->trigger, state,
-               tally->pushed, tally->pulled, tally->conflicts, tally->failed, tally->requests,
-               tally->bytes_out, tally->bytes_in, ms, tally->message[0] ? tally->message : NULL);
+  leadx_db_run(&ctx->db, LEADX_SQL_RUN_ADD, &ignored, "ttiiiiiiiit", options->trigger,
+               leadx_state_name(result->state), tally->pushed, tally->pulled, tally->conflicts,
+               tally->failed, tally->requests, tally->bytes_out, tally->bytes_in, result->ms,
+               tally->message[0] ? tally->message : NULL);
   leadx_db_run(&ctx->db, LEADX_SQL_RUN_TRIM, &ignored, "");
   leadx_db_commit(&ctx->db, &ignored);
 }
 
 /* ---- the result ---- */
 
-static char *write_result(leadx_ctx *ctx, const leadx_sync_options *options,
-                          const leadx_tally *tally, const char *state, int64_t ms, leadx_err *err) {
-  leadx_counts counts = {0, 0, 0};
-  if (leadx_queue_counts(&ctx->db, &counts, err) != SQLITE_OK) return NULL;
-  leadx_doc *doc = leadx_doc_new_object();
-  if (doc) {
-    leadx_doc_add_text(doc, "state", state);
-    leadx_doc_add_int(doc, "pushed", tally->pushed);
-    leadx_doc_add_int(doc, "pulled", tally->pulled);
-    leadx_doc_add_int(doc, "conflicts", tally->conflicts);
-    leadx_doc_add_int(doc, "failed", tally->failed);
-    leadx_doc_add_int(doc, "pending", counts.pending);
-    leadx_doc_add_int(doc, "requests", tally->requests);
-    leadx_doc_add_int(doc, "ms", ms);
-    if (options->request_budget >= 0) {
-      leadx_doc_add_bool(doc, "more",
-                         tally->more && tally->ended == LEADX_CLASS_OK && !tally->lost_lease);
-      leadx_doc_add_text(doc, "phase", tally->phase ? tally->phase : "push");
-      leadx_doc_add_int(doc, "done", tally->done);
-      leadx_doc_add_int(doc, "total", tally->total);
-    }
-    if (tally->message[0]) leadx_doc_add_text(doc, "message", tally->message);
-  }
-  char *text = leadx_doc_print(doc);
-  leadx_doc_free(doc);
-  if (!text) leadx_err_nomem(err);
-  return text;
+/* A caller that asked for it gets an error instead of a state other than ok. */
+static int refuse_state(const leadx_sync_options *options, const leadx_result *result,
+                        leadx_err *err) {
+  const leadx_tally *tally = &result->tally;
+  int says_all = tally->ended == LEADX_CLASS_AUTH;
+  return leadx_err_set(err, SQLITE_ERROR, "%s: %s%s%s", options->who,
+                       says_all ? "" : leadx_state_name(result->state),
+                       tally->message[0] && !says_all ? ": " : "", tally->message);
 }
 
-static char *finish(leadx_ctx *ctx, const leadx_sync_options *options, const leadx_tally *tally,
-                    int64_t began_ms, leadx_err *err) {
-  const char *state = state_of(tally);
-  int64_t ms = leadx_clock_mono_ms() - began_ms;
-  write_log(ctx, options, tally, state, ms);
-  if (options->strict && strcmp(state, "ok") != 0) {
-    int says_all = tally->ended == LEADX_CLASS_AUTH;
-    leadx_err_set(err, SQLITE_ERROR, "%s: %s%s%s", options->who, says_all ? "" : state,
-                  tally->message[0] && !says_all ? ": " : "", tally->message);
-    return NULL;
-  }
-  return write_result(ctx, options, tally, state, ms, err);
+static int finish(leadx_ctx *ctx, const leadx_sync_options *options, const leadx_tally *tally,
+                  int64_t began_ms, leadx_result *result, leadx_err *err) {
+  leadx_counts counts = {0, 0, 0};
+  *result = (leadx_result){.state = leadx_result_judge(tally),
+                           .tally = *tally,
+                           .ms = leadx_clock_mono_ms() - began_ms,
+                           .is_bounded = options->request_budget >= 0};
+  write_log(ctx, options, result);
+  if (options->strict && result->state != LEADX_STATE_OK) return refuse_state(options, result, err);
+  int rc = leadx_queue_counts(&ctx->db, &counts, err);
+  result->pending = counts.pending;
+  return rc;
 }
 
 /* ---- one sync under the lease ---- */
@@ -246,8 +205,8 @@ static int is_throttled(leadx_run *run) {
   return 1;
 }
 
-static char *run_configured(leadx_ctx *ctx, const leadx_sync_options *options,
-                            leadx_credentials *credentials, leadx_err *err) {
+static int run_configured(leadx_ctx *ctx, const leadx_sync_options *options,
+                          leadx_credentials *credentials, leadx_result *result, leadx_err *err) {
   char owner[LEADX_OWNER_BYTES], left[LEADX_OWNER_BYTES];
   int taken = 0;
   int64_t began_ms = leadx_clock_mono_ms();
@@ -255,21 +214,21 @@ static char *run_configured(leadx_ctx *ctx, const leadx_sync_options *options,
                    .owner = owner,
                    .user = credentials->user,
                    .request_budget = options->request_budget,
-                   .in_background = options->in_background};
+                   .in_background = options->in_background,
+                   .trace = options->trace};
   run.target = (leadx_target){credentials->url, credentials->apikey, credentials->token,
                               ctx->settings->text[LEADX_SCHEMA]};
   run.tally.retry_after_s = -1;
-  if (is_throttled(&run)) return finish(ctx, options, &run.tally, began_ms, err);
+  if (is_throttled(&run)) return finish(ctx, options, &run.tally, began_ms, result, err);
   leadx_lease_owner(owner);
   leadx_session_left_lease(ctx->session, left, (int)sizeof left);
   int rc = leadx_lease_take(&ctx->db, owner, left, leadx_settings_ms(ctx->settings, LEADX_LEASE),
                             &taken, err);
-  if (rc != SQLITE_OK) return NULL;
+  if (rc != SQLITE_OK) return rc;
   if (!taken) {
     run.tally.lost_lease = 1;
-    sqlite3_snprintf(sizeof run.tally.message, run.tally.message,
-                     "another sync of this file is running");
-    return finish(ctx, options, &run.tally, began_ms, err);
+    leadx_run_say(&run, "another sync of this file is running");
+    return finish(ctx, options, &run.tally, began_ms, result, err);
   }
   /* The run owns the tables while it lasts: whatever the host does meanwhile on this connection,
   ** they stay as they are. */
@@ -285,32 +244,38 @@ static char *run_configured(leadx_ctx *ctx, const leadx_sync_options *options,
   if (leadx_lease_drop(&ctx->db, owner) != SQLITE_OK)
     leadx_session_leave_lease(ctx->session, owner);
   note_throttle(ctx, &run.tally);
-  return rc == SQLITE_OK ? finish(ctx, options, &run.tally, began_ms, err) : NULL;
+  return rc == SQLITE_OK ? finish(ctx, options, &run.tally, began_ms, result, err) : rc;
 }
 
-char *leadx_sync_run(leadx_ctx *ctx, const leadx_sync_options *options, leadx_err *err) {
+int leadx_sync_run(leadx_ctx *ctx, const leadx_sync_options *options, leadx_result *result,
+                   leadx_err *err) {
   leadx_credentials credentials;
   int present = 0;
-  if (leadx_db_guard(&ctx->db, options->who, err) != SQLITE_OK) return NULL;
-  if (leadx_schema_open(&ctx->db, options->who, &present, err) != SQLITE_OK) return NULL;
+  if (leadx_db_guard(&ctx->db, options->who, err) != SQLITE_OK) return err->rc;
+  if (leadx_schema_open(&ctx->db, options->who, &present, err) != SQLITE_OK) return err->rc;
   if (!present) {
-    leadx_err_set(err, SQLITE_ERROR,
-                  "%s: nothing is tracked in this file; call leadx_track(table) first",
-                  options->who);
-    return NULL;
+    return leadx_err_set(err, SQLITE_ERROR,
+                         "%s: nothing is tracked in this file; call leadx_track(table) first",
+                         options->who);
   }
   if (sqlite3_db_readonly(ctx->db.handle, "main") == 1) {
     leadx_err_set(
         err, SQLITE_READONLY,
         "%s: the database is read-only, so nothing could be acknowledged; open it for writing",
         options->who);
-    return NULL;
+    return err->rc;
   }
-  if (leadx_schema_ensure(&ctx->db, options->who, err) != SQLITE_OK) return NULL;
-  if (leadx_settings_load(ctx->settings, &ctx->db, err) != SQLITE_OK) return NULL;
+  if (leadx_schema_ensure(&ctx->db, options->who, err) != SQLITE_OK) return err->rc;
+  if (leadx_settings_load(ctx->settings, &ctx->db, err) != SQLITE_OK) return err->rc;
   if (leadx_session_credentials(ctx->session, options->who, &credentials, err) != SQLITE_OK)
-    return NULL;
-  char *result = run_configured(ctx, options, &credentials, err);
+    return err->rc;
+  int rc = run_configured(ctx, options, &credentials, result, err);
   leadx_credentials_clear(&credentials);
-  return result;
+  return rc;
+}
+
+char *leadx_sync_report(leadx_ctx *ctx, const leadx_sync_options *options, leadx_err *err) {
+  leadx_result result;
+  if (leadx_sync_run(ctx, options, &result, err) != SQLITE_OK) return NULL;
+  return leadx_result_print(&result, err);
 }

@@ -2,7 +2,8 @@
 #ifndef LEADX_SYNC_H
 #define LEADX_SYNC_H
 
-#include "run/run.h"
+#include "http/transport.h"
+#include "sync/result.h"
 
 typedef struct leadx_sync_options {
   const char *who; /* the SQL function, for errors */
@@ -17,10 +18,14 @@ typedef struct leadx_sync_options {
   /* For tests: makes the transport in place of the real one; NULL for the real one. */
   leadx_transport *(*open_transport)(void *arg, const leadx_http_limits *limits, leadx_err *err);
   void *arg;
+  leadx_trace trace; /* likewise: hears of each transition */
 } leadx_sync_options;
 
-/* What a call reports: {"state":…,"pushed":…,…} in sqlite3_malloc memory, NULL and an error when
-** the local database failed or strict was asked for. Refuses inside a transaction. */
-char *leadx_sync_run(leadx_ctx *ctx, const leadx_sync_options *options, leadx_err *err);
+/* Runs it. SQLITE_OK and the result, whatever the network and the server made of it; an error when
+** the local database failed, or strict was asked for. Refuses inside a transaction. */
+int leadx_sync_run(leadx_ctx *ctx, const leadx_sync_options *options, leadx_result *result,
+                   leadx_err *err);
+/* The same, and prints the result (leadx_result_print()); NULL and an error. */
+char *leadx_sync_report(leadx_ctx *ctx, const leadx_sync_options *options, leadx_err *err);
 
 #endif

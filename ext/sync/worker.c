@@ -26,7 +26,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/doc.h"
 #include "http/http.h"
 #include "sync/network.h"
 #include "sync/probe.h"
@@ -309,29 +308,14 @@ static void look_around(worker *w) {
 
 /* ---- working ---- */
 
-static const struct ending_name {
-  const char *state;
-  leadx_ending ending;
-} ending_names[] = {
-    {"ok", LEADX_ENDED_WELL},
-    {"partial", LEADX_ENDED_WELL},
-    {"offline", LEADX_ENDED_OFFLINE},
-    {"busy", LEADX_ENDED_BUSY},
-    {"auth_required", LEADX_ENDED_REFUSED},
-    {"throttled", LEADX_ENDED_THROTTLED},
-};
-
-/* How a sync ended, by what it answered. */
-static leadx_ending read_ending(const char *result) {
-  leadx_err quiet = {0};
-  leadx_doc *doc = result ? leadx_doc_parse("leadx_start", result, strlen(result), &quiet) : NULL;
-  const char *state = doc ? leadx_doc_text(doc, "state") : NULL;
-  leadx_ending ending = LEADX_ENDED_BADLY;
-  for (size_t i = 0; state && i < sizeof ending_names / sizeof ending_names[0]; i++) {
-    if (strcmp(ending_names[i].state, state) == 0) ending = ending_names[i].ending;
+static leadx_ending ending_of(leadx_state state) {
+  switch (state) {
+    case LEADX_STATE_OFFLINE: return LEADX_ENDED_OFFLINE;
+    case LEADX_STATE_BUSY: return LEADX_ENDED_BUSY;
+    case LEADX_STATE_AUTH_REQUIRED: return LEADX_ENDED_REFUSED;
+    case LEADX_STATE_THROTTLED: return LEADX_ENDED_THROTTLED;
+    default: return LEADX_ENDED_WELL;
   }
-  leadx_doc_free(doc);
-  return ending;
 }
 
 static void take_settings(worker *w, int64_t now) {
@@ -349,12 +333,11 @@ static void run_sync(worker *w, const char *trigger, int whole) {
                                 .with_pull = whole,
                                 .request_budget = -1,
                                 .in_background = 1};
-  char *result = NULL;
+  leadx_result result;
   int rc = leadx_db_int(&w->ctx->db, LEADX_SQL_QUEUE_NEXT_ROWID, &err, &w->seen_rowid, "");
-  if (rc == SQLITE_OK) result = leadx_sync_run(w->ctx, &options, &err);
+  if (rc == SQLITE_OK) rc = leadx_sync_run(w->ctx, &options, &result, &err);
   leadx_db_release(&w->ctx->db);
-  leadx_ending ending = read_ending(result);
-  sqlite3_free(result);
+  leadx_ending ending = rc == SQLITE_OK ? ending_of(result.state) : LEADX_ENDED_BADLY;
   /* leadx_state says what went wrong where no sync could say it in the log. */
   if (ending == LEADX_ENDED_BADLY) leadx_session_end_sync(w->ctx->session, -1, err.text);
   int64_t now = leadx_clock_mono_ms();
@@ -801,7 +784,7 @@ char *leadx_worker_notify(leadx_ctx *ctx, const char *event, leadx_err *err) {
   if (!told && !is_offline && strcmp(event, "background") != 0) {
     leadx_sync_options options = {
         .who = "leadx_notify", .trigger = event, .with_pull = 1, .request_budget = -1};
-    return leadx_sync_run(ctx, &options, err);
+    return leadx_sync_report(ctx, &options, err);
   }
   char *text = sqlite3_mprintf("{\"state\":\"notified\",\"event\":\"%w\",\"worker\":%s}", event,
                                told ? "true" : "false");

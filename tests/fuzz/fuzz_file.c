@@ -152,7 +152,7 @@ static void sync_twice(sqlite3 *db) {
                                   .open_transport = open_fake,
                                   .arg = &requests};
     leadx_err_clear(&ctx->err);
-    char *result = leadx_sync_run(ctx, &options, &ctx->err);
+    char *result = leadx_sync_report(ctx, &options, &ctx->err);
     FUZZ_CHECK((result != NULL) != (ctx->err.rc != SQLITE_OK),
                "neither an answer nor an error, or both: %s", ctx->err.text);
     sqlite3_free(result);

@@ -71,7 +71,7 @@ static void measure(int out) {
                                 .request_budget = -1,
                                 .open_transport = open_source,
                                 .arg = &next};
-  char *result = leadx_sync_run(device.ctx, &options, &device.ctx->err);
+  char *result = leadx_sync_report(device.ctx, &options, &device.ctx->err);
   long numbers[3] = {read_kb("VmHWM") - before, (long)(sqlite3_memory_highwater(0) / 1024) - held,
                      0};
   sqlite3_free(result);

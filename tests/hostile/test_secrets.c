@@ -115,11 +115,11 @@ static void live_a_day(leadx_ctx *ctx) {
                                 .open_transport = open_fake};
   done(leadx_account_login(ctx, "ani@leadx.test", secrets[0], &opener, &ctx->err), ctx);
   refusals = 1;
-  done(leadx_sync_run(ctx, &options, &ctx->err), ctx);
+  done(leadx_sync_report(ctx, &options, &ctx->err), ctx);
   ck_assert_msg(refusals == 0 || fail_at, "the token was not asked for");
   done(leadx_account_set_token(ctx, CLAIMS "canary-access-2", "canary-refresh-2", &ctx->err), ctx);
   refusals = 5;
-  done(leadx_sync_run(ctx, &options, &ctx->err), ctx);
+  done(leadx_sync_report(ctx, &options, &ctx->err), ctx);
   done(leadx_account_logout(ctx, 1, &opener, &ctx->err), ctx);
   leadx_db_release(&ctx->db);
 }

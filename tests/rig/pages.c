@@ -303,7 +303,7 @@ const char *device_sync_with(push_device *device, leadx_sync_options options) {
   options.arg = device;
   device_prepare(device);
   leadx_err_clear(&device->ctx->err);
-  char *result = leadx_sync_run(device->ctx, &options, &device->ctx->err);
+  char *result = leadx_sync_report(device->ctx, &options, &device->ctx->err);
   leadx_db_release(&device->ctx->db);
   snprintf(device->result, sizeof device->result, "%s", result ? result : device->ctx->err.text);
   sqlite3_free(result);

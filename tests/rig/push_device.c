@@ -115,7 +115,7 @@ const char *device_sync(push_device *device) {
                                 .open_transport = open_model,
                                 .arg = device};
   leadx_err_clear(&device->ctx->err);
-  char *result = leadx_sync_run(device->ctx, &options, &device->ctx->err);
+  char *result = leadx_sync_report(device->ctx, &options, &device->ctx->err);
   leadx_db_release(&device->ctx->db);
   ck_assert_msg(result != NULL, "%s", device->ctx->err.text);
   snprintf(device->result, sizeof device->result, "%s", result);

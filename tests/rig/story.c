@@ -134,7 +134,7 @@ static int sync_with(story *s, leadx_sync_options options) {
   options.request_budget = -1;
   options.open_transport = open_transport;
   options.arg = s;
-  char *result = leadx_sync_run(ctx, &options, &ctx->err);
+  char *result = leadx_sync_report(ctx, &options, &ctx->err);
   int rc = result ? SQLITE_OK : ctx->err.rc;
   snprintf(s->result, sizeof s->result, "%s", result ? result : ctx->err.text);
   /* A sync has no other reason here to end otherwise; one that lacks memory or its disk says so by

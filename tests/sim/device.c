@@ -543,7 +543,7 @@ void sim_device_sync(sim_device *device, int reconcile) {
   device->requests = 0;
   device->changed = 0;
   device->world->syncs++;
-  char *result = leadx_sync_run(device->ctx, &options, &err);
+  char *result = leadx_sync_report(device->ctx, &options, &err);
   device->world->requests += device->requests;
   if (device->connection->is_dead) {
     sim_say(device->world, "device %d: crashed and started again", device->number);

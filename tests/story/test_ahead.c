@@ -71,7 +71,7 @@ static const char *run_with(leadx_sync_options options) {
   in_flight = commits_meanwhile = most_in_flight = starts = 0;
   device_prepare(&device);
   leadx_err_clear(&device.ctx->err);
-  char *text = leadx_sync_run(device.ctx, &options, &device.ctx->err);
+  char *text = leadx_sync_report(device.ctx, &options, &device.ctx->err);
   leadx_db_release(&device.ctx->db);
   snprintf(result, sizeof result, "%s", text ? text : device.ctx->err.text);
   sqlite3_free(text);

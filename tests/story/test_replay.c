@@ -607,7 +607,7 @@ static int sync_that_fails_at(int n, int reconcile) {
   start_that_fails = n;
   device_prepare(&device);
   leadx_err_clear(&device.ctx->err);
-  char *result = leadx_sync_run(device.ctx, &options, &device.ctx->err);
+  char *result = leadx_sync_report(device.ctx, &options, &device.ctx->err);
   leadx_db_release(&device.ctx->db);
   sqlite3_free(result);
   return result == NULL;

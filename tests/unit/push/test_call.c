@@ -380,7 +380,7 @@ START_TEST(children_leave_when_their_parents_call_has_been_answered) {
              " INSERT INTO customers SELECT 'c' || i, 'Ani', 'Solo', NULL FROM n;"
              "INSERT INTO activities SELECT 'a' || substr(id, 2), id, 's', NULL FROM customers");
   device_prepare(&device);
-  sqlite3_free(leadx_sync_run(device.ctx, &options, &device.ctx->err));
+  sqlite3_free(leadx_sync_report(device.ctx, &options, &device.ctx->err));
   leadx_db_release(&device.ctx->db);
   ck_assert_int_eq(device.ctx->err.rc, SQLITE_OK);
   ck_assert_int_eq(queue_count("status = 'SYNCED' AND retry_count = 0"), 200);
