@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/doc.h"
+#include "base/secret.h"
 #include "store/owner.h"
 #include "store/schema.h"
 #include "store/settings.h"
@@ -106,6 +107,10 @@ static char *sign_in(leadx_ctx *ctx, const char *email, int64_t serial, leadx_to
   leadx_token claims;
   if (leadx_session_check_token(ctx->session, who, tokens->access, &claims, err) != SQLITE_OK)
     return NULL;
+  if (leadx_session_know(ctx->session, tokens) != SQLITE_OK) {
+    leadx_err_nomem(err);
+    return NULL;
+  }
   char *text = describe(email, tokens, err);
   if (text && leadx_session_serial(ctx->session) == serial &&
       adopt(ctx, who, claims.user, err) == SQLITE_OK &&
@@ -132,7 +137,7 @@ static char *log_in(leadx_ctx *ctx, const char *email, const char *password,
   leadx_grant grant;
   char *text = NULL;
   if (!done) return NULL;
-  leadx_grant_read(LEADX_GRANT_PASSWORD, done, password, &grant);
+  leadx_grant_read(LEADX_GRANT_PASSWORD, done, &grant);
   leadx_request_free(done);
   if (grant.class_ == LEADX_CLASS_OK)
     text = sign_in(ctx, email, credentials->serial, &grant.tokens, err);
@@ -157,7 +162,11 @@ char *leadx_account_login(leadx_ctx *ctx, const char *email, const char *passwor
   if (leadx_settings_load(ctx->settings, &ctx->db, err) != SQLITE_OK) return NULL;
   if (leadx_session_credentials(ctx->session, "leadx_login", &credentials, err) != SQLITE_OK)
     return NULL;
-  char *text = log_in(ctx, email, password, &credentials, opener, err);
+  char *text = NULL;
+  if (leadx_secret_know(&credentials, password) == SQLITE_OK)
+    text = log_in(ctx, email, password, &credentials, opener, err);
+  else leadx_err_nomem(err);
+  leadx_secret_forget(&credentials);
   leadx_credentials_clear(&credentials);
   return text;
 }
@@ -257,7 +266,9 @@ char *leadx_account_set_token(leadx_ctx *ctx, const char *access, const char *re
   }
   if (leadx_session_check_token(ctx->session, who, access, &tokens.claims, err) != SQLITE_OK)
     return NULL;
-  if (leadx_tokens_copy(&tokens, access, refresh)) {
+  if (leadx_tokens_copy(&tokens, access, refresh) ||
+      leadx_session_know(ctx->session, &tokens) != SQLITE_OK) {
+    leadx_tokens_clear(&tokens);
     leadx_err_nomem(err);
     return NULL;
   }

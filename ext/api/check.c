@@ -12,6 +12,7 @@
 
 #include "session/auth.h"
 #include "base/clock.h"
+#include "base/secret.h"
 #include "run/discover.h"
 #include "base/doc.h"
 #include "http/http.h"
@@ -58,6 +59,9 @@ static void find(leadx_checking *checking, const leadx_table *table, const char 
   va_end(args);
   char *name = table ? sqlite3_mprintf("%s: %s", table->name, what) : sqlite3_mprintf("%s", what);
   leadx_doc *finding = leadx_doc_new_object();
+  /* Much of what is found is in the server's words. */
+  if (result) leadx_secret_scrub(result, strlen(result));
+  if (fix) leadx_secret_scrub(fix, strlen(fix));
   if (finding && result && name) {
     leadx_doc_add_text(finding, "check", name);
     leadx_doc_add_text(finding, "result", result);

@@ -6,6 +6,7 @@
 #include "api/account.h"
 #include "api/resolve.h"
 #include "base/doc.h"
+#include "base/secret.h"
 #include "http/http.h"
 #include "api/check.h"
 #include "store/queue.h"
@@ -89,9 +90,6 @@ static char *do_uuid(const leadx_call *call) {
 
 /* ---- settings ---- */
 
-/* The first six characters and an ellipsis; NULL stays NULL. The caller frees. */
-static char *cut_key(const char *key) { return key ? sqlite3_mprintf("%.6s…", key) : NULL; }
-
 static leadx_doc *settings_doc(const leadx_call *call) {
   leadx_ctx *ctx = call->ctx;
   leadx_credentials credentials;
@@ -100,7 +98,8 @@ static leadx_doc *settings_doc(const leadx_call *call) {
   memset(&credentials, 0, sizeof credentials);
   if (leadx_session_is_configured(ctx->session))
     leadx_session_credentials(ctx->session, call->name, &credentials, &none);
-  char *apikey = cut_key(credentials.apikey), *token = cut_key(credentials.token);
+  char *apikey = leadx_secret_shorten(credentials.apikey),
+       *token = leadx_secret_shorten(credentials.token);
   if (doc) {
     leadx_doc_add_text(doc, "url", credentials.url);
     leadx_doc_add_text(doc, "apikey", apikey);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/secret.h"
+
 void leadx_err_clear(leadx_err *err) {
   err->rc = SQLITE_OK;
   err->text[0] = '\0';
@@ -24,6 +26,7 @@ static void write_text(leadx_err *err, const char *fmt, va_list args) {
   sqlite3_vsnprintf((int)sizeof err->text, err->text, fmt, args);
   size_t n = strlen(err->text);
   if (n == sizeof err->text - 1) drop_cut_sequence(err->text, n);
+  leadx_secret_scrub(err->text, strlen(err->text));
 }
 
 int leadx_err_set(leadx_err *err, int rc, const char *fmt, ...) {

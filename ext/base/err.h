@@ -3,8 +3,8 @@
 ** An error is recorded where it is born and the first one wins, so that a failing
 ** clean-up cannot hide the reason. The text lives in a fixed buffer, which means that
 ** running out of memory can be reported without memory. Texts read
-** "who: what happened; what to do", lower case, no full stop, never a token, a key or a
-** row's value.
+** "who: what happened; what to do", lower case, no full stop, never a token, a key
+** (whatever the parts of a text, it is scrubbed: secret.h) or a row's value.
 */
 #ifndef LEADX_ERR_H
 #define LEADX_ERR_H

@@ -15,7 +15,6 @@ enum {
   FIRST_ANSWER_BYTES = 4 << 10,
   WIPED_BYTES = 64 << 10, /* no grant is longer */
   MAX_HEADER_BYTES = 64 << 10,
-  MIN_SECRET_BYTES = 8,
   MAX_RETRY_AFTER_S = 999999999 /* more digits than that are no use to anybody */
 };
 
@@ -89,40 +88,8 @@ static int64_t retry_after_s(const char *text, int64_t date_s) {
   return at - now < MAX_RETRY_AFTER_S ? at - now : MAX_RETRY_AFTER_S;
 }
 
-/* The secret of a header that we sent: "apikey: …", "Authorization: Bearer …". NULL for other
-** headers. */
-static const char *secret_of(const char *header) {
-  static const char *const names[] = {"apikey: ", "authorization: bearer "};
-  size_t i;
-  for (i = 0; i < sizeof names / sizeof *names; i++) {
-    if (strncasecmp(header, names[i], strlen(names[i])) == 0) return header + strlen(names[i]);
-  }
-  return NULL;
-}
-
-/* Overwrites every occurrence of a text. One of a few bytes is no secret, and would be found
-** everywhere. */
-static void overwrite(char *z, size_t n, const char *secret) {
-  size_t nsecret = strlen(secret), i;
-  if (nsecret < MIN_SECRET_BYTES) return;
-  for (i = 0; i + nsecret <= n; i++) {
-    if (z[i] == secret[0] && memcmp(z + i, secret, nsecret) == 0) memset(z + i, '*', nsecret);
-  }
-}
-
-/* Some servers repeat in an error what they were sent, and errors are shown, logged and stored.
-** Rows are not touched. */
-static void hide_secrets(leadx_request *req) {
-  int i;
-  for (i = 0; i < req->nheaders; i++) {
-    const char *secret = secret_of(req->headers[i]);
-    if (secret) overwrite(req->answer, req->answer_bytes, secret);
-  }
-}
-
 void leadx_receive_finish(leadx_receive *in, long status) {
   in->req->status = status;
-  if (status > 299) hide_secrets(in->req);
   in->req->retry_after_s = retry_after_s(in->retry_after, in->req->date_s);
 }
 

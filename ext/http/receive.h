@@ -33,8 +33,7 @@ int leadx_receive_body(leadx_receive *in, const char *data, size_t n);
 ** got. is_framed: the protocol itself marks the end (HTTP/2). */
 int leadx_receive_is_complete(const leadx_receive *in, long status, int is_framed);
 
-/* The answer is complete: status, and what needs the whole header to be read. In an error, the key
-** and the token that were sent are overwritten wherever the server repeats them. */
+/* The answer is complete: status, and what needs the whole header to be read. */
 void leadx_receive_finish(leadx_receive *in, long status);
 
 /* Half an answer is no answer: its bytes, status and headers are forgotten. */

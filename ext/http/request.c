@@ -8,6 +8,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/secret.h"
+
 leadx_request *leadx_request_new(const char *method) {
   leadx_request *req = sqlite3_malloc64(sizeof *req);
   if (!req) return NULL;
@@ -85,4 +87,5 @@ void leadx_request_copy(char *out, size_t nout, const char *text, size_t n) {
     out[i] = c >= 0x20 && c < 0x7f ? text[i] : '?';
   }
   out[n] = 0;
+  leadx_secret_scrub(out, n);
 }

@@ -13,6 +13,7 @@
 
 #include "push/change.h"
 #include "base/clock.h"
+#include "base/secret.h"
 #include "run/discover.h"
 #include "pull/pulling.h"
 #include "rest/target.h"
@@ -248,6 +249,7 @@ static const char *read_page(leadx_slice answer, const char *cursor, int limit, 
     return "something that is no page";
   if (leadx_json_kind_of(page->cursor) != LEADX_JSON_OBJECT || page->cursor.n > MAX_CURSOR_BYTES)
     return "a page without a cursor";
+  if (leadx_secret_is_in(page->cursor.z, page->cursor.n)) return "a cursor that repeats a secret";
   if (!page->has_more && leadx_json_kind_of(more) != LEADX_JSON_FALSE)
     return "a page that does not say whether it is the last";
   page->ngone = count_gone(page->gone);

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/secret.h"
 #include "http/http.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
@@ -214,77 +215,50 @@ static int is_gap(const char *z, size_t length) {
   return length == 2 && c == 0xc2 && (unsigned char)z[1] < 0xa0;
 }
 
+/* Words of the server while they are put together; more than that is never shown. They are scrubbed
+** whole, and cut after it. */
+typedef struct line {
+  size_t n;
+  char text[4096];
+} line;
+
 /* Appends a character when all of it fits. */
-static int message_put(leadx_verdict *verdict, size_t *used, const char *z, size_t length) {
-  if (*used + length >= sizeof verdict->message) return 0;
-  memcpy(verdict->message + *used, z, length);
-  *used += length;
-  verdict->message[*used] = 0;
+static int line_put(line *l, const char *z, size_t length) {
+  if (l->n + length > sizeof l->text) return 0;
+  memcpy(l->text + l->n, z, length);
+  l->n += length;
   return 1;
 }
 
-/* Appends the separator and valid UTF-8 text: one line, gaps a single blank, none at either end,
-** cut between characters. */
-static void message_append(leadx_verdict *verdict, const char *separator, const char *text,
-                           size_t n) {
-  size_t used = strlen(verdict->message), i, length;
+/* Appends the separator, if there is something before it, and valid UTF-8 text: one line, gaps a
+** single blank, none at either end, cut between characters. */
+static void line_append(line *l, const char *separator, const char *text, size_t n) {
+  size_t i, length;
   int has_gap = 0, has_begun = 0;
+  if (l->n == 0) separator = "";
   for (i = 0; i < n; i += length) {
     length = character_bytes(text + i, n - i);
     if (is_gap(text + i, length)) {
       has_gap = has_begun;
       continue;
     }
-    if (!has_begun && *separator && !message_put(verdict, &used, separator, strlen(separator)))
-      return;
-    if (has_gap && !message_put(verdict, &used, " ", 1)) return;
-    if (!message_put(verdict, &used, text + i, length)) return;
+    if (!has_begun && !line_put(l, separator, strlen(separator))) return;
+    if (has_gap && !line_put(l, " ", 1)) return;
+    if (!line_put(l, text + i, length)) return;
     has_gap = 0;
     has_begun = 1;
   }
 }
 
-static void message_set(leadx_verdict *verdict, const char *text) {
-  verdict->message[0] = 0;
-  message_append(verdict, "", text, strlen(text));
-}
-
 /* Appends a raw string behind what there is. Anything but a string is passed over. */
-static int message_append_raw(leadx_verdict *verdict, leadx_slice raw) {
+static int line_append_raw(line *l, leadx_slice raw) {
   size_t n = 0;
   char *text;
   if (raw.n <= 2 || leadx_json_text(raw, &text, &n) != SQLITE_OK) return 0;
-  message_append(verdict, verdict->message[0] ? "; " : "", text, n);
+  line_append(l, "; ", text, n);
+  explicit_bzero(text, n);
   sqlite3_free(text);
   return 1;
-}
-
-static int message_append_member(leadx_verdict *verdict, leadx_slice object, const char *name) {
-  return message_append_raw(verdict, leadx_json_member(object, name));
-}
-
-/* PostgREST says message, details and hint; the gateway and Auth have names of their own. */
-static void message_from_object(leadx_verdict *verdict, leadx_slice object) {
-  static const char *const names[] = {"message", "msg", "error_description", "error"};
-  size_t i;
-  for (i = 0; i < COUNT(names); i++) {
-    if (message_append_member(verdict, object, names[i])) break;
-  }
-  message_append_member(verdict, object, "details");
-  message_append_member(verdict, object, "hint");
-}
-
-/* A code is a short string of letters and digits; Auth's numeric "code" repeats the status. */
-static void take_code(leadx_verdict *verdict, leadx_slice raw) {
-  size_t i, n = raw.n >= 2 ? raw.n - 2 : 0;
-  if (leadx_json_kind_of(raw) != LEADX_JSON_STRING || n == 0 || n >= sizeof verdict->code) return;
-  for (i = 1; i <= n; i++) {
-    char c = raw.z[i];
-    if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_'))
-      return;
-  }
-  memcpy(verdict->code, raw.z + 1, n);
-  verdict->code[n] = 0;
 }
 
 /* At most limit bytes of a text, not cut inside a character. */
@@ -294,6 +268,46 @@ static size_t shown_bytes(const char *text, size_t n, size_t limit) {
   return n;
 }
 
+/* The way of every word of the server into a message: without secrets, then as much as fits. */
+static void message_take(leadx_verdict *verdict, line *l) {
+  leadx_secret_scrub(l->text, l->n);
+  size_t n = shown_bytes(l->text, l->n, sizeof verdict->message - 1);
+  memcpy(verdict->message, l->text, n);
+  verdict->message[n] = 0;
+}
+
+static void message_set(leadx_verdict *verdict, const char *text) {
+  sqlite3_snprintf((int)sizeof verdict->message, verdict->message, "%s", text);
+}
+
+/* PostgREST says message, details and hint; the gateway and Auth have names of their own. */
+static void message_from_object(leadx_verdict *verdict, leadx_slice object) {
+  static const char *const names[] = {"message", "msg", "error_description", "error"};
+  line l;
+  size_t i;
+  l.n = 0;
+  for (i = 0; i < COUNT(names); i++) {
+    if (line_append_raw(&l, leadx_json_member(object, names[i]))) break;
+  }
+  line_append_raw(&l, leadx_json_member(object, "details"));
+  line_append_raw(&l, leadx_json_member(object, "hint"));
+  message_take(verdict, &l);
+}
+
+/* A code is a short string of letters and digits, and no piece of a secret; Auth's numeric "code" repeats the status. */
+static void take_code(leadx_verdict *verdict, leadx_slice raw) {
+  size_t i, n = raw.n >= 2 ? raw.n - 2 : 0;
+  if (leadx_json_kind_of(raw) != LEADX_JSON_STRING || n == 0 || n >= sizeof verdict->code) return;
+  for (i = 1; i <= n; i++) {
+    char c = raw.z[i];
+    if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_'))
+      return;
+  }
+  if (leadx_secret_is_in(raw.z + 1, n)) return;
+  memcpy(verdict->code, raw.z + 1, n);
+  verdict->code[n] = 0;
+}
+
 static void message_from_text(leadx_verdict *verdict, const leadx_answer *answer) {
   size_t n = shown_bytes(answer->body, answer->body_bytes, MAX_TEXT_SHOWN);
   if (is_html(answer)) {
@@ -301,8 +315,11 @@ static void message_from_text(leadx_verdict *verdict, const leadx_answer *answer
   } else if (n == 0) {
     message_set(verdict, "empty answer");
   } else {
-    message_set(verdict, "text instead of JSON");
-    if (leadx_utf8_valid(answer->body, n)) message_append(verdict, ": ", answer->body, n);
+    line l;
+    l.n = 0;
+    line_append(&l, "", "text instead of JSON", 20);
+    if (leadx_utf8_valid(answer->body, n)) line_append(&l, ": ", answer->body, n);
+    message_take(verdict, &l);
   }
 }
 
@@ -392,7 +409,11 @@ static long status_of(const char *code) {
 void leadx_rest_judge(leadx_slice code, leadx_slice message, leadx_verdict *verdict) {
   memset(verdict, 0, sizeof *verdict);
   take_code(verdict, code);
-  if (!message_append_raw(verdict, message)) message_set(verdict, "the server gave no reason");
+  line l;
+  l.n = 0;
+  line_append_raw(&l, message);
+  message_take(verdict, &l);
+  if (!verdict->message[0]) message_set(verdict, "the server gave no reason");
   long status = status_of(verdict->code);
   if (class_of_code(verdict->code, status, &verdict->class_)) return;
   verdict->class_ = class_of_status(status, BODY_CODE);

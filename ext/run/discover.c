@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "rest/target.h"
 
 /* How long an answer counts; a "no" counts for less: somebody may be installing it. */
 #define YES_US (3600 * (int64_t)1000000)
 #define NO_US (300 * (int64_t)1000000)
-/* An answer that is longer is not kept: it would have thousands of tables. */
+/* An answer that is longer is not kept: it would have thousands of tables. Nor is one that repeats a
+** secret, for it is kept to the letter. */
 #define MAX_ANSWER_BYTES ((size_t)1 << 20)
 
 static const char *schema_of(const leadx_target *target) {
@@ -71,7 +73,7 @@ int leadx_discover_load(leadx_run *run, leadx_err *err) {
 int leadx_discover_note(leadx_db *db, const leadx_target *target, leadx_slice installed,
                         leadx_err *err) {
   int is_there = leadx_json_kind_of(installed) == LEADX_JSON_OBJECT &&
-                 installed.n <= MAX_ANSWER_BYTES;
+                 installed.n <= MAX_ANSWER_BYTES && !leadx_secret_is_in(installed.z, installed.n);
   char *text = is_there ? sqlite3_mprintf("%.*s", (int)installed.n, installed.z) : NULL;
   if (is_there && !text) return leadx_err_nomem(err);
   int rc = leadx_db_run(db, LEADX_SQL_DISCOVER_SET, err, "ttit", target->url, schema_of(target),

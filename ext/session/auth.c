@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "store/settings.h"
 
 /* How often a connection looks whether another one's refresh is done. */
@@ -120,7 +121,7 @@ static void ask(leadx_auth *auth, const char *refresh_token, leadx_grant *grant)
     return;
   }
   leadx_traffic_count(&auth->traffic, done);
-  leadx_grant_read(LEADX_GRANT_REFRESH, done, refresh_token, grant);
+  leadx_grant_read(LEADX_GRANT_REFRESH, done, grant);
   leadx_request_free(done);
   if (grant->class_ != LEADX_CLASS_OK ||
       strcmp(grant->tokens.claims.user, auth->credentials->user) == 0)
@@ -136,8 +137,13 @@ static void ask(leadx_auth *auth, const char *refresh_token, leadx_grant *grant)
 static int refresh(leadx_auth *auth, char *refresh_token) {
   leadx_grant grant;
   ask(auth, refresh_token, &grant);
-  explicit_bzero(refresh_token, strlen(refresh_token));
-  sqlite3_free(refresh_token);
+  leadx_secret_free(refresh_token);
+  if (grant.class_ == LEADX_CLASS_OK &&
+      leadx_session_know(auth->ctx->session, &grant.tokens) != SQLITE_OK) {
+    leadx_grant_clear(&grant);
+    grant.class_ = LEADX_CLASS_INTERRUPTED;
+    sqlite3_snprintf(sizeof grant.message, grant.message, "out of memory");
+  }
   int came = grant.class_ == LEADX_CLASS_OK, ok = 1;
   leadx_session_end_refresh(auth->ctx->session, auth->credentials->serial,
                             came ? &grant.tokens : NULL, grant.is_final);

@@ -9,10 +9,10 @@
 
 #include <string.h>
 
+#include "base/secret.h"
+
 #define REST_ROOT "/rest/v1"
 #define AUTH_ROOT "/auth/v1"
-/* What is shorter than any password that Auth takes stands in every other sentence. */
-#define MIN_SECRET_BYTES 6
 /* A token that says it lives longer than ten years says nothing. */
 #define LONGEST_LIFE_S ((int64_t)3650 * 86400)
 
@@ -194,13 +194,14 @@ static const struct rule *find_rule(leadx_grant_kind kind, const char *code) {
   return NULL;
 }
 
-/* A word: letters and underscores, nothing else. 1 when it was one. */
+/* A word: letters and underscores, nothing else, and no piece of a secret. 1 when it was one. */
 static int copy_word(leadx_slice raw, char *out, size_t nout) {
   size_t n = raw.n >= 2 ? raw.n - 2 : 0;
   if (leadx_json_kind_of(raw) != LEADX_JSON_STRING || n == 0 || n >= nout) return 0;
   for (size_t i = 1; i <= n; i++) {
     if (!((raw.z[i] >= 'a' && raw.z[i] <= 'z') || raw.z[i] == '_')) return 0;
   }
+  if (leadx_secret_is_in(raw.z + 1, n)) return 0;
   memcpy(out, raw.z + 1, n);
   out[n] = 0;
   return 1;
@@ -249,7 +250,7 @@ static void write_message(leadx_grant *grant, const leadx_request *done, const c
 }
 
 static void read_refusal(leadx_grant_kind kind, const leadx_request *done,
-                         const leadx_verdict *verdict, const char *secret, leadx_grant *grant) {
+                         const leadx_verdict *verdict, leadx_grant *grant) {
   const char *words = verdict->class_ == LEADX_CLASS_OFFLINE && done->error[0] ? done->error
                                                                                : verdict->message;
   read_code(done, grant->code, sizeof grant->code);
@@ -259,8 +260,6 @@ static void read_refusal(leadx_grant_kind kind, const leadx_request *done,
   /* What came with a 2xx may hold tokens. */
   if (done->status >= 200 && done->status < 300)
     words = "the answer is not what Supabase Auth says";
-  if (strlen(secret) >= MIN_SECRET_BYTES && strstr(words, secret))
-    words = "(what the server said is left out, it repeats a secret)";
   write_message(grant, done, words, rule ? rule->advice : advice_of(grant->class_, done->status));
 }
 
@@ -297,8 +296,7 @@ static void read_tokens(const leadx_request *done, leadx_grant *grant) {
                 advice_of(LEADX_CLASS_PROTOCOL, done->status));
 }
 
-void leadx_grant_read(leadx_grant_kind kind, const leadx_request *done, const char *secret,
-                      leadx_grant *grant) {
+void leadx_grant_read(leadx_grant_kind kind, const leadx_request *done, leadx_grant *grant) {
   leadx_answer answer = {(int)done->net, done->status,       done->content_type,
                          done->answer,   done->answer_bytes, 0};
   leadx_verdict verdict;
@@ -306,7 +304,7 @@ void leadx_grant_read(leadx_grant_kind kind, const leadx_request *done, const ch
   grant->retry_after_s = done->retry_after_s;
   leadx_rest_classify(&answer, &verdict);
   if (verdict.class_ == LEADX_CLASS_OK) read_tokens(done, grant);
-  else read_refusal(kind, done, &verdict, secret, grant);
+  else read_refusal(kind, done, &verdict, grant);
 }
 
 void leadx_grant_clear(leadx_grant *grant) {

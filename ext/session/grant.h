@@ -35,10 +35,9 @@ typedef struct leadx_grant {
   leadx_tokens tokens; /* when class_ is OK, with their claims */
 } leadx_grant;
 
-/* Judges the answer. secret is what was sent, password or refresh token: words of the server that
-** repeat it are left out of the message. Never fails; the caller clears. */
-void leadx_grant_read(leadx_grant_kind kind, const leadx_request *done, const char *secret,
-                      leadx_grant *grant);
+/* Judges the answer. What was sent, password or refresh token, is known as a secret (secret.h), so
+** that the message does not repeat it. Never fails; the caller clears. */
+void leadx_grant_read(leadx_grant_kind kind, const leadx_request *done, leadx_grant *grant);
 void leadx_grant_clear(leadx_grant *grant);
 
 #endif

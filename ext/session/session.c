@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "http/http.h"
 #include "rest/rest.h"
 
@@ -41,19 +42,6 @@ static leadx_session *all_sessions;
 static void enter(void) { sqlite3_mutex_enter(sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP1)); }
 static void leave(void) { sqlite3_mutex_leave(sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP1)); }
 
-static void free_secret(char *text) {
-  if (text) explicit_bzero(text, strlen(text));
-  sqlite3_free(text);
-}
-
-/* In one block of its size: a printing function would leave pieces of a secret behind. */
-static char *copy_text(const char *text) {
-  size_t n = text ? strlen(text) + 1 : 0;
-  char *copy = n ? sqlite3_malloc64(n) : NULL;
-  if (copy) memcpy(copy, text, n);
-  return copy;
-}
-
 static leadx_session *find(const char *filename) {
   for (leadx_session *s = all_sessions; s; s = s->next) {
     if (s->filename && strcmp(s->filename, filename) == 0 && s->pid == getpid()) return s;
@@ -67,7 +55,7 @@ static leadx_session *session_new(const char *filename) {
   memset(session, 0, sizeof *session);
   session->progress.online = -1;
   session->pid = getpid();
-  session->filename = copy_text(filename);
+  session->filename = leadx_secret_copy(filename);
   if (filename && !session->filename) {
     sqlite3_free(session);
     return NULL;
@@ -100,33 +88,34 @@ void leadx_session_close(leadx_session *session) {
   if (last) unlink_session(session);
   leave();
   if (!last) return;
-  free_secret(session->url);
-  free_secret(session->apikey);
-  free_secret(session->token);
-  free_secret(session->refresh_token);
+  leadx_secret_forget(session);
+  leadx_secret_free(session->url);
+  leadx_secret_free(session->apikey);
+  leadx_secret_free(session->token);
+  leadx_secret_free(session->refresh_token);
   sqlite3_free(session->ca_file);
   sqlite3_free(session->filename);
   sqlite3_free(session);
 }
 
 void leadx_tokens_clear(leadx_tokens *tokens) {
-  free_secret(tokens->access);
-  free_secret(tokens->refresh);
+  leadx_secret_free(tokens->access);
+  leadx_secret_free(tokens->refresh);
   memset(tokens, 0, sizeof *tokens);
 }
 
 int leadx_tokens_copy(leadx_tokens *tokens, const char *access, const char *refresh) {
-  tokens->access = copy_text(access);
-  tokens->refresh = copy_text(refresh);
+  tokens->access = leadx_secret_copy(access);
+  tokens->refresh = leadx_secret_copy(refresh);
   if (tokens->access && (tokens->refresh || !refresh)) return 0;
   leadx_tokens_clear(tokens);
   return 1;
 }
 
 void leadx_credentials_clear(leadx_credentials *credentials) {
-  free_secret(credentials->url);
-  free_secret(credentials->apikey);
-  free_secret(credentials->token);
+  leadx_secret_free(credentials->url);
+  leadx_secret_free(credentials->apikey);
+  leadx_secret_free(credentials->token);
   sqlite3_free(credentials->ca_file);
   memset(credentials, 0, sizeof *credentials);
 }
@@ -139,10 +128,10 @@ static const char *environment_key(void) {
 /* Copies under the mutex; 1 when a copy failed. */
 static int copy_out(leadx_session *session, leadx_credentials *out) {
   enter();
-  out->url = copy_text(session->url);
-  out->apikey = copy_text(session->apikey);
-  out->token = copy_text(session->token);
-  out->ca_file = copy_text(session->ca_file);
+  out->url = leadx_secret_copy(session->url);
+  out->apikey = leadx_secret_copy(session->apikey);
+  out->token = leadx_secret_copy(session->token);
+  out->ca_file = leadx_secret_copy(session->ca_file);
   memcpy(out->user, session->claims.user, sizeof out->user);
   out->allow_secret_key = session->allow_secret_key;
   out->can_refresh = session->token && session->refresh_token;
@@ -191,8 +180,8 @@ static int same_origin(const char *a, const char *b) {
 }
 
 static void forget_tokens(leadx_session *session) {
-  free_secret(session->token);
-  free_secret(session->refresh_token);
+  leadx_secret_free(session->token);
+  leadx_secret_free(session->refresh_token);
   session->token = session->refresh_token = NULL;
   memset(&session->claims, 0, sizeof session->claims);
   session->renew_mono_ms = 0;
@@ -269,10 +258,10 @@ int leadx_session_configure(leadx_session *session, const char *url, const char 
   if (rc != SQLITE_OK) return rc;
   char *base = leadx_http_base_url("leadx_configure", url, err);
   if (!base) return err->rc;
-  char *key = copy_text(apikey), *ca = copy_text(ca_file);
-  if (!key || (ca_file && !ca)) {
+  char *key = leadx_secret_copy(apikey), *ca = leadx_secret_copy(ca_file);
+  if (!key || (ca_file && !ca) || leadx_secret_know(session, key) != SQLITE_OK) {
     sqlite3_free(base);
-    free_secret(key);
+    leadx_secret_free(key);
     sqlite3_free(ca);
     return leadx_err_nomem(err);
   }
@@ -282,8 +271,8 @@ int leadx_session_configure(leadx_session *session, const char *url, const char 
     rc = check_project("leadx_configure", &session->claims, base, err);
   if (rc == SQLITE_OK) put_server(session, &base, &key, &ca, allow_secret_key);
   leave();
-  free_secret(base);
-  free_secret(key);
+  leadx_secret_free(base);
+  leadx_secret_free(key);
   sqlite3_free(ca);
   return rc;
 }
@@ -341,6 +330,11 @@ static int put_tokens(leadx_session *session, int64_t serial, leadx_tokens *toke
   return 1;
 }
 
+int leadx_session_know(leadx_session *session, const leadx_tokens *tokens) {
+  int rc = leadx_secret_know(session, tokens->access);
+  return rc == SQLITE_OK ? leadx_secret_know(session, tokens->refresh) : rc;
+}
+
 int leadx_session_replace_tokens(leadx_session *session, int64_t serial, leadx_tokens *tokens) {
   enter();
   int done = put_tokens(session, serial, tokens);
@@ -360,7 +354,8 @@ leadx_refresh_turn leadx_session_begin_refresh(leadx_session *session, int64_t s
   else if (session->refreshing_since_mono_ms &&
            now - session->refreshing_since_mono_ms < patience_ms)
     turn = LEADX_REFRESH_WAIT;
-  else if (!(*refresh_token = copy_text(session->refresh_token))) turn = LEADX_REFRESH_NOMEM;
+  else if (!(*refresh_token = leadx_secret_copy(session->refresh_token)))
+    turn = LEADX_REFRESH_NOMEM;
   if (turn == LEADX_REFRESH_MINE) session->refreshing_since_mono_ms = now > 0 ? now : 1;
   leave();
   return turn;
@@ -374,7 +369,7 @@ int leadx_session_end_refresh(leadx_session *session, int64_t serial, leadx_toke
   if (tokens) {
     done = put_tokens(session, serial, tokens);
   } else if (is_final && session->serial == serial) {
-    free_secret(session->refresh_token);
+    leadx_secret_free(session->refresh_token);
     session->refresh_token = NULL;
     session->auth_required = 1;
   }

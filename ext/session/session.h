@@ -57,6 +57,10 @@ int leadx_tokens_copy(leadx_tokens *tokens, const char *access, const char *refr
 int leadx_session_check_token(leadx_session *session, const char *who, const char *access,
                               leadx_token *claims, leadx_err *err);
 
+/* Makes tokens known as secrets (secret.h), which the session remembers until it is closed. Before
+** they are put into it: what a server says of them must not be shown. SQLITE_NOMEM. */
+int leadx_session_know(leadx_session *session, const leadx_tokens *tokens);
+
 /* Which of the session's tokens is the present one; it grows with every change, of the server as
 ** well. */
 int64_t leadx_session_serial(leadx_session *session);

@@ -543,13 +543,13 @@ static void on_exit_of_process(void) {
 /* A child made by fork() has a copy of every lock, held by threads that it does not have. So that
 ** what a child calls answers (that it may not), fork() happens while this thread has the locks that
 ** are taken for moments: ours, those of the workers' connections, since SQLite has more behind
-** them, one for each file, and those that its memory, its files and our sessions are behind. A lock
+** them, one for each file, and those that its memory, its files and our sessions and secrets are behind. A lock
 ** that is not to be had soon is left out, for the parent must never wait for long. The order is the
 ** one in which SQLite takes them. */
-static const int static_mutexes[] = {SQLITE_MUTEX_STATIC_APP1, SQLITE_MUTEX_STATIC_APP3,
-                                     SQLITE_MUTEX_STATIC_VFS1, SQLITE_MUTEX_STATIC_PRNG,
-                                     SQLITE_MUTEX_STATIC_LRU,  SQLITE_MUTEX_STATIC_PMEM,
-                                     SQLITE_MUTEX_STATIC_MAIN, SQLITE_MUTEX_STATIC_MEM};
+static const int static_mutexes[] = {
+    SQLITE_MUTEX_STATIC_APP1, SQLITE_MUTEX_STATIC_APP2, SQLITE_MUTEX_STATIC_APP3,
+    SQLITE_MUTEX_STATIC_VFS1, SQLITE_MUTEX_STATIC_PRNG, SQLITE_MUTEX_STATIC_LRU,
+    SQLITE_MUTEX_STATIC_PMEM, SQLITE_MUTEX_STATIC_MAIN, SQLITE_MUTEX_STATIC_MEM};
 #define STATIC_MUTEXES ((int)(sizeof static_mutexes / sizeof static_mutexes[0]))
 static int is_held[STATIC_MUTEXES];
 

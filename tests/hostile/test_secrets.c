@@ -187,6 +187,7 @@ END_TEST
 Suite *test_secrets_suite(void) {
   Suite *suite = suite_create("secrets");
   TCase *tcase = tcase_create("memory");
+  tcase_set_timeout(tcase, 60);
   suite_add_tcase(suite, tcase);
   tcase_add_checked_fixture(tcase, set_up, tear_down);
   tcase_add_test(tcase, memory_that_held_a_password_or_a_token_is_wiped_before_it_is_given_back);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fake_transport.h"
+#include "base/secret.h"
 #include "session/grant.h"
 #include "suites.h"
 #include "session/token.h"
@@ -167,7 +168,7 @@ START_TEST(every_answer_of_auth_has_a_meaning_and_says_what_to_do) {
   snprintf(type, sizeof type, "%s/%s", strcmp(c->type, "json") == 0 ? "application" : "text",
            strcmp(c->type, "text") == 0 ? "plain" : c->type);
   fake_answer_bytes(req, c->status, type, c->body, strlen(c->body));
-  leadx_grant_read((leadx_grant_kind)c->kind, req, "secret", &grant);
+  leadx_grant_read((leadx_grant_kind)c->kind, req, &grant);
   ck_assert_msg(grant.class_ == c->class_, "%ld %s: %s, %s", c->status, c->body,
                 leadx_class_name(grant.class_), grant.message);
   ck_assert_int_eq(grant.is_final, c->is_final);
@@ -183,7 +184,7 @@ START_TEST(no_answer_is_offline_and_keeps_its_reason) {
   leadx_request *req = leadx_request_new("POST");
   leadx_grant grant;
   fake_fail(req, LEADX_NET_OFFLINE, 6, "Could not resolve host");
-  leadx_grant_read(LEADX_GRANT_REFRESH, req, "r", &grant);
+  leadx_grant_read(LEADX_GRANT_REFRESH, req, &grant);
   ck_assert_int_eq(grant.class_, LEADX_CLASS_OFFLINE);
   ck_assert_str_eq(grant.message, "Could not resolve host; try again when there is a network");
   leadx_grant_clear(&grant);
@@ -195,8 +196,11 @@ START_TEST(a_server_that_repeats_the_password_is_not_quoted) {
   leadx_request *req = leadx_request_new("POST");
   leadx_grant grant;
   fake_answer(req, 400, "{\"code\":\"weak_password\",\"message\":\"hunter2 is weak\"}");
-  leadx_grant_read(LEADX_GRANT_PASSWORD, req, "hunter2", &grant);
+  ck_assert_int_eq(leadx_secret_know(&grant, "hunter2"), SQLITE_OK);
+  leadx_grant_read(LEADX_GRANT_PASSWORD, req, &grant);
+  leadx_secret_forget(&grant);
   ck_assert_ptr_null(strstr(grant.message, "hunter2"));
+  ck_assert_ptr_nonnull(strstr(grant.message, "******* is weak"));
   leadx_grant_clear(&grant);
   leadx_request_free(req);
 }
