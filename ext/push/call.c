@@ -5,6 +5,8 @@
 
 #include "push/cut.h"
 #include "run/discover.h"
+#include "push/plan.h"
+#include "push/settle.h"
 #include "push/spell.h"
 #include "rest/target.h"
 
@@ -101,7 +103,7 @@ int leadx_call_trim(leadx_push *push, leadx_job *job, leadx_err *err) {
   int kept = 0, rc = SQLITE_OK;
   for (int i = 0; i < job->n && rc == SQLITE_OK; i++) {
     leadx_change *change = job->changes[i];
-    if (leadx_push_is_paused(push, change->table)) continue;
+    if (leadx_pushing_is_paused(push, change->table)) continue;
     if (change->table->served) job->changes[kept++] = change;
     else rc = leadx_cut_plain(push, &change, 1);
   }

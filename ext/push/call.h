@@ -3,7 +3,7 @@
 #ifndef LEADX_CALL_H
 #define LEADX_CALL_H
 
-#include "push/settle.h"
+#include "push/pushing.h"
 
 /* POST of n changes of any tables and actions. Each gets its op: an id that stands for this very
 ** effect of these very queue rows on that version, so what is sent again after a lost answer bears

@@ -47,7 +47,7 @@ int leadx_cut_plain(leadx_push *push, leadx_change *const *changes, int n) {
                               ? LEADX_JOB_UPDATE
                               : LEADX_JOB_DELETE;
     end = creates ? i + count_alike(push, changes + i, n - i) : i + 1;
-    int minimal = creates && leadx_push_is_write_only(push, first->table);
+    int minimal = creates && leadx_pushing_is_write_only(push, first->table);
     if (leadx_jobs_add(&push->waiting, kind, changes + i, end - i, minimal) != SQLITE_OK)
       return SQLITE_NOMEM;
   }

@@ -3,7 +3,7 @@
 #ifndef LEADX_CUT_H
 #define LEADX_CUT_H
 
-#include "push/settle.h"
+#include "push/pushing.h"
 
 /* Jobs for those of n changes that are claimed: a look at the row where a change needs its version
 ** and does not know it; else a call of the server's function where it serves the tables, plain

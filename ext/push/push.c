@@ -65,7 +65,7 @@ static int claim_chunk(leadx_push *push, leadx_change *changes, int n, leadx_err
   if (rc != SQLITE_OK) return rc;
   rc = leadx_run_renew(push->run, err);
   for (int i = 0; i < n && rc == SQLITE_OK && !push->run->tally.lost_lease; i++) {
-    if (!leadx_push_is_paused(push, changes[i].table)) rc = claim_change(push, &changes[i], err);
+    if (!leadx_pushing_is_paused(push, changes[i].table)) rc = claim_change(push, &changes[i], err);
   }
   if (rc == SQLITE_OK) rc = leadx_db_commit(db, err);
   else leadx_db_rollback(db);
@@ -132,11 +132,11 @@ static int start_taken(leadx_push *push, leadx_job *job, leadx_err *err) {
   const leadx_table *table = job->changes[0]->table;
   if (job->kind == LEADX_JOB_CALL && leadx_call_trim(push, job, err) != SQLITE_OK) job->n = 0;
   /* Changes of a paused table stay claimed and are released at the end. */
-  if (job->n == 0 || leadx_push_is_paused(push, table)) {
+  if (job->n == 0 || leadx_pushing_is_paused(push, table)) {
     leadx_job_free(job);
     return err->rc;
   }
-  if (job->kind == LEADX_JOB_CREATE && leadx_push_is_write_only(push, table)) job->minimal = 1;
+  if (job->kind == LEADX_JOB_CREATE && leadx_pushing_is_write_only(push, table)) job->minimal = 1;
   return start_job(push, job, err);
 }
 
@@ -180,6 +180,40 @@ static int collect(leadx_push *push, leadx_jobs *done) {
   return done->n;
 }
 
+/* Name not found, no connection, and not a byte of the request was sent: libcurl says the same when
+** a connection that it had kept died with the request and it could not make another. Or the server
+** said that it did not look at it. */
+static int was_unseen(const leadx_request *request) {
+  int code = request->curl_code;
+  if (request->net == LEADX_NET_ANSWER) return request->status == 401 || request->status == 429;
+  return request->net == LEADX_NET_OFFLINE && request->bytes_out == 0 &&
+         (code == 5 || code == 6 || code == 7);
+}
+
+static void note_unseen(const leadx_job *job) {
+  if (!was_unseen(job->request)) return;
+  for (int i = 0; i < job->n; i++) job->changes[i]->on_wire--;
+}
+
+/* Judges a finished job and settles its changes. *class_ gets the verdict. */
+static int settle_job(leadx_push *push, leadx_job *job, leadx_class *class_, leadx_err *err) {
+  const leadx_request *request = job->request;
+  leadx_answer answer = {(int)request->net, request->status,       request->content_type,
+                         request->answer,   request->answer_bytes, !job->minimal};
+  leadx_verdict verdict;
+  leadx_rest_classify(&answer, &verdict);
+  *class_ = verdict.class_;
+  leadx_auth_note(push->run->auth, request, &verdict);
+  note_unseen(job);
+  if (job->kind == LEADX_JOB_CALL) {
+    return verdict.class_ == LEADX_CLASS_OK
+               ? leadx_call_settle(push, job, verdict.rows, class_, err)
+               : leadx_call_refused(push, job, &verdict, err);
+  }
+  if (verdict.class_ == LEADX_CLASS_OK) return leadx_settle_good(push, job, &verdict, class_, err);
+  return leadx_settle_bad(push, job, &verdict, err);
+}
+
 static int settle_all(leadx_push *push, leadx_jobs *done, leadx_err *err) {
   leadx_db *db = &push->run->ctx->db;
   int rc = leadx_db_begin(db, err);
@@ -188,7 +222,7 @@ static int settle_all(leadx_push *push, leadx_jobs *done, leadx_err *err) {
   if (rc == SQLITE_OK) rc = leadx_apply_begin(db, err);
   for (leadx_job *job = done->first; job && rc == SQLITE_OK; job = job->next) {
     leadx_class class_ = LEADX_CLASS_OK;
-    rc = leadx_settle_job(push, job, &class_, err);
+    rc = settle_job(push, job, &class_, err);
     adapt_batch(push, job, class_, leadx_clock_mono_ms() - push->stage_began_ms);
   }
   if (rc == SQLITE_OK) rc = leadx_apply_end(db, err);
@@ -459,6 +493,6 @@ int leadx_push_run(leadx_run *run, leadx_err *err) {
   leadx_jobs_init(&push.waiting);
   for (int pass = 0; again && rc == SQLITE_OK && pass < MAX_PASSES; pass++)
     rc = run_pass(&push, &again, err);
-  leadx_push_clear(&push);
+  leadx_pushing_clear(&push);
   return rc == SQLITE_OK ? advance_mark(run, err) : rc;
 }

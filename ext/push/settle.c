@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#include "push/call.h"
 #include "base/clock.h"
 #include "push/cut.h"
 #include "rows/fingerprint.h"
@@ -21,27 +20,6 @@
 #define MAX_ROUNDS 6
 /* After so many changes that were answered with other rows it is the server, and not their keys. */
 #define MOST_STRANGE 8
-
-static leadx_db *db_of(leadx_push *push) { return &push->run->ctx->db; }
-
-void leadx_push_clear(leadx_push *push) {
-  leadx_jobs_clear(&push->waiting);
-  leadx_apply_clear(&push->apply);
-}
-
-static int is_listed(leadx_table *const *list, int n, const leadx_table *table) {
-  for (int i = 0; i < n; i++) {
-    if (list[i] == table) return 1;
-  }
-  return 0;
-}
-
-int leadx_push_is_paused(const leadx_push *push, const leadx_table *table) {
-  return is_listed(push->paused, push->npaused, table);
-}
-int leadx_push_is_write_only(const leadx_push *push, const leadx_table *table) {
-  return is_listed(push->write_only, push->nwrite_only, table);
-}
 
 static int add_job(leadx_push *push, leadx_job_kind kind, leadx_change *change, leadx_err *err) {
   return leadx_cut_again(push, kind, change) == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
@@ -63,9 +41,9 @@ static void is_settled(leadx_push *push, leadx_change *change) {
 static int record_audit(leadx_push *push, leadx_change *change, leadx_err *err) {
   if (!change->audit_contested) return SQLITE_OK;
   push->run->tally.conflicts++;
-  int rc = leadx_outcome_record(db_of(push), change, change->audit_server, change->audit_contested,
-                                change->audit_winner, change->audit_winner ? "automatic" : NULL,
-                                err);
+  int rc = leadx_outcome_record(leadx_pushing_db(push), change, change->audit_server,
+                                change->audit_contested, change->audit_winner,
+                                change->audit_winner ? "automatic" : NULL, err);
   sqlite3_free(change->audit_contested);
   change->audit_contested = NULL;
   return rc;
@@ -77,7 +55,7 @@ static int ack_members(leadx_push *push, leadx_change *change, const char *code,
   leadx_instant_format(leadx_clock_wall_us(), now);
   int rc = SQLITE_OK;
   for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++)
-    rc = leadx_queue_ack(db_of(push), change->members[i].id, now, code, note, err);
+    rc = leadx_queue_ack(leadx_pushing_db(push), change->members[i].id, now, code, note, err);
   return rc;
 }
 
@@ -86,17 +64,17 @@ static int note_shadow(leadx_push *push, const leadx_change *change, leadx_slice
                        leadx_err *err) {
   const leadx_table *table = change->table;
   if (change->action == LEADX_DELETE && !table->soft_delete) {
-    return leadx_db_run(db_of(push), LEADX_SQL_SHADOW_FORGET, err, "tt", table->entity,
+    return leadx_db_run(leadx_pushing_db(push), LEADX_SQL_SHADOW_FORGET, err, "tt", table->entity,
                         change->key);
   }
   char *version = row.n ? leadx_change_version_of(table, row, err) : NULL;
   if (err->rc != SQLITE_OK) return err->rc;
-  int rc = leadx_fingerprint_note(db_of(push), change->table, change->key, version, err);
+  int rc = leadx_fingerprint_note(leadx_pushing_db(push), change->table, change->key, version, err);
   sqlite3_free(version);
   /* A soft delete leaves a row on the server that is not here: the look for lost rows must not
   ** delete it again. */
   if (rc == SQLITE_OK && change->action == LEADX_DELETE) {
-    rc = leadx_db_run(db_of(push), LEADX_SQL_SHADOW_MARK_GONE, err, "tt", table->entity,
+    rc = leadx_db_run(leadx_pushing_db(push), LEADX_SQL_SHADOW_MARK_GONE, err, "tt", table->entity,
                       change->key);
   }
   return rc;
@@ -106,7 +84,7 @@ static int note_shadow(leadx_push *push, const leadx_change *change, leadx_slice
 static int note_pushed(leadx_push *push, leadx_table *table, leadx_err *err) {
   if (table->push_noted) return SQLITE_OK;
   table->push_noted = 1;
-  return leadx_db_run(db_of(push), LEADX_SQL_TABLE_SET_PUSHED, err, "t", table->name);
+  return leadx_db_run(leadx_pushing_db(push), LEADX_SQL_TABLE_SET_PUSHED, err, "t", table->name);
 }
 
 /* The server has the change: acknowledge every queue row of it. row is the server's, empty when it
@@ -122,7 +100,8 @@ int leadx_settle_ack(leadx_push *push, leadx_change *change, leadx_slice row, le
   }
   int rc = ack_members(push, change, NULL, NULL, err);
   if (rc == SQLITE_OK) rc = note_pushed(push, change->table, err);
-  if (rc == SQLITE_OK) rc = leadx_apply_acked(db_of(push), &push->apply, change, row, err);
+  if (rc == SQLITE_OK)
+    rc = leadx_apply_acked(leadx_pushing_db(push), &push->apply, change, row, err);
   if (rc == SQLITE_OK) rc = note_shadow(push, change, row, err);
   push->run->tally.pushed += change->nmembers;
   is_settled(push, change);
@@ -131,10 +110,11 @@ int leadx_settle_ack(leadx_push *push, leadx_change *change, leadx_slice row, le
 
 int leadx_settle_nothing(leadx_push *push, leadx_change *change, leadx_err *err) {
   int rc = ack_members(push, change, NULL, NULL, err);
-  if (rc == SQLITE_OK) rc = leadx_apply_begin(db_of(push), err);
+  if (rc == SQLITE_OK) rc = leadx_apply_begin(leadx_pushing_db(push), err);
   if (rc == SQLITE_OK)
-    rc = leadx_apply_acked(db_of(push), &push->apply, change, (leadx_slice){NULL, 0}, err);
-  if (rc == SQLITE_OK) rc = leadx_apply_end(db_of(push), err);
+    rc = leadx_apply_acked(leadx_pushing_db(push), &push->apply, change, (leadx_slice){NULL, 0},
+                           err);
+  if (rc == SQLITE_OK) rc = leadx_apply_end(leadx_pushing_db(push), err);
   is_settled(push, change);
   return rc;
 }
@@ -143,7 +123,7 @@ int leadx_settle_fail(leadx_push *push, leadx_change *change, const char *code, 
                       leadx_err *err) {
   int rc = SQLITE_OK;
   for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++) {
-    rc = leadx_queue_fail(db_of(push), change->members[i].id, code, message, err);
+    rc = leadx_queue_fail(leadx_pushing_db(push), change->members[i].id, code, message, err);
   }
   push->run->tally.failed += change->nmembers;
   leadx_run_say(push->run, "%s: %s", change->table->entity, message);
@@ -154,7 +134,7 @@ int leadx_settle_fail(leadx_push *push, leadx_change *change, const char *code, 
 int leadx_settle_release(leadx_push *push, leadx_change *change, leadx_err *err) {
   int rc = SQLITE_OK;
   for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++) {
-    rc = leadx_queue_release(db_of(push), change->members[i].id, change->on_wire == 0,
+    rc = leadx_queue_release(leadx_pushing_db(push), change->members[i].id, change->on_wire == 0,
                              push->claimed_at, err);
   }
   change->claimed = 0;
@@ -173,7 +153,7 @@ int leadx_settle_reject(leadx_push *push, const leadx_member *member, leadx_err 
   }
   push->run->tally.failed++;
   leadx_run_say(push->run, "%s", message);
-  return leadx_queue_fail(db_of(push), member->id, code, message, err);
+  return leadx_queue_fail(leadx_pushing_db(push), member->id, code, message, err);
 }
 
 /* Keeps a change PENDING for a reason. */
@@ -181,8 +161,8 @@ static int delay(leadx_push *push, leadx_change *change, const char *code, const
                  const char *next_try_at, int charge, leadx_err *err) {
   int rc = SQLITE_OK;
   for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++) {
-    rc = leadx_queue_delay(db_of(push), change->members[i].id, code, message, next_try_at, charge,
-                           err);
+    rc = leadx_queue_delay(leadx_pushing_db(push), change->members[i].id, code, message,
+                           next_try_at, charge, err);
   }
   change->claimed = 0;
   return rc;
@@ -216,8 +196,8 @@ static int charge(leadx_push *push, leadx_change *change, const leadx_verdict *v
 /* An open question: the row waits, the question stands in sync_conflicts. */
 static int ask(leadx_push *push, leadx_change *change, leadx_err *err) {
   push->run->tally.conflicts++;
-  int rc = leadx_outcome_record(db_of(push), change, change->audit_server, change->audit_contested,
-                                NULL, NULL, err);
+  int rc = leadx_outcome_record(leadx_pushing_db(push), change, change->audit_server,
+                                change->audit_contested, NULL, NULL, err);
   if (rc != SQLITE_OK) return rc;
   return delay(push, change, "conflict", "changed on the server too; decide with leadx_resolve()",
                NULL, 0, err);
@@ -226,7 +206,7 @@ static int ask(leadx_push *push, leadx_change *change, leadx_err *err) {
 /* Was the row edited again while its change was on the way? */
 static int has_later_edits(leadx_push *push, const leadx_change *change, int *later,
                            leadx_err *err) {
-  leadx_db *db = db_of(push);
+  leadx_db *db = leadx_pushing_db(push);
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_CONFLICT_MEMBERS, err, "ss",
                                       change->table->entity, change->key);
   if (!stmt) return err->rc;
@@ -240,13 +220,13 @@ static int has_later_edits(leadx_push *push, const leadx_change *change, int *la
 static int accept_delete(leadx_push *push, leadx_change *change, leadx_err *err) {
   int later = 0;
   push->run->tally.conflicts++;
-  int rc = leadx_outcome_record(db_of(push), change, NULL, "[]", "server", "deleted on the server",
-                                err);
+  int rc = leadx_outcome_record(leadx_pushing_db(push), change, NULL, "[]", "server",
+                                "deleted on the server", err);
   if (rc == SQLITE_OK)
     rc = ack_members(push, change, "deleted",
                      "the server deleted this row; the edit is kept in sync_conflicts", err);
   if (rc == SQLITE_OK) rc = has_later_edits(push, change, &later, err);
-  if (rc == SQLITE_OK && !later) rc = leadx_apply_deleted(db_of(push), change, err);
+  if (rc == SQLITE_OK && !later) rc = leadx_apply_deleted(leadx_pushing_db(push), change, err);
   is_settled(push, change);
   return rc;
 }
@@ -287,16 +267,6 @@ static int match_rows(const leadx_job *job, leadx_slice array, leadx_slice *rows
 
 /* ---- a good answer ---- */
 
-/* Cuts a batch in two, so that the bad rows come to stand alone. */
-static int split(leadx_push *push, const leadx_job *job, leadx_err *err) {
-  int half = (job->n + 1) / 2;
-  int rc = leadx_jobs_add(&push->waiting, job->kind, job->changes, half, job->minimal);
-  if (rc == SQLITE_OK)
-    rc = leadx_jobs_add(&push->waiting, job->kind, job->changes + half, job->n - half,
-                        job->minimal);
-  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
-}
-
 static int take_step(leadx_push *push, leadx_change *change, leadx_slice row, leadx_step step,
                      leadx_err *err) {
   if (step != LEADX_STEP_ASK && record_audit(push, change, err) != SQLITE_OK) return err->rc;
@@ -330,10 +300,6 @@ int leadx_settle_fetched(leadx_push *push, leadx_change *change, leadx_slice row
   return rc == SQLITE_OK ? take_step(push, change, row, step, err) : rc;
 }
 
-static void note_table(leadx_table **list, int *n, int most, leadx_table *table) {
-  if (!is_listed(list, *n, table) && *n < most) list[(*n)++] = table;
-}
-
 /* Servers cut long answers without a word, so a row is only known to be absent from an empty
 ** answer. */
 static int is_last_word(const leadx_job *job, const leadx_slice *rows) {
@@ -345,8 +311,7 @@ static int is_last_word(const leadx_job *job, const leadx_slice *rows) {
 
 static int settle_rows(leadx_push *push, leadx_job *job, const leadx_slice *rows, leadx_err *err) {
   int rc = SQLITE_OK, absent = is_last_word(job, rows);
-  if (job->minimal)
-    note_table(push->write_only, &push->nwrite_only, LEADX_PUSH_TABLES, job->changes[0]->table);
+  if (job->minimal) leadx_pushing_note_table(&push->write_only, job->changes[0]->table);
   for (int i = 0; i < job->n && rc == SQLITE_OK; i++) {
     if (job->kind == LEADX_JOB_FETCH && (rows[i].n || absent)) {
       rc = leadx_settle_fetched(push, job->changes[i], rows[i], err);
@@ -387,7 +352,7 @@ static int count_rows(leadx_slice array) {
 static int settle_strange(leadx_push *push, leadx_job *job, leadx_slice array, leadx_err *err) {
   leadx_change *change = job->changes[0];
   int may_be_ours = count_rows(array) <= job->n;
-  if (may_be_ours && job->n > 1) return split(push, job, err);
+  if (may_be_ours && job->n > 1) return leadx_pushing_split(push, job, err);
   leadx_run_say(push->run,
                 "%s: the server answered rows that were not asked for; nothing was acknowledged",
                 change->table->remote);
@@ -400,8 +365,8 @@ static int settle_strange(leadx_push *push, leadx_job *job, leadx_slice array, l
   return SQLITE_OK;
 }
 
-static int settle_good(leadx_push *push, leadx_job *job, const leadx_verdict *verdict,
-                       leadx_class *class_, leadx_err *err) {
+int leadx_settle_good(leadx_push *push, leadx_job *job, const leadx_verdict *verdict,
+                      leadx_class *class_, leadx_err *err) {
   leadx_slice *rows = sqlite3_malloc64(sizeof *rows * (size_t)job->n);
   if (!rows) return leadx_err_nomem(err);
   int strange = match_rows(job, verdict->rows, rows);
@@ -422,11 +387,11 @@ static int settle_good(leadx_push *push, leadx_job *job, const leadx_verdict *ve
 static int pause_table(leadx_push *push, const leadx_job *job, const leadx_verdict *verdict,
                        leadx_err *err) {
   leadx_table *table = job->changes[0]->table;
-  note_table(push->paused, &push->npaused, LEADX_PUSH_TABLES, table);
+  leadx_pushing_note_table(&push->paused, table);
   push->run->tally.paused = 1;
   leadx_run_say(push->run, "table \"%s\" is paused: %s %s", table->remote, verdict->code,
                 verdict->message);
-  return leadx_db_run(db_of(push), LEADX_SQL_TABLE_SET_ERROR, err, "tt", table->name,
+  return leadx_db_run(leadx_pushing_db(push), LEADX_SQL_TABLE_SET_ERROR, err, "tt", table->name,
                       push->run->tally.message);
 }
 
@@ -436,12 +401,12 @@ static int pause_table(leadx_push *push, const leadx_job *job, const leadx_verdi
 static int settle_denied(leadx_push *push, const leadx_job *job, leadx_err *err) {
   leadx_table *table = job->changes[0]->table;
   int rc;
-  if (job->n == 1 || leadx_push_is_write_only(push, table)) {
+  if (job->n == 1 || leadx_pushing_is_write_only(push, table)) {
     rc = leadx_jobs_add(&push->waiting, LEADX_JOB_CREATE, job->changes, job->n, 1);
-  } else if (is_listed(push->probed, push->nprobed, table)) {
-    return split(push, job, err);
+  } else if (leadx_pushing_has_table(&push->probed, table)) {
+    return leadx_pushing_split(push, job, err);
   } else {
-    note_table(push->probed, &push->nprobed, LEADX_PUSH_TABLES, table);
+    leadx_pushing_note_table(&push->probed, table);
     rc = leadx_jobs_add(&push->waiting, LEADX_JOB_CREATE, job->changes, 1, 0);
     if (rc == SQLITE_OK)
       rc = leadx_jobs_add(&push->waiting, LEADX_JOB_CREATE, job->changes + 1, job->n - 1, 0);
@@ -502,27 +467,6 @@ static int is_own_mistake(const leadx_job *job, const leadx_verdict *verdict) {
          job->kind != LEADX_JOB_FETCH && leadx_change_has_extras(job->changes[0]);
 }
 
-/* Name not found, no connection, and not a byte of the request was sent: libcurl says the same when
-** a connection that it had kept died with the request and it could not make another. Or the server
-** said that it did not look at it. */
-static int was_unseen(const leadx_request *request) {
-  int code = request->curl_code;
-  if (request->net == LEADX_NET_ANSWER) return request->status == 401 || request->status == 429;
-  return request->net == LEADX_NET_OFFLINE && request->bytes_out == 0 &&
-         (code == 5 || code == 6 || code == 7);
-}
-
-static void note_unseen(const leadx_job *job) {
-  if (!was_unseen(job->request)) return;
-  for (int i = 0; i < job->n; i++) job->changes[i]->on_wire--;
-}
-
-/* The server refused the token, not the rows: the job waits for a new one. */
-static int ask_again(leadx_push *push, const leadx_job *job, leadx_err *err) {
-  int rc = leadx_jobs_add(&push->waiting, job->kind, job->changes, job->n, job->minimal);
-  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
-}
-
 static int is_denied_insert(const leadx_job *job, const leadx_verdict *verdict) {
   return job->kind == LEADX_JOB_CREATE && !job->minimal && verdict->class_ == LEADX_CLASS_ITEM &&
          strcmp(verdict->code, "42501") == 0;
@@ -533,36 +477,19 @@ int leadx_settle_bad(leadx_push *push, leadx_job *job, const leadx_verdict *verd
   switch (verdict->class_) {
     case LEADX_CLASS_DRIFT:
       if (!is_own_mistake(job, verdict)) return pause_table(push, job, verdict, err);
-      return job->n > 1 ? split(push, job, err) : settle_alone(push, job, verdict, err);
+      return job->n > 1 ? leadx_pushing_split(push, job, err)
+                        : settle_alone(push, job, verdict, err);
     case LEADX_CLASS_SHRINK:
     case LEADX_CLASS_RETRY:
     case LEADX_CLASS_ORDER:
     case LEADX_CLASS_DUPLICATE:
     case LEADX_CLASS_ITEM:
       if (is_denied_insert(job, verdict)) return settle_denied(push, job, err);
-      if (job->n > 1) return split(push, job, err);
+      if (job->n > 1) return leadx_pushing_split(push, job, err);
       return settle_alone(push, job, verdict, err);
-    case LEADX_CLASS_AUTH: return ask_again(push, job, err);
+    case LEADX_CLASS_AUTH: return leadx_pushing_ask_again(push, job, err);
     default: end_run(push, job, verdict); return SQLITE_OK;
   }
-}
-
-int leadx_settle_job(leadx_push *push, leadx_job *job, leadx_class *class_, leadx_err *err) {
-  const leadx_request *request = job->request;
-  leadx_answer answer = {(int)request->net, request->status,       request->content_type,
-                         request->answer,   request->answer_bytes, !job->minimal};
-  leadx_verdict verdict;
-  leadx_rest_classify(&answer, &verdict);
-  *class_ = verdict.class_;
-  leadx_auth_note(push->run->auth, request, &verdict);
-  note_unseen(job);
-  if (job->kind == LEADX_JOB_CALL) {
-    return verdict.class_ == LEADX_CLASS_OK
-               ? leadx_call_settle(push, job, verdict.rows, class_, err)
-               : leadx_call_refused(push, job, &verdict, err);
-  }
-  if (verdict.class_ == LEADX_CLASS_OK) return settle_good(push, job, &verdict, class_, err);
-  return leadx_settle_bad(push, job, &verdict, err);
 }
 
 /* ---- rows whose parent never comes ---- */
@@ -574,7 +501,7 @@ static int may_come(leadx_push *push, leadx_change *change, int64_t others, int6
                     leadx_err *err) {
   const leadx_table *table = change->table;
   leadx_slice row = {NULL, 0};
-  int known = 0, rc = leadx_change_load(db_of(push), change, err);
+  int known = 0, rc = leadx_change_load(leadx_pushing_db(push), change, err);
   *yes = 0;
   if (rc != SQLITE_OK) return rc;
   if (change->newest_payload)
@@ -585,8 +512,8 @@ static int may_come(leadx_push *push, leadx_change *change, int64_t others, int6
                                                      table->references[r].parent_table);
     char *key = parent ? leadx_plan_parent_key(table, &table->references[r], row) : NULL;
     if (key)
-      rc = leadx_db_int(db_of(push), LEADX_SQL_QUEUE_HAS_UNSENT, err, yes, "tt", parent->entity,
-                        key);
+      rc = leadx_db_int(leadx_pushing_db(push), LEADX_SQL_QUEUE_HAS_UNSENT, err, yes, "tt",
+                        parent->entity, key);
     known |= key != NULL;
     sqlite3_free(key);
   }
@@ -606,7 +533,7 @@ static int settle_orphan(leadx_push *push, leadx_change *change, int64_t others,
 
 int leadx_settle_orphans(leadx_push *push, const leadx_plan *plan, leadx_err *err) {
   leadx_counts counts;
-  leadx_db *db = db_of(push);
+  leadx_db *db = leadx_pushing_db(push);
   int64_t orphans = 0;
   for (int i = 0; i < plan->n; i++)
     orphans += plan->changes[i].orphaned ? plan->changes[i].nmembers : 0;
