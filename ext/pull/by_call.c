@@ -26,8 +26,6 @@
 
 /* ---- where to begin ---- */
 
-static const char *user_of(const leadx_run *run) { return run->user ? run->user : ""; }
-
 static void append_member(sqlite3_str *out, const char *name, leadx_slice value) {
   sqlite3_str_appendf(out, "%s\"%s\":%.*s", sqlite3_str_length(out) > 1 ? "," : "", name,
                       (int)value.n, value.z);
@@ -63,7 +61,7 @@ static int read_stored(leadx_pulling *pulling, leadx_err *err) {
   leadx_run *run = pulling->run;
   leadx_db *db = &run->ctx->db;
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_PLACE_GET, err, "sss", run->target.url,
-                                      user_of(run), pulling->table->entity);
+                                      leadx_place_user(run), pulling->table->entity);
   if (!stmt) return err->rc;
   int found = leadx_db_next(db, stmt, err);
   const char *stored = found ? leadx_db_text(stmt, 0, err) : NULL,
@@ -129,67 +127,13 @@ static char *take_over(const leadx_pulling *pulling, int64_t oldest_us, leadx_er
 int leadx_by_call_begin(leadx_pulling *pulling, leadx_err *err) {
   int64_t oldest_us = 0;
   if (!pulling->table->served || pulling->table->filter) return SQLITE_OK;
-  pulling->phase = LEADX_BY_CALL;
+  leadx_pulling_enter(pulling, LEADX_BY_CALL);
   int rc = read_stored(pulling, err);
   if (rc != SQLITE_OK || pulling->cursor) return rc;
   rc = find_oldest(pulling, &oldest_us, err);
   if (rc != SQLITE_OK) return rc;
   pulling->cursor = take_over(pulling, oldest_us, err);
   return err->rc;
-}
-
-/* ---- deleted rows ---- */
-
-/* The entity_id of a tombstone's key: a text, or, for several columns, an array as PostgreSQL
-** writes it, with blanks. It is empty when it is no such key. The caller frees; NULL when out of
-** memory. */
-static char *read_key(const leadx_pulling *pulling, leadx_slice raw, leadx_err *err) {
-  leadx_slice array, value;
-  leadx_json_walk walk;
-  char *text = NULL;
-  if (leadx_json_text(raw, &text, NULL) != SQLITE_OK) leadx_err_nomem(err);
-  if (!text || pulling->table->nkey == 1) return text;
-  sqlite3_str *out = sqlite3_str_new(NULL);
-  if (!leadx_json_check(text, strlen(text), 0, &array, NULL) &&
-      leadx_json_kind_of(array) == LEADX_JSON_ARRAY) {
-    leadx_json_walk_init(&walk, array);
-    for (int i = 0; leadx_json_walk_element(&walk, &value); i++)
-      sqlite3_str_appendf(out, "%s%.*s", i ? "," : "[", (int)value.n, value.z);
-    sqlite3_str_appendall(out, "]");
-  }
-  sqlite3_free(text);
-  return leadx_db_finish(out, err);
-}
-
-/* Removes one row. What cannot go yet, because something of it is unsent or others refer to it, is
-** parked: later pulls ask for it by its key, so nothing depends on this tombstone any more. */
-static int remove_row(leadx_pulling *pulling, char *key, leadx_err *err) {
-  leadx_run *run = pulling->run;
-  int changed = 0, refused = 0;
-  int rc = leadx_intake_spell(pulling->intake, key, err);
-  if (rc == SQLITE_OK) rc = leadx_intake_remove(pulling->intake, key, &changed, &refused, err);
-  run->tally.pulled += changed;
-  if (rc != SQLITE_OK || !refused) return rc;
-  int pending = leadx_intake_is_pending(pulling->intake, key);
-  if (!pending) pulling->table->held_back = 1;
-  return leadx_db_run(&run->ctx->db, LEADX_SQL_PARKED_ADD, err, "ttt", pulling->table->entity, key,
-                      pending ? "deleted on the server while a local change is unsent"
-                              : "deleted on the server, still referred to here");
-}
-
-int leadx_by_call_remove(leadx_pulling *pulling, leadx_err *err) {
-  leadx_json_walk walk;
-  leadx_slice raw;
-  int rc = SQLITE_OK;
-  if (!pulling->gone.n) return SQLITE_OK;
-  leadx_json_walk_init(&walk, pulling->gone);
-  while (rc == SQLITE_OK && leadx_json_walk_element(&walk, &raw)) {
-    char *key = read_key(pulling, raw, err);
-    rc = key && *key ? remove_row(pulling, key, err) : err->rc;
-    sqlite3_free(key);
-  }
-  pulling->gone = (leadx_slice){NULL, 0};
-  return rc;
 }
 
 /* ---- the function ---- */
@@ -264,17 +208,6 @@ static const char *read_page(leadx_slice answer, const char *cursor, int limit, 
 
 /* ---- pages ---- */
 
-int leadx_by_call_save(leadx_pulling *pulling, leadx_err *err) {
-  leadx_run *run = pulling->run;
-  if (!pulling->next_cursor.n) return SQLITE_OK;
-  char *text = sqlite3_mprintf("%.*s", (int)pulling->next_cursor.n, pulling->next_cursor.z);
-  if (!text) return leadx_err_nomem(err);
-  sqlite3_free(pulling->cursor);
-  pulling->cursor = text;
-  return leadx_db_run(&run->ctx->db, LEADX_SQL_PLACE_SET, err, "ttttt", run->target.url,
-                      user_of(run), pulling->table->entity, pulling->fingerprint, text);
-}
-
 static int is_new(const leadx_pulling *pulling, leadx_slice cursor) {
   return strlen(pulling->cursor) != cursor.n || memcmp(pulling->cursor, cursor.z, cursor.n) != 0;
 }
@@ -293,10 +226,9 @@ static int apply(leadx_pulling *pulling, const call_page *page, int count, leadx
   int moved = is_new(pulling, page->cursor), rc = SQLITE_OK;
   pulling->gone = page->ngone ? page->gone : (leadx_slice){NULL, 0};
   pulling->next_cursor = moved ? page->cursor : (leadx_slice){NULL, 0};
-  if (moved || count + page->ngone > 0) rc = leadx_pulling_apply(pulling, page->rows, count, err);
+  if (moved || count + page->ngone > 0) rc = leadx_stretch_apply(pulling, page->rows, count, err);
   pulling->gone = pulling->next_cursor = (leadx_slice){NULL, 0};
-  leadx_pulling_show_progress(pulling, count);
-  if (count > pulling->proven) pulling->proven = count;
+  leadx_pulling_count_rows(pulling, count);
   pulling->is_first = 0;
   return rc == SQLITE_OK && !page->has_more && !pulling->run->tally.lost_lease
              ? leadx_pulling_arrive(pulling, err)
@@ -320,7 +252,7 @@ static int take(leadx_pulling *pulling, const leadx_request *done, leadx_slice a
   if (err->rc != SQLITE_OK) return err->rc;
   if (strange) return end_strangely(pulling, strange, err);
   leadx_pulling_note_time(pulling, done, took_ms);
-  if (page.has_more && leadx_pull_may_ask_ahead(pulling->run, done, count))
+  if (page.has_more && leadx_pulling_may_ask_ahead(pulling, done, count))
     send_ahead(pulling, &page, limit);
   return apply(pulling, &page, count, err);
 }
@@ -328,7 +260,7 @@ static int take(leadx_pulling *pulling, const leadx_request *done, leadx_slice a
 /* Plain PostgREST from here on: for this table, or, when the function itself is the matter, for
 ** all. */
 static int do_without(leadx_pulling *pulling, const leadx_verdict *verdict, leadx_err *err) {
-  pulling->phase = LEADX_BY_VERSION;
+  leadx_pulling_enter(pulling, LEADX_BY_VERSION);
   pulling->table->served = 0;
   int of_table = strcmp(verdict->code, "42P01") == 0;
   int of_function = !of_table &&
@@ -357,7 +289,7 @@ static int refuse(leadx_pulling *pulling, const leadx_request *done, const leadx
                                                  : SQLITE_OK;
 }
 
-int leadx_by_call_page(leadx_pulling *pulling, leadx_err *err) {
+int leadx_by_call_step(leadx_pulling *pulling, leadx_err *err) {
   leadx_run *run = pulling->run;
   leadx_verdict verdict;
   if (pulling->limit > MOST_PAGE_ROWS) pulling->limit = MOST_PAGE_ROWS;

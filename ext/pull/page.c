@@ -187,3 +187,9 @@ size_t leadx_page_key_bytes(const leadx_table *table, const char *key) {
     names += strlen(key_name(table, i)) * 3 + 16;
   return names + strlen(key) * 3 + 16;
 }
+
+int leadx_page_is_believable(int asked, int came, int *proven) {
+  int believable = came == 0 || came == asked || asked <= *proven;
+  if (came > *proven) *proven = came;
+  return believable;
+}

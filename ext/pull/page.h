@@ -29,6 +29,10 @@ leadx_request *leadx_page_rows_request(const leadx_target *target, leadx_table *
 /* How many bytes one key takes in such a URL, at most. */
 size_t leadx_page_key_bytes(const leadx_table *table, const char *key);
 
+/* Servers cap the rows of an answer silently: may those of the n keys asked for that did not come
+** be called gone? *proven is how many rows the server has been seen to answer at once; it grows. */
+int leadx_page_is_believable(int asked, int came, int *proven);
+
 void leadx_place_clear(leadx_place *place);
 
 #endif

@@ -1,32 +1,35 @@
-/* One table's pull on its way; shared by the files that make it up, and by nobody else. */
+/* One table's pull on its way; shared by the files that make it up, and by nobody else.
+**
+** A page is the rows of one answer. A stretch is what one write transaction takes of a page. A group
+** is the rows of a stretch that are applied between two looks at the clock. */
 #ifndef LEADX_PULLING_H
 #define LEADX_PULLING_H
 
-#include "rows/intake.h"
 #include "pull/page.h"
 #include "pull/pull.h"
 #include "pull/turns.h"
+#include "rows/intake.h"
 
-/* BY_CALL reads the pages of the server's function (by_call.c), the others plain PostgREST
-** (pull.c). */
+/* What a table's pull goes through; pull.c has the step of each. The numbers stand in the temporary
+** table of single steps. */
 typedef enum leadx_phase {
-  LEADX_BY_VERSION,
-  LEADX_WITHOUT_VERSION,
-  LEADX_PARKED,
-  LEADX_PULLED,
-  LEADX_BY_CALL
+  LEADX_BY_VERSION, /* rows behind a version and a key (by_version.c) */
+  LEADX_WITHOUT_VERSION, /* rows that have no version, by key (by_version.c) */
+  LEADX_PARKED, /* rows that could not be applied before, by key (parked.c) */
+  LEADX_PULLED, /* the end */
+  LEADX_BY_CALL /* pages of the server's function leadx_pull(), in place of BY_VERSION (by_call.c) */
 } leadx_phase;
 
-/* No table has more; a larger figure is none. */
-#define LEADX_MOST_ROWS ((int64_t)1 << 50)
 /* Parked rows fetched by key at a time. */
 #define LEADX_PARKED_KEYS 100
+/* No table has more rows; a larger figure is none. */
+#define LEADX_MOST_ROWS ((int64_t)1 << 50)
 
 typedef struct leadx_pulling {
   leadx_run *run;
   leadx_table *table;
   leadx_intake *intake;
-  leadx_phase phase;
+  leadx_phase phase; /* set by leadx_pulling_enter() */
   leadx_place place; /* behind the last row applied */
   leadx_place saved; /* what the next pull starts from: never in the server's future */
   char *cursor; /* of the server's function: where the next page begins; NULL: at the beginning */
@@ -35,7 +38,7 @@ typedef struct leadx_pulling {
   char *after; /* the last parked key that was looked at */
   int limit; /* rows asked for at once */
   int proven; /* rows the server was seen to answer at once */
-  char *fingerprint;
+  char *fingerprint; /* of the wanted columns and the filter */
   int64_t server_us; /* the server's clock, 0 unknown */
   int64_t began_us; /* the same when this pull began */
   int is_first; /* no page has come yet */
@@ -47,28 +50,62 @@ typedef struct leadx_pulling {
   int may_wait; /* other tables may go before the rest of this one */
 } leadx_pulling;
 
-/* ---- pull.c ---- */
+/* ---- pulling.c ---- */
 
-/* Applies the count rows of a page in stretches, each with the place behind it. */
-int leadx_pulling_apply(leadx_pulling *pulling, leadx_slice rows, int count, leadx_err *err);
+/* Goes on to a phase. */
+void leadx_pulling_enter(leadx_pulling *pulling, leadx_phase phase);
+/* Is it worth while to ask for the next page before this one of so many rows is applied? Not for a
+** few rows, nor where somebody counts the requests, nor when two such answers could be too much to
+** hold. No transaction waits for what leadx_exchange_send_ahead() sends: it is listened for between
+** two of them. */
+int leadx_pulling_may_ask_ahead(const leadx_pulling *pulling, const leadx_request *done, int count);
 /* The last page was reached: the next pull starts before this one began. */
 int leadx_pulling_arrive(leadx_pulling *pulling, leadx_err *err);
 /* Notes the server's clock when a request was sent. */
 void leadx_pulling_note_time(leadx_pulling *pulling, const leadx_request *done, int64_t took_ms);
-void leadx_pulling_show_progress(leadx_pulling *pulling, int count);
+/* So many rows have come: counts them for progress, and as an answer that the server can give. */
+void leadx_pulling_count_rows(leadx_pulling *pulling, int count);
 /* Nothing of a strange answer is applied, and the run ends. */
 void leadx_pulling_say_strange(leadx_pulling *pulling, const char *strange);
+/* A parked row went in after all. Inside a write transaction. */
+int leadx_pulling_unpark(leadx_pulling *pulling, const char *key, leadx_err *err);
 
-/* ---- by_call.c: pages of the server's function ---- */
+/* ---- place.c: where a pull begins, and what is saved of it ---- */
 
-/* Finds the cursor to begin behind. Once the plain place is known. */
+/* Finds the place that the last pull saved, and the one where this pull begins. */
+int leadx_place_load(leadx_pulling *pulling, leadx_err *err);
+/* The place of a row; it is cleared before. */
+int leadx_place_set(leadx_place *place, const leadx_table *table, leadx_slice row, leadx_err *err);
+/* Moves behind the last of some rows. Inside the transaction that applies them. */
+int leadx_place_move(leadx_pulling *pulling, const leadx_slice *rows, int n, leadx_err *err);
+/* Saves the place; likewise. */
+int leadx_place_save(leadx_pulling *pulling, leadx_err *err);
+/* Saves the cursor of the server's function, where a page brought one; likewise. */
+int leadx_place_save_cursor(leadx_pulling *pulling, leadx_err *err);
+/* The user whose places they are; "" for nobody. */
+const char *leadx_place_user(const leadx_run *run);
+
+/* ---- stretch.c ---- */
+
+/* Applies the count rows of a page in stretches, each with the place behind it. */
+int leadx_stretch_apply(leadx_pulling *pulling, leadx_slice rows, int count, leadx_err *err);
+/* Applies some rows, at most LEADX_GROUP_ROWS, whatever order their references ask for; one whose
+** parent is not here is parked. anew: also those whose version is known. Inside a write
+** transaction, between leadx_intake_begin() and _end(). */
+int leadx_stretch_apply_rows(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew,
+                             leadx_err *err);
+/* Rows of a group. */
+#define LEADX_GROUP_ROWS 250
+
+/* ---- the steps of the phases: one request each, and what it brings ---- */
+
+int leadx_by_version_step(leadx_pulling *pulling, leadx_err *err);
+int leadx_parked_step(leadx_pulling *pulling, leadx_err *err);
+/* Enters BY_CALL, and finds the cursor to begin behind, where the server's function serves the
+** table. Once the plain place is known. */
 int leadx_by_call_begin(leadx_pulling *pulling, leadx_err *err);
-/* Asks for the next page and applies it. A server that has no such function (any more) leaves the
-** phase BY_VERSION. */
-int leadx_by_call_page(leadx_pulling *pulling, leadx_err *err);
-/* Inside the transaction of a stretch: what a page brings beside its rows. */
-int leadx_by_call_remove(leadx_pulling *pulling, leadx_err *err);
-int leadx_by_call_save(leadx_pulling *pulling, leadx_err *err);
+/* A server that has no such function (any more) leaves the phase BY_VERSION. */
+int leadx_by_call_step(leadx_pulling *pulling, leadx_err *err);
 
 /* ---- stepping.c: where a pull in single steps goes on; nothing for one that takes no steps
 ** ---- */

@@ -199,7 +199,7 @@ static int fetch_rows(leadx_reconciling *job, char **keys, int n, int *limit, in
     *again = 1;
   } else if (count < 0) {
     say_strange(job);
-  } else if (class_ == LEADX_CLASS_OK && leadx_pull_is_believable(n, count, &job->proven)) {
+  } else if (class_ == LEADX_CLASS_OK && leadx_page_is_believable(n, count, &job->proven)) {
     rc = change_rows(job, rows, NULL, 0, err);
   } else if (class_ == LEADX_CLASS_OK) {
     *limit = job->proven;

@@ -43,7 +43,7 @@ int leadx_stepping_end(const leadx_run *run, leadx_err *err) {
 /* Goes on where the last step of this table stopped. */
 static int take_step(leadx_pulling *pulling, leadx_phase phase, const char *version,
                      const char *after, int limit, leadx_err *err) {
-  pulling->phase = phase;
+  leadx_pulling_enter(pulling, phase);
   pulling->limit = limit;
   if (phase == LEADX_PARKED && limit < LEADX_PARKED_KEYS) pulling->proven = limit;
   if (!after) return SQLITE_OK;

@@ -95,13 +95,15 @@ static int refuse_state(const leadx_sync_options *options, const leadx_result *r
                        tally->message[0] && !says_all ? ": " : "", tally->message);
 }
 
-static int finish(leadx_ctx *ctx, const leadx_sync_options *options, const leadx_tally *tally,
-                  int64_t began_ms, leadx_result *result, leadx_err *err) {
+static int finish(const leadx_sync_options *options, const leadx_run *run, int64_t began_ms,
+                  leadx_result *result, leadx_err *err) {
+  leadx_ctx *ctx = run->ctx;
   leadx_counts counts = {0, 0, 0};
-  *result = (leadx_result){.state = leadx_result_judge(tally),
-                           .tally = *tally,
+  *result = (leadx_result){.state = leadx_result_judge(&run->tally),
+                           .tally = run->tally,
                            .ms = leadx_clock_mono_ms() - began_ms,
                            .is_bounded = options->request_budget >= 0};
+  leadx_run_trace(run, "state: %s", leadx_state_name(result->state));
   write_log(ctx, options, result);
   if (options->strict && result->state != LEADX_STATE_OK) return refuse_state(options, result, err);
   int rc = leadx_queue_counts(&ctx->db, &counts, err);
@@ -219,7 +221,7 @@ static int run_configured(leadx_ctx *ctx, const leadx_sync_options *options,
   run.target = (leadx_target){credentials->url, credentials->apikey, credentials->token,
                               ctx->settings->text[LEADX_SCHEMA]};
   run.tally.retry_after_s = -1;
-  if (is_throttled(&run)) return finish(ctx, options, &run.tally, began_ms, result, err);
+  if (is_throttled(&run)) return finish(options, &run, began_ms, result, err);
   leadx_lease_owner(owner);
   leadx_session_left_lease(ctx->session, left, (int)sizeof left);
   int rc = leadx_lease_take(&ctx->db, owner, left, leadx_settings_ms(ctx->settings, LEADX_LEASE),
@@ -228,7 +230,7 @@ static int run_configured(leadx_ctx *ctx, const leadx_sync_options *options,
   if (!taken) {
     run.tally.lost_lease = 1;
     leadx_run_say(&run, "another sync of this file is running");
-    return finish(ctx, options, &run.tally, began_ms, result, err);
+    return finish(options, &run, began_ms, result, err);
   }
   /* The run owns the tables while it lasts: whatever the host does meanwhile on this connection,
   ** they stay as they are. */
@@ -244,7 +246,7 @@ static int run_configured(leadx_ctx *ctx, const leadx_sync_options *options,
   if (leadx_lease_drop(&ctx->db, owner) != SQLITE_OK)
     leadx_session_leave_lease(ctx->session, owner);
   note_throttle(ctx, &run.tally);
-  return rc == SQLITE_OK ? finish(ctx, options, &run.tally, began_ms, result, err) : rc;
+  return rc == SQLITE_OK ? finish(options, &run, began_ms, result, err) : rc;
 }
 
 int leadx_sync_run(leadx_ctx *ctx, const leadx_sync_options *options, leadx_result *result,

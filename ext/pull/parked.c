@@ -1,0 +1,126 @@
+/* Rows that could not be applied, or not be removed, before: fetched again by key. See pulling.h. */
+#include "pull/pulling.h"
+
+/* Parked keys behind the last one looked at, as many as a URL holds; those with unsent changes stay
+** parked and are passed over. The caller frees each. *last: there are none behind them. */
+static int read_parked(leadx_pulling *pulling, char **keys, int *n, int *last, leadx_err *err) {
+  leadx_db *db = &pulling->run->ctx->db;
+  size_t bytes = 0;
+  int rc = leadx_intake_look(pulling->intake, err);
+  const char *after = pulling->after ? pulling->after : "";
+  sqlite3_stmt *stmt = rc == SQLITE_OK ? leadx_db_query(db, LEADX_SQL_PARKED_LIST, err, "ss",
+                                                        pulling->table->entity, after)
+                                       : NULL;
+  if (!stmt) return err->rc;
+  *n = 0;
+  *last = 1;
+  while (leadx_db_next(db, stmt, err)) {
+    const char *key = leadx_db_text(stmt, 0, err);
+    if (!key) break;
+    size_t more = leadx_page_key_bytes(pulling->table, key);
+    if (leadx_intake_is_pending(pulling->intake, key)) continue;
+    *last = 0;
+    if (*n == pulling->limit || (*n > 0 && bytes + more > LEADX_URL_BYTES)) break;
+    if (!(keys[*n] = sqlite3_mprintf("%s", key))) break;
+    bytes += more;
+    ++*n;
+    *last = 1;
+  }
+  leadx_db_put(db, stmt);
+  return !*last && *n == 0 ? leadx_err_nomem(err) : err->rc;
+}
+
+/* The row of a key among those of an answer; an empty slice when it is not there. */
+static leadx_slice find_row(const leadx_table *table, leadx_slice rows, const char *key,
+                            leadx_err *err) {
+  leadx_json_walk walk;
+  leadx_slice row, none = {NULL, 0};
+  leadx_json_walk_init(&walk, rows);
+  while (leadx_json_walk_element(&walk, &row)) {
+    char *theirs = leadx_intake_key(table, row, err);
+    int same = theirs && leadx_intake_same_key(table, theirs, key);
+    sqlite3_free(theirs);
+    if (same) return row;
+  }
+  return none;
+}
+
+/* Rows that came are taken, those that did not are removed. Every key is unparked first: what
+** cannot go in parks itself again. */
+static int settle_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n,
+                         leadx_err *err) {
+  leadx_slice come[LEADX_PARKED_KEYS];
+  int ncome = 0, rc = SQLITE_OK;
+  for (int i = 0; i < n && rc == SQLITE_OK; i++) {
+    int changed = 0, refused = 0;
+    leadx_slice row = find_row(pulling->table, rows, keys[i], err);
+    if (err->rc != SQLITE_OK) return err->rc;
+    if (row.n) come[ncome++] = row;
+    else rc = leadx_intake_remove(pulling->intake, keys[i], &changed, &refused, err);
+    pulling->run->tally.pulled += changed;
+    if (rc == SQLITE_OK && !refused) rc = leadx_pulling_unpark(pulling, keys[i], err);
+  }
+  return rc == SQLITE_OK ? leadx_stretch_apply_rows(pulling, come, ncome, 1, err) : rc;
+}
+
+static int apply_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n,
+                        leadx_err *err) {
+  leadx_db *db = &pulling->run->ctx->db;
+  int rc = leadx_db_begin(db, err);
+  if (rc != SQLITE_OK) return rc;
+  rc = leadx_run_renew(pulling->run, err);
+  if (rc == SQLITE_OK) rc = leadx_intake_begin(pulling->intake, err);
+  if (rc == SQLITE_OK) rc = settle_parked(pulling, rows, keys, n, err);
+  if (rc == SQLITE_OK) rc = leadx_intake_end(pulling->intake, err);
+  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
+  leadx_db_rollback(db);
+  return rc;
+}
+
+static int take_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n, int last,
+                       leadx_err *err) {
+  int count = 0;
+  leadx_slice at;
+  const char *strange = leadx_examine_rows(pulling, rows, keys, n, &count, &at, err);
+  if (err->rc != SQLITE_OK) return err->rc;
+  if (strange) {
+    leadx_pulling_say_strange(pulling, strange);
+    return SQLITE_OK;
+  }
+  if (!leadx_page_is_believable(n, count, &pulling->proven)) {
+    pulling->limit = pulling->proven;
+    return SQLITE_OK;
+  }
+  int rc = apply_parked(pulling, rows, keys, n, err);
+  if (last) leadx_pulling_enter(pulling, LEADX_PULLED);
+  sqlite3_free(pulling->after);
+  pulling->after = sqlite3_mprintf("%s", keys[n - 1]);
+  return rc == SQLITE_OK && !pulling->after ? leadx_err_nomem(err) : rc;
+}
+
+static int fetch_parked(leadx_pulling *pulling, char **keys, int n, int last, leadx_err *err) {
+  leadx_run *run = pulling->run;
+  leadx_slice rows = {NULL, 0};
+  leadx_class class_;
+  int rc = SQLITE_OK;
+  leadx_request *done = leadx_run_ask(
+      run, leadx_page_rows_request(&run->target, pulling->table, keys, n, err), n > 1, &rows,
+      &class_, pulling->table, err);
+  if (!done) return err->rc;
+  if (class_ == LEADX_CLASS_OK) rc = take_parked(pulling, rows, keys, n, last, err);
+  else if (class_ == LEADX_CLASS_SHRINK) pulling->limit = (n + 1) / 2;
+  else pulling->failed = 1;
+  leadx_request_free(done);
+  return rc;
+}
+
+int leadx_parked_step(leadx_pulling *pulling, leadx_err *err) {
+  char *keys[LEADX_PARKED_KEYS];
+  int n = 0, last = 0;
+  int rc = read_parked(pulling, keys, &n, &last, err);
+  if (rc == SQLITE_OK && n == 0) leadx_pulling_enter(pulling, LEADX_PULLED);
+  else if (rc == SQLITE_OK && leadx_run_may_ask(pulling->run))
+    rc = fetch_parked(pulling, keys, n, last, err);
+  for (int i = 0; i < n; i++) sqlite3_free(keys[i]);
+  return rc;
+}

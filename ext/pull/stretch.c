@@ -1,0 +1,201 @@
+/* Rows of a page into the local table, stretch by stretch. See pulling.h. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "pull/pulling.h"
+
+/* A write transaction takes no further group after so many milliseconds: an application's own write
+** waits no longer than that. */
+#define STRETCH_MS 20
+
+typedef struct leadx_stretch {
+  leadx_json_walk walk;
+  int left; /* rows of the page that have not had their turn */
+  leadx_slice rows[LEADX_GROUP_ROWS]; /* those whose turn it is */
+  int n;
+} leadx_stretch;
+
+/* Takes all rows in their order. *waiting: how many of them could not go in. */
+static int take_all(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew, int *count,
+                    int *waiting, leadx_err *err) {
+  int rc = SQLITE_OK;
+  *count = *waiting = 0;
+  leadx_intake_together(pulling->intake, 1);
+  for (int i = 0; i < n && rc == SQLITE_OK; i++) {
+    int changed = 0, waits = 0;
+    rc = leadx_intake_row(pulling->intake, rows[i], anew, &changed, &waits, err);
+    *count += changed;
+    *waiting += waits;
+  }
+  leadx_intake_together(pulling->intake, 0);
+  return rc;
+}
+
+/* Takes all rows as they come. *whole: they all went in, or foreign keys are not what kept any of
+** them out. */
+static int apply_in_order(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew,
+                          int *whole, leadx_err *err) {
+  int count = 0, waiting = 0;
+  int rc = take_all(pulling, rows, n, anew, &count, &waiting, err);
+  *whole = leadx_intake_is_whole(pulling->intake) &&
+           (waiting == 0 || !leadx_intake_has_foreign_keys(pulling->intake));
+  if (*whole) pulling->run->tally.pulled += count;
+  return rc;
+}
+
+/* Takes all rows, foreign keys open until the last one is in. *whole: they all hold. The switch
+** costs every statement of the connection, so it is not touched where the rows' order will do. */
+static int apply_together(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew,
+                          int *whole, leadx_err *err) {
+  int count = 0, waiting = 0;
+  int rc = leadx_intake_defer(pulling->intake, err);
+  if (rc == SQLITE_OK) rc = take_all(pulling, rows, n, anew, &count, &waiting, err);
+  *whole = leadx_intake_is_whole(pulling->intake);
+  if (*whole) pulling->run->tally.pulled += count;
+  return rc == SQLITE_OK ? leadx_intake_enforce(pulling->intake, err) : rc;
+}
+
+/* Takes the rows one by one; one that refers to a later one goes in on the next round, one without
+** its parent is parked. */
+static int apply_apart(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew,
+                       leadx_err *err) {
+  unsigned char waiting[LEADX_GROUP_ROWS];
+  int rc = SQLITE_OK, left = n, before = n + 1;
+  memset(waiting, 1, sizeof waiting);
+  for (int round = 0; left > 0 && left < before && rc == SQLITE_OK; round++) {
+    before = left;
+    for (int i = 0; i < n && rc == SQLITE_OK; i++) {
+      int changed = 0, waits = 0;
+      if (!waiting[i]) continue;
+      rc = leadx_intake_row(pulling->intake, rows[i], anew, &changed, &waits, err);
+      pulling->run->tally.pulled += changed;
+      if (waits) continue;
+      waiting[i] = 0;
+      left--;
+      if (round == 0 || rc != SQLITE_OK) continue;
+      char *key = leadx_intake_key(pulling->table, rows[i], err);
+      rc = key ? leadx_pulling_unpark(pulling, key, err) : leadx_err_nomem(err);
+      sqlite3_free(key);
+    }
+  }
+  return rc;
+}
+
+int leadx_stretch_apply_rows(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew,
+                             leadx_err *err) {
+  leadx_db *db = &pulling->run->ctx->db;
+  int whole = 0;
+  if (pulling->table->nreferences == 0) return apply_apart(pulling, rows, n, anew, err);
+  int rc = leadx_db_exec(db, "SAVEPOINT leadx_rows", err);
+  if (rc == SQLITE_OK) rc = apply_in_order(pulling, rows, n, anew, &whole, err);
+  if (rc == SQLITE_OK && !whole) rc = leadx_db_exec(db, "ROLLBACK TO leadx_rows", err);
+  if (rc == SQLITE_OK && !whole) rc = apply_together(pulling, rows, n, anew, &whole, err);
+  if (rc == SQLITE_OK && !whole) rc = leadx_db_exec(db, "ROLLBACK TO leadx_rows", err);
+  if (rc == SQLITE_OK && !whole) rc = apply_apart(pulling, rows, n, anew, err);
+  return rc == SQLITE_OK ? leadx_db_exec(db, "RELEASE leadx_rows", err) : rc;
+}
+
+/* ---- deleted rows ---- */
+
+/* The entity_id of a tombstone's key: a text, or, for several columns, an array as PostgreSQL
+** writes it, with blanks. It is empty when it is no such key. The caller frees; NULL when out of
+** memory. */
+static char *read_key(const leadx_pulling *pulling, leadx_slice raw, leadx_err *err) {
+  leadx_slice array, value;
+  leadx_json_walk walk;
+  char *text = NULL;
+  if (leadx_json_text(raw, &text, NULL) != SQLITE_OK) leadx_err_nomem(err);
+  if (!text || pulling->table->nkey == 1) return text;
+  sqlite3_str *out = sqlite3_str_new(NULL);
+  if (!leadx_json_check(text, strlen(text), 0, &array, NULL) &&
+      leadx_json_kind_of(array) == LEADX_JSON_ARRAY) {
+    leadx_json_walk_init(&walk, array);
+    for (int i = 0; leadx_json_walk_element(&walk, &value); i++)
+      sqlite3_str_appendf(out, "%s%.*s", i ? "," : "[", (int)value.n, value.z);
+    sqlite3_str_appendall(out, "]");
+  }
+  sqlite3_free(text);
+  return leadx_db_finish(out, err);
+}
+
+/* Removes one row. What cannot go yet, because something of it is unsent or others refer to it, is
+** parked: later pulls ask for it by its key, so nothing depends on this tombstone any more. */
+static int remove_row(leadx_pulling *pulling, char *key, leadx_err *err) {
+  leadx_run *run = pulling->run;
+  int changed = 0, refused = 0;
+  int rc = leadx_intake_spell(pulling->intake, key, err);
+  if (rc == SQLITE_OK) rc = leadx_intake_remove(pulling->intake, key, &changed, &refused, err);
+  run->tally.pulled += changed;
+  if (rc != SQLITE_OK || !refused) return rc;
+  int pending = leadx_intake_is_pending(pulling->intake, key);
+  if (!pending) pulling->table->held_back = 1;
+  return leadx_db_run(&run->ctx->db, LEADX_SQL_PARKED_ADD, err, "ttt", pulling->table->entity, key,
+                      pending ? "deleted on the server while a local change is unsent"
+                              : "deleted on the server, still referred to here");
+}
+
+/* Removes the rows that the page says are deleted. */
+static int remove_gone(leadx_pulling *pulling, leadx_err *err) {
+  leadx_json_walk walk;
+  leadx_slice raw;
+  int rc = SQLITE_OK;
+  if (!pulling->gone.n) return SQLITE_OK;
+  leadx_json_walk_init(&walk, pulling->gone);
+  while (rc == SQLITE_OK && leadx_json_walk_element(&walk, &raw)) {
+    char *key = read_key(pulling, raw, err);
+    rc = key && *key ? remove_row(pulling, key, err) : err->rc;
+    sqlite3_free(key);
+  }
+  pulling->gone = (leadx_slice){NULL, 0};
+  return rc;
+}
+
+/* ---- stretches ---- */
+
+static int apply_group(leadx_pulling *pulling, leadx_stretch *stretch, leadx_err *err) {
+  for (stretch->n = 0; stretch->n < LEADX_GROUP_ROWS && stretch->left > 0;
+       stretch->n++, stretch->left--) {
+    leadx_json_walk_element(&stretch->walk, &stretch->rows[stretch->n]);
+  }
+  int rc = leadx_stretch_apply_rows(pulling, stretch->rows, stretch->n, pulling->anew, err);
+  return rc == SQLITE_OK ? leadx_place_move(pulling, stretch->rows, stretch->n, err) : rc;
+}
+
+static int apply_groups(leadx_pulling *pulling, leadx_stretch *stretch, leadx_err *err) {
+  int64_t began_ms = leadx_clock_mono_ms();
+  int rc = remove_gone(pulling, err);
+  do {
+    if (rc == SQLITE_OK) rc = apply_group(pulling, stretch, err);
+  } while (rc == SQLITE_OK && stretch->left > 0 && leadx_clock_mono_ms() - began_ms < STRETCH_MS);
+  return rc;
+}
+
+static int apply_stretch(leadx_pulling *pulling, leadx_stretch *stretch, leadx_err *err) {
+  leadx_db *db = &pulling->run->ctx->db;
+  int rc = leadx_db_begin(db, err);
+  if (rc != SQLITE_OK) return rc;
+  rc = leadx_run_renew(pulling->run, err);
+  if (rc == SQLITE_OK && pulling->run->tally.lost_lease) {
+    leadx_db_rollback(db); /* another sync has taken over */
+    return SQLITE_OK;
+  }
+  if (rc == SQLITE_OK) rc = leadx_intake_begin(pulling->intake, err);
+  if (rc == SQLITE_OK) rc = apply_groups(pulling, stretch, err);
+  if (rc == SQLITE_OK) rc = leadx_intake_end(pulling->intake, err);
+  if (rc == SQLITE_OK) rc = leadx_place_save(pulling, err);
+  if (rc == SQLITE_OK && stretch->left == 0) rc = leadx_place_save_cursor(pulling, err);
+  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
+  leadx_db_rollback(db);
+  return rc;
+}
+
+int leadx_stretch_apply(leadx_pulling *pulling, leadx_slice rows, int count, leadx_err *err) {
+  leadx_stretch stretch = {.left = count};
+  int rc;
+  leadx_json_walk_init(&stretch.walk, rows);
+  do {
+    rc = apply_stretch(pulling, &stretch, err);
+    leadx_exchange_listen(&pulling->run->exchange);
+  } while (rc == SQLITE_OK && stretch.left > 0 && !pulling->run->tally.lost_lease);
+  return rc;
+}
