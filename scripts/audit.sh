@@ -17,7 +17,7 @@ rooms=(base store http rest rows session run push pull sync api)
 
 # Includes that still point upwards, each until the code behind it has moved.
 upward=(
-  'rows/apply.h push/change.h' 'rows/intake.c push/change.h' 'rows/apply.c push/change.h'
+  'rows/intake.c push/change.h'
   'store/owner.h session/token.h'
 )
 

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "push/cut.h"
 #include "push/plan.h"
+#include "rows/apply.h"
 #include "push/spell.h"
 #include "session/session.h"
 #include "store/settings.h"

@@ -3,7 +3,7 @@
 
 void leadx_pushing_clear(leadx_push *push) {
   leadx_jobs_clear(&push->waiting);
-  leadx_apply_clear(&push->apply);
+  leadx_write_back_clear(&push->write_back);
 }
 
 leadx_db *leadx_pushing_db(const leadx_push *push) { return &push->run->ctx->db; }

@@ -4,7 +4,7 @@
 
 #include "push/job.h"
 #include "push/push.h"
-#include "rows/apply.h"
+#include "push/write_back.h"
 
 /* How many tables can be out of the ordinary in one push; more are merely found out again. */
 #define LEADX_PUSH_TABLES 64
@@ -27,7 +27,7 @@ typedef struct leadx_push {
   int64_t behind; /* the sweep is past this rowid */
   int64_t stage_began_ms;
   char claimed_at[40];
-  leadx_apply apply;
+  leadx_write_back write_back;
   leadx_some_tables paused; /* the server's schema does not fit them */
   leadx_some_tables write_only; /* one may insert into them but not read them */
   leadx_some_tables probed; /* a denied batch sent one row ahead, to find that out */

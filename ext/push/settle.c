@@ -12,6 +12,7 @@
 #include "push/cut.h"
 #include "rows/fingerprint.h"
 #include "push/plan.h"
+#include "rows/apply.h"
 #include "push/outcome.h"
 #include "session/session.h"
 #include "store/settings.h"
@@ -101,7 +102,7 @@ int leadx_settle_ack(leadx_push *push, leadx_change *change, leadx_slice row, le
   int rc = ack_members(push, change, NULL, NULL, err);
   if (rc == SQLITE_OK) rc = note_pushed(push, change->table, err);
   if (rc == SQLITE_OK)
-    rc = leadx_apply_acked(leadx_pushing_db(push), &push->apply, change, row, err);
+    rc = leadx_write_back_acked(leadx_pushing_db(push), &push->write_back, change, row, err);
   if (rc == SQLITE_OK) rc = note_shadow(push, change, row, err);
   push->run->tally.pushed += change->nmembers;
   is_settled(push, change);
@@ -112,8 +113,8 @@ int leadx_settle_nothing(leadx_push *push, leadx_change *change, leadx_err *err)
   int rc = ack_members(push, change, NULL, NULL, err);
   if (rc == SQLITE_OK) rc = leadx_apply_begin(leadx_pushing_db(push), err);
   if (rc == SQLITE_OK)
-    rc = leadx_apply_acked(leadx_pushing_db(push), &push->apply, change, (leadx_slice){NULL, 0},
-                           err);
+    rc = leadx_write_back_acked(leadx_pushing_db(push), &push->write_back, change,
+                                (leadx_slice){NULL, 0}, err);
   if (rc == SQLITE_OK) rc = leadx_apply_end(leadx_pushing_db(push), err);
   is_settled(push, change);
   return rc;
@@ -226,7 +227,7 @@ static int accept_delete(leadx_push *push, leadx_change *change, leadx_err *err)
     rc = ack_members(push, change, "deleted",
                      "the server deleted this row; the edit is kept in sync_conflicts", err);
   if (rc == SQLITE_OK) rc = has_later_edits(push, change, &later, err);
-  if (rc == SQLITE_OK && !later) rc = leadx_apply_deleted(leadx_pushing_db(push), change, err);
+  if (rc == SQLITE_OK && !later) rc = leadx_write_back_deleted(leadx_pushing_db(push), change, err);
   is_settled(push, change);
   return rc;
 }
@@ -511,9 +512,7 @@ static int may_come(leadx_push *push, leadx_change *change, int64_t others, int6
     const leadx_table *parent = leadx_tables_by_name(push->run->tables,
                                                      table->references[r].parent_table);
     char *key = parent ? leadx_plan_parent_key(table, &table->references[r], row) : NULL;
-    if (key)
-      rc = leadx_db_int(leadx_pushing_db(push), LEADX_SQL_QUEUE_HAS_UNSENT, err, yes, "tt",
-                        parent->entity, key);
+    if (key) rc = leadx_queue_has_unsent(leadx_pushing_db(push), parent->entity, key, yes, err);
     known |= key != NULL;
     sqlite3_free(key);
   }

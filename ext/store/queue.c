@@ -370,6 +370,12 @@ int leadx_queue_counts(leadx_db *db, leadx_counts *counts, leadx_err *err) {
   return rc;
 }
 
+int leadx_queue_has_unsent(leadx_db *db, const char *entity, const char *key, int64_t *yes,
+                           leadx_err *err) {
+  *yes = 0;
+  return leadx_db_int(db, LEADX_SQL_QUEUE_HAS_UNSENT, err, yes, "ss", entity, key);
+}
+
 int leadx_queue_unsent(leadx_db *db, const char *entity, int64_t *n, leadx_err *err) {
   *n = 0;
   return leadx_db_int(db, LEADX_SQL_QUEUE_UNSENT_OF_TABLE, err, n, "t", entity);

@@ -84,6 +84,9 @@ typedef struct leadx_counts {
   int64_t pending, failed, conflicts;
 } leadx_counts;
 int leadx_queue_counts(leadx_db *db, leadx_counts *counts, leadx_err *err);
+/* Is something of that row unsent? *yes is 1 or 0. */
+int leadx_queue_has_unsent(leadx_db *db, const char *entity, const char *key, int64_t *yes,
+                           leadx_err *err);
 /* Unsent rows of one entity. */
 int leadx_queue_unsent(leadx_db *db, const char *entity, int64_t *n, leadx_err *err);
 
