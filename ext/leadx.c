@@ -2,6 +2,7 @@
 ** functions and tables. Loading creates nothing in the file and sends nothing. */
 #include <string.h>
 
+#include "base/host.h"
 #include "session/ctx.h"
 #include "api/func.h"
 #include "api/vtab.h"
@@ -56,6 +57,14 @@ static int check_host(const sqlite3_api_routines *api, char **error) {
       *error = api->mprintf(
           "leadx: needs SQLite 3.38 or later, this is %s; update the SQLite library of the program",
           api->libversion());
+    return SQLITE_ERROR;
+  }
+  const char *lacking = leadx_host_lacks(api);
+  if (lacking) {
+    if (error)
+      *error = api->mprintf("leadx: the program's SQLite was built with %s, and without what that "
+                            "leaves out leadx cannot work; use another SQLite library",
+                            lacking);
     return SQLITE_ERROR;
   }
   if (first && first != api) {

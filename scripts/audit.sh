@@ -9,6 +9,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ext=$here/../ext
 so=${1-$here/../dist/leadx.so}
+optional=$here/../tests/hosts/optional_api.def
 failures=0
 
 # The architecture: the rooms of ext/, lowest first. A file may include headers of its own room and of
@@ -111,6 +112,20 @@ check_single_headers() {
   done
 }
 
+# A routine of SQLite that a build may leave out is a NULL pointer in an extension's table. Only base/host.c may call
+# one, after asking; or it is asked for at load, by leadx_host_lacks(), and may be called anywhere.
+check_optional_routines() {
+  local before=$failures name member option files listed=0
+  while IFS=' ' read -r name member option; do
+    listed=$((listed + 1))
+    if grep -q "!api->$member\\b" "$ext/base/host.c"; then continue; fi
+    files=$({ grep -lE "\\bsqlite3_$name *\\(" "$ext"/*.[ch] "$ext"/*/*.[ch] || true; } | sed 's|.*/ext/||' | sed '/^base\/host\.c$/d' | paste -sd' ')
+    [ -z "$files" ] || fail "sqlite3_$name, which $option may leave out, is called without asking in $files"
+  done < <(sed -n 's/^OPTIONAL(\(.*\), \(.*\), "\(.*\)")$/\1 \2 \3/p' "$optional")
+  [ "$listed" -gt 50 ] || fail "$optional names $listed routines only"
+  [ "$failures" -gt "$before" ] || pass "none of $listed routines that a build of SQLite may leave out is called without asking"
+}
+
 # The place of a room in the list; leadx.c stands above all of them, generated headers below.
 place_of() {
   local n
@@ -153,6 +168,7 @@ check_exports
 check_hardening
 check_calls
 check_single_headers
+check_optional_routines
 check_rooms
 [ "$failures" = 0 ] || {
   printf '%d not as it should be\n' "$failures"

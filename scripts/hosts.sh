@@ -31,7 +31,8 @@ else
 fi
 trap 'exit 130' INT TERM HUP
 
-# The statements every host runs, one per line; the answer to the last is what it has to print.
+# The statements every host runs, one per line: a sync that is waited for, and the start of the worker, whose thread uses
+# routines that some hosts' SQLite was built without. The answer to the last is what it has to print.
 statements() {
   cat <<SQL
 SELECT leadx_configure('$LEADX_URL', '$LEADX_APIKEY')
@@ -40,6 +41,8 @@ CREATE TABLE customers(id TEXT PRIMARY KEY, name TEXT)
 SELECT leadx_track('customers', '{"mode":"push"}')
 INSERT INTO customers VALUES (leadx_uuid(), 'host $1')
 SELECT leadx_sync('{"strict":true}')
+SELECT leadx_start(60)
+SELECT leadx_stop()
 SELECT status || ' ' || count(*) FROM leadx_queue
 SQL
 }

@@ -17,6 +17,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/host.h"
+
 enum {
   FEWEST_CHARACTERS = 6,
   CHUNK = 1024, /* bytes searched at a time, */
@@ -43,8 +45,8 @@ static leadx_secret *all;
 static atomic_int nknown;
 static uint64_t keys[2];
 
-static void enter(void) { sqlite3_mutex_enter(sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP2)); }
-static void leave(void) { sqlite3_mutex_leave(sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP2)); }
+static void enter(void) { leadx_mutex_enter(leadx_mutex_alloc(SQLITE_MUTEX_STATIC_APP2)); }
+static void leave(void) { leadx_mutex_leave(leadx_mutex_alloc(SQLITE_MUTEX_STATIC_APP2)); }
 
 /* ---- characters and their hashes ---- */
 

@@ -32,6 +32,7 @@
 
 #include <curl/curl.h>
 
+#include "base/host.h"
 #include "http/address.h"
 #include "http/receive.h"
 
@@ -124,24 +125,24 @@ static char curl_version_text[128];
 ** called: the host may be using libcurl too. */
 static int curl_start(void) {
   static int is_started;
-  sqlite3_mutex *mutex = sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP3);
+  sqlite3_mutex *mutex = leadx_mutex_alloc(SQLITE_MUTEX_STATIC_APP3);
   int ok;
-  sqlite3_mutex_enter(mutex);
+  leadx_mutex_enter(mutex);
   if (!is_started && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) is_started = 1;
   ok = is_started;
-  sqlite3_mutex_leave(mutex);
+  leadx_mutex_leave(mutex);
   return ok;
 }
 
 const char *leadx_http_version(void) {
-  sqlite3_mutex *mutex = sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP3);
+  sqlite3_mutex *mutex = leadx_mutex_alloc(SQLITE_MUTEX_STATIC_APP3);
   const curl_version_info_data *info;
   if (!curl_start()) return "libcurl could not start";
-  sqlite3_mutex_enter(mutex);
+  leadx_mutex_enter(mutex);
   info = curl_version_info(CURLVERSION_NOW);
   sqlite3_snprintf((int)sizeof curl_version_text, curl_version_text, "libcurl/%s %s", info->version,
                    info->ssl_version ? info->ssl_version : "without TLS");
-  sqlite3_mutex_leave(mutex);
+  leadx_mutex_leave(mutex);
   return curl_version_text;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
+#include "base/host.h"
 #include "http/http.h"
 #include "rest/rest.h"
 
@@ -39,8 +40,8 @@ struct leadx_session {
 
 static leadx_session *all_sessions;
 
-static void enter(void) { sqlite3_mutex_enter(sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP1)); }
-static void leave(void) { sqlite3_mutex_leave(sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP1)); }
+static void enter(void) { leadx_mutex_enter(leadx_mutex_alloc(SQLITE_MUTEX_STATIC_APP1)); }
+static void leave(void) { leadx_mutex_leave(leadx_mutex_alloc(SQLITE_MUTEX_STATIC_APP1)); }
 
 static leadx_session *find(const char *filename) {
   for (leadx_session *s = all_sessions; s; s = s->next) {

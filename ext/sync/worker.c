@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/host.h"
 #include "http/http.h"
 #include "sync/network.h"
 #include "sync/probe.h"
@@ -194,7 +195,7 @@ static int open_connection(worker *w, sqlite3 *host, leadx_err *err) {
   w->ctx->db.stopping_arg = w;
   w->connection = sqlite3_db_mutex(handle);
   sqlite3_busy_handler(handle, on_busy, w);
-  sqlite3_progress_handler(handle, STEPS_BETWEEN_QUESTIONS, wants_stop, w);
+  leadx_host_watch(handle, STEPS_BETWEEN_QUESTIONS, wants_stop, w);
   return SQLITE_OK;
 }
 
@@ -554,7 +555,7 @@ static const int static_mutexes[] = {
 static int is_held[STATIC_MUTEXES];
 
 static int hold(sqlite3_mutex *mutex, int64_t give_up_at) {
-  while (sqlite3_mutex_try(mutex) != SQLITE_OK) {
+  while (leadx_mutex_try(mutex) != SQLITE_OK) {
     if (real_ms() >= give_up_at) return 0;
     sched_yield();
   }
@@ -567,16 +568,16 @@ static void before_fork(void) {
   for (worker *w = all_workers; w; w = w->next)
     w->is_held = w->connection && hold(w->connection, give_up_at);
   for (int i = 0; i < STATIC_MUTEXES && all_workers; i++)
-    is_held[i] = hold(sqlite3_mutex_alloc(static_mutexes[i]), give_up_at);
+    is_held[i] = hold(leadx_mutex_alloc(static_mutexes[i]), give_up_at);
 }
 
 static void after_fork(void) {
   for (int i = STATIC_MUTEXES - 1; i >= 0; i--) {
-    if (is_held[i]) sqlite3_mutex_leave(sqlite3_mutex_alloc(static_mutexes[i]));
+    if (is_held[i]) leadx_mutex_leave(leadx_mutex_alloc(static_mutexes[i]));
     is_held[i] = 0;
   }
   for (worker *w = all_workers; w; w = w->next) {
-    if (w->is_held) sqlite3_mutex_leave(w->connection);
+    if (w->is_held) leadx_mutex_leave(w->connection);
     w->is_held = 0;
   }
   pthread_mutex_unlock(&lock);
@@ -612,11 +613,11 @@ static int prepare_process(leadx_err *err) {
 /* With threads switched off at build time or by sqlite3_config(), SQLite's mutexes are all the same
 ** one and no lock. */
 static int has_threads(void) {
-  sqlite3_mutex *a = sqlite3_mutex_alloc(SQLITE_MUTEX_FAST),
-                *b = sqlite3_mutex_alloc(SQLITE_MUTEX_FAST);
+  sqlite3_mutex *a = leadx_mutex_alloc(SQLITE_MUTEX_FAST),
+                *b = leadx_mutex_alloc(SQLITE_MUTEX_FAST);
   int differ = sqlite3_threadsafe() && a && b && a != b;
-  sqlite3_mutex_free(a);
-  sqlite3_mutex_free(b);
+  leadx_mutex_free(a);
+  leadx_mutex_free(b);
   return differ;
 }
 
