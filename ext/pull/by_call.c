@@ -90,7 +90,8 @@ static void append_instant(sqlite3_str *out, const char *name, int64_t us) {
   sqlite3_str_appendf(out, "%s\"%s\":\"%s\"", sqlite3_str_length(out) > 1 ? "," : "", name, text);
 }
 
-/* The key of the plain place as the function's cursor has it: an array. */
+/* The key of the plain place as the function's cursor has it: an array; the key is one of the table
+** (leadx_page_is_key), so that no text of a file goes on behind it. */
 static void append_key(sqlite3_str *out, const leadx_table *table, const char *key) {
   sqlite3_str_appendall(out, ",\"key\":");
   if (table->nkey > 1) {
@@ -109,7 +110,7 @@ static char *take_over(const leadx_pulling *pulling, int64_t oldest_us, leadx_er
   int64_t overlap_us = leadx_settings_ms(pulling->run->ctx->settings, LEADX_OVERLAP) * 1000, us = 0;
   sqlite3_str *out = sqlite3_str_new(NULL);
   sqlite3_str_appendall(out, "{");
-  if (place->version && place->key) {
+  if (place->version && place->key && leadx_page_is_key(pulling->table, place->key)) {
     sqlite3_str_appendall(out, "\"version\":");
     leadx_json_append_string(out, place->version, strlen(place->version));
     append_key(out, pulling->table, place->key);

@@ -42,6 +42,20 @@ static void key_values(const leadx_table *table, const char *key, char **values)
   }
 }
 
+int leadx_page_is_key(const leadx_table *table, const char *key) {
+  leadx_slice array = {NULL, 0}, value;
+  leadx_json_walk walk;
+  int n = 0;
+  if (table->nkey == 1) return 1;
+  if (leadx_json_check(key, strlen(key), 0, &array, NULL)) return 0;
+  leadx_json_walk_init(&walk, array);
+  for (; leadx_json_walk_element(&walk, &value); n++) {
+    leadx_json_kind kind = leadx_json_kind_of(value);
+    if (kind == LEADX_JSON_ARRAY || kind == LEADX_JSON_OBJECT || kind == LEADX_JSON_NULL) return 0;
+  }
+  return n == table->nkey;
+}
+
 static void free_values(char **values) {
   for (int i = 0; i < 16; i++) sqlite3_free(values[i]);
 }

@@ -35,11 +35,14 @@ static int load_cursor(leadx_pulling *pulling, leadx_err *err) {
   if (!stmt) return err->rc;
   int found = leadx_db_next(db, stmt, err);
   const char *fingerprint = found ? leadx_db_text(stmt, 2, err) : NULL;
+  const char *version = fingerprint ? leadx_db_text(stmt, 0, err) : NULL,
+             *key = fingerprint ? leadx_db_text(stmt, 1, err) : NULL;
   pulling->from_beginning = 1;
-  if (fingerprint && strcmp(fingerprint, pulling->fingerprint) != 0) {
+  /* A place that is none, in a file that somebody made, is as good as one of other columns. */
+  int is_place = fingerprint && version && key && leadx_page_is_key(pulling->table, key);
+  if (fingerprint && (!is_place || strcmp(fingerprint, pulling->fingerprint) != 0)) {
     pulling->anew = 1;
   } else if (fingerprint) {
-    const char *version = leadx_db_text(stmt, 0, err), *key = leadx_db_text(stmt, 1, err);
     pulling->saved.version = sqlite3_mprintf("%s", version);
     pulling->saved.key = sqlite3_mprintf("%s", key);
     pulling->midway = (int)leadx_db_number(stmt, 3, 0, 1, 0);

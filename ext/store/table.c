@@ -5,6 +5,7 @@
 
 #include "base/doc.h"
 #include "base/hash.h"
+#include "store/filter.h"
 
 /* The entities that LeadX names; any other table is an entity of its own name. */
 static const struct known_entity {
@@ -188,40 +189,26 @@ static int take_choices(leadx_table *table, const leadx_doc *options, const char
 
 /* The remote name becomes one segment of a path. Encoding does not help where a gateway decodes
 ** before it looks for "..": whoever wrote the file could then reach the server's other services in
-** the user's name. */
+** the user's name. Refused with a code of its own, so that a file's own option is not taken for that
+** of a table that was dropped. */
 static int check_remote(const leadx_table *table, const char *who, leadx_err *err) {
-  int is_dots = table->remote[strspn(table->remote, ".")] == 0, is_plain = 1;
-  for (const char *z = table->remote; *z; z++)
-    is_plain &= (unsigned char)*z >= 0x20 && *z != 0x7f && *z != '/' && *z != '\\';
-  if (is_plain && !is_dots) return SQLITE_OK;
-  return leadx_err_set(err, SQLITE_ERROR,
+  if (leadx_filter_is_segment(table->remote)) return SQLITE_OK;
+  return leadx_err_set(err, SQLITE_AUTH,
                        "%s: table \"%.80s\" cannot be \"%.80s\" on the server; name it in the "
-                       "option \"remote\", without / \\ or control bytes",
+                       "option \"remote\", without / \\ or control bytes, encoded or not",
                        who, table->name, table->remote);
 }
 
-/* The filter stands in the address as it is: conditions alone, each column=…, and nothing that ends
-** them early. */
+/* The filter stands in the address as it is: conditions alone, and nothing that ends them early. */
 static int check_filter(const leadx_table *table, const char *who, leadx_err *err) {
-  static const char *const reserved[] = {"select", "order",       "limit",
-                                         "offset", "on_conflict", "columns"};
-  const char *z = table->filter ? table->filter : "";
-  int ok = 1;
-  while (*z && ok) {
-    size_t n = strcspn(z, "&"), name = strcspn(z, "=&");
-    ok = name > 0 && name < n;
-    for (size_t i = 0; i < n; i++) ok &= z[i] > 0x20 && z[i] < 0x7f && z[i] != '#' && z[i] != '\\';
-    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
-      ok &= strlen(reserved[i]) != name || strncmp(z, reserved[i], name) != 0;
-    z += n;
-    if (*z == '&' && *++z == 0) ok = 0;
-  }
-  if (ok) return SQLITE_OK;
-  return leadx_err_set(err, SQLITE_ERROR,
+  char piece[LEADX_PIECE_BYTES];
+  const char *fault = table->filter ? leadx_filter_fault(table->filter, piece) : NULL;
+  if (!fault) return SQLITE_OK;
+  return leadx_err_set(err, SQLITE_AUTH,
                        "%s: option \"filter\" must be PostgREST conditions joined by &, e.g. "
                        "status=eq.open&city=in.(Solo,Bogor), percent-encoded where "
-                       "an address needs it",
-                       who);
+                       "an address needs it; \"%s\" is none: %s",
+                       who, piece, fault);
 }
 
 static int take_defaults(leadx_table *table, leadx_err *err) {

@@ -245,6 +245,39 @@ START_TEST(the_place_among_keys_of_several_columns_is_taken_over_as_well) {
 }
 END_TEST
 
+/* A file that somebody sends: its place goes on as it likes. */
+static const char *const pasted[] = {"[\"a\",\"20\"]},\"tbl\":\"other\",\"x\":{\"y\":[]",
+                                     "null},\"tbl\":\"other\",\"lim\":1",
+                                     "[\"a\",\"20\",\"more\"]",
+                                     "[\"a\"]",
+                                     "[\"a\",{\"b\":1}]",
+                                     "a",
+                                     ""};
+
+START_TEST(a_place_of_the_file_that_is_no_key_counts_as_none) {
+  char doc[100];
+  model.key = "a,b";
+  device_run(&device, "CREATE TABLE pairs(a TEXT NOT NULL, b TEXT NOT NULL, updated_at TEXT, "
+                      "PRIMARY KEY(a, b)); SELECT leadx_track('pairs')");
+  snprintf(doc, sizeof doc, "{\"a\":\"a\",\"b\":\"1\"}");
+  model_put(&model, "pairs", "a|1", doc);
+  ck_assert_str_eq(device_pull(&device, NULL), "ok");
+  device_run(&device, "DELETE FROM leadx_places");
+  char *sql = sqlite3_mprintf("UPDATE leadx_cursors SET midway = 1, key = %Q", pasted[_i]);
+  device_run(&device, sql);
+  sqlite3_free(sql);
+  functions_know(&device);
+  model_forget_log(&model);
+  ck_assert_str_eq(device_pull(&device, NULL), "ok");
+  for (int i = 0; i < model.n; i++) {
+    const char *body = model.log[i].body ? model.log[i].body : "";
+    ck_assert_msg(!strstr(body, "other") && !strstr(model.log[i].url, "other"), "%s", body);
+    ck_assert_msg(!strstr(body, "\"key\""), "%s", body);
+  }
+  expect("SELECT count(*) FROM pairs", "1");
+}
+END_TEST
+
 /* Long pages are asked for while the one before is applied: nothing comes twice, and a cut-off
 ** passes nothing over. */
 START_TEST(a_page_that_travels_ahead_is_the_one_behind_the_cursor) {
@@ -691,6 +724,7 @@ Suite *test_by_call_suite(void) {
   tcase_add_test(tcase, a_row_of_the_very_instant_at_which_the_plain_way_would_begin_is_found);
   tcase_add_test(tcase, a_page_that_breaks_off_between_two_transactions_comes_again);
   tcase_add_test(tcase, the_place_among_keys_of_several_columns_is_taken_over_as_well);
+  tcase_add_loop_test(tcase, a_place_of_the_file_that_is_no_key_counts_as_none, 0, 7);
   tcase_add_test(tcase, a_page_that_travels_ahead_is_the_one_behind_the_cursor);
   tcase_add_test(tcase, the_function_goes_on_behind_the_very_row_where_the_plain_way_was_cut_off);
   tcase_add_loop_test(tcase, what_the_function_cannot_read_is_read_plainly_in_the_same_pull, 0,
