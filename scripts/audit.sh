@@ -1,26 +1,38 @@
 #!/bin/bash
 # Checks what cannot be seen by running leadx: what the built file exports and
-# calls, how it is hardened, and whether the includes of ext/ keep to the
+# calls, how it is hardened, and whether the includes and calls of ext/ keep to the
 # rooms. `make audit` calls it. Exit 1 when something is not as it should be.
 #
-#   scripts/audit.sh [FILE]     (dist/leadx.so)
+#   scripts/audit.sh [FILE]     (dist/leadx.so, whose objects are in $BUILD/pic)
+#   scripts/audit.sh --rooms    prints the table of the rooms
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ext=$here/../ext
 so=${1-$here/../dist/leadx.so}
 optional=$here/../tests/hosts/optional_api.def
+objects=${BUILD:-$here/../build}/pic/ext
 failures=0
 
-# The architecture: the rooms of ext/, lowest first. A file may include headers of its own room and of
-# those named before it.
-rooms=(base store http rest rows session run push pull sync api)
-
-# Includes that still point upwards, each until the code behind it has moved.
-upward=(
-  'rows/intake.c push/change.h'
-  'store/owner.h session/token.h'
+# The architecture: the rooms of ext/, lowest first, each with what it is about. A file may include headers
+# of its own room and of those named before it, and call what they define. The table of ext/README.md is made
+# from this list (scripts/audit.sh --rooms).
+rooms=(
+  'base|bytes, time, errors, JSON; no handle'
+  'store|the file: statements, the tables of leadx, what is tracked'
+  'http|a request and its answer; the one user of libcurl'
+  "rest|PostgREST's dialect: how a request is spelled, what an answer means"
+  "rows|the application's rows: captured, keyed, compared, written"
+  'session|who speaks, to which server'
+  'run|what one sync shares: its state, its requests, what the server can do'
+  'push|the outbox on its way: claimed in batches, sent, acknowledged'
+  'pull|what others changed: pages behind a cursor, tombstones, reconcile'
+  'sync|when, and in which order: one sync, the worker, its schedule'
+  'api|what SQL can call'
 )
+
+# Includes and calls that still point upwards, each until the code behind it has moved.
+upward=('rows/intake.c push/change.h')
 
 # A header that only one file may know, so that what it stands for can be replaced there.
 single_headers=('curl/[a-z]+\.h' '(cjson/)?cJSON\.h' 'pthread\.h')
@@ -131,10 +143,13 @@ place_of() {
   local n
   [ "$1" != ext ] || { printf '%d\n' "${#rooms[@]}" && return 0; }
   for n in "${!rooms[@]}"; do
-    [ "${rooms[$n]}" != "$1" ] || { printf '%d\n' "$n" && return 0; }
+    [ "${rooms[$n]%%|*}" != "$1" ] || { printf '%d\n' "$n" && return 0; }
   done
   return 1
 }
+
+# may_point_up "FILE.c HEADER"
+may_point_up() { [[ " ${upward[*]} " == *" $1 "* ]]; }
 
 check_rooms() {
   local before=$failures file room own name header line other
@@ -149,7 +164,7 @@ check_rooms() {
     while IFS=: read -r line header; do
       header=${header#*\"}
       header=${header%%\"*}
-      if [ "$header" = sql_text.h ] || [[ " ${upward[*]} " == *" $name $header "* ]]; then continue; fi
+      if [ "$header" = sql_text.h ] || may_point_up "$name $header"; then continue; fi
       if ! other=$(place_of "${header%%/*}"); then
         fail "ext/$name:$line: $header does not name its room"
       elif [ "$other" -gt "$own" ]; then
@@ -160,6 +175,45 @@ check_rooms() {
   [ "$failures" -gt "$before" ] || pass "includes go down only, through ${#rooms[@]} rooms"
 }
 
+# Which file calls which: "ROOM/FILE ROOM/FILE SYMBOL", once for each two files, from the objects.
+list_calls() {
+  local object name
+  for object in "$objects"/*/*.o; do
+    name=${object#"$objects"/}
+    [ ! -f "$ext/${name%.o}.c" ] || nm -g "$object" | awk -v file="${name%.o}" '{ print file, $(NF - 1), $NF }'
+  done | awk '$2 == "U" { used[$1 " " $3] = 1; next } { home[$3] = $1 }
+    END { for (use in used) { split(use, part, " ")
+      if (part[2] in home && home[part[2]] != part[1]) print part[1], home[part[2]], part[2] } }' | sort -u -k1,2
+}
+
+check_calls_between_files() {
+  local before=$failures calls circle from to symbol
+  calls=$(list_calls)
+  [ -n "$calls" ] || {
+    fail "no objects in $objects to read the calls from"
+    return
+  }
+  while read -r from to symbol; do
+    may_point_up "$from.c $to.h" || [ "$(place_of "${from%/*}")" -ge "$(place_of "${to%/*}")" ] ||
+      fail "ext/$from.c calls $symbol() of a room above, ext/$to.c"
+  done <<<"$calls"
+  # tsort names the files of a circle on its standard error.
+  circle=$(cut -d' ' -f1,2 <<<"$calls" | sort -u | tsort 2>&1 >/dev/null | sed -n 's|^tsort: \([^ ]*/[^ ]*\)$|\1|p' | paste -sd' ')
+  [ -z "$circle" ] || fail "files call each other in a circle: $circle"
+  [ "$failures" -gt "$before" ] || pass "calls go down only, and in no circle of files"
+}
+
+# The table of rooms as ext/README.md has it.
+print_rooms() {
+  local room
+  printf '| room | what it is about |\n|---|---|\n'
+  for room in "${rooms[@]}"; do printf '| %s | %s |\n' "${room%%|*}" "${room#*|}"; done
+}
+
+if [ "${1-}" = --rooms ]; then
+  print_rooms
+  exit 0
+fi
 [ -f "$so" ] || {
   printf 'audit: no %s; run make first\n' "$so" >&2
   exit 1
@@ -170,6 +224,7 @@ check_calls
 check_single_headers
 check_optional_routines
 check_rooms
+check_calls_between_files
 [ "$failures" = 0 ] || {
   printf '%d not as it should be\n' "$failures"
   exit 1

@@ -10,7 +10,7 @@
 # CK_VERBOSITY) pass through. LEADX_TEST_SECONDS (3600) is how long one program
 # may take: some ten minutes on two idle cores, and several times that on a busy machine. Unless --programs says not to,
 # beside all but the first run the suites "audit" (scripts/audit.sh on the loadable file), "hosts" (scripts/hosts.sh, those that
-# Debian packages), "map" (the tests that tests/quality/COVERAGE.md names),
+# Debian packages), "map" (the tests that tests/quality/COVERAGE.md names), "tour" (the functions that ext/README.md names),
 # "sim" (the simulation against that server; LEADX_SIM is the program) and, last, "readme": README.md.
 set -euo pipefail
 
@@ -164,6 +164,7 @@ run_scripts() {
   case $suite in '' | hosts) run_script hosts "$here/hosts.sh" --apt ;; esac
   case $suite in '' | sim) [ -z "${LEADX_SIM-}" ] || run_simulation ;; esac
   case $suite in '' | map) run_script map "$here/quality/coverage_map.sh" ;; esac
+  case $suite in '' | tour) run_script tour "$here/quality/tour.sh" ;; esac
   case $suite in '' | readme) run_readme ;; esac
 }
 
@@ -178,7 +179,7 @@ main() {
   # Most of a suite's time is spent waiting for a server, so programs run side by side; what is no program
   # runs beside the sanitized one, which takes longest.
   case $suite in
-  audit | hosts | map | readme | sim) ;;
+  audit | hosts | map | tour | readme | sim) ;;
   *)
     for i in "${!programs[@]}"; do start_program "$i"; done
     follow_program 0

@@ -4,8 +4,7 @@
 #define LEADX_TOKEN_H
 
 #include "base/sqlite.h"
-
-#define LEADX_USER_BYTES 64
+#include "base/user.h"
 
 typedef struct leadx_token {
   char user[LEADX_USER_BYTES]; /* sub, cut to fit; "" when it names nobody */
