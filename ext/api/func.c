@@ -212,7 +212,10 @@ static char *do_configure(const leadx_call *call) {
     apikey = url ? need_text(call, 1, "the project's publishable (or anon) key") : NULL;
     if (!apikey) return NULL;
   }
-  if (options_arg(call, 2, &options)) return NULL;
+  int present = 0;
+  if (options_arg(call, 2, &options) ||
+      leadx_schema_open(&ctx->db, call->name, &present, &ctx->err) != SQLITE_OK)
+    return NULL;
   if (leadx_settings_load(ctx->settings, &ctx->db, &ctx->err) != SQLITE_OK) return NULL;
   leadx_doc *doc = options ? leadx_doc_parse(call->name, options, strlen(options), &ctx->err)
                            : NULL;
@@ -241,8 +244,10 @@ static char *read_session_setting(const leadx_call *call, const char *key, int *
 static char *do_config(const leadx_call *call) {
   leadx_ctx *ctx = call->ctx;
   const char *key = need_text(call, 0, "a setting's name");
-  int known = 0;
-  if (!key || leadx_settings_load(ctx->settings, &ctx->db, &ctx->err) != SQLITE_OK) return NULL;
+  int known = 0, present = 0;
+  if (!key || leadx_schema_open(&ctx->db, call->name, &present, &ctx->err) != SQLITE_OK)
+    return NULL;
+  if (leadx_settings_load(ctx->settings, &ctx->db, &ctx->err) != SQLITE_OK) return NULL;
   int id = leadx_settings_find(key);
   if (id < 0) {
     char *value = read_session_setting(call, key, &known);
@@ -402,13 +407,23 @@ static char *do_retry(const leadx_call *call) {
   return sqlite3_mprintf("{\"retried\":%lld}", (sqlite3_int64)changed);
 }
 
+/* {"name":"id"…, to be closed by the caller. */
+static sqlite3_str *begin_object(const char *name, const char *id) {
+  sqlite3_str *text = sqlite3_str_new(NULL);
+  sqlite3_str_appendf(text, "{\"%s\":", name);
+  leadx_json_append_string(text, id, strlen(id));
+  return text;
+}
+
 static char *do_discard(const leadx_call *call) {
   leadx_ctx *ctx = call->ctx;
   const char *id = need_text(call, 0, "a queue row's id");
   if (!id || need_tables(call) != SQLITE_OK ||
       leadx_resolve_discard(&ctx->db, id, &ctx->err) != SQLITE_OK)
     return NULL;
-  return sqlite3_mprintf("{\"discarded\":\"%w\"}", id);
+  sqlite3_str *text = begin_object("discarded", id);
+  sqlite3_str_appendall(text, "}");
+  return leadx_db_finish(text, &ctx->err);
 }
 
 static char *do_purge(const leadx_call *call) {
@@ -523,8 +538,10 @@ static char *do_resolve(const leadx_call *call) {
     rc = leadx_db_nest_close(&ctx->db, rc, &ctx->err);
   }
   leadx_tables_clear(&tables);
-  return rc == SQLITE_OK ? sqlite3_mprintf("{\"resolved\":\"%w\",\"winner\":\"%w\"}", id, choice)
-                         : NULL;
+  if (rc != SQLITE_OK) return NULL;
+  sqlite3_str *text = begin_object("resolved", id);
+  sqlite3_str_appendf(text, ",\"winner\":\"%s\"}", choice); /* one of the three words */
+  return leadx_db_finish(text, &ctx->err);
 }
 
 static char *do_step(const leadx_call *call) { return run_sync(call, "step", 1, 1); }

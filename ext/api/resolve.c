@@ -149,22 +149,13 @@ static leadx_slice chosen_value(const leadx_question *question, const char *choi
 
 /* ---- carrying it out ---- */
 
-/* The queue rows that waited are done with; what is left of them is queued anew. */
+/* The queue rows that waited are done with, whatever their ids are; what is left of them is queued
+** anew. */
 static int close_members(leadx_db *db, const leadx_question *question, leadx_err *err) {
-  char now[LEADX_INSTANT_BYTES], id[64];
+  char now[LEADX_INSTANT_BYTES];
   leadx_instant_format(leadx_clock_wall_us(), now);
-  for (;;) {
-    sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_CONFLICT_MEMBERS, err, "ss",
-                                        question->table->entity, question->key);
-    if (!stmt) return err->rc;
-    const char *member = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
-    if (member) sqlite3_snprintf(sizeof id, id, "%s", member);
-    leadx_db_put(db, stmt);
-    if (!member) return err->rc;
-    int rc = leadx_queue_ack(db, id, now, "resolved",
-                             "decided by leadx_resolve(); what was left is queued anew", err);
-    if (rc != SQLITE_OK) return rc;
-  }
+  return leadx_db_run(db, LEADX_SQL_CONFLICT_CLOSE_MEMBERS, err, "sss", question->table->entity,
+                      question->key, now);
 }
 
 /* Is an unsent change about a column? An UPDATE says so by its base. A CREATE speaks of every

@@ -183,28 +183,11 @@ static char *print_and_free(leadx_doc *doc, leadx_err *err) {
   return text;
 }
 
-/* A payload is put together byte by byte, and a text of UTF-16 has others: its triggers would never
-** come to an end. */
-static int check_encoding(leadx_db *db, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_ENCODING, err);
-  if (!stmt) return err->rc;
-  const char *encoding = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
-  if (encoding && strcmp(encoding, "UTF-8") != 0) {
-    leadx_err_set(err, SQLITE_ERROR,
-                  "leadx_track: the file's encoding is %.10s, and leadx needs UTF-8; copy it with: "
-                  "sqlite3 OLD .dump | sqlite3 NEW",
-                  encoding);
-  }
-  leadx_db_put(db, stmt);
-  return err->rc;
-}
-
 char *leadx_track_table(leadx_ctx *ctx, const char *name, const char *options, leadx_err *err) {
   int rc = leadx_db_nest_open(&ctx->db, err);
   if (rc != SQLITE_OK) return NULL;
   leadx_doc *result = NULL;
-  rc = check_encoding(&ctx->db, err);
-  if (rc == SQLITE_OK) rc = leadx_schema_ensure(&ctx->db, "leadx_track", err);
+  rc = leadx_schema_ensure(&ctx->db, "leadx_track", err);
   if (rc == SQLITE_OK)
     result = strcmp(name, "*") == 0 ? track_all(ctx, options, err)
                                     : track_one(ctx, name, options, err);

@@ -233,7 +233,7 @@ static int vtab_close(sqlite3_vtab_cursor *base) {
 /* *sql_id: the SELECT to run on the file as it is now, NO_SQL when there is nothing to read. */
 static int choose_sql(const leadx_vtab_entry *entry, leadx_db *db, int *sql_id, leadx_err *err) {
   int present = 0;
-  int rc = leadx_schema_probe(db, entry->name, &present, err);
+  int rc = leadx_schema_open(db, entry->name, &present, err);
   if (rc == SQLITE_OK && present && entry->needs) {
     int64_t there = 0;
     rc = leadx_db_int(db, LEADX_SQL_SCHEMA_HAS_TABLE, err, &there, "t", entry->needs);
@@ -275,7 +275,7 @@ static int syncs_elsewhere(leadx_ctx *ctx) {
   char left[LEADX_OWNER_BYTES];
   int present = 0, held = 0;
   leadx_session_left_lease(ctx->session, left, (int)sizeof left);
-  if (leadx_schema_probe(&db, "leadx_state", &present, &quiet) == SQLITE_OK && present) {
+  if (leadx_schema_open(&db, "leadx_state", &present, &quiet) == SQLITE_OK && present) {
     leadx_lease_is_held(&db, left, leadx_settings_ms(ctx->settings, LEADX_LEASE), &held, &quiet);
   }
   leadx_db_release(&db);
@@ -479,6 +479,13 @@ static int load_row(leadx_vtab *vtab, sqlite3_value *rowid, sqlite3_stmt **row, 
   return rc;
 }
 
+/* Is the id of a queue row a text by which the row is found? */
+static int has_name(sqlite3_stmt *row, leadx_err *err) {
+  if (sqlite3_column_type(row, QUEUE_ID) != SQLITE_TEXT) return 0;
+  const char *id = leadx_db_text(row, QUEUE_ID, err);
+  return id && *id && strlen(id) == (size_t)sqlite3_column_bytes(row, QUEUE_ID);
+}
+
 static int write_row(leadx_vtab *vtab, leadx_db *db, int argc, sqlite3_value **argv,
                      leadx_err *err) {
   if (sqlite3_value_type(argv[0]) == SQLITE_NULL) {
@@ -491,11 +498,12 @@ static int write_row(leadx_vtab *vtab, leadx_db *db, int argc, sqlite3_value **a
   int rc = leadx_schema_open(db, "leadx_queue", &present, err);
   if (rc == SQLITE_OK) rc = load_row(vtab, argv[0], &row, err);
   if (rc != SQLITE_OK || !row) return rc;
-  if (sqlite3_column_type(row, QUEUE_ID) == SQLITE_NULL) {
+  if (!has_name(row, err)) {
     sqlite3_finalize(row);
     return leadx_err_set(
         err, SQLITE_CONSTRAINT,
-        "leadx_queue: a row without an id cannot be changed here; give it one in sync_queue first");
+        "leadx_queue: a row whose id is no text cannot be changed here; the next sync gives it "
+        "one, or give it one in sync_queue first");
   }
   return argc == 1 ? delete_row(db, row, err) : update_row(db, row, argv, err);
 }

@@ -209,7 +209,8 @@ static int fetch_rows(leadx_reconciling *job, char **keys, int n, int *limit, in
   return rc;
 }
 
-/* Walks one comparison: rows that differ are fetched, rows that vanished are removed. */
+/* Walks one comparison: rows that differ are fetched, rows that vanished are removed. Every round
+** lies behind the one before. */
 static int repair(leadx_reconciling *job, int sql_id, leadx_err *err) {
   char *keys[KEYS_AT_A_TIME], *after = sqlite3_mprintf("");
   int n = 0, limit = KEYS_AT_A_TIME, again = 0, rc = after ? SQLITE_OK : leadx_err_nomem(err);
@@ -222,6 +223,11 @@ static int repair(leadx_reconciling *job, int sql_id, leadx_err *err) {
                : change_rows(job, (leadx_slice){NULL, 0}, keys, n, err);
     }
     if (n > 0 && !again) {
+      if (after && strcmp(keys[n - 1], after) <= 0 && rc == SQLITE_OK)
+        rc = leadx_err_set(err, SQLITE_CORRUPT,
+                           "table \"%s\": the keys that leadx noted of it are out of order; copy "
+                           "your own tables to a new file and track them there",
+                           job->table->name);
       sqlite3_free(after);
       after = sqlite3_mprintf("%s", keys[n - 1]);
     }

@@ -647,13 +647,24 @@ static char *find_stray(leadx_db *db, const leadx_table *table, leadx_err *err) 
   return found;
 }
 
-/* A table that was renamed brought its old triggers along, which would queue everything twice. */
+/* A table that was renamed brought its old triggers along, which would queue everything twice. One
+** whose entry in the schema has another name than its text is no trigger of that name to SQLite,
+** and stays. */
 static int drop_strays(leadx_db *db, const leadx_table *table, leadx_err *err) {
-  char *name;
+  char *name, *before = NULL;
   while (err->rc == SQLITE_OK && (name = find_stray(db, table, err)) != NULL) {
-    drop_trigger(db, name, err);
-    sqlite3_free(name);
+    if (before && strcmp(before, name) == 0) {
+      leadx_err_set(err, SQLITE_CORRUPT,
+                    "table \"%s\": its trigger \"%.60s\" cannot be dropped, because the file's "
+                    "schema is damaged; copy your own tables to a new file and track them there",
+                    table->name, name);
+    } else {
+      drop_trigger(db, name, err);
+    }
+    sqlite3_free(before);
+    before = name;
   }
+  sqlite3_free(before);
   return err->rc;
 }
 

@@ -182,9 +182,9 @@ static int first_open(leadx_db *db, int64_t above, int64_t *rowid, int *stays, c
     *rowid = sqlite3_column_int64(stmt, 0);
     *id = sqlite3_mprintf("%s", column_text(stmt, 1, err));
     if (!*id) leadx_err_nomem(err);
-    *stays = strcmp(column_text(stmt, 2, err), "FAILED") == 0 ||
-             sqlite3_column_type(stmt, 3) != SQLITE_NULL ||
-             sqlite3_column_type(stmt, 4) != SQLITE_NULL;
+    *stays = sqlite3_column_int(stmt, 5) && (strcmp(column_text(stmt, 2, err), "FAILED") == 0 ||
+                                             sqlite3_column_type(stmt, 3) != SQLITE_NULL ||
+                                             sqlite3_column_type(stmt, 4) != SQLITE_NULL);
   }
   leadx_db_put(db, stmt);
   return err->rc;
@@ -293,6 +293,7 @@ int leadx_queue_retry(leadx_db *db, const char *id, int64_t *changed, leadx_err 
                        "leadx_retry: the row is SYNCED, there is nothing to try again");
   }
   if (rc == SQLITE_OK && id) rc = leadx_db_run(db, LEADX_SQL_QUEUE_RETRY_ONE, err, "t", id);
+  if (rc == SQLITE_OK && !id) rc = leadx_db_run(db, LEADX_SQL_QUEUE_NAME_NAMELESS, err, "");
   if (rc == SQLITE_OK && !id) rc = leadx_db_run(db, LEADX_SQL_QUEUE_RETRY_ALL, err, "");
   if (rc == SQLITE_OK && changed) *changed = sqlite3_changes(db->handle);
   return rc;

@@ -69,6 +69,22 @@ static int refuse_masks(leadx_db *db, const char *who, leadx_err *err) {
   return err->rc;
 }
 
+/* A payload is put together byte by byte, and the capture triggers of a file of UTF-16, whose texts
+** have other bytes, would never come to an end. */
+static int check_encoding(leadx_db *db, const char *who, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_SCHEMA_ENCODING, err);
+  if (!stmt) return err->rc;
+  const char *encoding = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
+  if (encoding && strcmp(encoding, "UTF-8") != 0) {
+    leadx_err_set(err, SQLITE_ERROR,
+                  "%s: the file's encoding is %.10s, and leadx needs UTF-8; copy it with: "
+                  "sqlite3 OLD .dump | sqlite3 NEW",
+                  who, encoding);
+  }
+  leadx_db_put(db, stmt);
+  return err->rc;
+}
+
 static int has_table(leadx_db *db, const char *name, int64_t *there, leadx_err *err) {
   *there = 0;
   return leadx_db_int(db, LEADX_SQL_SCHEMA_HAS_TABLE, err, there, "t", name);
@@ -94,7 +110,7 @@ int leadx_schema_probe(leadx_db *db, const char *who, int *present, leadx_err *e
   int rc = refuse_masks(db, who, err);
   if (rc == SQLITE_OK) rc = read_format(db, who, &format, err);
   if (rc == SQLITE_OK) *present = format > 0;
-  return rc;
+  return rc == SQLITE_OK && *present ? check_encoding(db, who, err) : rc;
 }
 
 /* Does a queue that somebody else made begin with the documented columns? *have gets the names of
@@ -227,7 +243,8 @@ int leadx_schema_open(leadx_db *db, const char *who, int *present, leadx_err *er
 
 int leadx_schema_ensure(leadx_db *db, const char *who, leadx_err *err) {
   int64_t format = 0;
-  int rc = refuse_masks(db, who, err);
+  int rc = check_encoding(db, who, err);
+  if (rc == SQLITE_OK) rc = refuse_masks(db, who, err);
   if (rc == SQLITE_OK) rc = read_format(db, who, &format, err);
   if (rc == SQLITE_OK && format == LEADX_FORMAT) return leadx_schema_verify(db, who, err);
   if (rc != SQLITE_OK) return rc;

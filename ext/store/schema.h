@@ -14,11 +14,11 @@
 ** of the documented shape is an error that says which column is wrong. */
 int leadx_schema_ensure(leadx_db *db, const char *who, leadx_err *err);
 
-/* *present: do leadx's tables exist? A newer format is an error. Writes nothing. For those who only
-** read. */
+/* *present: do leadx's tables exist? A newer format, a view in the place of one of them and a file
+** whose encoding is not UTF-8 are errors. Writes nothing. */
 int leadx_schema_probe(leadx_db *db, const char *who, int *present, leadx_err *err);
 
-/* The same for those who write or send: tables that are there must also be ours
+/* The same for those who read, write or send: tables that are there must also be ours
 ** (leadx_schema_verify). */
 int leadx_schema_open(leadx_db *db, const char *who, int *present, leadx_err *err);
 

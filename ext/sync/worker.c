@@ -644,7 +644,7 @@ static int check_file(leadx_ctx *ctx, leadx_err *err) {
                          "from the program instead",
                          who);
   }
-  if (leadx_schema_probe(&ctx->db, who, &present, err) != SQLITE_OK) return err->rc;
+  if (leadx_schema_open(&ctx->db, who, &present, err) != SQLITE_OK) return err->rc;
   if (!present)
     return leadx_err_set(err, SQLITE_ERROR,
                          "%s: nothing is tracked in this file; call leadx_track(table) first", who);
@@ -787,8 +787,9 @@ char *leadx_worker_notify(leadx_ctx *ctx, const char *event, leadx_err *err) {
         .who = "leadx_notify", .trigger = event, .with_pull = 1, .request_budget = -1};
     return leadx_sync_report(ctx, &options, err);
   }
-  char *text = sqlite3_mprintf("{\"state\":\"notified\",\"event\":\"%w\",\"worker\":%s}", event,
-                               told ? "true" : "false");
-  if (!text) leadx_err_nomem(err);
-  return text;
+  sqlite3_str *text = sqlite3_str_new(NULL);
+  sqlite3_str_appendall(text, "{\"state\":\"notified\",\"event\":");
+  leadx_json_append_string(text, event, strlen(event));
+  sqlite3_str_appendf(text, ",\"worker\":%s}", told ? "true" : "false");
+  return leadx_db_finish(text, err);
 }

@@ -14,16 +14,27 @@ UNION
 SELECT q.id FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
 WHERE q.entity_type = ?1 AND q.entity_id = ?2 AND q.status IS NOT 'SYNCED'
 
+-- name: conflict_close_members
+-- The queue rows of the row that waits, above the mark and held, are done with.
+UPDATE main.sync_queue SET status = 'SYNCED', synced_at = ?3, error_code = 'resolved', next_try_at = NULL,
+  error_message = 'decided by leadx_resolve(); what was left is queued anew'
+WHERE rowid IN (
+  SELECT rowid FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark) AND entity_type = ?1 AND entity_id = ?2
+    AND status IS NOT 'SYNCED'
+  UNION
+  SELECT q.rowid FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
+  WHERE q.entity_type = ?1 AND q.entity_id = ?2 AND q.status IS NOT 'SYNCED')
+
 -- name: decide_enqueue_update
 INSERT INTO main.sync_queue(id, entity_type, entity_id, action, payload, base) VALUES (?1, ?2, ?3, 'UPDATE', ?4, ?5)
 
 -- name: decide_members_changes
 -- What the unsent changes of the row are about, oldest first.
-SELECT action, base, payload FROM main.sync_queue WHERE id IN (
-  SELECT id FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark) AND entity_type = ?1 AND entity_id = ?2
+SELECT action, base, payload FROM main.sync_queue WHERE rowid IN (
+  SELECT rowid FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark) AND entity_type = ?1 AND entity_id = ?2
     AND status IS NOT 'SYNCED'
   UNION
-  SELECT q.id FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
+  SELECT q.rowid FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
   WHERE q.entity_type = ?1 AND q.entity_id = ?2 AND q.status IS NOT 'SYNCED')
 ORDER BY rowid
 

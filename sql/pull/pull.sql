@@ -55,7 +55,8 @@ DELETE FROM main.leadx_parked WHERE entity = ?1 AND key = ?2
 DELETE FROM main.leadx_parked WHERE entity = ?1
 
 -- name: parked_list
-SELECT key FROM main.leadx_parked WHERE entity = ?1 AND key > ?2 ORDER BY key
+-- Who goes on behind a key that is no text to its end finds it again; leadx writes none.
+SELECT key FROM main.leadx_parked WHERE entity = ?1 AND key > ?2 AND typeof(key) = 'text' AND NOT instr(CAST(key AS BLOB), x'00') ORDER BY key
 
 -- name: stepping_begin
 -- How far a pull in single steps has come. It is the connection's own: a new one begins with the cursors.
@@ -88,9 +89,9 @@ SELECT s.key FROM temp.leadx_seen s LEFT JOIN main.leadx_shadow h ON h.entity = 
 WHERE s.key > ?2 AND NOT s.deleted AND (h.key IS NULL OR h.version IS NOT s.version) ORDER BY s.key LIMIT ?3
 
 -- name: reconcile_vanished
--- Rows that the server once confirmed and does not show any more.
+-- Rows that the server once confirmed and does not show any more; see parked_list for the keys.
 SELECT h.key FROM main.leadx_shadow h
-WHERE h.entity = ?1 AND h.key > ?2 AND h.version IS NOT NULL AND h.key NOT IN (SELECT key FROM temp.leadx_seen WHERE NOT deleted)
+WHERE h.entity = ?1 AND h.key > ?2 AND typeof(h.key) = 'text' AND NOT instr(CAST(h.key AS BLOB), x'00') AND h.version IS NOT NULL AND h.key NOT IN (SELECT key FROM temp.leadx_seen WHERE NOT deleted)
 ORDER BY h.key LIMIT ?3
 
 -- name: reconcile_count_seen

@@ -9,7 +9,8 @@ UPDATE main.leadx_mark SET rowid_below = ?1, id = (SELECT id FROM main.sync_queu
 
 -- name: queue_first_open
 -- The first row above ?1 that is neither done nor listed as held.
-SELECT rowid, id, status, error_code, next_try_at FROM main.sync_queue
+-- The last column: can its id be listed? One that came since leadx_queue_recover() may have any.
+SELECT rowid, id, status, error_code, next_try_at, typeof(id) = 'text' AND NOT instr(CAST(id AS BLOB), x'00') FROM main.sync_queue
 WHERE rowid > ?1 AND status IS NOT 'SYNCED' AND id NOT IN (SELECT id FROM main.leadx_held)
 ORDER BY rowid LIMIT 1
 
@@ -32,9 +33,10 @@ UPDATE main.sync_queue SET status = 'PENDING'
 WHERE rowid > (SELECT rowid_below FROM main.leadx_mark) AND status = 'IN_PROGRESS'
 
 -- name: queue_name_nameless
--- An application's row without an id, or with one that is no text to its end, could be neither claimed nor acknowledged.
+-- An application's row without an id, or with one that is no text to its end, could be neither claimed nor acknowledged,
+-- and nobody could name it.
 UPDATE main.sync_queue SET id = lower(hex(randomblob(16)))
-WHERE (typeof(id) <> 'text' OR instr(CAST(id AS BLOB), x'00')) AND rowid > (SELECT rowid_below FROM main.leadx_mark)
+WHERE (typeof(id) <> 'text' OR id = '' OR instr(CAST(id AS BLOB), x'00')) AND rowid > (SELECT rowid_below FROM main.leadx_mark)
 
 -- name: queue_name_status
 -- An application's row whose status is none of the four words would never move, and keep the mark from moving. None is PENDING, as the column's DEFAULT says.

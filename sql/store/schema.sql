@@ -166,6 +166,9 @@ INSERT INTO main.leadx_mark(one, rowid_below) VALUES (1, 0) ON CONFLICT DO NOTHI
 -- name: schema_lease_init
 INSERT INTO main.leadx_lease(one) VALUES (1) ON CONFLICT DO NOTHING
 
+-- name: schema_encoding
+SELECT encoding FROM pragma_encoding
+
 -- name: schema_has_table
 SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE
 

@@ -3,9 +3,6 @@
 -- name: table_kinds
 SELECT schema, type, wr FROM pragma_table_list WHERE name = ?1 COLLATE NOCASE ORDER BY schema <> 'main'
 
--- name: table_encoding
-SELECT encoding FROM pragma_encoding
-
 -- name: table_real_name
 SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE
 

@@ -383,8 +383,8 @@ END_TEST
 START_TEST(vtab_queue_row_without_an_id_stays_alone) {
   run("INSERT INTO sync_queue(id, entity_type, entity_id, action, payload, status) VALUES (NULL, "
       "'n', 'n', 'CREATE', '{}', 'FAILED')");
-  refuse("UPDATE leadx_queue SET status = 'PENDING' WHERE id IS NULL", "without an id");
-  refuse("DELETE FROM leadx_queue WHERE id IS NULL", "without an id");
+  refuse("UPDATE leadx_queue SET status = 'PENDING' WHERE id IS NULL", "whose id is no text");
+  refuse("DELETE FROM leadx_queue WHERE id IS NULL", "whose id is no text");
   expect("SELECT count(*) FROM sync_queue WHERE status = 'FAILED'", "2");
 }
 END_TEST
