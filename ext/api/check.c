@@ -408,7 +408,7 @@ static leadx_request *columns_request(leadx_checking *checking, const leadx_tabl
   leadx_rest_escape(url, table->remote, strlen(table->remote));
   for (int i = first; i < first + n; i++) {
     sqlite3_str_appendall(url, i > first ? "," : "?select=");
-    leadx_rest_escape(url, table->columns[i].remote, strlen(table->columns[i].remote));
+    leadx_rest_column(url, table->columns[i].remote);
   }
   sqlite3_str_appendall(url, "&limit=0");
   return leadx_target_get(&checking->target, url, NULL, checking->err);
@@ -456,15 +456,15 @@ static leadx_request *key_request(leadx_checking *checking, const leadx_table *t
   sqlite3_str_appendf(url, "%s/", checking->target.url);
   leadx_rest_escape(url, table->remote, strlen(table->remote));
   sqlite3_str_appendall(url, "?select=");
-  leadx_rest_escape(url, table->version_remote, strlen(table->version_remote));
+  leadx_rest_column(url, table->version_remote);
   for (int i = 0; i < table->nkey; i++) {
     const char *key = table->columns[table->key[i]].remote;
     sqlite3_str_appendall(url, ",");
-    leadx_rest_escape(url, key, strlen(key));
+    leadx_rest_column(url, key);
   }
   if (order) {
     sqlite3_str_appendall(url, "&order=");
-    leadx_rest_escape(url, table->version_remote, strlen(table->version_remote));
+    leadx_rest_column(url, table->version_remote);
     sqlite3_str_appendall(url, order);
   }
   sqlite3_str_appendf(url, "&limit=%d", limit);

@@ -24,6 +24,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -719,10 +720,40 @@ static leadx_http_limits complete_limits(const leadx_http_limits *given) {
   return limits;
 }
 
+/* The lowest two descriptors that are free just now: a pair that is made next gets them. */
+static int free_pair(int pair[2]) {
+  for (int i = 0; i < 2; i++) pair[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  for (int i = 0; i < 2; i++) {
+    if (pair[i] >= 0) close(pair[i]);
+  }
+  return pair[0] >= 0 && pair[1] >= 0;
+}
+
+static int is_local_socket(int fd) {
+  struct sockaddr_storage address;
+  socklen_t n = sizeof address;
+  return getsockname(fd, (struct sockaddr *)&address, &n) == 0 && address.ss_family == AF_UNIX;
+}
+
+/* A multi handle has a pair of sockets by which it is woken up, and libcurl before 8.13 lets it
+** survive exec() and tells nobody its numbers. Another thread may have got one of them meanwhile:
+** only what is a local socket and is woken by this very handle is taken for it. */
+static CURLM *new_multi(void) {
+  int pair[2], is_known = free_pair(pair);
+  CURLM *multi = curl_multi_init();
+  if (!multi || !is_known || !is_local_socket(pair[0]) || !is_local_socket(pair[1])) return multi;
+  struct pollfd woken = {.fd = pair[0], .events = POLLIN};
+  if (poll(&woken, 1, 0) != 0 || curl_multi_wakeup(multi) != CURLM_OK || poll(&woken, 1, 0) != 1)
+    return multi;
+  (void)fcntl(pair[0], F_SETFD, FD_CLOEXEC);
+  (void)fcntl(pair[1], F_SETFD, FD_CLOEXEC);
+  return multi;
+}
+
 static int multi_set_up(http *h) {
   long connections = h->limits.max_in_flight < MAX_CONNECTIONS ? h->limits.max_in_flight
                                                                : MAX_CONNECTIONS;
-  h->multi = curl_multi_init();
+  h->multi = new_multi();
   if (!h->multi) return 0;
   return curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX) == CURLM_OK &&
          curl_multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections) == CURLM_OK &&

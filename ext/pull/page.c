@@ -15,10 +15,6 @@ void leadx_place_clear(leadx_place *place) {
   memset(place, 0, sizeof *place);
 }
 
-static void append_name(sqlite3_str *url, const char *name) {
-  leadx_rest_escape(url, name, strlen(name));
-}
-
 static const char *key_name(const leadx_table *table, int i) {
   return table->columns[table->key[i]].remote;
 }
@@ -63,7 +59,7 @@ static void free_values(char **values) {
 /* Inside or=(…): column.op.value */
 static void append_condition(sqlite3_str *url, const char *column, const char *op,
                              const char *value) {
-  append_name(url, column);
+  leadx_rest_column(url, column);
   sqlite3_str_appendf(url, ".%s.", op);
   leadx_rest_in_element(url, 1, value ? value : "", value ? strlen(value) : 0);
 }
@@ -97,12 +93,12 @@ static void append_key_condition(sqlite3_str *url, const leadx_table *table, con
 static void append_order(sqlite3_str *url, const leadx_table *table, int by_version) {
   sqlite3_str_appendall(url, "&order=");
   if (by_version) {
-    append_name(url, table->version_remote);
+    leadx_rest_column(url, table->version_remote);
     sqlite3_str_appendall(url, ".asc,");
   }
   for (int i = 0; i < table->nkey; i++) {
     sqlite3_str_appendall(url, i ? "," : "");
-    append_name(url, key_name(table, i));
+    leadx_rest_column(url, key_name(table, i));
     sqlite3_str_appendall(url, ".asc");
   }
 }
@@ -111,7 +107,7 @@ static sqlite3_str *begin_url(const leadx_target *target, const leadx_table *tab
                               const char *select) {
   sqlite3_str *url = sqlite3_str_new(NULL);
   sqlite3_str_appendf(url, "%s/", target->url);
-  append_name(url, table->remote);
+  leadx_rest_escape(url, table->remote, strlen(table->remote));
   sqlite3_str_appendf(url, "?select=%s", select ? select : "*");
   return url;
 }
@@ -128,12 +124,12 @@ leadx_request *leadx_page_request(const leadx_target *target, const leadx_table 
   sqlite3_str *url = begin_url(target, table, NULL);
   if (after->version) {
     sqlite3_str_appendall(url, "&");
-    append_name(url, table->version_remote);
+    leadx_rest_column(url, table->version_remote);
     sqlite3_str_appendall(url, "=gte.");
     leadx_rest_escape(url, after->version, strlen(after->version));
   } else if (after->key) {
     sqlite3_str_appendall(url, "&");
-    append_name(url, table->version_remote);
+    leadx_rest_column(url, table->version_remote);
     sqlite3_str_appendall(url, "=is.null");
   }
   if (after->key && after->key[0]) append_key_condition(url, table, after->key, after->version);
@@ -150,13 +146,13 @@ leadx_request *leadx_page_keys_request(const leadx_target *target, const leadx_t
                                        leadx_err *err) {
   sqlite3_str *select = sqlite3_str_new(NULL);
   for (int i = 0; i < table->nkey; i++) {
-    append_name(select, key_name(table, i));
+    leadx_rest_column(select, key_name(table, i));
     sqlite3_str_appendall(select, ",");
   }
-  append_name(select, table->version_remote);
+  leadx_rest_column(select, table->version_remote);
   if (with_mark) {
     sqlite3_str_appendall(select, ",");
-    append_name(select, table->soft_delete_column);
+    leadx_rest_column(select, table->soft_delete_column);
   }
   char *names = sqlite3_str_finish(select);
   sqlite3_str *url = begin_url(target, table, names);
@@ -173,7 +169,7 @@ leadx_request *leadx_page_rows_request(const leadx_target *target, leadx_table *
   sqlite3_str *url = begin_url(target, table, NULL);
   sqlite3_str_appendall(url, "&");
   if (table->nkey == 1) {
-    append_name(url, key_name(table, 0));
+    leadx_rest_column(url, key_name(table, 0));
     sqlite3_str_appendall(url, "=in.(");
     for (int i = 0; i < n; i++) leadx_rest_in_element(url, i == 0, keys[i], strlen(keys[i]));
   } else {
@@ -198,7 +194,7 @@ leadx_request *leadx_page_rows_request(const leadx_target *target, leadx_table *
 size_t leadx_page_key_bytes(const leadx_table *table, const char *key) {
   size_t names = 0;
   for (int i = 0; table->nkey > 1 && i < table->nkey; i++)
-    names += strlen(key_name(table, i)) * 3 + 16;
+    names += strlen(key_name(table, i)) * 6 + 16;
   return names + strlen(key) * 3 + 16;
 }
 

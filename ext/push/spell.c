@@ -53,7 +53,7 @@ leadx_request *leadx_spell_create(const leadx_target *target, leadx_change *cons
   for (int i = 0; i < table->nkey && !minimal; i++) {
     const char *remote = table->columns[table->key[i]].remote;
     sqlite3_str_appendall(url, i == 0 ? "?on_conflict=" : ",");
-    leadx_rest_escape(url, remote, strlen(remote));
+    leadx_rest_column(url, remote);
   }
   sqlite3_str_appendall(body, "[");
   for (int i = 0; i < n; i++) {
@@ -100,7 +100,7 @@ static void append_in_list(sqlite3_str *url, leadx_change *const *changes, int n
   const leadx_table *table = changes[0]->table;
   const char *remote = table->columns[table->key[0]].remote;
   sqlite3_str_appendall(url, "?");
-  leadx_rest_escape(url, remote, strlen(remote));
+  leadx_rest_column(url, remote);
   sqlite3_str_appendall(url, "=in.(");
   for (int i = 0; i < n; i++) {
     sqlite3_str *value = sqlite3_str_new(NULL);
@@ -124,7 +124,7 @@ static void append_or_list(sqlite3_str *url, leadx_change *const *changes, int n
       append_plain(value, changes[i]->key_values[k]);
       const char *text = sqlite3_str_value(value);
       if (k > 0) sqlite3_str_appendall(url, ",");
-      leadx_rest_escape(url, remote, strlen(remote));
+      leadx_rest_column(url, remote);
       sqlite3_str_appendall(url, ".eq.");
       leadx_rest_in_element(url, 1, text ? text : "", (size_t)sqlite3_str_length(value));
       end_plain(value, url);

@@ -503,7 +503,7 @@ static int is_reserved_parameter(const char *name) {
   return 0;
 }
 
-static void append_column(sqlite3_str *url, const char *column) {
+void leadx_rest_column(sqlite3_str *url, const char *column) {
   size_t n = strlen(column);
   if (consists_of(column, n, "_") && !is_reserved_parameter(column))
     leadx_rest_escape(url, column, n);
@@ -513,7 +513,7 @@ static void append_column(sqlite3_str *url, const char *column) {
 void leadx_rest_filter_eq(sqlite3_str *url, int first, const char *column, const char *value,
                           size_t n) {
   sqlite3_str_appendchar(url, 1, first ? '?' : '&');
-  append_column(url, column);
+  leadx_rest_column(url, column);
   if (!value) {
     sqlite3_str_appendall(url, "=is.null");
     return;

@@ -68,6 +68,11 @@ int leadx_rest_read_range(const char *text, leadx_rest_range *range);
 /* Appends text percent-encoded (everything but unreserved characters; "+" is %2B). */
 void leadx_rest_escape(sqlite3_str *url, const char *text, size_t n);
 
+/* Appends the name of a column, wherever a URL has one (select, order, on_conflict, the name or a
+** condition of a filter): quoted for PostgREST where it is more than letters, digits and _, or means
+** something to PostgREST; encoded. */
+void leadx_rest_column(sqlite3_str *url, const char *column);
+
 /* Appends one filter "column=eq.value" with both sides encoded; a NULL value becomes "is.null".
 ** first says whether "?" or "&" goes before it. */
 void leadx_rest_filter_eq(sqlite3_str *url, int first, const char *column, const char *value,

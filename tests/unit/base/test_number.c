@@ -1,10 +1,6 @@
-/* Numbers as text: what is one, and that the host's locale has no say. */
-#include <locale.h>
-#include <stdio.h>
-#include <stdlib.h>
+/* Numbers as text: what is one. (hosts/test_locale.c: that the host's locale has no say.) */
 #include <string.h>
 
-#include "base/json.h"
 #include "base/number.h"
 #include "suites.h"
 
@@ -84,19 +80,6 @@ START_TEST(a_number_of_thousands_of_digits_is_refused) {
 }
 END_TEST
 
-/* scripts and images that have no German locale skip this: sync_locale has one made for it. */
-START_TEST(a_locale_with_a_comma_changes_nothing) {
-  double got = 0;
-  if (!setlocale(LC_NUMERIC, "de_DE.UTF-8") && !setlocale(LC_NUMERIC, "de_DE")) return;
-  ck_assert_int_eq(leadx_number_double("0.5", 3, &got), 0);
-  ck_assert(got == 0.5);
-  ck_assert_int_eq(leadx_number_double("0,5", 3, &got), 1);
-  ck_assert_int_eq(leadx_json_double((leadx_slice){"2.25", 4}, &got), 0);
-  ck_assert(got == 2.25);
-  setlocale(LC_NUMERIC, "C");
-}
-END_TEST
-
 Suite *test_number_suite(void) {
   Suite *suite = suite_create("number");
   TCase *all = tcase_create("all");
@@ -104,7 +87,6 @@ Suite *test_number_suite(void) {
   tcase_add_loop_test(all, anything_else_is_no_number, 0, OTHERS);
   tcase_add_test(all, integers_end_where_int64_ends);
   tcase_add_test(all, a_number_of_thousands_of_digits_is_refused);
-  tcase_add_test(all, a_locale_with_a_comma_changes_nothing);
   suite_add_tcase(suite, all);
   return suite;
 }

@@ -88,9 +88,9 @@ START_TEST(a_key_of_several_columns_is_compared_column_by_column) {
   leadx_table table = composite(3);
   leadx_place place = {"5", "[\"x,y\",12,\"say \\\"hi\\\"\"]"};
   expect(leadx_page_request(&target, &table, &place, 7, NULL, &err),
-         "/a%20b?select=*&changed%20at=gte.5&or=(changed%20at.gt.5,ka.gt.%22x%2Cy%22,"
+         "/a%20b?select=*&%22changed%20at%22=gte.5&or=(%22changed%20at%22.gt.5,ka.gt.%22x%2Cy%22,"
          "and(ka.eq.%22x%2Cy%22,or(kb.gt.12,and(kb.eq.12,or(kc.gt.%22say%20%5C%22hi%5C%22%22)))))&"
-         "order=changed%20at.asc,ka.asc,kb.asc,kc.asc&limit=7");
+         "order=%22changed%20at%22.asc,ka.asc,kb.asc,kc.asc&limit=7");
 }
 END_TEST
 
