@@ -156,6 +156,8 @@ START_TEST(no_text_of_the_schema_but_quoted_names_is_in_a_statement) {
                   "'{}', '[\"c\"]', '' FROM leadx_tables");
       call("SELECT leadx_sync()");
     }
+    if (i == CALLS - 1) /* all of it was done: the server's row came, and had no value for n */
+      ck_assert_str_eq(tracked_text(&file, "SELECT key FROM leadx_parked"), "theirs");
     call(calls[i]);
     if (i == 0)
       tracked_run(&file,
@@ -163,7 +165,6 @@ START_TEST(no_text_of_the_schema_but_quoted_names_is_in_a_statement) {
                   "2, 'one')");
   }
   ck_assert_int_gt(statements, 100);
-  ck_assert_int_eq(tracked_int(&file, "SELECT count(*) FROM leadx_parked WHERE key = 'theirs'"), 1);
   ck_assert_msg(!found[0], "%s", found);
   ck_assert_int_eq(defaults_run, 0);
 }
