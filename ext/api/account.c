@@ -73,9 +73,7 @@ static int adopt(leadx_ctx *ctx, const char *who, const char *user, leadx_err *e
   rc = leadx_owner_adopt(db, user, err);
   leadx_db_release(db);
   if (nested) return leadx_db_nest_close(db, rc, err);
-  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
-  leadx_db_rollback(db);
-  return rc;
+  return leadx_db_end(db, rc, err);
 }
 
 /* ---- signing in ---- */
@@ -198,9 +196,7 @@ static int give_up_file(leadx_ctx *ctx, const char *user, int force, int64_t *un
   if (rc == SQLITE_OK) rc = leadx_owner_unsent(db, user, unsent, err);
   if (rc == SQLITE_OK && user[0] && *unsent > 0 && !force) rc = refuse_unsent(*unsent, err);
   if (rc == SQLITE_OK) rc = leadx_owner_adopt(db, "", err);
-  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
-  leadx_db_rollback(db);
-  return rc;
+  return leadx_db_end(db, rc, err);
 }
 
 /* Tells the server. 1 when it heard. A token that it does not know any more counts as ended. */

@@ -666,9 +666,7 @@ static int keep(leadx_checking *checking) {
     rc = leadx_db_run(db, LEADX_SQL_CHECK_ADD, err, "ttt", leadx_doc_text(f, "check"),
                       leadx_doc_text(f, "result"), leadx_doc_text(f, "fix"));
   }
-  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
-  leadx_db_rollback(db);
-  return rc;
+  return leadx_db_end(db, rc, err);
 }
 
 static int interrupted(void *arg) {

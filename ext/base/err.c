@@ -58,6 +58,10 @@ static const char *advice_for(int rc) {
   return "";
 }
 
+int leadx_err_memory(leadx_err *err, int rc) {
+  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+}
+
 int leadx_err_db(leadx_err *err, sqlite3 *db, int rc, const char *doing) {
   if (rc == SQLITE_NOMEM) return leadx_err_nomem(err);
   return leadx_err_set(err, rc, "%s: %s%s", doing, sqlite3_errmsg(db), advice_for(rc));

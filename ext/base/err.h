@@ -27,6 +27,8 @@ int leadx_err_set(leadx_err *err, int rc, const char *fmt, ...);
 
 /* Records SQLITE_NOMEM. */
 int leadx_err_nomem(leadx_err *err);
+/* The code of a function that can only lack memory: SQLITE_OK, or records that. */
+int leadx_err_memory(leadx_err *err, int rc);
 
 /* Records what the connection says of its last failure: "doing: message".
 ** rc is the code the failing call returned; SQLITE_NOMEM is recorded as such. */

@@ -72,9 +72,7 @@ static int apply_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, i
   if (rc == SQLITE_OK) rc = leadx_intake_begin(pulling->intake, err);
   if (rc == SQLITE_OK) rc = settle_parked(pulling, rows, keys, n, err);
   if (rc == SQLITE_OK) rc = leadx_intake_end(pulling->intake, err);
-  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
-  leadx_db_rollback(db);
-  return rc;
+  return leadx_db_end(db, rc, err);
 }
 
 static int take_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n, int last,

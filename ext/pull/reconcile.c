@@ -154,9 +154,7 @@ static int change_rows(leadx_reconciling *job, leadx_slice rows, char **gone, in
     job->run->tally.pulled += changed;
   }
   if (rc == SQLITE_OK) rc = leadx_intake_end(job->intake, err);
-  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
-  leadx_db_rollback(db);
-  return rc;
+  return leadx_db_end(db, rc, err);
 }
 
 /* Counts the rows of an answer; -1 when one of them is none of those asked for. */
@@ -261,9 +259,7 @@ static int forget_absent(leadx_reconciling *job, leadx_err *err) {
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
   rc = leadx_diff_forget_absent(db, job->table, err);
-  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
-  leadx_db_rollback(db);
-  return rc;
+  return leadx_db_end(db, rc, err);
 }
 
 static int reconcile_table(leadx_run *run, leadx_table *table, leadx_err *err) {

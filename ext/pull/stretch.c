@@ -184,9 +184,7 @@ static int apply_stretch(leadx_pulling *pulling, leadx_stretch *stretch, leadx_e
   if (rc == SQLITE_OK) rc = leadx_intake_end(pulling->intake, err);
   if (rc == SQLITE_OK) rc = leadx_place_save(pulling, err);
   if (rc == SQLITE_OK && stretch->left == 0) rc = leadx_place_save_cursor(pulling, err);
-  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
-  leadx_db_rollback(db);
-  return rc;
+  return leadx_db_end(db, rc, err);
 }
 
 int leadx_stretch_apply(leadx_pulling *pulling, leadx_slice rows, int count, leadx_err *err) {

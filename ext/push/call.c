@@ -108,7 +108,7 @@ int leadx_call_trim(leadx_push *push, leadx_job *job, leadx_err *err) {
     else rc = leadx_cut_plain(push, &change, 1);
   }
   job->n = kept;
-  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+  return leadx_err_memory(err, rc);
 }
 
 /* A change of the stage that all of the job's changes are of, or NULL. */
@@ -225,8 +225,7 @@ static int settle_error(leadx_push *push, const leadx_job *job, leadx_change *ch
   leadx_rest_judge(item->code, item->message, &verdict);
   int unclear = verdict.class_ == LEADX_CLASS_DRIFT ||
                 (verdict.class_ == LEADX_CLASS_DUPLICATE && change->action == LEADX_CREATE);
-  if (unclear)
-    return leadx_cut_plain(push, &change, 1) == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+  if (unclear) return leadx_err_memory(err, leadx_cut_plain(push, &change, 1));
   leadx_job one = *job;
   one.kind = plain_kind(change);
   one.changes = &change;
@@ -280,7 +279,7 @@ static int halve(leadx_push *push, const leadx_job *job, leadx_err *err) {
   if (rc == SQLITE_OK)
     rc = leadx_jobs_add(&halves, LEADX_JOB_CALL, job->changes + half, job->n - half, 0);
   leadx_jobs_prepend(&push->waiting, &halves);
-  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+  return leadx_err_memory(err, rc);
 }
 
 /* The token is seen to before anything else is sent; then the call goes once more, where it was. */
@@ -289,7 +288,7 @@ static int put_back(leadx_push *push, const leadx_job *job, leadx_err *err) {
   leadx_jobs_init(&again);
   int rc = leadx_jobs_add(&again, LEADX_JOB_CALL, job->changes, job->n, 0);
   leadx_jobs_prepend(&push->waiting, &again);
-  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+  return leadx_err_memory(err, rc);
 }
 
 /* Is the function not there, not to be called by this user, or broken? */
@@ -315,6 +314,5 @@ int leadx_call_refused(leadx_push *push, leadx_job *job, const leadx_verdict *ve
     default: return leadx_settle_bad(push, job, verdict, err);
   }
   if (is_unusable(verdict) && leadx_discover_forget(push->run, err) != SQLITE_OK) return err->rc;
-  return leadx_cut_plain(push, job->changes, job->n) == SQLITE_OK ? SQLITE_OK
-                                                                  : leadx_err_nomem(err);
+  return leadx_err_memory(err, leadx_cut_plain(push, job->changes, job->n));
 }

@@ -218,7 +218,7 @@ static int link_change(leadx_db *db, const leadx_plan *plan, const leadx_tables 
     leadx_db_put(db, stmt);
     if (rc == SQLITE_OK) rc = err->rc;
   }
-  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+  return leadx_err_memory(err, rc);
 }
 
 static int link_all(leadx_db *db, const leadx_plan *plan, const leadx_tables *tables,
@@ -378,7 +378,7 @@ int leadx_plan_make(leadx_db *db, const leadx_tables *tables, leadx_window *wind
                     leadx_plan *plan, leadx_err *err) {
   edge_list edges = {NULL, 0, 0};
   memset(plan, 0, sizeof *plan);
-  int rc = group(window, plan) == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+  int rc = leadx_err_memory(err, group(window, plan));
   if (rc == SQLITE_OK) rc = link_all(db, plan, tables, &edges, err);
   if (rc == SQLITE_OK && edges.n > 0 && lift_parents(plan, &edges) != SQLITE_OK)
     rc = leadx_err_nomem(err);

@@ -68,13 +68,12 @@ static int claim_chunk(leadx_push *push, leadx_change *changes, int n, leadx_err
   for (int i = 0; i < n && rc == SQLITE_OK && !push->run->tally.lost_lease; i++) {
     if (!leadx_pushing_is_paused(push, changes[i].table)) rc = claim_change(push, &changes[i], err);
   }
-  if (rc == SQLITE_OK) rc = leadx_db_commit(db, err);
-  else leadx_db_rollback(db);
+  rc = leadx_db_end(db, rc, err);
   if (rc != SQLITE_OK) return rc;
   leadx_change **scratch = sqlite3_malloc64(sizeof *scratch * (size_t)n);
   rc = scratch ? leadx_cut_claimed(push, changes, n, scratch) : SQLITE_NOMEM;
   sqlite3_free(scratch);
-  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+  return leadx_err_memory(err, rc);
 }
 
 /* ---- sending ---- */
@@ -227,9 +226,7 @@ static int settle_all(leadx_push *push, leadx_jobs *done, leadx_err *err) {
     adapt_batch(push, job, class_, leadx_clock_mono_ms() - push->stage_began_ms);
   }
   if (rc == SQLITE_OK) rc = leadx_apply_end(db, err);
-  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
-  leadx_db_rollback(db);
-  return rc;
+  return leadx_db_end(db, rc, err);
 }
 
 /* A commit that brings the ones before it to the disk. */
@@ -238,9 +235,7 @@ static int reach_disk(leadx_push *push, leadx_err *err) {
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
   rc = leadx_run_renew(push->run, err);
-  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
-  leadx_db_rollback(db);
-  return rc;
+  return leadx_db_end(db, rc, err);
 }
 
 /* What is lost with the power is found again by the next sync, as if the answers had not come; but
@@ -388,9 +383,7 @@ static int release_all(leadx_push *push, leadx_plan *plan, leadx_err *err) {
   for (int i = 0; i < plan->n && rc == SQLITE_OK; i++) {
     if (plan->changes[i].claimed) rc = leadx_settle_release(push, &plan->changes[i], err);
   }
-  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
-  leadx_db_rollback(db);
-  return rc;
+  return leadx_db_end(db, rc, err);
 }
 
 /* Rows that say what nobody can do are FAILED with the reason. */
@@ -400,9 +393,7 @@ static int fail_rejects(leadx_push *push, const leadx_plan *plan, leadx_err *err
   int rc = leadx_db_begin(db, err);
   for (int i = 0; i < plan->nrejects && rc == SQLITE_OK; i++)
     rc = leadx_settle_reject(push, plan->rejects[i], err);
-  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
-  leadx_db_rollback(db);
-  return rc;
+  return leadx_db_end(db, rc, err);
 }
 
 /* Rows that wait for another user say so. */
@@ -416,9 +407,7 @@ static int explain_behind(leadx_push *push, const leadx_plan *plan, leadx_err *e
                           : "waits behind a change of the same row that belongs to another user";
     rc = leadx_queue_delay(db, plan->behind[i]->id, "owner", why, NULL, 0, err);
   }
-  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
-  leadx_db_rollback(db);
-  return rc;
+  return leadx_db_end(db, rc, err);
 }
 
 /* What the server's function takes may go together whatever it is: it does one after the other, in
@@ -454,9 +443,7 @@ static int run_plan(leadx_push *push, leadx_plan *plan, leadx_err *err) {
 static int advance_mark(leadx_run *run, leadx_err *err) {
   int rc = leadx_db_begin(&run->ctx->db, err);
   if (rc == SQLITE_OK) rc = leadx_queue_advance(&run->ctx->db, err);
-  if (rc == SQLITE_OK) return leadx_db_commit(&run->ctx->db, err);
-  leadx_db_rollback(&run->ctx->db);
-  return rc;
+  return leadx_db_end(&run->ctx->db, rc, err);
 }
 
 /* One window of the queue. A sweep goes from window to window; when it is through, rows that waited

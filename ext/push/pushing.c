@@ -33,10 +33,10 @@ int leadx_pushing_split(leadx_push *push, const leadx_job *job, leadx_err *err) 
   if (rc == SQLITE_OK)
     rc = leadx_jobs_add(&push->waiting, job->kind, job->changes + half, job->n - half,
                         job->minimal);
-  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+  return leadx_err_memory(err, rc);
 }
 
 int leadx_pushing_ask_again(leadx_push *push, const leadx_job *job, leadx_err *err) {
   int rc = leadx_jobs_add(&push->waiting, job->kind, job->changes, job->n, job->minimal);
-  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+  return leadx_err_memory(err, rc);
 }

@@ -23,11 +23,11 @@
 #define MOST_STRANGE 8
 
 static int add_job(leadx_push *push, leadx_job_kind kind, leadx_change *change, leadx_err *err) {
-  return leadx_cut_again(push, kind, change) == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+  return leadx_err_memory(err, leadx_cut_again(push, kind, change));
 }
 
 static int add_fetch(leadx_push *push, leadx_change *change, leadx_err *err) {
-  return leadx_cut_fetches(push, &change, 1) == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+  return leadx_err_memory(err, leadx_cut_fetches(push, &change, 1));
 }
 
 /* ---- single outcomes ---- */
@@ -335,7 +335,7 @@ static int fetch_missing(leadx_push *push, const leadx_job *job, const leadx_sli
   }
   int rc = n > 0 ? leadx_cut_fetches(push, missing, n) : SQLITE_OK;
   sqlite3_free(missing);
-  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+  return leadx_err_memory(err, rc);
 }
 
 static int count_rows(leadx_slice array) {
@@ -412,7 +412,7 @@ static int settle_denied(leadx_push *push, const leadx_job *job, leadx_err *err)
     if (rc == SQLITE_OK)
       rc = leadx_jobs_add(&push->waiting, LEADX_JOB_CREATE, job->changes + 1, job->n - 1, 0);
   }
-  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+  return leadx_err_memory(err, rc);
 }
 
 /* Does the server's message speak of the primary key: by the columns in its details, or, where row
@@ -543,7 +543,5 @@ int leadx_settle_orphans(leadx_push *push, const leadx_plan *plan, leadx_err *er
     if (plan->changes[i].orphaned)
       rc = settle_orphan(push, &plan->changes[i], counts.pending + counts.failed - orphans, err);
   }
-  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
-  leadx_db_rollback(db);
-  return rc;
+  return leadx_db_end(db, rc, err);
 }

@@ -328,6 +328,12 @@ void leadx_db_rollback(leadx_db *db) {
   if (!sqlite3_get_autocommit(db->handle)) undo(db, UNDO_ALL);
 }
 
+int leadx_db_end(leadx_db *db, int rc, leadx_err *err) {
+  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
+  leadx_db_rollback(db);
+  return rc;
+}
+
 int leadx_db_nest_open(leadx_db *db, leadx_err *err) {
   int rc = prepare_undo(db, err);
   return rc == SQLITE_OK ? leadx_db_exec(db, "SAVEPOINT leadx", err) : rc;

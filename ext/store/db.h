@@ -96,6 +96,9 @@ int leadx_db_begin(leadx_db *db, leadx_err *err);
 ** file alone for as long as it had it, so that a writer of the host, who looks for his turn now and
 ** then, gets it. */
 int leadx_db_commit(leadx_db *db, leadx_err *err);
+/* The end of what leadx_db_begin() began: COMMIT where rc is SQLITE_OK, else ROLLBACK. Returns the
+** final code. */
+int leadx_db_end(leadx_db *db, int rc, leadx_err *err);
 /* ROLLBACK if a transaction is open; the recorded error stays. */
 void leadx_db_rollback(leadx_db *db);
 

@@ -77,8 +77,7 @@ int leadx_lease_take(leadx_db *db, const char *owner, const char *left, int64_t 
     int64_t now = leadx_clock_wall_us();
     rc = leadx_db_run(db, LEADX_SQL_LEASE_TAKE, err, "tii", owner, now, now + term_ms * 1000);
   }
-  if (rc == SQLITE_OK) rc = leadx_db_commit(db, err);
-  else leadx_db_rollback(db);
+  rc = leadx_db_end(db, rc, err);
   *taken = rc == SQLITE_OK && !held;
   return rc;
 }
@@ -87,9 +86,7 @@ static int drop_once(leadx_db *db, const char *owner) {
   leadx_err ignored = {0};
   int rc = leadx_db_begin(db, &ignored);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_LEASE_DROP, &ignored, "t", owner);
-  if (rc == SQLITE_OK) return leadx_db_commit(db, &ignored);
-  leadx_db_rollback(db);
-  return rc;
+  return leadx_db_end(db, rc, &ignored);
 }
 
 /* Twice, so that one failure of memory or disk does not park the file until the lease runs out. */

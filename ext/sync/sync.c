@@ -51,9 +51,7 @@ static int prepare_file(leadx_ctx *ctx, const leadx_tables *tables, const char *
     rc = leadx_diff_table(db, tables->list[i], err);
   if (rc == SQLITE_OK) rc = leadx_diff_end(db, err);
   if (rc == SQLITE_OK) rc = leadx_diff_missing(db, err);
-  if (rc == SQLITE_OK) return leadx_db_commit(db, err);
-  leadx_db_rollback(db);
-  return rc;
+  return leadx_db_end(db, rc, err);
 }
 
 static void show_end(leadx_ctx *ctx, const leadx_tally *tally) {
