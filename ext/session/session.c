@@ -286,7 +286,14 @@ int leadx_session_check_token(leadx_session *session, const char *who, const cha
     return leadx_err_set(err, SQLITE_ERROR,
                          "%s: the token has a byte that no header may carry, or is empty", who);
   }
-  if (leadx_token_read(access, claims)) {
+  int rc = leadx_token_read(access, claims);
+  if (rc == 2) {
+    return leadx_err_set(err, SQLITE_ERROR,
+                         "%s: the token's user (sub) or project (ref) is no text of at most %d "
+                         "bytes, so nobody could tell it from another; pass a token whose is",
+                         who, LEADX_USER_BYTES - 1);
+  }
+  if (rc) {
     return leadx_err_set(err, SQLITE_ERROR,
                          "%s: this is no JWT (three parts with dots, the second one JSON); pass "
                          "the user's access token",
@@ -294,7 +301,7 @@ int leadx_session_check_token(leadx_session *session, const char *who, const cha
   }
   enter();
   int secret = !session->allow_secret_key && leadx_rest_key_is_secret(access);
-  int rc = secret ? SQLITE_OK : check_project(who, claims, session->url, err);
+  rc = secret ? SQLITE_OK : check_project(who, claims, session->url, err);
   leave();
   if (!secret) return rc;
   return leadx_err_set(err, SQLITE_ERROR,

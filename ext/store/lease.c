@@ -11,18 +11,22 @@
 #include "base/clock.h"
 #include "store/queue.h"
 
+/* A host name has 64 bytes at most, "pid:[4026531836]" fewer than 32; whole, for another machine's
+** lease must not look like that of a process which has ended here. */
+#define MACHINE_BYTES 100
+
 /* Names the machine as its processes see each other: host name and, on Linux, the namespace of
 ** process ids. */
-static void name_machine(char out[100]) {
-  char host[48] = "", space[40] = "";
+static void name_machine(char out[MACHINE_BYTES]) {
+  char host[65] = "", space[32] = "";
   gethostname(host, sizeof host - 1);
   ssize_t n = readlink("/proc/self/ns/pid", space, sizeof space - 1);
   space[n > 0 ? n : 0] = 0;
-  sqlite3_snprintf(100, out, "%s/%s", host, space);
+  sqlite3_snprintf(MACHINE_BYTES, out, "%s/%s", host, space);
 }
 
 void leadx_lease_owner(char owner[LEADX_OWNER_BYTES]) {
-  char machine[100], id[37];
+  char machine[MACHINE_BYTES], id[37];
   name_machine(machine);
   leadx_uuid_make(0, id);
   sqlite3_snprintf(LEADX_OWNER_BYTES, owner, "%s %d %s", machine, (int)getpid(), id);
@@ -40,7 +44,7 @@ static int has_ended(pid_t pid) {
 
 /* Was the holder a process of this machine that has ended? */
 static int is_dead(const char *owner) {
-  char machine[100];
+  char machine[MACHINE_BYTES];
   name_machine(machine);
   size_t n = strlen(machine);
   if (strncmp(owner, machine, n) != 0 || owner[n] != ' ') return 0;

@@ -8,7 +8,12 @@ int leadx_owner_get(leadx_db *db, char user[LEADX_USER_BYTES], leadx_err *err) {
   user[0] = 0;
   if (!stmt) return err->rc;
   const char *text = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
-  sqlite3_snprintf(LEADX_USER_BYTES, user, "%s", text ? text : "");
+  if (text && strlen(text) >= LEADX_USER_BYTES)
+    leadx_err_set(err, SQLITE_CORRUPT,
+                  "leadx: the user that the file names is longer than %d bytes, which nobody is; "
+                  "DELETE FROM leadx_settings WHERE key = 'user', and sign in",
+                  LEADX_USER_BYTES - 1);
+  else sqlite3_snprintf(LEADX_USER_BYTES, user, "%s", text ? text : "");
   leadx_db_put(db, stmt);
   return err->rc;
 }

@@ -311,6 +311,30 @@ END_TEST
 
 /* ---- clocks ---- */
 
+/* S8: {"sub":"u…ua"} and {"sub":"u…ub"}, whose first 63 bytes are the same. */
+static const char one_of_two[] =
+    "e30.eyJzdWIiOiJ1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1"
+    "dXV1dXV1dXV1dXV1dXVhIn0.s";
+static const char other_of_two[] =
+    "e30.eyJzdWIiOiJ1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1"
+    "dXV1dXV1dXV1dXV1dXViIn0.s";
+
+START_TEST(two_users_whose_names_begin_alike_are_two_users) {
+  set_token(one_of_two, NULL);
+  device_run(&device, "INSERT INTO customers(id) VALUES ('alike')");
+  set_token(other_of_two, NULL);
+  device_sync(&device);
+  ck_assert_str_eq(model_value(&model, "customers", "alike", "id"), "(no row)");
+  ck_assert_int_eq(
+      device_int(&device, "SELECT count(*) FROM sync_queue WHERE entity_id = 'alike' AND status = "
+                          "'PENDING' AND length(owner) = 64"),
+      1);
+  set_token(one_of_two, NULL);
+  ck_assert_str_eq(device_sync(&device), "ok");
+  ck_assert_str_eq(model_value(&model, "customers", "alike", "id"), "alike");
+}
+END_TEST
+
 static int64_t wall_off_us, mono_off_ms;
 static leadx_clock_source shifted;
 
@@ -790,6 +814,7 @@ static void add_refresh(Suite *suite) {
 
 static void add_account(Suite *suite) {
   TCase *tcase = with_device(suite, "account");
+  tcase_add_test(tcase, two_users_whose_names_begin_alike_are_two_users);
   tcase_add_test(tcase, a_token_of_another_project_is_refused_and_changes_nothing);
   tcase_add_test(tcase, a_sign_in_answers_user_and_expiry_and_no_token);
   tcase_add_test(tcase, a_sign_in_that_fails_changes_nothing);

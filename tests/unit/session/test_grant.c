@@ -246,6 +246,71 @@ static const struct token_case {
 };
 enum { N_TOKENS = sizeof token_cases / sizeof token_cases[0] };
 
+/* A JWT with these claims. */
+static const char *jwt_of(const char *claims) {
+  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  static char jwt[4000];
+  size_t n = strlen(claims), at = 2;
+  memcpy(jwt, "h.", 2);
+  for (size_t i = 0; i < n; i += 3) {
+    unsigned v = (unsigned)(unsigned char)claims[i] << 16;
+    if (i + 1 < n) v |= (unsigned)(unsigned char)claims[i + 1] << 8;
+    if (i + 2 < n) v |= (unsigned char)claims[i + 2];
+    for (size_t k = 0; k < 4 && i + k <= n; k++) jwt[at++] = digits[v >> (18 - 6 * k) & 63];
+  }
+  memcpy(jwt + at, ".s", 3);
+  return jwt;
+}
+
+/* S8: whoever has the same beginning is somebody else. */
+START_TEST(a_user_is_read_whole_or_not_at_all) {
+  char claims[1000], name[400];
+  leadx_token one, other;
+  for (int n = 50; n < LEADX_USER_BYTES; n += 41) {
+    memset(name, 'u', sizeof name);
+    name[n - 1] = 0;
+    snprintf(claims, sizeof claims, "{\"sub\":\"%sa\"}", name);
+    ck_assert_int_eq(leadx_token_read(jwt_of(claims), &one), 0);
+    snprintf(claims, sizeof claims, "{\"sub\":\"%sb\"}", name);
+    ck_assert_int_eq(leadx_token_read(jwt_of(claims), &other), 0);
+    ck_assert_uint_eq(strlen(one.user), (size_t)n);
+    ck_assert_str_ne(one.user, other.user);
+  }
+  memset(name, 'u', sizeof name);
+  name[LEADX_USER_BYTES] = 0;
+  snprintf(claims, sizeof claims, "{\"sub\":\"%s\"}", name);
+  ck_assert_int_eq(leadx_token_read(jwt_of(claims), &one), 2);
+  ck_assert_str_eq(one.user, "");
+  snprintf(claims, sizeof claims, "{\"sub\":\"a\",\"ref\":\"%s\"}", name);
+  ck_assert_int_eq(leadx_token_read(jwt_of(claims), &one), 2);
+}
+END_TEST
+
+static const struct name_case {
+  const char *claims;
+  int rc;
+  const char *user;
+} names[] = {
+    {"{\"sub\":\"a\\u0000b\"}", 2, ""},
+    {"{\"sub\":[\"a\"]}", 2, ""},
+    {"{\"sub\":{\"id\":1}}", 2, ""},
+    {"{\"sub\":true}", 2, ""},
+    {"{\"sub\":123}", 0, "123"},
+    {"{\"sub\":124}", 0, "124"},
+    {"{\"sub\":null}", 0, ""},
+    {"{}", 0, ""},
+    {"{\"sub\":\"first\",\"sub\":\"last\"}", 0, "last"},
+    {"{\"Sub\":\"a\"}", 0, ""},
+    {"{\"sub\":\"caf\\u00e9\"}", 0, "caf\xC3\xA9"},
+};
+
+START_TEST(a_user_is_a_text_or_a_number_and_the_last_one_counts) {
+  leadx_token token;
+  ck_assert_int_eq(leadx_token_read(jwt_of(names[_i].claims), &token), names[_i].rc);
+  ck_assert_str_eq(token.user, names[_i].user);
+}
+END_TEST
+
 START_TEST(a_token_says_whose_it_is_and_until_when) {
   const struct token_case *c = &token_cases[_i];
   leadx_token token;
@@ -268,6 +333,9 @@ Suite *test_grant_suite(void) {
   tcase_add_test(tcase, no_answer_is_offline_and_keeps_its_reason);
   tcase_add_test(tcase, a_server_that_repeats_the_password_is_not_quoted);
   tcase_add_loop_test(tcase, a_project_is_told_by_a_hosted_address_alone, 0, N_PROJECTS);
+  tcase_add_test(tcase, a_user_is_read_whole_or_not_at_all);
+  tcase_add_loop_test(tcase, a_user_is_a_text_or_a_number_and_the_last_one_counts, 0,
+                      (int)(sizeof names / sizeof names[0]));
   tcase_add_loop_test(tcase, a_token_says_whose_it_is_and_until_when, 0, N_TOKENS);
   return suite;
 }
