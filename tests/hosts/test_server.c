@@ -308,6 +308,52 @@ START_TEST(a_statement_timeout_makes_smaller_batches) {
 }
 END_TEST
 
+/* Any twelve characters in a row of it are too much. */
+static void expect_nowhere(const char *secret, const char *name) {
+  static char bytes[8 << 20];
+  FILE *file = fopen(name, "rb");
+  if (!file) return;
+  size_t n = fread(bytes, 1, sizeof bytes, file);
+  fclose(file);
+  ck_assert_uint_lt(n, sizeof bytes);
+  for (size_t i = strncmp(secret, "sb_publishable_", 15) ? 0 : 15; i + 12 <= strlen(secret); i++)
+    ck_assert_msg(!memmem(bytes, n, secret + i, 12), "%s holds %.12s", name, secret + i);
+}
+
+/* S4: what a trigger of the server says of the request that it belongs to. */
+START_TEST(a_server_that_raises_with_the_request_s_headers_gives_no_key_and_no_token_away) {
+  static const char *const words[] = {
+      "current_setting('request.headers')", "to_json(current_setting('request.headers'))::text",
+      "encode(current_setting('request.headers')::bytea, 'base64')",
+      "encode(current_setting('request.headers')::bytea, 'hex')",
+      "regexp_replace(current_setting('request.headers'), '(.{7})', E'\\\\1\\n', 'g')"};
+  char sql[700], wal[100];
+  int failed = 0;
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    snprintf(sql, sizeof sql,
+             "create or replace function crm.tell() returns trigger language plpgsql as $$ begin "
+             "raise exception '%%', %s using detail = %s; end $$;"
+             "drop trigger if exists tell on customers; create trigger tell before insert on "
+             "customers for each row execute function crm.tell()",
+             words[i], words[i]);
+    live_psql(sql);
+    live_run(device.db, "INSERT INTO customers(id, name) VALUES (leadx_uuid(), 'n')");
+    live_push(&device);
+    failed = count_queue("status = 'FAILED' AND error_code = 'P0001' AND error_message LIKE '%*%'");
+    if (failed != (int)i + 1) break;
+  }
+  const char *said = live_text(device.db, "SELECT group_concat(error_message) FROM sync_queue");
+  live_psql("drop trigger tell on customers; drop function crm.tell()");
+  ck_assert_msg(failed == 5, "%d: %s", failed, said);
+  snprintf(wal, sizeof wal, "%s-wal", device.path);
+  const char *secrets[] = {live_env("LEADX_TOKEN"), live_env("LEADX_APIKEY")};
+  for (int i = 0; i < 2; i++) {
+    expect_nowhere(secrets[i], device.path);
+    expect_nowhere(secrets[i], wal);
+  }
+}
+END_TEST
+
 /* B28 */
 START_TEST(a_table_that_may_only_be_inserted_into_is_delivered) {
   live_psql("alter policy own_read on settings using (false)");
@@ -339,6 +385,8 @@ static TCase *scenarios(const char *name) {
   tcase_add_test(tcase, a_taken_code_and_a_missing_parent_are_told_apart);
   tcase_add_test(tcase, a_dropped_column_pauses_its_table_and_nothing_else);
   tcase_add_test(tcase, a_statement_timeout_makes_smaller_batches);
+  tcase_add_test(tcase,
+                 a_server_that_raises_with_the_request_s_headers_gives_no_key_and_no_token_away);
   tcase_add_test(tcase, a_table_that_may_only_be_inserted_into_is_delivered);
   return tcase;
 }
