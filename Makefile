@@ -34,7 +34,7 @@ BUILD_GOALS  := all static install lint audit
 SERVER_GOALS := test tsan demo bench soak hosts fuzz coverage mutants server-up
 
 ifneq ($(filter $(SERVER_GOALS),$(GOALS)),)
-FOR_TESTS  := $(if $(filter test hosts,$(GOALS)),--tests)
+FOR_TESTS  := $(if $(filter test hosts,$(GOALS)),--tests) $(if $(filter fuzz,$(GOALS)),--fuzz)
 DEPS_STATE := $(shell scripts/deps.sh --check $(FOR_TESTS) >&2 || scripts/deps.sh $(FOR_TESTS) >&2 || echo missing)
 else ifneq ($(filter $(BUILD_GOALS) $(DIST)/% $(BUILD)/%,$(GOALS)),)
 HEADERS := sqlite3ext.h curl/curl.h cjson/cJSON.h
@@ -200,17 +200,17 @@ $(STATIC): $(OBJ_CORE)
 $(TEST): $(OBJ_CORE) $(TEST_CORE)
 	@mkdir -p $(@D)
 	@echo '  LD  $@'
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS) -pthread
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(FUZZ_WRAP) -o $@ $^ $(LIBS) $(TEST_LIBS) -pthread
 
 $(TEST_SAN): $(OBJ_ASAN) $(TEST_ASAN)
 	@mkdir -p $(@D)
 	@echo '  LD  $@'
-	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS) -pthread
+	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) $(FUZZ_WRAP) -o $@ $^ $(LIBS) $(TEST_LIBS) -pthread
 
 $(TEST_THREADS): $(OBJ_TSAN) $(TEST_TSAN)
 	@mkdir -p $(@D)
 	@echo '  LD  $@'
-	$(Q)$(CC) $(THREADS) $(LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS) -pthread
+	$(Q)$(CC) $(THREADS) $(LDFLAGS) $(FUZZ_WRAP) -o $@ $^ $(LIBS) $(TEST_LIBS) -pthread
 
 # A tool puts its own send() and recv() before those that libcurl would find.
 $(TOOLS): $(BUILD)/test/%: $(BUILD)/core/tests/tools/%.o $(BUILD)/core/tests/rig/shim_vfs.o

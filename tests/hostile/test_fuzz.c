@@ -1,6 +1,7 @@
 /* The fuzzers' kept inputs, replayed: what was found once stays found. `make fuzz` looks for
 ** more. */
 #include "fuzz/fuzz.h"
+#include "fuzz/fuzz_server.h"
 
 #include <dirent.h>
 #include <string.h>
@@ -16,7 +17,7 @@ static const struct target {
   int least;
 } targets[] = {
     {"answer", fuzz_answer, 10},  {"instant", fuzz_instant, 15}, {"config", fuzz_config, 6},
-    {"request", fuzz_request, 6}, {"file", fuzz_file, 10},
+    {"request", fuzz_request, 6}, {"file", fuzz_file, 10},       {"sync", fuzz_sync, 10},
 };
 
 /* A whole file, in malloc memory of exactly its size, so that a sanitizer sees a read behind its
@@ -48,7 +49,7 @@ START_TEST(what_the_fuzzers_keep_breaks_no_promise) {
     char *data = slurp(name, &n);
     /* And every beginning of it, as a road that is cut delivers it; of files, which take long, a
     ** few. */
-    size_t step = target->run == fuzz_file ? n / 3 + 1 : n / 40 + 1;
+    size_t step = target->run == fuzz_file || target->run == fuzz_sync ? n / 2 + 1 : n / 40 + 1;
     for (size_t part = 0; part < n; part += step) target->run(data, part);
     target->run(data, n);
     free(data);
@@ -59,7 +60,10 @@ START_TEST(what_the_fuzzers_keep_breaks_no_promise) {
 }
 END_TEST
 
-static void tear_down(void) { fuzz_close(); }
+static void tear_down(void) {
+  fuzz_close();
+  fuzz_server_close();
+}
 
 Suite *test_fuzz_suite(void) {
   Suite *suite = suite_create("fuzz");

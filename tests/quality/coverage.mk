@@ -15,7 +15,7 @@ $(eval $(call object,cov_pic,FLAGS_COV_PIC))
 $(COV): tests/quality/exit.c $(OBJ_COV) $(TEST_CORE)
 	@mkdir -p $(@D)
 	@echo '  LD  $@'
-	$(Q)$(CC) $(DIALECT) -DSQLITE_CORE $(LDFLAGS) -rdynamic -o $@ $^ $(LIBS) $(TEST_LIBS) -lgcov -pthread
+	$(Q)$(CC) $(DIALECT) -DSQLITE_CORE $(LDFLAGS) $(FUZZ_WRAP) -rdynamic -o $@ $^ $(LIBS) $(TEST_LIBS) -lgcov -pthread
 
 # The host must find leadx's one function and none of the counters'.
 $(COV_SO): tests/quality/exit.c $(OBJ_COV_PIC)
