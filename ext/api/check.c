@@ -501,6 +501,14 @@ static void check_version(leadx_checking *checking, const leadx_table *table, le
   }
 }
 
+/* The rights of a table that cannot be read at all: those that its mode needs. */
+static char *fix_unreadable(leadx_checking *checking, const leadx_table *table) {
+  leadx_err quiet = {0};
+  return leadx_server_sql_grant(
+      table, table->mode == LEADX_MODE_PULL ? "select" : "select, insert, update, delete",
+      checking->credentials.token ? "authenticated" : "anon", schema_of(checking), &quiet);
+}
+
 /* A table that cannot be read: why, and what to do. */
 static void explain_unreadable(leadx_checking *checking, const leadx_table *table,
                                const leadx_verdict *verdict, const leadx_request *done) {
@@ -511,8 +519,7 @@ static void explain_unreadable(leadx_checking *checking, const leadx_table *tabl
     find(checking, table, "version",
          fix_for(checking, LEADX_SQL_SERVER_FIX_VERSION, table, NULL, NULL), "missing: %s", words);
   } else if (strcmp(verdict->code, "42501") == 0) {
-    find(checking, table, "table", fix_for(checking, LEADX_SQL_SERVER_FIX_GRANT, table, NULL, NULL),
-         "error: %s", words);
+    find(checking, table, "table", fix_unreadable(checking, table), "error: %s", words);
   } else if (verdict->class_ == LEADX_CLASS_DRIFT) {
     find(checking, table, "table", leadx_server_sql_create(table, schema_of(checking), &quiet),
          "missing: the server has no table \"%s\" for this user: %s", table->remote, words);
@@ -552,6 +559,15 @@ static int is_registered(const leadx_doc *known, const leadx_table *table) {
   return key == NULL;
 }
 
+/* Do the tombstones follow policies that are no longer those of the table? That there are none is a
+** finding of its own. */
+static int is_stale(const leadx_doc *known) {
+  const leadx_doc *current = leadx_doc_get(known, "current");
+  return leadx_doc_true(leadx_doc_get(known, "tombstones")) &&
+         leadx_doc_true(leadx_doc_get(known, "rls")) && leadx_doc_is_bool(current) &&
+         !leadx_doc_true(current);
+}
+
 /* What leadx_installed() said of the table; where it is silent, or speaks of another version or
 ** key, nobody outside the server can know. */
 static void check_installed(leadx_checking *checking, const leadx_table *table) {
@@ -567,7 +583,11 @@ static void check_installed(leadx_checking *checking, const leadx_table *table) 
   const leadx_doc *known = leadx_doc_get(checking->installed, table->remote);
   if (!is_registered(known, table)) known = NULL;
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-    if (leadx_doc_true(leadx_doc_get(known, parts[i].name)))
+    if (strcmp(parts[i].name, "tombstones") == 0 && is_stale(known))
+      find(checking, table, parts[i].name, fix_install(checking, table),
+           "missing: a policy for reading was changed since the server's half was run; until it is "
+           "run again nobody is shown which rows were deleted");
+    else if (leadx_doc_true(leadx_doc_get(known, parts[i].name)))
       find(checking, table, parts[i].name, NULL, "ok: in force");
     else
       find(checking, table, parts[i].name, fix_install(checking, table), "%s: %s",
@@ -575,9 +595,72 @@ static void check_installed(leadx_checking *checking, const leadx_table *table) 
   }
 }
 
+static int has_text(const leadx_doc *array, const char *text) {
+  for (const leadx_doc *e = leadx_doc_first(array); e; e = leadx_doc_next(e)) {
+    const char *name = leadx_doc_string(e);
+    if (name && strcmp(name, text) == 0) return 1;
+  }
+  return 0;
+}
+
+/* Appends the columns, in brackets, for which a right is lacking that was given for others. Who
+** does not read needs none for the version: the server stamps it. How many they are. */
+static int append_lacking_columns(sqlite3_str *out, const leadx_table *table,
+                                  const leadx_doc *granted, int reads) {
+  int n = 0;
+  for (int i = 0; i < table->ncolumns; i++) {
+    const char *name = table->columns[i].remote;
+    if (has_text(granted, name) || (!reads && i == table->version_column)) continue;
+    sqlite3_str_appendf(out, "%s\"%w\"", n++ ? ", " : "(", name);
+  }
+  if (reads && table->version_column < 0 && !has_text(granted, table->version_remote))
+    sqlite3_str_appendf(out, "%s\"%w\"", n++ ? ", " : "(", table->version_remote);
+  if (n) sqlite3_str_appendall(out, ")");
+  return n;
+}
+
+/* Appends a right as GRANT has it, where it is lacking. */
+static void append_lacking(sqlite3_str *out, const leadx_table *table, const char *verb,
+                           const leadx_doc *granted) {
+  const char *comma = sqlite3_str_length(out) ? ", " : "";
+  if (leadx_doc_true(granted)) return;
+  if (!leadx_doc_is_array(granted) || !leadx_doc_first(granted)) {
+    sqlite3_str_appendf(out, "%s%s", comma, verb);
+    return;
+  }
+  sqlite3_str *columns = sqlite3_str_new(NULL);
+  int n = append_lacking_columns(columns, table, granted, strcmp(verb, "select") == 0);
+  char *text = sqlite3_str_finish(columns);
+  if (n && text) sqlite3_str_appendf(out, "%s%s %s", comma, verb, text);
+  sqlite3_free(text);
+}
+
+static void check_grants(leadx_checking *checking, const leadx_table *table,
+                         const leadx_doc *known) {
+  static const char *const verbs[] = {"select", "insert", "update", "delete"};
+  const char *role = leadx_doc_text(known, "role");
+  leadx_err quiet = {0};
+  sqlite3_str *lacking = sqlite3_str_new(NULL);
+  for (int i = 0; i < (table->mode == LEADX_MODE_PULL ? 1 : 4); i++)
+    append_lacking(lacking, table, verbs[i], leadx_doc_get(known, verbs[i]));
+  char *list = sqlite3_str_finish(lacking);
+  if (list)
+    find(checking, table, "grants",
+         leadx_server_sql_grant(table, list, role ? role : "authenticated", schema_of(checking),
+                                &quiet),
+         "missing: this role may not %s", list);
+  else find(checking, table, "grants", NULL, "ok: granted");
+  sqlite3_free(list);
+}
+
 static void check_rights(leadx_checking *checking, const leadx_table *table) {
   const leadx_doc *known = leadx_doc_get(checking->installed, table->remote);
-  static const char *const verbs[] = {"select", "insert", "update", "delete"};
+  if (!known && checking->installed)
+    find(checking, table, "rls",
+         sqlite3_mprintf("SELECT leadx_server_sql(%Q); -- it has a skeleton of the policies",
+                         table->name),
+         "warning: the server's half was not run for this table, or no policy lets this user have "
+         "any row of it");
   if (!known) return;
   if (!leadx_doc_true(leadx_doc_get(known, "rls"))) {
     find(checking, table, "rls", fix_for(checking, LEADX_SQL_SERVER_FIX_RLS, table, NULL, NULL),
@@ -591,18 +674,7 @@ static void check_rights(leadx_checking *checking, const leadx_table *table) {
     find(checking, table, "rls", NULL, "ok: on, %d policies",
          (int)leadx_doc_number(leadx_doc_get(known, "policies")));
   }
-  sqlite3_str *lacking = sqlite3_str_new(NULL);
-  for (int i = 0; i < (table->mode == LEADX_MODE_PULL ? 1 : 4); i++) {
-    if (leadx_doc_true(leadx_doc_get(known, verbs[i]))) continue;
-    sqlite3_str_appendf(lacking, "%s%s", sqlite3_str_length(lacking) ? ", " : "", verbs[i]);
-  }
-  char *list = sqlite3_str_finish(lacking);
-  if (list)
-    find(checking, table, "grants",
-         fix_for(checking, LEADX_SQL_SERVER_FIX_GRANT, table, NULL, NULL),
-         "missing: this role may not %s", list);
-  else find(checking, table, "grants", NULL, "ok: granted");
-  sqlite3_free(list);
+  check_grants(checking, table, known);
 }
 
 /* Servers cut answers silently. leadx reads on until a page is empty, so this is a matter of speed

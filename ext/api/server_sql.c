@@ -18,12 +18,14 @@ enum {
   HOLE_TOMBSTONES_TEXT,
   HOLE_COLUMN,
   HOLE_TYPE,
+  HOLE_RIGHTS,
+  HOLE_ROLE,
   HOLES
 };
 
 static const char *const hole_names[HOLES] = {
-    "schema",       "table",     "title",           "table_text", "name_text", "version",
-    "version_text", "keys_text", "tombstones_text", "column",     "type"};
+    "schema",    "table",           "title",  "table_text", "name_text", "version", "version_text",
+    "keys_text", "tombstones_text", "column", "type",       "rights",    "role"};
 
 /* arg: the values of the holes; one that has none stays empty. */
 static void fill_hole(const void *arg, sqlite3_str *out, const char *hole, size_t n) {
@@ -128,19 +130,38 @@ char *leadx_server_sql(const leadx_tables *tables, const leadx_table *only, cons
   return NULL;
 }
 
-char *leadx_server_sql_fix(int sql_id, const leadx_table *table, const char *column,
-                           const char *type, const char *schema, leadx_err *err) {
-  char *values[HOLES] = {NULL};
+/* The statement of a template for a table, with values that the caller has begun; clears them. */
+static char *fill(int sql_id, char **values, const leadx_table *table, const char *schema,
+                  leadx_err *err) {
   sqlite3_str *out = sqlite3_str_new(NULL);
   int rc = check_names(table, err);
   if (rc == SQLITE_OK) rc = fill_table(values, table, *schema ? schema : "public", err);
-  if (rc == SQLITE_OK && column) values[HOLE_COLUMN] = sqlite3_mprintf("\"%w\"", column);
-  if (rc == SQLITE_OK && type) values[HOLE_TYPE] = sqlite3_mprintf("%s", type);
   if (rc == SQLITE_OK) append_filled(out, sql_id, values);
   clear_values(values);
   if (rc == SQLITE_OK) return leadx_db_finish(out, err);
   sqlite3_free(sqlite3_str_finish(out));
   return NULL;
+}
+
+char *leadx_server_sql_fix(int sql_id, const leadx_table *table, const char *column,
+                           const char *type, const char *schema, leadx_err *err) {
+  char *values[HOLES] = {NULL};
+  if (column) values[HOLE_COLUMN] = sqlite3_mprintf("\"%w\"", column);
+  if (type) values[HOLE_TYPE] = sqlite3_mprintf("%s", type);
+  return fill(sql_id, values, table, schema, err);
+}
+
+char *leadx_server_sql_grant(const leadx_table *table, const char *rights, const char *role,
+                             const char *schema, leadx_err *err) {
+  char *values[HOLES] = {NULL};
+  values[HOLE_RIGHTS] = sqlite3_mprintf("%s", rights);
+  values[HOLE_ROLE] = sqlite3_mprintf("\"%w\"", role);
+  if (!values[HOLE_RIGHTS] || !values[HOLE_ROLE]) {
+    clear_values(values);
+    leadx_err_nomem(err);
+    return NULL;
+  }
+  return fill(LEADX_SQL_SERVER_FIX_GRANT, values, table, schema, err);
 }
 
 static const char *const server_types[LEADX_TYPE_COUNT] = {

@@ -15,6 +15,9 @@ char *leadx_server_sql(const leadx_tables *tables, const leadx_table *only, cons
 ** LEADX_SQL_SERVER_TABLE) for a table; column and type may be NULL where it has no such hole. */
 char *leadx_server_sql_fix(int sql_id, const leadx_table *table, const char *column,
                            const char *type, const char *schema, leadx_err *err);
+/* GRANT of rights (SQL: verbs, with quoted columns in brackets) on a table to a role. */
+char *leadx_server_sql_grant(const leadx_table *table, const char *rights, const char *role,
+                             const char *schema, leadx_err *err);
 /* CREATE TABLE for the server, with the columns that are sent. */
 char *leadx_server_sql_create(const leadx_table *table, const char *schema, leadx_err *err);
 /* The server's usual type for values of ours. Static. */

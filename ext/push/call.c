@@ -142,7 +142,8 @@ typedef enum call_status {
   CALL_REPLAYED,
   CALL_CONFLICT,
   CALL_GONE,
-  CALL_ERROR
+  CALL_ERROR,
+  CALL_LATER /* not looked at, because the server's time was over */
 } call_status;
 
 typedef struct call_item {
@@ -152,7 +153,8 @@ typedef struct call_item {
   leadx_slice code, message; /* of an error; raw JSON strings, or empty */
 } call_item;
 
-static const char *const status_words[] = {"applied", "replayed", "conflict", "gone", "error"};
+static const char *const status_words[] = {"applied", "replayed", "conflict",
+                                           "gone",    "error",    "later"};
 
 static int read_status(leadx_slice value, call_status *status) {
   for (int i = 0; i < (int)(sizeof status_words / sizeof status_words[0]); i++) {
@@ -204,7 +206,9 @@ static const char *read_answer(leadx_slice array, leadx_change *const *changes, 
     if (strange) return strange;
     i++;
   }
-  return i < n ? "fewer answers than there were operations" : NULL;
+  if (i < n) return "fewer answers than there were operations";
+  /* Who puts off the first one would put it off for ever. */
+  return items[0].status == CALL_LATER ? "that it looked at no operation" : NULL;
 }
 
 /* ---- an answer for each operation ---- */
@@ -252,6 +256,26 @@ static int end_strangely(leadx_push *push, const char *strange, leadx_err *err) 
   return leadx_discover_forget(push->run, err);
 }
 
+/* What the server did not look at goes once more, before whatever waits, because it may wait for
+** it. */
+static int send_again(leadx_push *push, const leadx_job *job, const call_item *items,
+                      leadx_err *err) {
+  leadx_change **late = sqlite3_malloc64(sizeof *late * (size_t)job->n);
+  leadx_jobs again;
+  int n = 0;
+  if (!late) return leadx_err_nomem(err);
+  for (int i = 0; i < job->n; i++) {
+    if (items[i].status != CALL_LATER) continue;
+    job->changes[i]->on_wire--;
+    late[n++] = job->changes[i];
+  }
+  leadx_jobs_init(&again);
+  int rc = n > 0 ? leadx_jobs_add(&again, LEADX_JOB_CALL, late, n, 0) : SQLITE_OK;
+  leadx_jobs_prepend(&push->waiting, &again);
+  sqlite3_free(late);
+  return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
+}
+
 int leadx_call_settle(leadx_push *push, leadx_job *job, leadx_slice array, leadx_class *class_,
                       leadx_err *err) {
   call_item *items = sqlite3_malloc64(sizeof *items * (size_t)job->n);
@@ -262,8 +286,10 @@ int leadx_call_settle(leadx_push *push, leadx_job *job, leadx_slice array, leadx
     *class_ = LEADX_CLASS_PROTOCOL;
     rc = end_strangely(push, strange, err);
   }
-  for (int i = 0; i < job->n && rc == SQLITE_OK && !strange; i++)
-    rc = settle_item(push, job, job->changes[i], &items[i], err);
+  for (int i = 0; i < job->n && rc == SQLITE_OK && !strange; i++) {
+    if (items[i].status != CALL_LATER) rc = settle_item(push, job, job->changes[i], &items[i], err);
+  }
+  if (rc == SQLITE_OK && !strange) rc = send_again(push, job, items, err);
   sqlite3_free(items);
   return rc;
 }

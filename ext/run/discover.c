@@ -7,7 +7,8 @@
 #include "base/secret.h"
 #include "rest/target.h"
 
-/* How long an answer counts; a "no" counts for less: somebody may be installing it. */
+/* How long an answer counts; a "no" counts for less: somebody may be installing it, or may sign
+** in who is served. */
 #define YES_US (3600 * (int64_t)1000000)
 #define NO_US (300 * (int64_t)1000000)
 /* An answer that is longer is not kept: it would have thousands of tables. Nor is one that repeats a
@@ -94,9 +95,11 @@ static int is_time(leadx_run *run, int *time, leadx_err *err) {
   int64_t asked_us = 0;
   sqlite3_stmt *stmt = read_answer(run, &asked_us, &installed, err);
   if (!stmt) return err->rc;
+  int serves_any = 0;
+  for (int i = 0; i < run->tables->n; i++) serves_any |= run->tables->list[i]->served;
   int at_work = run->tally.pushed + run->tally.pulled > 0;
   int64_t age_us = leadx_clock_wall_us() - asked_us;
-  *time = asked_us == 0 || (at_work && (age_us < 0 || age_us >= (installed ? YES_US : NO_US)));
+  *time = asked_us == 0 || (at_work && (age_us < 0 || age_us >= (serves_any ? YES_US : NO_US)));
   leadx_db_put(&run->ctx->db, stmt);
   return err->rc;
 }

@@ -4,9 +4,9 @@
 /* {{title}} */
 -- The name makes it the last of the table's triggers, so that no other one sets the column behind its back.
 create or replace trigger zzz_leadx_stamp before insert or update on {{table}}
-  for each row execute function leadx.stamp({{version_text}});
+  for each row execute function leadx.stamp({{version_text}}, {{name_text}});
 create or replace trigger zzz_leadx_bury after delete on {{table}}
-  for each row execute function leadx.bury();
+  for each row execute function leadx.bury({{name_text}});
 select leadx.register({{table_text}}, {{name_text}}, {{version_text}}, array[{{keys_text}}], {{tombstones_text}}) as leadx;
 
 -- name: server_table_rls
@@ -29,7 +29,7 @@ select leadx.register({{table_text}}, {{name_text}}, {{version_text}}, array[{{k
 alter table {{table}} enable row level security; -- together with policies, see leadx_server_sql()
 
 -- name: server_fix_grant
-grant select, insert, update, delete on {{table}} to authenticated;
+grant {{rights}} on {{table}} to {{role}};
 
 -- name: server_fix_version
 alter table {{table}} add column {{version}} timestamptz not null default now();

@@ -532,7 +532,7 @@ START_TEST(a_slow_transaction_is_never_missed) {
                 "', '11111111-1111-4111-8111-111111111111', 'slow');\n");
   fflush(slow);
   for (int i = 0; supabase_int("select count(*) from pg_locks where locktype = 'advisory' and "
-                               "classid = 1818583396::oid") == 0;
+                               "objsubid = 2") == 0;
        i++) {
     ck_assert_int_lt(i, 100);
     nanosleep(&(struct timespec){0, 50000000}, NULL);

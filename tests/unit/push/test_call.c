@@ -85,6 +85,10 @@ static const struct outcome {
     {CREATE, "gone", NULL, NULL, "partial", "FAILED forbidden", "Ani", 0},
     {CREATE, "error", NULL, "23514", "partial", "FAILED 23514", "Ani", 0},
     {CREATE, "error", NULL, "22P02", "partial", "FAILED 22P02", "Ani", 0},
+    {CREATE, "error", NULL, "key", "partial", "FAILED key", "Ani", 0},
+    {CREATE, "error", NULL, "forbidden", "partial", "FAILED forbidden", "Ani", 0},
+    {CREATE, "error", NULL, "55P03", "ok", "PENDING 55P03 1", "Ani", 0},
+    {CREATE, "later", NULL, NULL, "offline", "PENDING", "Ani", 0}, /* it looked at nothing */
     {CREATE, "error", NULL, "P0001", "partial", "FAILED P0001", "Ani", 0},
     {CREATE, "error", NULL, "23503", "partial", "FAILED 23503", "Ani", 0},
     {CREATE, "error", NULL, "40001", "ok", "PENDING 40001 1", "Ani", 0},
@@ -177,6 +181,47 @@ START_TEST(every_answer_means_for_every_change_what_the_plain_way_would) {
                    o->name);
   ck_assert_int_eq(plain_writes() > 0, o->plain);
   ck_assert_int_eq(queue_count("status = 'IN_PROGRESS'"), 0);
+}
+END_TEST
+
+/* The first operation is done and every other one put off, so often. */
+static int put_off_the_rest(void *ctx, leadx_request *req) {
+  (void)ctx;
+  if (!strstr(req->url, "/rpc/leadx_push") || answers_left-- <= 0) return 0;
+  char *whole = sqlite3_mprintf("%s", req->body);
+  sqlite3_stmt *stmt = NULL;
+  ck_assert_int_eq(
+      sqlite3_prepare_v2(model.db,
+                         "SELECT json_object('ops', json_array(json(?1 -> '$.ops[0]'))), "
+                         "(SELECT group_concat(json_object('op', value ->> 'op', 'status', "
+                         "'later', 'row', NULL), ',') FROM json_each(?1, '$.ops') WHERE key > 0)",
+                         -1, &stmt, NULL),
+      SQLITE_OK);
+  sqlite3_bind_text(stmt, 1, whole, -1, SQLITE_STATIC);
+  ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
+  sqlite3_free(req->body);
+  req->body = sqlite3_mprintf("%s", sqlite3_column_text(stmt, 0));
+  req->body_bytes = strlen(req->body);
+  model.functions(&model, req);
+  char *answer = sqlite3_mprintf("%.*s,%s]", (int)(strrchr(req->answer, ']') - req->answer),
+                                 req->answer, sqlite3_column_text(stmt, 1));
+  fake_answer(req, 200, answer);
+  sqlite3_free(answer);
+  sqlite3_finalize(stmt);
+  sqlite3_free(whole);
+  return 1;
+}
+
+START_TEST(what_the_server_put_off_is_sent_again_at_once_and_charged_nothing) {
+  device_run(&device, "INSERT INTO customers WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i "
+                      "+ 1 FROM n WHERE i < 5) SELECT 'c' || i, 'Ani', 'Solo', NULL FROM n");
+  answers_left = 3;
+  model.before = put_off_the_rest;
+  ck_assert_str_eq(device_sync(&device), "ok");
+  ck_assert_int_eq(queue_count("status = 'SYNCED' AND retry_count = 0"), 5);
+  ck_assert_int_eq(model_count(&model, "customers"), 5);
+  ck_assert_int_eq(calls(), 4);
+  ck_assert_int_eq(plain_writes(), 0);
 }
 END_TEST
 
@@ -498,6 +543,7 @@ Suite *test_call_suite(void) {
 #define COUNT(table) (int)(sizeof(table) / sizeof((table)[0]))
   tcase_add_loop_test(tcase, every_answer_means_for_every_change_what_the_plain_way_would, 0,
                       COUNT(outcomes));
+  tcase_add_test(tcase, what_the_server_put_off_is_sent_again_at_once_and_charged_nothing);
   tcase_add_loop_test(
       tcase,
       an_answer_that_is_not_the_function_s_acknowledges_nothing_and_the_next_sync_does_without_it,
