@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "api/label.h"
 #include "api/resolve.h"
 #include "store/lease.h"
 #include "store/queue.h"
@@ -18,8 +19,9 @@
 #include "session/session.h"
 #include "store/settings.h"
 
-/* What xBestIndex tells xFilter: one bit per pushed-down condition, one for costly columns. */
-enum { PLAN_ID = 1, PLAN_STATUS = 2, PLAN_ROWID = 4, PLAN_COSTLY = 8 };
+/* What xBestIndex tells xFilter: one bit per condition, one for costly columns. xFilter adds that
+** no settled row is wanted, which the values of the conditions say. */
+enum { PLAN_ROWID = 1 << 2, PLAN_COSTLY = 1 << 8, PLAN_OPEN = 1 << 9 };
 
 #define NO_SQL (-1)
 
@@ -33,14 +35,28 @@ enum {
   QUEUE_COLUMNS = 15
 };
 
-/* A condition that leadx_queue hands to SQLite: the column of the virtual table (-1 is the rowid)
-** and the text appended to the SELECT. The i-th has the bit 1 << i and the parameter ?(2 + i). */
+/* Columns of leadx_problems that this file speaks of by number. */
+enum { PROBLEM_ENTITY = 1, PROBLEM_KEY = 2, PROBLEM_LABEL = 3 };
+
+/* A condition that leadx_queue learns of: the column of the virtual table (-1 is the rowid), the
+** operator, and the text that is appended to the SELECT; the i-th has the bit 1 << i and the
+** parameter ?(2 + i). One without a text is only looked at: settled is the word that the column has
+** in a settled row, and a condition that such a row cannot meet spares reading the history. SQLite
+** checks every condition again. */
 static const struct condition {
   int column;
+  int op;
   int is_unique;
   const char *sql;
-} queue_conditions[] = {
-    {QUEUE_ID, 1, "q.id = ?2"}, {QUEUE_STATUS, 0, "q.status = ?3"}, {-1, 1, "q.rowid = ?4"}};
+  const char *settled;
+} queue_conditions[] = {{QUEUE_ID, SQLITE_INDEX_CONSTRAINT_EQ, 1, "q.id = ?2", NULL},
+                        {QUEUE_STATUS, SQLITE_INDEX_CONSTRAINT_EQ, 0, "q.status = ?3", "SYNCED"},
+                        {-1, SQLITE_INDEX_CONSTRAINT_EQ, 1, "q.rowid = ?4", NULL},
+                        {QUEUE_STATUS, SQLITE_INDEX_CONSTRAINT_NE, 0, NULL, "SYNCED"},
+                        {QUEUE_STATUS, SQLITE_INDEX_CONSTRAINT_ISNOT, 0, NULL, "SYNCED"},
+                        {QUEUE_STATE, SQLITE_INDEX_CONSTRAINT_EQ, 0, NULL, "synced"},
+                        {QUEUE_STATE, SQLITE_INDEX_CONSTRAINT_NE, 0, NULL, "synced"},
+                        {QUEUE_STATE, SQLITE_INDEX_CONSTRAINT_ISNOT, 0, NULL, "synced"}};
 
 #define CONDITIONS ((int)(sizeof queue_conditions / sizeof queue_conditions[0]))
 
@@ -56,6 +72,7 @@ typedef struct leadx_vtab_entry {
   int is_queue; /* can be written, takes conditions, has real rowids */
   leadx_binding binding;
   unsigned costly; /* bits of the columns that are left NULL unless wanted */
+  int label_column; /* the column that is read from the row that the line is about; 0: none */
 } leadx_vtab_entry;
 
 static const leadx_vtab_entry entries[] = {
@@ -74,7 +91,8 @@ static const leadx_vtab_entry entries[] = {
                     "INTEGER, pending INTEGER,"
                     " in_progress INTEGER, failed INTEGER, synced INTEGER, conflicts INTEGER, "
                     "oldest_pending_at TEXT,"
-                    " last_push_at TEXT, last_pull_at TEXT, \"cursor\" TEXT, last_error TEXT)",
+                    " last_push_at TEXT, last_pull_at TEXT, \"cursor\" TEXT, last_error TEXT,"
+                    " parked INTEGER)",
      .sql_id = LEADX_SQL_VTAB_STATUS,
      .sql_id_without_tables = NO_SQL,
      .binding = BIND_USER,
@@ -104,6 +122,13 @@ static const leadx_vtab_entry entries[] = {
      .sql_id = LEADX_SQL_VTAB_STATE,
      .sql_id_without_tables = LEADX_SQL_VTAB_STATE_WITHOUT_TABLES,
      .binding = BIND_STATE},
+    {.name = "leadx_problems",
+     .declaration = "CREATE TABLE x(kind TEXT, entity_type TEXT, entity_id TEXT, label TEXT,"
+                    " since TEXT, code TEXT, message TEXT, fix TEXT, queue_id TEXT,"
+                    " conflict_id TEXT)",
+     .sql_id = LEADX_SQL_PROBLEM_LIST,
+     .sql_id_without_tables = NO_SQL,
+     .label_column = PROBLEM_LABEL},
     {.name = "leadx_checks",
      .declaration = "CREATE TABLE x(\"check\" TEXT, result TEXT, fix TEXT)",
      .sql_id = LEADX_SQL_VTAB_CHECKS,
@@ -129,6 +154,8 @@ typedef struct leadx_vtab_cursor {
   int plan; /* what stmt was prepared for */
   int has_row;
   int64_t row; /* the number of the current row, the rowid of tables that have no other */
+  leadx_tables tables; /* for labels; read when the first one is wanted */
+  int has_tables;
 } leadx_vtab_cursor;
 
 /* Hands an error to SQLite as the table's message. */
@@ -170,11 +197,11 @@ static int vtab_disconnect(sqlite3_vtab *base) {
 
 /* The condition that a constraint can be handed down as, or -1. */
 static int find_condition(const leadx_vtab_entry *entry, sqlite3_index_info *info, int i) {
-  if (!entry->is_queue || !info->aConstraint[i].usable ||
-      info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ)
-    return -1;
+  if (!entry->is_queue || !info->aConstraint[i].usable) return -1;
   for (int c = 0; c < CONDITIONS; c++) {
-    if (queue_conditions[c].column != info->aConstraint[i].iColumn) continue;
+    if (queue_conditions[c].column != info->aConstraint[i].iColumn ||
+        queue_conditions[c].op != info->aConstraint[i].op)
+      continue;
     /* The table's own columns compare bytewise; a NOCASE comparison must see all rows. */
     if (queue_conditions[c].column >= 0 &&
         sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") != 0)
@@ -204,7 +231,7 @@ static int vtab_best_index(sqlite3_vtab *base, sqlite3_index_info *info) {
       info->idxFlags |= SQLITE_INDEX_SCAN_UNIQUE;
       info->estimatedCost = 10;
       info->estimatedRows = 1;
-    } else if (info->estimatedRows > 1) {
+    } else if (queue_conditions[c].sql && info->estimatedRows > 1) {
       info->estimatedCost = 5e5;
       info->estimatedRows = 1000;
     }
@@ -226,6 +253,7 @@ static int vtab_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out) {
 static int vtab_close(sqlite3_vtab_cursor *base) {
   leadx_vtab_cursor *cursor = (leadx_vtab_cursor *)base;
   sqlite3_finalize(cursor->stmt);
+  leadx_tables_clear(&cursor->tables);
   sqlite3_free(cursor);
   return SQLITE_OK;
 }
@@ -254,10 +282,12 @@ static int prepare(leadx_vtab *vtab, int plan, sqlite3_stmt **stmt, leadx_err *e
   sqlite3_str_appendall(sql, leadx_sql_text[sql_id]);
   const char *glue = "\nWHERE ";
   for (int c = 0; c < CONDITIONS; c++) {
-    if (!(plan & 1 << c)) continue;
+    if (!(plan & 1 << c) || !queue_conditions[c].sql) continue;
     sqlite3_str_appendf(sql, "%s%s", glue, queue_conditions[c].sql);
     glue = " AND ";
   }
+  if (plan & PLAN_OPEN)
+    sqlite3_str_appendf(sql, "%s%s", glue, leadx_sql_text[LEADX_SQL_VTAB_QUEUE_OPEN]);
   *stmt = leadx_db_prepare_str(&db, sql, err);
   return *stmt ? SQLITE_OK : err->rc;
 }
@@ -311,7 +341,9 @@ static int bind_parameters(leadx_vtab *vtab, sqlite3_stmt *stmt, int plan, sqlit
     rc = sqlite3_bind_text(stmt, 2, user, -1, SQLITE_TRANSIENT);
   }
   for (int c = 0; rc == SQLITE_OK && c < CONDITIONS; c++) {
-    if (plan & 1 << c) rc = sqlite3_bind_value(stmt, 2 + c, *argv++);
+    if (!(plan & 1 << c)) continue;
+    if (queue_conditions[c].sql) rc = sqlite3_bind_value(stmt, 2 + c, *argv);
+    argv++;
   }
   return rc;
 }
@@ -328,6 +360,20 @@ static int vtab_next(sqlite3_vtab_cursor *base) {
   return vtab_fail(vtab, &err);
 }
 
+/* Do the values of a plan's conditions say that no settled row is wanted? */
+static int wants_open(int plan, sqlite3_value **argv) {
+  for (int c = 0; c < CONDITIONS; c++) {
+    if (!(plan & 1 << c)) continue;
+    const char *settled = queue_conditions[c].settled;
+    const char *value = settled ? (const char *)sqlite3_value_text(*argv) : NULL;
+    argv++;
+    if (!value) continue;
+    int is_settled = strcmp(value, settled) == 0;
+    if (queue_conditions[c].op == SQLITE_INDEX_CONSTRAINT_EQ ? !is_settled : is_settled) return 1;
+  }
+  return 0;
+}
+
 static int vtab_filter(sqlite3_vtab_cursor *base, int plan, const char *text, int argc,
                        sqlite3_value **argv) {
   (void)text, (void)argc;
@@ -336,6 +382,7 @@ static int vtab_filter(sqlite3_vtab_cursor *base, int plan, const char *text, in
   leadx_err err = {0};
   if (leadx_ctx_guard_fork(vtab->ctx, vtab->entry->name, &err) != SQLITE_OK)
     return vtab_fail(vtab, &err);
+  if (vtab->entry->is_queue && wants_open(plan, argv)) plan |= PLAN_OPEN;
   if (cursor->stmt && cursor->plan != plan) {
     sqlite3_finalize(cursor->stmt);
     cursor->stmt = NULL;
@@ -359,10 +406,30 @@ static int vtab_filter(sqlite3_vtab_cursor *base, int plan, const char *text, in
 
 static int vtab_eof(sqlite3_vtab_cursor *base) { return !((leadx_vtab_cursor *)base)->has_row; }
 
+/* Answers with the words of the row that the current line is about; 0 when it has none. */
+static int result_label(leadx_vtab *vtab, leadx_vtab_cursor *cursor, sqlite3_context *out) {
+  leadx_db db = {.handle = vtab->ctx->db.handle};
+  leadx_err quiet = {0};
+  const char *entity = leadx_db_text(cursor->stmt, PROBLEM_ENTITY, &quiet);
+  const char *key = leadx_db_text(cursor->stmt, PROBLEM_KEY, &quiet);
+  char *label = NULL;
+  if (entity && key && !cursor->has_tables)
+    cursor->has_tables = leadx_tables_load(&db, vtab->entry->name, &cursor->tables, &quiet) ==
+                         SQLITE_OK;
+  if (cursor->has_tables && entity && key)
+    label = leadx_label_of(&db, &cursor->tables, entity, key);
+  leadx_db_release(&db);
+  if (label) sqlite3_result_text(out, label, -1, sqlite3_free);
+  return label != NULL;
+}
+
 static int vtab_column(sqlite3_vtab_cursor *base, sqlite3_context *out, int i) {
   /* An UPDATE asks for the columns it leaves alone; without an answer xUpdate knows them as
   ** such. */
+  leadx_vtab *vtab = (leadx_vtab *)base->pVtab;
   if (sqlite3_vtab_nochange(out)) return SQLITE_OK;
+  if (i > 0 && i == vtab->entry->label_column && result_label(vtab, (leadx_vtab_cursor *)base, out))
+    return SQLITE_OK;
   sqlite3_result_value(out, sqlite3_column_value(((leadx_vtab_cursor *)base)->stmt, i));
   return SQLITE_OK;
 }

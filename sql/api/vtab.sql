@@ -21,6 +21,12 @@ SELECT q.id, q.entity_type, q.entity_id, q.action, q.status,
   CASE WHEN ?1 THEN q.payload END AS payload, CASE WHEN ?1 THEN q.base END AS base, q.rowid
 FROM main.sync_queue q LEFT JOIN main.leadx_tables t ON t.entity = q.entity_type
 
+-- name: vtab_queue_open
+-- What a condition that no settled row meets adds: only rows above the mark and those that are held are read.
+(q.rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m
+                   WHERE m.id IS (SELECT s.id FROM main.sync_queue s WHERE s.rowid = m.rowid_below)), 0)
+ OR q.id IN (SELECT h.id FROM main.leadx_held h))
+
 -- name: vtab_status
 -- Costly: synced, the only count that needs the whole history.
 WITH
@@ -47,7 +53,9 @@ SELECT t.entity, t.table_name,
   t.priority, ifnull(w.pending, 0), ifnull(w.in_progress, 0), ifnull(w.failed, 0), ifnull(s.synced, 0),
   ifnull(o.conflicts, 0), w.oldest_pending_at, t.last_push_at, t.last_pull_at,
   (SELECT c.version FROM main.leadx_cursors c WHERE c.entity = t.entity ORDER BY c.user = ?2 DESC, c.version DESC LIMIT 1),
-  ifnull(t.last_error, (SELECT q.error_message FROM main.sync_queue q WHERE q.rowid = w.failed_rowid))
+  ifnull(t.last_error, (SELECT q.error_message FROM main.sync_queue q WHERE q.rowid = w.failed_rowid)),
+  (SELECT count(*) FROM main.leadx_parked p WHERE p.entity = t.entity
+     AND p.reason NOT IN ('discarded', 'a local change is unsent', 'a row that it refers to was removed'))
 FROM main.leadx_tables t
 LEFT JOIN work w ON w.entity = t.entity
 LEFT JOIN history s ON s.entity = t.entity

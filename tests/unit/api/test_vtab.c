@@ -136,7 +136,8 @@ static void refuse(const char *sql, const char *part) {
 }
 
 static const char *const names[] = {"leadx_queue", "leadx_status", "leadx_conflicts",
-                                    "leadx_log",   "leadx_checks", "leadx_state"};
+                                    "leadx_log",   "leadx_checks", "leadx_problems",
+                                    "leadx_state"};
 enum { NAMES = sizeof names / sizeof names[0], EMPTY_NAMES = NAMES - 1 };
 
 /* ---- without tables ---- */
@@ -190,12 +191,13 @@ START_TEST(vtab_has_the_documented_columns) {
       "payload;base",
       "entity_type;table_name;mode;priority;pending;in_progress;failed;synced;conflicts;oldest_"
       "pending_at;last_push_at;"
-      "last_pull_at;cursor;last_error",
+      "last_pull_at;cursor;last_error;parked",
       "id;entity_type;entity_id;column;base;client;server;client_updated_at;server_updated_at;"
       "winner;resolution;detected_at;"
       "resolved_at",
       "at;trigger;state;pushed;pulled;conflicts;failed;requests;bytes_out;bytes_in;ms;error",
       "check;result;fix",
+      "kind;entity_type;entity_id;label;since;code;message;fix;queue_id;conflict_id",
       "online;syncing;phase;done;total;pending;failed;conflicts;last_sync_at;next_sync_at;auth;"
       "message",
   };

@@ -1,0 +1,169 @@
+/* leadx_problems: what needs a person is seen, and its statement mends it or tries it again. */
+#include <stdio.h>
+#include <string.h>
+
+#include "fake_transport.h"
+#include "pages.h"
+#include "suites.h"
+
+static model_server model;
+static push_device device;
+
+static void set_up(void) {
+  model_open(&model);
+  pages_open(&model);
+  device_open(&device, &model);
+  device_run(&device, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, name TEXT, n INTEGER, "
+                      "updated_at TEXT); SELECT leadx_track('notes')");
+}
+
+static void tear_down(void) {
+  device_close(&device);
+  model_close(&model);
+}
+
+static void expect(const char *sql, const char *text) {
+  const char *answer = device_text(&device, sql);
+  ck_assert_msg(strcmp(answer, text) == 0, "%s: \"%s\", not \"%s\"", sql, answer, text);
+}
+
+/* Runs the statement of the one problem that there is. */
+static void run_fix(void) {
+  char fix[600];
+  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_problems"), 1);
+  snprintf(fix, sizeof fix, "%s", device_text(&device, "SELECT fix FROM leadx_problems"));
+  device_run(&device, fix);
+}
+
+START_TEST(all_is_well_without_a_problem) {
+  device_run(&device, "INSERT INTO notes VALUES ('a', 'Ann', 1, NULL)");
+  expect("SELECT count(*) FROM leadx_problems", "0");
+  ck_assert_str_eq(device_both(&device), "ok");
+  ck_assert_int_eq(device_result(&device, "problems"), 0);
+  expect("SELECT count(*) FROM leadx_problems", "0");
+}
+END_TEST
+
+START_TEST(a_failed_change_is_named_and_its_fix_sends_it_again) {
+  model.poison = "\"n\":13";
+  device_run(&device, "INSERT INTO notes VALUES ('a', 'Ann', 13, NULL), ('b', 'Bob', 2, NULL)");
+  ck_assert_str_eq(device_both(&device), "partial");
+  expect("SELECT kind || '|' || entity_type || '|' || entity_id || '|' || label || '|' || code "
+         "FROM leadx_problems",
+         "failed|notes|a|Ann|23514");
+  expect("SELECT message IS NOT NULL AND since IS NOT NULL AND queue_id = (SELECT id FROM "
+         "sync_queue WHERE status = 'FAILED') FROM leadx_problems",
+         "1");
+  model.poison = NULL;
+  run_fix();
+  expect("SELECT count(*) FROM leadx_problems", "0");
+  ck_assert_str_eq(device_both(&device), "ok");
+  ck_assert_str_eq(model_value(&model, "notes", "a", "n"), "13");
+}
+END_TEST
+
+START_TEST(a_failure_of_yesterday_keeps_the_state_from_being_ok) {
+  model.poison = "\"n\":13";
+  device_run(&device, "INSERT INTO notes VALUES ('a', 'Ann', 13, NULL)");
+  ck_assert_str_eq(device_both(&device), "partial");
+  for (int i = 0; i < 2; i++) {
+    ck_assert_str_eq(device_both(&device), "partial");
+    ck_assert_int_eq(device_result(&device, "problems"), 1);
+    ck_assert_int_eq(device_result(&device, "failed"), 0);
+  }
+  device_run(&device, "SELECT leadx_discard((SELECT queue_id FROM leadx_problems))");
+  ck_assert_str_eq(device_both(&device), "ok");
+}
+END_TEST
+
+START_TEST(an_open_conflict_is_named_and_its_fix_decides_it) {
+  device_run(&device, "SELECT leadx_config('policy', 'manual')");
+  model_put(&model, "notes", "a", "{\"id\":\"a\",\"name\":\"Ann\",\"n\":1}");
+  ck_assert_str_eq(device_both(&device), "ok");
+  device_run(&device, "UPDATE notes SET n = 2");
+  model_put(&model, "notes", "a", "{\"id\":\"a\",\"name\":\"Ann\",\"n\":3}");
+  ck_assert_str_eq(device_both(&device), "partial");
+  expect("SELECT kind || '|' || label || '|' || message FROM leadx_problems",
+         "conflict|Ann|changed here and on the server: n");
+  run_fix();
+  ck_assert_str_eq(device_both(&device), "ok");
+  ck_assert_str_eq(model_value(&model, "notes", "a", "n"), "2");
+}
+END_TEST
+
+START_TEST(a_parked_row_is_named_and_its_fix_fetches_it_once_the_cause_is_gone) {
+  device_run(&device, "CREATE TABLE gate(shut INTEGER); INSERT INTO gate VALUES (1);"
+                      "CREATE TRIGGER guard BEFORE INSERT ON notes WHEN (SELECT shut FROM gate) "
+                      "BEGIN SELECT RAISE(ABORT, 'not today'); END");
+  model_put(&model, "notes", "a", "{\"id\":\"a\",\"name\":\"Ann\",\"n\":1}");
+  ck_assert_str_eq(device_both(&device), "partial");
+  expect("SELECT kind || '|' || entity_type || '|' || entity_id FROM leadx_problems",
+         "parked|notes|a");
+  expect("SELECT message LIKE '%not today%' FROM leadx_problems", "1");
+  expect("SELECT parked FROM leadx_status", "1");
+  device_run(&device, "DELETE FROM gate; INSERT INTO gate VALUES (0)");
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT count(*) FROM leadx_problems", "0");
+  expect("SELECT name FROM notes", "Ann");
+}
+END_TEST
+
+START_TEST(a_row_of_the_queue_with_another_word_as_status_is_seen_and_can_be_sent) {
+  device_run(&device, "INSERT INTO notes VALUES ('a', 'Ann', 1, NULL);"
+                      "UPDATE sync_queue SET status = 'DONE'");
+  expect("SELECT kind || '|' || code FROM leadx_problems", "failed|status");
+  run_fix();
+  expect("SELECT count(*) FROM leadx_problems", "0");
+  ck_assert_str_eq(device_both(&device), "ok");
+  ck_assert_str_eq(model_value(&model, "notes", "a", "name"), "Ann");
+}
+END_TEST
+
+static int count_steps(void *n) {
+  ++*(int *)n;
+  return 0;
+}
+
+/* How many hundreds of steps of SQLite's machine a statement takes. */
+static int steps_of(const char *sql) {
+  int n = 0;
+  sqlite3_progress_handler(device.db, 100, count_steps, &n);
+  device_run(&device, sql);
+  sqlite3_progress_handler(device.db, 0, NULL, NULL);
+  return n;
+}
+
+static const char *const filters[] = {
+    "status <> 'SYNCED'", "status IS NOT 'SYNCED'",          "status = 'FAILED'",
+    "state = 'ready'",    "status IN ('PENDING', 'FAILED')", "state <> 'synced'"};
+
+START_TEST(a_filter_that_no_settled_row_meets_reads_no_settled_row) {
+  char sql[200];
+  snprintf(sql, sizeof sql, "SELECT count(*) FROM leadx_queue WHERE %s", filters[_i]);
+  device_run(&device, "INSERT INTO notes VALUES ('a', 'Ann', 1, NULL)");
+  ck_assert_str_eq(device_both(&device), "ok");
+  int before = steps_of(sql);
+  device_run(&device,
+             "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 5000) "
+             "INSERT INTO notes SELECT 'k' || i, 'x', i, NULL FROM c");
+  ck_assert_str_eq(device_both(&device), "ok");
+  ck_assert_int_le(steps_of(sql), before + 20);
+  ck_assert_int_gt(steps_of("SELECT count(*) FROM leadx_queue WHERE status = 'SYNCED'"), 300);
+}
+END_TEST
+
+Suite *test_problems_suite(void) {
+  Suite *suite = suite_create("problems");
+  TCase *tcase = tcase_create("problems");
+  tcase_add_checked_fixture(tcase, set_up, tear_down);
+  tcase_add_test(tcase, all_is_well_without_a_problem);
+  tcase_add_test(tcase, a_failed_change_is_named_and_its_fix_sends_it_again);
+  tcase_add_test(tcase, a_failure_of_yesterday_keeps_the_state_from_being_ok);
+  tcase_add_test(tcase, an_open_conflict_is_named_and_its_fix_decides_it);
+  tcase_add_test(tcase, a_parked_row_is_named_and_its_fix_fetches_it_once_the_cause_is_gone);
+  tcase_add_test(tcase, a_row_of_the_queue_with_another_word_as_status_is_seen_and_can_be_sent);
+  tcase_add_loop_test(tcase, a_filter_that_no_settled_row_meets_reads_no_settled_row, 0,
+                      (int)(sizeof filters / sizeof filters[0]));
+  suite_add_tcase(suite, tcase);
+  return suite;
+}
