@@ -145,7 +145,9 @@ START_TEST(a_filter_that_no_settled_row_meets_reads_no_settled_row) {
   int before = steps_of(sql);
   device_run(&device,
              "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 5000) "
-             "INSERT INTO notes SELECT 'k' || i, 'x', i, NULL FROM c");
+             "INSERT INTO sync_queue(id, entity_type, entity_id, action, payload, status) "
+             "SELECT 'k' || i, 'notes', 'a', 'UPDATE', '{}', 'SYNCED' FROM c;"
+             "UPDATE notes SET n = 2");
   ck_assert_str_eq(device_both(&device), "ok");
   ck_assert_int_le(steps_of(sql), before + 20);
   ck_assert_int_gt(steps_of("SELECT count(*) FROM leadx_queue WHERE status = 'SYNCED'"), 300);

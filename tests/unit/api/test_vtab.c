@@ -242,7 +242,7 @@ START_TEST(vtab_queue_finds_one_row_by_its_id) {
                          &stmt, NULL),
       SQLITE_OK);
   ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
-  ck_assert_ptr_nonnull(strstr((const char *)sqlite3_column_text(stmt, 3), "INDEX 9:"));
+  ck_assert_ptr_nonnull(strstr((const char *)sqlite3_column_text(stmt, 3), "INDEX 257:"));
   sqlite3_finalize(stmt);
   expect("SELECT entity_id FROM leadx_queue WHERE id = 'q2'", "a2");
   expect("SELECT entity_id FROM leadx_queue WHERE id = 'q2' AND status = 'SYNCED'", "");
@@ -396,8 +396,8 @@ END_TEST
 START_TEST(vtab_status_counts_per_entity) {
   expect("SELECT * FROM leadx_status",
          "activity|activities|push|1|1|0|1|1|0|2024-01-01 "
-         "00:00:02|2024-05-01T08:00:00.000Z|2024-05-01T08:00:01.000Z|~|too long;"
-         "customer|customers|both|3|4|0|0|0|0|2024-01-01 00:00:04|~|~|~|~");
+         "00:00:02|2024-05-01T08:00:00.000Z|2024-05-01T08:00:01.000Z|~|too long|0;"
+         "customer|customers|both|3|4|0|0|0|0|2024-01-01 00:00:04|~|~|~|~|0");
 }
 END_TEST
 
