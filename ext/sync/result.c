@@ -4,25 +4,25 @@
 #include "base/doc.h"
 
 const char *leadx_state_name(leadx_state state) {
-  static const char *const names[] = {"ok",   "partial",       "offline",
+  static const char *const names[] = {"ok",   "partial",       "offline",  "error",
                                       "busy", "auth_required", "throttled"};
   return names[state];
 }
 
-leadx_state leadx_result_judge(const leadx_tally *tally) {
+leadx_state leadx_result_judge(const leadx_tally *tally, int64_t problems) {
   switch (tally->ended) {
-    case LEADX_CLASS_OFFLINE:
+    case LEADX_CLASS_OFFLINE: return LEADX_STATE_OFFLINE;
     case LEADX_CLASS_TRUST:
-    case LEADX_CLASS_PROTOCOL: return LEADX_STATE_OFFLINE;
+    case LEADX_CLASS_PROTOCOL: return LEADX_STATE_ERROR;
     case LEADX_CLASS_AUTH: return LEADX_STATE_AUTH_REQUIRED;
     case LEADX_CLASS_THROTTLE: return LEADX_STATE_THROTTLED;
     default: break;
   }
   if (tally->lost_lease) return LEADX_STATE_BUSY;
-  if (tally->strange) return LEADX_STATE_OFFLINE;
+  if (tally->strange) return LEADX_STATE_ERROR;
   if (tally->failed || tally->paused || tally->ended == LEADX_CLASS_INTERRUPTED)
     return LEADX_STATE_PARTIAL;
-  return LEADX_STATE_OK;
+  return problems > 0 ? LEADX_STATE_PARTIAL : LEADX_STATE_OK;
 }
 
 int leadx_result_reached(const leadx_tally *tally) {
@@ -41,6 +41,7 @@ char *leadx_result_print(const leadx_result *result, leadx_err *err) {
     leadx_doc_add_int(doc, "conflicts", tally->conflicts);
     leadx_doc_add_int(doc, "failed", tally->failed);
     leadx_doc_add_int(doc, "pending", result->pending);
+    leadx_doc_add_int(doc, "problems", result->problems);
     leadx_doc_add_int(doc, "requests", tally->requests);
     leadx_doc_add_int(doc, "ms", result->ms);
     if (result->is_bounded) {

@@ -9,6 +9,7 @@
 #include "run/discover.h"
 #include "store/lease.h"
 #include "store/owner.h"
+#include "store/problem.h"
 #include "pull/pull.h"
 #include "push/push.h"
 #include "pull/reconcile.h"
@@ -97,14 +98,18 @@ static int finish(const leadx_sync_options *options, const leadx_run *run, int64
                   leadx_result *result, leadx_err *err) {
   leadx_ctx *ctx = run->ctx;
   leadx_counts counts = {0, 0, 0};
-  *result = (leadx_result){.state = leadx_result_judge(&run->tally),
+  int64_t problems = 0;
+  int rc = leadx_problem_count(&ctx->db, &problems, err);
+  if (rc != SQLITE_OK) return rc;
+  *result = (leadx_result){.state = leadx_result_judge(&run->tally, problems),
                            .tally = run->tally,
+                           .problems = problems,
                            .ms = leadx_clock_mono_ms() - began_ms,
                            .is_bounded = options->request_budget >= 0};
   leadx_run_trace(run, "state: %s", leadx_state_name(result->state));
   write_log(ctx, options, result);
   if (options->strict && result->state != LEADX_STATE_OK) return refuse_state(options, result, err);
-  int rc = leadx_queue_counts(&ctx->db, &counts, err);
+  rc = leadx_queue_counts(&ctx->db, &counts, err);
   result->pending = counts.pending;
   return rc;
 }

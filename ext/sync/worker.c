@@ -311,7 +311,8 @@ static void look_around(worker *w) {
 
 static leadx_ending ending_of(leadx_state state) {
   switch (state) {
-    case LEADX_STATE_OFFLINE: return LEADX_ENDED_OFFLINE;
+    case LEADX_STATE_OFFLINE:
+    case LEADX_STATE_ERROR: return LEADX_ENDED_OFFLINE;
     case LEADX_STATE_BUSY: return LEADX_ENDED_BUSY;
     case LEADX_STATE_AUTH_REQUIRED: return LEADX_ENDED_REFUSED;
     case LEADX_STATE_THROTTLED: return LEADX_ENDED_THROTTLED;

@@ -117,7 +117,7 @@ START_TEST(a_row_of_any_id_and_status_goes_or_says_why_and_holds_nobody_up) {
          "unknown status \"DONE\"; it can be PENDING, IN_PROGRESS, SYNCED or FAILED");
   expect("SELECT rowid_below FROM leadx_mark", "7");
   device_run(&device, "SELECT leadx_retry('odd')");
-  ck_assert_str_eq(device_sync(&device), "ok");
+  ck_assert_str_eq(device_sync(&device), "partial");
   ck_assert_int_eq(model_count(&model, "notes"), 5);
 }
 END_TEST
@@ -165,7 +165,7 @@ START_TEST(what_is_queued_before_anything_is_tracked_waits_for_its_table) {
   expect("SELECT error_message FROM sync_queue WHERE status = 'FAILED'",
          "unknown entity \"notes\"; call leadx_track() for its table");
   device_run(&device, "SELECT leadx_track('notes')");
-  ck_assert_str_eq(device_sync(&device), "ok");
+  ck_assert_str_eq(device_sync(&device), "partial");
   ck_assert_str_eq(model_value(&model, "notes", "n", "a"), "a1");
   ck_assert_ptr_nonnull(
       strstr(device_error(&device, "SELECT leadx_enqueue('note', 'n', 'CREATE', '{}')"),
@@ -193,7 +193,7 @@ START_TEST(pending_is_cleared_when_the_server_s_row_is_chosen) {
   ck_assert_str_eq(device_both(&device), "ok");
   device_run(&device, "UPDATE notes SET a = 'a1', is_pending = 1");
   model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a2\",\"b\":null}");
-  ck_assert_str_eq(device_both(&device), "ok");
+  ck_assert_str_eq(device_both(&device), "partial");
   expect("SELECT a || is_pending FROM notes", "a11");
   device_run(&device,
              "SELECT leadx_resolve(id, 'server') FROM sync_conflicts WHERE winner IS NULL");
@@ -216,14 +216,14 @@ START_TEST(a_key_that_the_server_spells_otherwise_keeps_nobody_else_back) {
                       "json_each('[1,2,3,4,5,6,7]'); INSERT INTO notes(id) VALUES('odd');"
                       "UPDATE notes SET b = 'b' WHERE id = 'n7'");
   for (int i = 0; i < 2; i++) {
-    ck_assert_str_eq(device_both(&device), "offline");
+    ck_assert_str_eq(device_both(&device), "error");
     expect("SELECT entity_id || status || retry_count || error_code FROM sync_queue WHERE status "
            "<> 'SYNCED'",
            "oddPENDING0key");
     ck_assert_ptr_nonnull(strstr(device.result, "not asked for"));
   }
   model_put(&model, "notes", "other", "{\"id\":\"other\"}");
-  ck_assert_str_eq(device_both(&device), "offline");
+  ck_assert_str_eq(device_both(&device), "error");
   ck_assert_msg(device_int(&device, "SELECT count(*) FROM notes WHERE id = 'other'") == 1, "%s",
                 device.result);
   model.after = NULL;

@@ -422,7 +422,7 @@ START_TEST(a_deleted_row_that_others_need_here_waits_for_them) {
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
   device_run(&device, "INSERT INTO children VALUES ('mine', 'p', NULL)");
   model_remove(&model, "parents", "p");
-  ck_assert_str_eq(device_pull(&device, NULL), "ok");
+  ck_assert_str_eq(device_pull(&device, NULL), "partial");
   expect("SELECT count(*) FROM parents", "1");
   device_run(&device, "DELETE FROM children");
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
@@ -438,7 +438,7 @@ START_TEST(a_tombstone_never_goes_over_an_unsent_edit) {
   device_run(&device, "UPDATE notes SET body = 'mine' WHERE id = 'n001'");
   model_remove(&model, "notes", "n001");
   model_remove(&model, "notes", "n002");
-  ck_assert_str_eq(device_pull(&device, NULL), "ok");
+  ck_assert_str_eq(device_pull(&device, NULL), "partial");
   expect("SELECT group_concat(id || body) FROM notes", "n001mine");
   ck_assert_str_eq(device_both(&device), "ok");
   expect("SELECT count(*) FROM notes", "0");
@@ -538,7 +538,7 @@ START_TEST(
   char *place = strdup(cursor());
   strange = &strange_answers[_i];
   instead = answer_strangely;
-  ck_assert_str_eq(device_pull(&device, NULL), "offline");
+  ck_assert_str_eq(device_pull(&device, NULL), "error");
   ck_assert_msg(strstr(device.result, strange->says) != NULL, "%s", device.result);
   expect("SELECT group_concat(id) FROM notes", "n001,n002");
   ck_assert_str_eq(cursor(), place);
@@ -557,7 +557,7 @@ static const struct free_fault {
     {401, "{\"code\":\"PGRST301\",\"message\":\"JWT expired\"}", "auth_required"},
     {429, "{\"message\":\"slow down\"}", "throttled"},
     {503, "{\"code\":\"PGRST001\",\"message\":\"no connection\"}", "throttled"},
-    {302, "", "offline"},
+    {302, "", "error"},
 };
 static const struct free_fault *fault;
 

@@ -503,7 +503,7 @@ START_TEST(a_strange_answer_changes_nothing_and_is_said) {
   const char *before = cursor("version || key || midway");
   strange_body = stranges[_i].body;
   pages_before = answer_strangely;
-  ck_assert_str_eq(device_pull(&device, NULL), "offline");
+  ck_assert_str_eq(device_pull(&device, NULL), "error");
   ck_assert_msg(strstr(device.result, "pull of notes: ") &&
                     strstr(device.result, stranges[_i].says),
                 "%s", device.result);
@@ -528,7 +528,7 @@ START_TEST(an_answer_too_deep_or_too_long_changes_nothing) {
   }
   strange_body = body;
   pages_before = answer_strangely;
-  ck_assert_str_eq(device_pull(&device, NULL), "offline");
+  ck_assert_str_eq(device_pull(&device, NULL), "error");
   ck_assert_msg(strstr(device.result, "\"message\":\"pull of notes: ") != NULL, "%s",
                 device.result);
   ck_assert_int_eq(local("1"), 0);
@@ -539,7 +539,7 @@ START_TEST(a_server_that_ignores_the_condition_does_not_send_us_in_circles) {
   setting("page_size", "3");
   strange_body = "[" ROW("x1", "1") "," ROW("x2", "1") "," ROW("x3", "1") "]";
   pages_before = answer_strangely;
-  ck_assert_str_eq(device_pull(&device, NULL), "offline");
+  ck_assert_str_eq(device_pull(&device, NULL), "error");
   ck_assert_int_le(model.n, 3);
   ck_assert_ptr_nonnull(strstr(device.result, "not asked for"));
 }

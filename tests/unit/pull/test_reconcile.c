@@ -146,7 +146,7 @@ START_TEST(a_strange_listing_changes_nothing_and_is_said) {
   device_run(&device, "SELECT leadx_config('page_size', '3')");
   answered = strange_listings[_i];
   pages_before = answer_listing;
-  ck_assert_str_eq(device_reconcile(&device), "offline");
+  ck_assert_str_eq(device_reconcile(&device), "error");
   ck_assert_ptr_nonnull(strstr(device.result, "not asked for"));
   expect("SELECT count(*) FROM notes WHERE body = 'one'", "10");
 }
@@ -173,7 +173,7 @@ START_TEST(rows_that_were_not_asked_for_change_nothing_and_are_said) {
   model_remove(&model, "notes", "r02");
   answered = strange_rows[_i];
   pages_before = answer_rows;
-  ck_assert_str_eq(device_reconcile(&device), "offline");
+  ck_assert_str_eq(device_reconcile(&device), "error");
   ck_assert_ptr_nonnull(strstr(device.result, "not asked for"));
   expect("SELECT count(*) FROM notes WHERE body = 'one'", "3");
   expect("SELECT count(*) FROM notes", "3");

@@ -81,7 +81,7 @@ static const struct outcome {
      "{\"id\":\"c1\",\"name\":\"theirs\",\"city\":\"Solo\",\"updated_at\":\"2026-01-01T00:00:00+00:"
      "00\"}",
      NULL, "ok", "SYNCED", "theirs", 0},
-    {CREATE, "conflict", NULL, NULL, "offline", "PENDING", "Ani", 0},
+    {CREATE, "conflict", NULL, NULL, "error", "PENDING", "Ani", 0},
     {CREATE, "gone", NULL, NULL, "partial", "FAILED forbidden", "Ani", 0},
     {CREATE, "error", NULL, "23514", "partial", "FAILED 23514", "Ani", 0},
     {CREATE, "error", NULL, "22P02", "partial", "FAILED 22P02", "Ani", 0},
@@ -104,7 +104,7 @@ static const struct outcome {
      "{\"id\":\"c1\",\"name\":\"BUDI\",\"city\":\"Solo\",\"updated_at\":\"2026-01-01T00:00:00+00:"
      "00\"}",
      NULL, "ok", "SYNCED", "BUDI", 0},
-    {UPDATE, "applied", NULL, NULL, "offline", "PENDING", "Budi",
+    {UPDATE, "applied", NULL, NULL, "error", "PENDING", "Budi",
      0}, /* zero rows is never success */
     {UPDATE, "replayed",
      "{\"id\":\"c1\",\"name\":\"later\",\"city\":\"Solo\",\"updated_at\":\"2026-01-02T00:00:00+00:"
@@ -117,7 +117,7 @@ static const struct outcome {
      NULL, "ok", "SYNCED", "theirs", 0},
     {UPDATE, "conflict", "real", NULL, "partial", "FAILED forbidden", "Budi",
      0}, /* our version, and yet it did not go */
-    {UPDATE, "conflict", NULL, NULL, "offline", "PENDING", "Budi", 0},
+    {UPDATE, "conflict", NULL, NULL, "error", "PENDING", "Budi", 0},
     {UPDATE, "gone", NULL, NULL, "ok", "SYNCED deleted", "-", 0},
     {UPDATE, "error", NULL, "23514", "partial", "FAILED 23514", "Budi", 0},
     {UPDATE, "error", NULL, "23505", "partial", "FAILED 23505", "Budi", 0},
@@ -125,7 +125,7 @@ static const struct outcome {
     {UPDATE, "error", NULL, "40P01", "ok", "PENDING 40P01 1", "Budi", 0},
     {UPDATE, "error", NULL, "42703", "ok", "SYNCED", "Budi", 1},
     {DELETE, "applied", "real", NULL, "ok", "SYNCED", "-", 0},
-    {DELETE, "applied", NULL, NULL, "offline", "PENDING", "-", 0},
+    {DELETE, "applied", NULL, NULL, "error", "PENDING", "-", 0},
     {DELETE, "replayed", NULL, NULL, "ok", "SYNCED", "-", 0},
     {DELETE, "conflict", "real", NULL, "partial", "FAILED forbidden", "-", 0},
     {DELETE, "gone", NULL, NULL, "ok", "SYNCED", "-", 0},
@@ -269,7 +269,7 @@ START_TEST(
   device_run(&device, changes[CREATE]);
   model.before = answer_strangely;
   model.ctx = (void *)(uintptr_t)strange_answers[_i];
-  ck_assert_str_eq(device_sync(&device), "offline");
+  ck_assert_str_eq(device_sync(&device), "error");
   ck_assert_int_eq(queue_count("status = 'PENDING' AND retry_count = 0"), 1);
   ck_assert_int_eq(knows_functions(), 0);
   model.before = NULL;
@@ -506,8 +506,8 @@ START_TEST(ids_that_two_devices_chose_alike_are_no_replay) {
   functions_know(&other);
   device_run(&device, rows[0]);
   device_run(&other, rows[1]);
-  ck_assert_str_eq(device_sync(&device), "ok");
-  ck_assert_str_eq(device_sync(&other), "ok");
+  ck_assert_str_eq(device_sync(&device), "partial");
+  ck_assert_str_eq(device_sync(&other), "partial");
   ck_assert_int_eq(model_count(&model, "customers"), 2);
   device_close(&other);
 }

@@ -287,7 +287,7 @@ START_TEST(a_token_of_somebody_else_is_not_taken_for_a_refreshed_one) {
   gate.grants = BUDI;
   add_customers(1, 3);
   ck_assert_str_eq(device_sync(&device),
-                   "offline"); /* as any answer that is not what was asked for */
+                   "error"); /* as any answer that is not what was asked for */
   ck_assert_int_eq(model_count(&model, "customers"), 0);
   ck_assert_ptr_nonnull(strstr(message(), "another user"));
 }
