@@ -2,16 +2,19 @@
 # Runs test programs side by side, each with a real server of its own, and stops
 # those servers whatever happens. `make test` calls it.
 #
-#   scripts/test.sh [--dir DIR] [--suite NAME] [--programs] PROGRAM...
+#   scripts/test.sh [--dir DIR] [--suite NAME] [--programs | --scripts "NAME..."] LANE...
+#
+# A LANE is a test program, which runs all suites, or PROGRAM=SUITE+SUITE...; each has a server of its own.
 #
 # DIR is the first server's folder (build/test/server), DIR.2 the second one's. The programs find theirs
 # through the variables that `scripts/server/server.sh env` prints, and the loadable
 # file through LEADX_SO. Check's own variables (CK_RUN_CASE, CK_FORK,
 # CK_VERBOSITY) pass through. LEADX_TEST_SECONDS (3600) is how long one program
-# may take: some ten minutes on two idle cores, and several times that on a busy machine. Unless --programs says not to,
-# beside all but the first run the suites "audit" (scripts/audit.sh on the loadable file), "hosts" (scripts/hosts.sh, those that
-# Debian packages), "map" (the tests that tests/quality/COVERAGE.md names), "tour" (the functions that ext/README.md names),
-# "sim" (the simulation against that server; LEADX_SIM is the program) and, last, "readme": README.md.
+# may take: some ten minutes on two idle cores, and several times that on a busy machine.
+#
+# Beside the last lanes run the scripts: "audit" (scripts/audit.sh on the loadable file), "hosts" (scripts/hosts.sh, those
+# that Debian packages), "map" (the tests that tests/quality/COVERAGE.md names), "tour" (the functions that ext/README.md names), "sim" (the simulation against a
+# real server; LEADX_SIM is the program) and "readme" (README.md). --scripts names those that are wanted, --programs wants none.
 set -euo pipefail
 
 # A locale that the machine names but does not have makes Debian's psql warn in the middle of what tests read.
@@ -22,8 +25,9 @@ exec </dev/null
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 dir=$here/../build/test/server
 suite=
-scripts=yes
-programs=()
+scripts='audit hosts sim map tour readme'
+programs=() # of each lane
+suites=()   # of each lane, with blanks between them; empty: all
 verdicts=()
 failed=0
 work=$(mktemp -d)
@@ -37,18 +41,18 @@ usage() {
 parse() {
   while [ $# -gt 0 ]; do
     case $1 in
-    --dir | --suite)
+    --dir | --suite | --scripts)
       [ $# -gt 1 ] || usage
-      if [ "$1" = --dir ]; then dir=$2; else suite=$2; fi
+      case $1 in --dir) dir=$2 ;; --suite) suite=$2 ;; --scripts) scripts=$2 ;; esac
       shift
       ;;
     --programs) scripts= ;;
     -*) usage ;;
-    *) programs+=("$1") ;;
+    *=*) programs+=("${1%%=*}") && suites+=("$(tr + ' ' <<<"${1#*=}")") ;;
+    *) programs+=("$1") && suites+=('') ;;
     esac
     shift
   done
-  [ ${#programs[@]} -gt 0 ] || usage
 }
 
 clean_up() {
@@ -57,6 +61,7 @@ clean_up() {
   local i
   for i in "${!running[@]}"; do kill "${running[$i]}" 2>/dev/null || true; done
   for i in "${!programs[@]}"; do "$here/server/server.sh" down --dir "$(server_dir "$i")" || true; done
+  "$here/server/server.sh" down --dir "$dir.scripts" || true
   rm -rf "$work"
   exit "$rc"
 }
@@ -98,6 +103,7 @@ start_program() {
   (
     start_server "$(server_dir "$1")"
     set_up_form "${programs[$1]}"
+    [ -z "${suites[$1]}" ] || export LEADX_SUITES=${suites[$1]}
     exec timeout -k 10 "${LEADX_TEST_SECONDS:-3600}" "${programs[$1]}"
   ) >"$work/$1.log" 2>&1 &
   running[$1]=$!
@@ -106,13 +112,13 @@ start_program() {
 # Shows what the n-th program says until it ends.
 follow_program() {
   local pid=${running[$1]} rc=0
-  printf '\n=== %s\n' "${programs[$1]##*/}"
+  printf '\n=== %s, lane %d\n' "${programs[$1]##*/}" "$(($1 + 1))"
   tail -n +1 -f --pid="$pid" "$work/$1.log" &
   local tail_pid=$!
   wait "$pid" || rc=$?
   unset "running[$1]"
   wait "$tail_pid" || true
-  note_verdict "${programs[$1]}" "$work/$1.log" "$rc"
+  note_verdict "${programs[$1]##*/} $(($1 + 1))" "$work/$1.log" "$rc"
 }
 
 # Check's closing line, or why there is none.
@@ -124,7 +130,7 @@ note_verdict() {
     failed=1
     [[ $line != 100%* ]] || line="$line (but exit code $rc, see above)"
   fi
-  verdicts+=("$line  [${program##*/}]")
+  verdicts+=("$line  [$program]")
 }
 
 # run_script NAME COMMAND... runs what is no test program as a suite of its own.
@@ -141,7 +147,7 @@ run_script() {
 
 # The simulation against the real server.
 run_simulation() {
-  start_server "$dir"
+  start_server "$dir.scripts"
   run_script sim "$LEADX_SIM" --real --devices 3 --steps 60 --seeds 12 --seconds 600 --whole
 }
 
@@ -150,7 +156,7 @@ run_simulation() {
 run_readme() {
   local line='README.md: 0 faults'
   printf '\n=== README.md\n'
-  start_server "$dir"
+  start_server "$dir.scripts"
   if ! "$here/readme.sh" --check || ! "$here/readme.sh" --session; then
     failed=1
     line='README.md: not true any more, see above'
@@ -158,14 +164,16 @@ run_readme() {
   verdicts+=("$line")
 }
 
-# What is no test program, or the one of them that --suite names.
+# Is the script wanted, by --suite or else by --scripts?
+wants() { if [ -n "$suite" ]; then [ "$suite" = "$1" ]; else [[ " $scripts " == *" $1 "* ]]; fi; }
+
 run_scripts() {
-  case $suite in '' | audit) run_script audit "$here/audit.sh" "${LEADX_SO:-$here/../dist/leadx.so}" ;; esac
-  case $suite in '' | hosts) run_script hosts "$here/hosts.sh" --apt ;; esac
-  case $suite in '' | sim) [ -z "${LEADX_SIM-}" ] || run_simulation ;; esac
-  case $suite in '' | map) run_script map "$here/quality/coverage_map.sh" ;; esac
-  case $suite in '' | tour) run_script tour "$here/quality/tour.sh" ;; esac
-  case $suite in '' | readme) run_readme ;; esac
+  ! wants audit || run_script audit "$here/audit.sh" "${LEADX_SO:-$here/../dist/leadx.so}"
+  ! wants hosts || run_script hosts "$here/hosts.sh" --apt
+  [ -z "${LEADX_SIM-}" ] || ! wants sim || run_simulation
+  ! wants map || run_script map "$here/quality/coverage_map.sh"
+  ! wants tour || run_script tour "$here/quality/tour.sh"
+  ! wants readme || run_readme
 }
 
 main() {
@@ -182,10 +190,10 @@ main() {
   audit | hosts | map | tour | readme | sim) ;;
   *)
     for i in "${!programs[@]}"; do start_program "$i"; done
-    follow_program 0
+    [ ${#programs[@]} = 0 ] || follow_program 0
     ;;
   esac
-  [ -z "$scripts" ] || run_scripts
+  run_scripts
   for i in "${!running[@]}"; do follow_program "$i"; done
   printf '\n'
   printf '%s\n' "${verdicts[@]}"
