@@ -31,10 +31,10 @@ endif
 HASH  := \#
 GOALS := $(or $(MAKECMDGOALS),all)
 BUILD_GOALS  := all static install lint audit
-SERVER_GOALS := test tsan demo bench soak hosts fuzz coverage mutants server-up
+SERVER_GOALS := test check tsan demo bench soak hosts fuzz coverage mutants server-up
 
 ifneq ($(filter $(SERVER_GOALS),$(GOALS)),)
-FOR_TESTS  := $(if $(filter test hosts,$(GOALS)),--tests) $(if $(filter fuzz,$(GOALS)),--fuzz)
+FOR_TESTS  := $(if $(filter test check hosts,$(GOALS)),--tests) $(if $(filter fuzz,$(GOALS)),--fuzz)
 DEPS_STATE := $(shell scripts/deps.sh --check $(FOR_TESTS) >&2 || scripts/deps.sh $(FOR_TESTS) >&2 || echo missing)
 else ifneq ($(filter $(BUILD_GOALS) $(DIST)/% $(BUILD)/%,$(GOALS)),)
 HEADERS := sqlite3ext.h curl/curl.h cjson/cJSON.h
@@ -121,7 +121,7 @@ include tests/fuzz/fuzz.mk
 
 # Targets ---------------------------------------------------------------------------
 
-.PHONY: all static install uninstall clean version help deps demo test tsan bench soak hosts fuzz lint audit server-up server-down FORCE
+.PHONY: all static install uninstall clean version help deps demo test check tsan bench soak hosts fuzz lint audit server-up server-down FORCE
 
 all: $(SO) ## builds dist/leadx.so
 
@@ -135,9 +135,31 @@ install: $(SO) ## installs $(PREFIX)/lib/sqlite3/leadx.so; DESTDIR is put before
 uninstall: ## removes what install put there
 	rm -f '$(INSTALLED)'
 
-test: $(SO) $(STATIC) $(TEST) $(TEST_SAN) $(TOOLS) $(TOOLS_SAN) $(SIM) $(SIM_MUTANTS) ## runs all suites, plain and sanitized, with a real server; SUITE=rest runs one
-	@LEADX_SO='$(abspath $(SO))' LEADX_A='$(abspath $(STATIC))' LEADX_SIM='$(abspath $(SIM))' BUILD='$(abspath $(BUILD))' scripts/test.sh --dir '$(BUILD)/test/server' --suite '$(SUITE)' $(TEST) $(TEST_SAN)
-	@$(if $(SUITE),:,scripts/quality/sim.sh $(SIM) $(SIM_SEEDS) $(SIM_SECONDS) $(SIM_MUTANTS))
+# `make test` in lanes that run side by side: two halves of the suites, and under the sanitizers those that do not wait for
+# a network or a clock. `make check` runs what that leaves out. SUITE names one suite, which then runs plain and sanitized.
+SUITES_LONG  := faults crash week worker_life
+SUITES_SANE  := err clock json doc conflict address rest wire literal secret number table queue change plan settle call push page \
+  pull by_call reconcile turns intake shadow capture_values vtab problems resolve func auth grant schedule hostile numbers fuzz own_queue ahead
+SUITES_FIRST := capture_matrix worker check capture_values http http_faults server signin
+SUITES_QUICK := $(filter-out $(SUITES_LONG),$(SUITES))
+HALF_1       := $(filter $(SUITES_FIRST),$(SUITES_QUICK))
+HALF_2       := $(filter-out $(SUITES_FIRST),$(SUITES_QUICK))
+SANE         := $(filter $(SUITES_SANE),$(SUITES_QUICK))
+NOT_SANE     := $(filter-out $(SANE),$(SUITES))
+# lane PROGRAM,SUITES: an argument of scripts/test.sh
+lane = '$(1)=$(subst $(SPACE),+,$(strip $(2)))'
+EMPTY :=
+SPACE := $(EMPTY) $(EMPTY)
+RUN_TESTS = LEADX_SO='$(abspath $(SO))' LEADX_A='$(abspath $(STATIC))' LEADX_SIM='$(abspath $(SIM))' BUILD='$(abspath $(BUILD))' scripts/test.sh
+TEST_PROGRAMS := $(SO) $(STATIC) $(TEST) $(TEST_SAN) $(TOOLS) $(TOOLS_SAN) $(SIM)
+
+test: $(TEST_PROGRAMS) ## runs the suites with real servers, ten minutes; SUITE=rest runs one, plain and sanitized
+	@$(if $(SUITE),$(RUN_TESTS) --dir '$(BUILD)/test/server' --suite '$(SUITE)' $(TEST) $(TEST_SAN),$(RUN_TESTS) --dir '$(BUILD)/test/server' \
+	  --scripts 'audit map readme' $(call lane,$(TEST),$(HALF_1)) $(call lane,$(TEST),$(HALF_2)) $(call lane,$(TEST_SAN),$(SANE)))
+
+check: $(TEST_PROGRAMS) $(SIM_MUTANTS) ## what make test leaves out: the long suites, the sanitized rest, hosts, the simulation
+	@$(RUN_TESTS) --dir '$(BUILD)/test/server' --scripts 'hosts sim' $(call lane,$(TEST),$(SUITES_LONG)) $(call lane,$(TEST_SAN),$(NOT_SANE))
+	@scripts/quality/sim.sh $(SIM) $(SIM_SEEDS) $(SIM_SECONDS) $(SIM_MUTANTS)
 
 tsan: $(SO) $(TEST_THREADS) ## runs the suites with threads under the thread sanitizer; SUITE=worker runs one
 	@for suite in $(or $(SUITE),worker worker_life interrupt auth); do \
@@ -177,7 +199,7 @@ version: ## prints the version
 	@echo $(VERSION)
 
 clean: ## removes what was built; running test servers are stopped first
-	@for dir in '$(BUILD)/server' '$(BUILD)/test/server' '$(BUILD)/test/server.2' '$(BUILD)/coverage/server' '$(BUILD)'/mutants/server.?; do \
+	@for dir in '$(BUILD)/server' '$(BUILD)/test/server' '$(BUILD)/test/server.2' '$(BUILD)/test/server.3' '$(BUILD)/test/server.scripts' '$(BUILD)/coverage/server' '$(BUILD)'/mutants/server.?; do \
 	  if [ -e "$$dir" ]; then scripts/server/server.sh down --dir "$$dir" || exit 1; fi; done
 	rm -rf '$(BUILD)' '$(DIST)'
 

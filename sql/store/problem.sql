@@ -47,7 +47,8 @@ SELECT kind, entity_type, entity_id,
     'SELECT leadx_pull(' || quote(ifnull(t.table_name, p.entity)) || '); -- once what the message says is mended',
     NULL, NULL, NULL
   FROM main.leadx_parked p LEFT JOIN main.leadx_tables t ON t.entity = p.entity
-  WHERE p.reason NOT IN ('discarded', 'a local change is unsent', 'a row that it refers to was removed')
+  WHERE p.reason NOT IN ('discarded', 'a local change is unsent', 'a row that it refers to was removed',
+       'deleted on the server while a local change is unsent', 'decided for the server', 'what was sent was not the local row')
   UNION ALL
   SELECT 'paused', t.entity, NULL, coalesce(t.last_pull_at, t.last_push_at), 'paused', t.last_error,
     CASE WHEN t.table_name COLLATE NOCASE IN (SELECT name FROM main.sqlite_schema WHERE type = 'table')
@@ -76,5 +77,6 @@ SELECT
      WHERE q.rowid <= (SELECT below FROM mark) AND (q.status IS NULL OR q.status NOT IN ('PENDING', 'IN_PROGRESS', 'SYNCED')))
   + (SELECT count(*) FROM main.sync_conflicts WHERE winner IS NULL)
   + (SELECT count(*) FROM main.leadx_parked
-     WHERE reason NOT IN ('discarded', 'a local change is unsent', 'a row that it refers to was removed'))
+     WHERE reason NOT IN ('discarded', 'a local change is unsent', 'a row that it refers to was removed',
+       'deleted on the server while a local change is unsent', 'decided for the server', 'what was sent was not the local row'))
   + (SELECT count(*) FROM main.leadx_tables WHERE last_error IS NOT NULL)

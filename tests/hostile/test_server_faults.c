@@ -174,7 +174,7 @@ END_TEST
 START_TEST(https_is_trusted_through_its_authority_and_not_otherwise) {
   add_one();
   configure(live_env("LEADX_URL_TLS"), "{}");
-  ck_assert_str_eq(live_push(&device), "offline");
+  ck_assert_str_eq(live_push(&device), "error");
   ck_assert_int_eq(count_queue("status = 'PENDING' AND retry_count = 0"), 1);
   char *options = sqlite3_mprintf("{\"ca_file\":\"%w\"}", live_env("LEADX_CA"));
   configure(live_env("LEADX_URL_TLS"), options);
