@@ -155,7 +155,7 @@ TEST_PROGRAMS := $(SO) $(STATIC) $(TEST) $(TEST_SAN) $(TOOLS) $(TOOLS_SAN) $(SIM
 
 test: $(TEST_PROGRAMS) ## runs the suites with real servers, ten minutes; SUITE=rest runs one, plain and sanitized
 	@$(if $(SUITE),$(RUN_TESTS) --dir '$(BUILD)/test/server' --suite '$(SUITE)' $(TEST) $(TEST_SAN),$(RUN_TESTS) --dir '$(BUILD)/test/server' \
-	  --scripts 'audit map readme' $(call lane,$(TEST),$(HALF_1)) $(call lane,$(TEST),$(HALF_2)) $(call lane,$(TEST_SAN),$(SANE)))
+	  --scripts 'audit map tour readme' $(call lane,$(TEST),$(HALF_1)) $(call lane,$(TEST),$(HALF_2)) $(call lane,$(TEST_SAN),$(SANE)))
 
 check: $(TEST_PROGRAMS) $(SIM_MUTANTS) ## what make test leaves out: the long suites, the sanitized rest, hosts, the simulation
 	@$(RUN_TESTS) --dir '$(BUILD)/test/server' --scripts 'hosts sim' $(call lane,$(TEST),$(SUITES_LONG)) $(call lane,$(TEST_SAN),$(NOT_SANE))
