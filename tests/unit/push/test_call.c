@@ -88,7 +88,7 @@ static const struct outcome {
     {CREATE, "error", NULL, "key", "partial", "FAILED key", "Ani", 0},
     {CREATE, "error", NULL, "forbidden", "partial", "FAILED forbidden", "Ani", 0},
     {CREATE, "error", NULL, "55P03", "ok", "PENDING 55P03 1", "Ani", 0},
-    {CREATE, "later", NULL, NULL, "offline", "PENDING", "Ani", 0}, /* it looked at nothing */
+    {CREATE, "later", NULL, NULL, "error", "PENDING", "Ani", 0}, /* it looked at nothing */
     {CREATE, "error", NULL, "P0001", "partial", "FAILED P0001", "Ani", 0},
     {CREATE, "error", NULL, "23503", "partial", "FAILED 23503", "Ani", 0},
     {CREATE, "error", NULL, "40001", "ok", "PENDING 40001 1", "Ani", 0},
