@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/doc.h"
+#include "session/auth.h"
 #include "base/secret.h"
 #include "store/owner.h"
 #include "store/schema.h"
@@ -20,21 +21,13 @@
 
 /* ---- the network ---- */
 
-static int interrupted(void *arg) { return leadx_db_interrupted(&((leadx_ctx *)arg)->db); }
-
 static leadx_transport *open_transport(leadx_ctx *ctx, const leadx_credentials *credentials,
                                        int hurried, const leadx_opener *opener, leadx_err *err) {
-  const leadx_settings *settings = ctx->settings;
-  leadx_http_limits limits = {(long)leadx_settings_ms(settings, LEADX_CONNECT_TIMEOUT),
-                              (long)leadx_settings_ms(settings, LEADX_TIMEOUT),
-                              leadx_settings_int(settings, LEADX_MAX_RESPONSE),
-                              credentials->ca_file, 1};
+  leadx_http_limits limits = leadx_line_limits(ctx, credentials, 1);
   if (hurried && limits.connect_timeout_ms > LOGOUT_CONNECT_MS)
     limits.connect_timeout_ms = LOGOUT_CONNECT_MS;
   if (hurried && limits.timeout_ms > LOGOUT_MS) limits.timeout_ms = LOGOUT_MS;
-  /* cppcheck-suppress returnDanglingLifetime ; a transport copies what it keeps of its limits */
-  if (opener && opener->open) return opener->open(opener->arg, &limits, err);
-  return leadx_http_open(&limits, interrupted, ctx, err);
+  return leadx_line_open(ctx, &limits, opener, err);
 }
 
 /* Sends one request on a transport of its own and waits; the caller frees what is returned. */

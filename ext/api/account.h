@@ -2,14 +2,7 @@
 #ifndef LEADX_ACCOUNT_H
 #define LEADX_ACCOUNT_H
 
-#include "http/http.h"
-#include "session/auth.h"
-
-/* For tests: makes the transport in place of the real one. NULL: the real one. */
-typedef struct leadx_opener {
-  leadx_transport *(*open)(void *arg, const leadx_http_limits *limits, leadx_err *err);
-  void *arg;
-} leadx_opener;
+#include "session/line.h"
 
 /* Each returns a JSON text in sqlite3_malloc memory, never with a token in it, or NULL and an error
 ** that says what to do; then nothing has changed. */

@@ -20,6 +20,7 @@
 #include "rest/rest.h"
 #include "store/schema.h"
 #include "api/server_sql.h"
+#include "session/line.h"
 #include "session/session.h"
 #include "store/settings.h"
 
@@ -741,18 +742,9 @@ static int keep(leadx_checking *checking) {
   return leadx_db_end(db, rc, err);
 }
 
-static int interrupted(void *arg) {
-  leadx_ctx *ctx = arg;
-  return leadx_db_interrupted(&ctx->db);
-}
-
 static leadx_transport *open_transport(leadx_checking *checking) {
-  const leadx_settings *settings = checking->ctx->settings;
-  leadx_http_limits limits = {(long)leadx_settings_ms(settings, LEADX_CONNECT_TIMEOUT),
-                              (long)leadx_settings_ms(settings, LEADX_TIMEOUT),
-                              leadx_settings_int(settings, LEADX_MAX_RESPONSE),
-                              checking->credentials.ca_file, 1};
-  return leadx_http_open(&limits, interrupted, checking->ctx, checking->err);
+  leadx_http_limits limits = leadx_line_limits(checking->ctx, &checking->credentials, 1);
+  return leadx_line_open(checking->ctx, &limits, NULL, checking->err);
 }
 
 static char *run(leadx_checking *checking, const char *only_table) {

@@ -16,17 +16,17 @@ leadx_request *leadx_call_request(const leadx_target *target, leadx_change *cons
 ** get plain jobs. */
 int leadx_call_trim(leadx_push *push, leadx_job *job, leadx_err *err);
 
-/* May the call start now? The next one travels while the last one is settled only when no row of it
-** can wait for one of that. */
+/* May the call start now? A second call travels beside the first only when the changes of both are of
+** one stage: then no row of it can refer to a row that the first has yet to insert. */
 int leadx_call_may_start(const leadx_push *push, const leadx_job *job);
-/* It has started, or has come back. */
+/* Counts a call as in flight, and as answered. */
 void leadx_call_started(leadx_push *push, const leadx_job *job);
 void leadx_call_ended(leadx_push *push);
 
-/* The server answered with an array. */
+/* Settles each change by its item of the array that the server answered. */
 int leadx_call_settle(leadx_push *push, leadx_job *job, leadx_slice array, leadx_class *class_,
                       leadx_err *err);
-/* The call as a whole came to nothing. */
+/* Settles a call that was refused as a whole: it is halved, sent again, or sent without the function. */
 int leadx_call_refused(leadx_push *push, leadx_job *job, const leadx_verdict *verdict,
                        leadx_err *err);
 

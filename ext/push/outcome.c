@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "push/conflict.h"
+#include "rows/intake.h"
 
 /* ---- the decision, column by column ---- */
 
@@ -189,19 +190,12 @@ static int resolve_delete(leadx_change *change, leadx_slice row, int same_versio
   return change->audit_server && change->audit_contested ? SQLITE_OK : leadx_err_nomem(err);
 }
 
-static int is_marked(const leadx_table *table, leadx_slice row) {
-  leadx_slice mark = table->soft_delete_column ? leadx_json_member(row, table->soft_delete_column)
-                                               : (leadx_slice){NULL, 0};
-  return mark.n && leadx_json_kind_of(mark) != LEADX_JSON_NULL &&
-         leadx_json_kind_of(mark) != LEADX_JSON_FALSE;
-}
-
 /* Did somebody mark the row as deleted, which this change does not undo? Its delete wins then, as a
 ** row that is gone would. A CREATE undoes the mark that it finds, unless it was on the wire before:
 ** then it was deleted after it. */
 static int is_gone(leadx_change *change, leadx_slice row) {
   const leadx_table *table = change->table;
-  if (!is_marked(table, row)) return 0;
+  if (!leadx_intake_is_deleted(table, row)) return 0;
   if (change->action == LEADX_CREATE && !change->sent) change->undelete = 1;
   if (change->undelete) return 0;
   int column = leadx_table_find_remote(table, table->soft_delete_column,
@@ -243,7 +237,7 @@ int leadx_outcome_fetched(leadx_change *change, leadx_slice row, const char *pol
   }
   /* The row is made again over one that is deleted, whatever it held: its values contest none of
   ** ours. */
-  if (change->undelete && !same_version && is_marked(change->table, row)) {
+  if (change->undelete && !same_version && leadx_intake_is_deleted(change->table, row)) {
     *step = LEADX_STEP_UPDATE;
     return SQLITE_OK;
   }

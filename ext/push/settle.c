@@ -301,9 +301,9 @@ int leadx_settle_fetched(leadx_push *push, leadx_change *change, leadx_slice row
   return rc == SQLITE_OK ? take_step(push, change, row, step, err) : rc;
 }
 
-/* Servers cut long answers without a word, so a row is only known to be absent from an empty
-** answer. */
-static int is_last_word(const leadx_job *job, const leadx_slice *rows) {
+/* Did none of the rows that were asked for come? Servers cap an answer without a word, so a row is
+** known to be gone only when the answer is empty. */
+static int is_empty_answer(const leadx_job *job, const leadx_slice *rows) {
   for (int i = 0; i < job->n; i++) {
     if (rows[i].n) return 0;
   }
@@ -311,7 +311,7 @@ static int is_last_word(const leadx_job *job, const leadx_slice *rows) {
 }
 
 static int settle_rows(leadx_push *push, leadx_job *job, const leadx_slice *rows, leadx_err *err) {
-  int rc = SQLITE_OK, absent = is_last_word(job, rows);
+  int rc = SQLITE_OK, absent = is_empty_answer(job, rows);
   if (job->minimal) leadx_pushing_note_table(&push->write_only, job->changes[0]->table);
   for (int i = 0; i < job->n && rc == SQLITE_OK; i++) {
     if (job->kind == LEADX_JOB_FETCH && (rows[i].n || absent)) {
@@ -326,7 +326,8 @@ static int settle_rows(leadx_push *push, leadx_job *job, const leadx_slice *rows
 /* Fetches what a write, or a fetch that was cut short, did not return. */
 static int fetch_missing(leadx_push *push, const leadx_job *job, const leadx_slice *rows,
                          leadx_err *err) {
-  if (job->minimal || (job->kind == LEADX_JOB_FETCH && is_last_word(job, rows))) return SQLITE_OK;
+  if (job->minimal || (job->kind == LEADX_JOB_FETCH && is_empty_answer(job, rows)))
+    return SQLITE_OK;
   leadx_change **missing = sqlite3_malloc64(sizeof *missing * (size_t)job->n);
   if (!missing) return leadx_err_nomem(err);
   int n = 0;

@@ -30,8 +30,9 @@ int leadx_intake_row(leadx_intake *intake, leadx_slice row, int anew, int *chang
 int leadx_intake_remove(leadx_intake *intake, const char *key, int *changed, int *refused,
                         leadx_err *err);
 
-/* Are the rows that follow judged together, by the caller? Otherwise a row whose key is only looked
-** at when the transaction ends is refused at once when what it refers to is not here. */
+/* together: the rows that follow may break a deferred foreign key for a while; the caller asks
+** leadx_intake_is_whole() behind the last of them. Otherwise each row is refused at once when a parent
+** that it refers to is not here. */
 void leadx_intake_together(leadx_intake *intake, int together);
 /* Does the connection enforce foreign keys? */
 int leadx_intake_has_foreign_keys(const leadx_intake *intake);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "http/http.h"
+#include "session/line.h"
 #include "rows/diff.h"
 #include "run/discover.h"
 #include "store/lease.h"
@@ -20,22 +20,16 @@
 /* How long a server may ask us to stay away. */
 #define MAX_RETRY_AFTER_S 3600
 
-/* ---- the parts of a sync ---- */
+/* Requests of a push that travel together at most. */
+#define IN_FLIGHT 32
 
-static int interrupted(void *arg) {
-  leadx_ctx *ctx = arg;
-  return leadx_db_interrupted(&ctx->db);
-}
+/* ---- the parts of a sync ---- */
 
 static leadx_transport *open_transport(leadx_ctx *ctx, const leadx_sync_options *options,
                                        const leadx_credentials *credentials, leadx_err *err) {
-  leadx_http_limits limits = {(long)leadx_settings_ms(ctx->settings, LEADX_CONNECT_TIMEOUT),
-                              (long)leadx_settings_ms(ctx->settings, LEADX_TIMEOUT),
-                              leadx_settings_int(ctx->settings, LEADX_MAX_RESPONSE),
-                              credentials->ca_file, 32};
-  /* cppcheck-suppress returnDanglingLifetime ; a transport copies what it keeps of its limits */
-  if (options->open_transport) return options->open_transport(options->arg, &limits, err);
-  return leadx_http_open(&limits, interrupted, ctx, err);
+  const leadx_opener opener = {options->open_transport, options->arg};
+  leadx_http_limits limits = leadx_line_limits(ctx, credentials, IN_FLIGHT);
+  return leadx_line_open(ctx, &limits, &opener, err);
 }
 
 /* Looks at the file before anything is sent: takes back what a crash left, notes whose the file is
