@@ -9,6 +9,7 @@
 #include "base/secret.h"
 #include "http/http.h"
 #include "api/check.h"
+#include "rows/key.h"
 #include "store/queue.h"
 #include "sync/schedule.h"
 #include "store/schema.h"
@@ -346,17 +347,23 @@ static int check_payload(const leadx_call *call, const char *payload) {
 }
 
 /* Is the entity one that can be delivered? Where nothing is tracked yet, any may be. */
-static int check_entity(const leadx_call *call, const char *entity) {
+static int check_entity(const leadx_call *call, const char *entity, const char *key,
+                        char **canonical) {
   leadx_ctx *ctx = call->ctx;
   leadx_tables tables = {NULL, 0, 0};
   int rc = leadx_schema_ensure(&ctx->db, call->name, &ctx->err);
   if (rc == SQLITE_OK) rc = leadx_tables_load(&ctx->db, call->name, &tables, &ctx->err);
+  *canonical = NULL;
   if (rc != SQLITE_OK || tables.n == 0) return rc;
   sqlite3_str *names = sqlite3_str_new(NULL);
   for (int i = 0; i < tables.n; i++)
     sqlite3_str_appendf(names, "%s%s", i ? ", " : "", tables.list[i]->entity);
   char *list = sqlite3_str_finish(names);
-  if (!leadx_tables_by_entity(&tables, entity)) {
+  const leadx_table *table = leadx_tables_by_entity(&tables, entity);
+  if (table) {
+    *canonical = leadx_key_read(table, key, LEADX_BY_DEVICE, &ctx->err);
+    rc = ctx->err.rc;
+  } else {
     rc = leadx_err_set(
         &ctx->err, SQLITE_ERROR,
         "leadx_enqueue: unknown entity \"%.60s\"; tracked are %s; call leadx_track() for its table",
@@ -380,12 +387,14 @@ static char *do_enqueue(const leadx_call *call) {
   leadx_action action = key && *key ? action_arg(call, 2) : LEADX_NOTHING;
   const char *payload = action != LEADX_NOTHING ? need_text(call, 3, "the row as a JSON object")
                                                 : NULL;
+  char *canonical = NULL;
   if (!payload || check_payload(call, payload) != SQLITE_OK ||
-      check_entity(call, entity) != SQLITE_OK)
+      check_entity(call, entity, key, &canonical) != SQLITE_OK)
     return NULL;
-  if (leadx_queue_enqueue(&ctx->db, entity, key, action, payload, id, &ctx->err) != SQLITE_OK)
-    return NULL;
-  return sqlite3_mprintf("%s", id);
+  int rc = leadx_queue_enqueue(&ctx->db, entity, canonical ? canonical : key, action, payload, id,
+                               &ctx->err);
+  sqlite3_free(canonical);
+  return rc == SQLITE_OK ? sqlite3_mprintf("%s", id) : NULL;
 }
 
 /* For functions that need leadx's tables. */

@@ -5,7 +5,9 @@
 
 #include "rows/apply.h"
 #include "rows/capture.h"
+#include "rows/key.h"
 #include "push/change.h"
+#include "rows/mark.h"
 #include "base/clock.h"
 #include "rows/fingerprint.h"
 #include "store/queue.h"
@@ -238,7 +240,7 @@ static int write_local(leadx_db *db, const leadx_question *question, const char 
     sqlite3_str_appendf(sql, "%s\"%w\" = ?%d", n > 1 ? ", " : "", table->columns[i].name, n);
   }
   sqlite3_str_appendall(sql, " WHERE ");
-  leadx_table_where_key(table, sql, n + 1);
+  leadx_key_where(table, sql, n + 1);
   if (n == 0) {
     sqlite3_free(sqlite3_str_finish(sql));
     return SQLITE_OK;
@@ -250,7 +252,7 @@ static int write_local(leadx_db *db, const leadx_question *question, const char 
     leadx_slice value = final_value(question, choice, i, with_version);
     if (value.n) rc = leadx_wire_bind(stmt, ++parameter, table->columns[i].type, value);
   }
-  if (rc == SQLITE_OK) rc = leadx_table_bind_key(table, stmt, n + 1, question->key);
+  if (rc == SQLITE_OK) rc = leadx_key_bind(table, stmt, n + 1, question->key);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
   sqlite3_finalize(stmt);
   if (rc == SQLITE_DONE) return SQLITE_OK;
@@ -313,7 +315,7 @@ static int queue_rest(leadx_db *db, const leadx_question *question, const char *
 }
 
 static int note_version(leadx_db *db, const leadx_question *question, leadx_err *err) {
-  char *version = leadx_change_version_of(question->table, question->server, err);
+  char *version = leadx_version_of(question->table, question->server, err);
   int rc = err->rc == SQLITE_OK
                ? leadx_fingerprint_note(db, question->table, question->key, version, err)
                : err->rc;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "push/change.h"
+#include "rows/key.h"
 #include "base/clock.h"
 #include "base/secret.h"
 #include "run/discover.h"
@@ -90,17 +91,15 @@ static void append_instant(sqlite3_str *out, const char *name, int64_t us) {
   sqlite3_str_appendf(out, "%s\"%s\":\"%s\"", sqlite3_str_length(out) > 1 ? "," : "", name, text);
 }
 
-/* The key of the plain place as the function's cursor has it: an array; the key is one of the table
-** (leadx_page_is_key), so that no text of a file goes on behind it. */
-static void append_key(sqlite3_str *out, const leadx_table *table, const char *key) {
-  sqlite3_str_appendall(out, ",\"key\":");
-  if (table->nkey > 1) {
-    sqlite3_str_appendall(out, key);
-    return;
-  }
-  sqlite3_str_appendall(out, "[");
-  leadx_json_append_string(out, key, strlen(key));
-  sqlite3_str_appendall(out, "]");
+/* The key of the plain place as the function's cursor has it: an array; it is one of the table
+** (leadx_key_is_key), so that no text of a file goes on behind it. */
+static void append_key(sqlite3_str *out, const leadx_table *table, const char *key,
+                       leadx_err *err) {
+  leadx_slice values[LEADX_KEY_COLUMNS];
+  int n = 0;
+  char *document = leadx_key_json(table, key, values, &n, err);
+  sqlite3_str_appendf(out, ",\"key\":%s", n == table->nkey ? document : "null");
+  sqlite3_free(document);
 }
 
 /* A cursor that takes over from the plain place. Without a key the place is the beginning of an
@@ -110,10 +109,10 @@ static char *take_over(const leadx_pulling *pulling, int64_t oldest_us, leadx_er
   int64_t overlap_us = leadx_settings_ms(pulling->run->ctx->settings, LEADX_OVERLAP) * 1000, us = 0;
   sqlite3_str *out = sqlite3_str_new(NULL);
   sqlite3_str_appendall(out, "{");
-  if (place->version && place->key && leadx_page_is_key(pulling->table, place->key)) {
+  if (place->version && place->key && leadx_key_is_key(pulling->table, place->key)) {
     sqlite3_str_appendall(out, "\"version\":");
     leadx_json_append_string(out, place->version, strlen(place->version));
-    append_key(out, pulling->table, place->key);
+    append_key(out, pulling->table, place->key, err);
   } else if (place->version &&
              leadx_instant_parse(place->version, strlen(place->version), &us) == 0) {
     append_instant(out, "version", us - 1);

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "push/change.h"
+#include "rows/key.h"
+#include "rows/mark.h"
 #include "base/clock.h"
 #include "pull/pulling.h"
 
@@ -36,11 +38,10 @@ static int is_place(const leadx_pulling *pulling, const char *key, const char *v
   return place->version ? version && strcmp(place->version, version) == 0 : version == NULL;
 }
 
-static int was_asked_for(const leadx_pulling *pulling, const char *key, char *const *asked,
-                         int nasked) {
+static int was_asked_for(const char *key, char *const *asked, int nasked) {
   if (!asked) return 1;
   for (int i = 0; i < nasked; i++) {
-    if (leadx_intake_same_key(pulling->table, asked[i], key)) return 1;
+    if (strcmp(asked[i], key) == 0) return 1;
   }
   return 0;
 }
@@ -50,7 +51,7 @@ static const char *judge_row(const leadx_pulling *pulling, const char *key, cons
                              char *const *asked, int nasked, int64_t *last_us) {
   int by_version = pulling->phase == LEADX_BY_VERSION || pulling->phase == LEADX_BY_CALL;
   if (!key) return "a row without its key";
-  if (!was_asked_for(pulling, key, asked, nasked) || is_place(pulling, key, version))
+  if (!was_asked_for(key, asked, nasked) || is_place(pulling, key, version))
     return "a row that was not asked for";
   return by_version && goes_back(version, last_us) ? "rows in another order" : NULL;
 }
@@ -60,7 +61,7 @@ static const char *examine_row(const leadx_pulling *pulling, leadx_slice row, ch
                                int nasked, int64_t *last_us, char **key, leadx_err *err) {
   char *version = NULL;
   if (leadx_json_kind_of(row) != LEADX_JSON_OBJECT) return "an element that is no row";
-  leadx_intake_identify(pulling->table, row, key, &version, err);
+  leadx_key_identify(pulling->table, row, key, &version, err);
   const char *strange = judge_row(pulling, *key, version, asked, nasked, last_us);
   sqlite3_free(version);
   return strange;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "rest/rest.h"
+#include "rows/key.h"
 
 void leadx_place_clear(leadx_place *place) {
   sqlite3_free(place->version);
@@ -19,41 +20,22 @@ static const char *key_name(const leadx_table *table, int i) {
   return table->columns[table->key[i]].remote;
 }
 
-/* The values of an entity_id as plain texts, one after the other: calls back for each. */
+/* The values of a key as plain texts; the caller frees each. */
 static void key_values(const leadx_table *table, const char *key, char **values) {
-  leadx_slice document, value;
-  leadx_json_walk walk;
-  memset(values, 0, sizeof *values * 16);
-  if (table->nkey == 1) {
-    values[0] = sqlite3_mprintf("%s", key);
-    return;
-  }
-  if (leadx_json_check(key, strlen(key), 0, &document, NULL) ||
-      leadx_json_kind_of(document) != LEADX_JSON_ARRAY)
-    return;
-  leadx_json_walk_init(&walk, document);
-  for (int i = 0; i < table->nkey && leadx_json_walk_element(&walk, &value); i++) {
-    if (leadx_json_text(value, &values[i], NULL) == SQLITE_MISMATCH)
-      values[i] = sqlite3_mprintf("%.*s", (int)value.n, value.z);
-  }
-}
-
-int leadx_page_is_key(const leadx_table *table, const char *key) {
-  leadx_slice array = {NULL, 0}, value;
-  leadx_json_walk walk;
+  leadx_slice parts[LEADX_KEY_COLUMNS];
+  leadx_err failed = {0};
   int n = 0;
-  if (table->nkey == 1) return 1;
-  if (leadx_json_check(key, strlen(key), 0, &array, NULL)) return 0;
-  leadx_json_walk_init(&walk, array);
-  for (; leadx_json_walk_element(&walk, &value); n++) {
-    leadx_json_kind kind = leadx_json_kind_of(value);
-    if (kind == LEADX_JSON_ARRAY || kind == LEADX_JSON_OBJECT || kind == LEADX_JSON_NULL) return 0;
+  memset(values, 0, sizeof *values * LEADX_KEY_COLUMNS);
+  char *document = leadx_key_json(table, key, parts, &n, &failed);
+  for (int i = 0; i < n; i++) {
+    if (leadx_json_text(parts[i], &values[i], NULL) == SQLITE_MISMATCH)
+      values[i] = sqlite3_mprintf("%.*s", (int)parts[i].n, parts[i].z);
   }
-  return n == table->nkey;
+  sqlite3_free(document);
 }
 
 static void free_values(char **values) {
-  for (int i = 0; i < 16; i++) sqlite3_free(values[i]);
+  for (int i = 0; i < LEADX_KEY_COLUMNS; i++) sqlite3_free(values[i]);
 }
 
 /* Inside or=(…): column.op.value */
@@ -78,7 +60,7 @@ static void append_key_after(sqlite3_str *url, const leadx_table *table, char *c
 
 static void append_key_condition(sqlite3_str *url, const leadx_table *table, const char *key,
                                  const char *version) {
-  char *values[16];
+  char *values[LEADX_KEY_COLUMNS];
   key_values(table, key, values);
   sqlite3_str_appendall(url, "&or=(");
   if (version) {
@@ -175,7 +157,7 @@ leadx_request *leadx_page_rows_request(const leadx_target *target, leadx_table *
   } else {
     sqlite3_str_appendall(url, "or=(");
     for (int i = 0; i < n; i++) {
-      char *values[16];
+      char *values[LEADX_KEY_COLUMNS];
       key_values(table, keys[i], values);
       sqlite3_str_appendf(url, "%sand(", i ? "," : "");
       for (int k = 0; k < table->nkey; k++) {

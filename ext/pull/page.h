@@ -35,8 +35,4 @@ int leadx_page_is_believable(int asked, int came, int *proven);
 
 void leadx_place_clear(leadx_place *place);
 
-/* Is a key of a file an entity_id of the table? That of a composite key is a JSON array of as many
-** scalars, and nothing else. */
-int leadx_page_is_key(const leadx_table *table, const char *key);
-
 #endif

@@ -1,5 +1,17 @@
 /* Rows that could not be applied, or not be removed, before: fetched again by key. See pulling.h. */
+#include <string.h>
+
 #include "pull/pulling.h"
+#include "rows/key.h"
+
+/* *raw: is the key as somebody else spelled it? Then it has its turn when the next sync has
+** settled it. */
+static int is_raw(const leadx_table *table, const char *key, int *raw, leadx_err *err) {
+  char *canonical = leadx_key_read(table, key, LEADX_BY_DEVICE, err);
+  *raw = canonical && strcmp(canonical, key) != 0;
+  sqlite3_free(canonical);
+  return err->rc;
+}
 
 /* Parked keys behind the last one looked at, as many as a URL holds; those with unsent changes stay
 ** parked and are passed over. The caller frees each. *last: there are none behind them. */
@@ -18,7 +30,9 @@ static int read_parked(leadx_pulling *pulling, char **keys, int *n, int *last, l
     const char *key = leadx_db_text(stmt, 0, err);
     if (!key) break;
     size_t more = leadx_page_key_bytes(pulling->table, key);
-    if (leadx_intake_is_pending(pulling->intake, key)) continue;
+    int waits = leadx_intake_is_pending(pulling->intake, key);
+    if (!waits && is_raw(pulling->table, key, &waits, err) != SQLITE_OK) break;
+    if (waits) continue;
     *last = 0;
     if (*n == pulling->limit || (*n > 0 && bytes + more > LEADX_URL_BYTES)) break;
     if (!(keys[*n] = sqlite3_mprintf("%s", key))) break;
@@ -37,8 +51,8 @@ static leadx_slice find_row(const leadx_table *table, leadx_slice rows, const ch
   leadx_slice row, none = {NULL, 0};
   leadx_json_walk_init(&walk, rows);
   while (leadx_json_walk_element(&walk, &row)) {
-    char *theirs = leadx_intake_key(table, row, err);
-    int same = theirs && leadx_intake_same_key(table, theirs, key);
+    char *theirs = leadx_key_of_row(table, row, err);
+    int same = theirs && strcmp(theirs, key) == 0;
     sqlite3_free(theirs);
     if (same) return row;
   }

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "rows/mark.h"
+#include "rows/key.h"
 #include "pull/pulling.h"
 #include "push/change.h"
 #include "store/settings.h"
@@ -39,7 +41,7 @@ static int load_cursor(leadx_pulling *pulling, leadx_err *err) {
              *key = fingerprint ? leadx_db_text(stmt, 1, err) : NULL;
   pulling->from_beginning = 1;
   /* A place that is none, in a file that somebody made, is as good as one of other columns. */
-  int is_place = fingerprint && version && key && leadx_page_is_key(pulling->table, key);
+  int is_place = fingerprint && version && key && leadx_key_is_key(pulling->table, key);
   if (fingerprint && (!is_place || strcmp(fingerprint, pulling->fingerprint) != 0)) {
     pulling->anew = 1;
   } else if (fingerprint) {
@@ -104,7 +106,7 @@ static int may_save(const leadx_pulling *pulling, const char *version) {
 
 int leadx_place_set(leadx_place *place, const leadx_table *table, leadx_slice row, leadx_err *err) {
   leadx_place_clear(place);
-  int rc = leadx_intake_identify(table, row, &place->key, &place->version, err);
+  int rc = leadx_key_identify(table, row, &place->key, &place->version, err);
   return rc != SQLITE_OK || place->key ? rc : leadx_err_nomem(err);
 }
 
@@ -113,7 +115,7 @@ int leadx_place_set(leadx_place *place, const leadx_table *table, leadx_slice ro
 int leadx_place_move(leadx_pulling *pulling, const leadx_slice *rows, int n, leadx_err *err) {
   int rc = n > 0 ? leadx_place_set(&pulling->place, pulling->table, rows[n - 1], err) : SQLITE_OK;
   for (int i = n - 1; i >= 0 && rc == SQLITE_OK; i--) {
-    char *version = leadx_change_version_of(pulling->table, rows[i], err);
+    char *version = leadx_version_of(pulling->table, rows[i], err);
     rc = err->rc;
     int stands = version && may_save(pulling, version);
     sqlite3_free(version);

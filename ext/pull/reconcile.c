@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "push/change.h"
+#include "rows/key.h"
+#include "rows/mark.h"
 #include "rows/diff.h"
 #include "rows/intake.h"
 #include "pull/page.h"
@@ -32,12 +34,8 @@ typedef struct leadx_reconciling {
 static int see_key(leadx_reconciling *job, const char *key, const char *version, int deleted,
                    int *fresh, leadx_err *err) {
   leadx_db *db = &job->run->ctx->db;
-  char *here = sqlite3_mprintf("%s", key);
-  int rc = here ? leadx_intake_spell(job->intake, here, err) : leadx_err_nomem(err);
-  if (rc == SQLITE_OK)
-    rc = leadx_db_run(db, LEADX_SQL_RECONCILE_SEE, err, "tti", here, version, (int64_t)deleted);
+  int rc = leadx_db_run(db, LEADX_SQL_RECONCILE_SEE, err, "tti", key, version, (int64_t)deleted);
   if (rc == SQLITE_OK) *fresh += sqlite3_changes(db->handle);
-  sqlite3_free(here);
   return rc;
 }
 
@@ -52,9 +50,8 @@ static int see_rows(leadx_reconciling *job, leadx_slice rows, int *n, int *fresh
   leadx_json_walk_init(&walk, rows);
   for (*n = *fresh = 0; rc == SQLITE_OK && leadx_json_walk_element(&walk, &row); ++*n) {
     char *key = NULL, *version = NULL;
-    rc = leadx_intake_identify(job->table, row, &key, &version, err);
-    int deleted = leadx_intake_drops_deleted(job->table) &&
-                  leadx_intake_is_deleted(job->table, row);
+    rc = leadx_key_identify(job->table, row, &key, &version, err);
+    int deleted = leadx_mark_drops_deleted(job->table) && leadx_mark_is_deleted(job->table, row);
     sqlite3_free(*last);
     *last = key;
     if (rc == SQLITE_OK && key) rc = see_key(job, key, version, deleted, fresh, err);
@@ -87,7 +84,7 @@ static int collect(leadx_reconciling *job, int *complete, leadx_err *err) {
     leadx_request *done = leadx_run_ask(
         run,
         leadx_page_keys_request(&run->target, job->table, last,
-                                leadx_intake_drops_deleted(job->table), limit, err),
+                                leadx_mark_drops_deleted(job->table), limit, err),
         limit > 1, &rows, &class_, job->table, err);
     if (!done) {
       rc = err->rc;
@@ -165,10 +162,9 @@ static int count_rows(const leadx_reconciling *job, leadx_slice rows, char **key
   int count = 0;
   leadx_json_walk_init(&walk, rows);
   while (leadx_json_walk_element(&walk, &row)) {
-    char *key = leadx_intake_key(job->table, row, err);
+    char *key = leadx_key_of_row(job->table, row, err);
     int asked = 0;
-    for (int i = 0; key && i < n && !asked; i++)
-      asked = leadx_intake_same_key(job->table, keys[i], key);
+    for (int i = 0; key && i < n && !asked; i++) asked = strcmp(keys[i], key) == 0;
     sqlite3_free(key);
     if (!asked || count == n) return -1;
     count++;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "rows/key.h"
 #include "pull/pulling.h"
 
 /* A write transaction takes no further group after so many milliseconds: an application's own write
@@ -73,7 +74,7 @@ static int apply_apart(leadx_pulling *pulling, const leadx_slice *rows, int n, i
       waiting[i] = 0;
       left--;
       if (round == 0 || rc != SQLITE_OK) continue;
-      char *key = leadx_intake_key(pulling->table, rows[i], err);
+      char *key = leadx_key_of_row(pulling->table, rows[i], err);
       rc = key ? leadx_pulling_unpark(pulling, key, err) : leadx_err_nomem(err);
       sqlite3_free(key);
     }
@@ -97,34 +98,22 @@ int leadx_stretch_apply_rows(leadx_pulling *pulling, const leadx_slice *rows, in
 
 /* ---- deleted rows ---- */
 
-/* The entity_id of a tombstone's key: a text, or, for several columns, an array as PostgreSQL
-** writes it, with blanks. It is empty when it is no such key. The caller frees; NULL when out of
-** memory. */
+/* The key of a tombstone: a text, or, for several columns, an array as PostgreSQL writes it, with
+** blanks. The caller frees; NULL when out of memory. */
 static char *read_key(const leadx_pulling *pulling, leadx_slice raw, leadx_err *err) {
-  leadx_slice array, value;
-  leadx_json_walk walk;
   char *text = NULL;
   if (leadx_json_text(raw, &text, NULL) != SQLITE_OK) leadx_err_nomem(err);
-  if (!text || pulling->table->nkey == 1) return text;
-  sqlite3_str *out = sqlite3_str_new(NULL);
-  if (!leadx_json_check(text, strlen(text), 0, &array, NULL) &&
-      leadx_json_kind_of(array) == LEADX_JSON_ARRAY) {
-    leadx_json_walk_init(&walk, array);
-    for (int i = 0; leadx_json_walk_element(&walk, &value); i++)
-      sqlite3_str_appendf(out, "%s%.*s", i ? "," : "[", (int)value.n, value.z);
-    sqlite3_str_appendall(out, "]");
-  }
+  char *key = text ? leadx_key_read(pulling->table, text, LEADX_BY_SERVER, err) : NULL;
   sqlite3_free(text);
-  return leadx_db_finish(out, err);
+  return key;
 }
 
 /* Removes one row. What cannot go yet, because something of it is unsent or others refer to it, is
 ** parked: later pulls ask for it by its key, so nothing depends on this tombstone any more. */
-static int remove_row(leadx_pulling *pulling, char *key, leadx_err *err) {
+static int remove_row(leadx_pulling *pulling, const char *key, leadx_err *err) {
   leadx_run *run = pulling->run;
   int changed = 0, refused = 0;
-  int rc = leadx_intake_spell(pulling->intake, key, err);
-  if (rc == SQLITE_OK) rc = leadx_intake_remove(pulling->intake, key, &changed, &refused, err);
+  int rc = leadx_intake_remove(pulling->intake, key, &changed, &refused, err);
   run->tally.pulled += changed;
   if (rc != SQLITE_OK || !refused) return rc;
   int pending = leadx_intake_is_pending(pulling->intake, key);

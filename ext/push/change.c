@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "rows/capture.h"
+#include "rows/key.h"
 #include "base/clock.h"
 #include "base/hash.h"
 
@@ -253,64 +254,31 @@ static int put_in_order(leadx_db *db, leadx_change *change, leadx_err *err) {
 
 /* ---- the key ---- */
 
-static int same_key_value(leadx_type type, leadx_slice mine, leadx_slice theirs) {
-  if (leadx_wire_equal(type, mine, theirs)) return 1;
-  /* A text key that is a uuid on the server comes back in lower case; a number may come back as
-  ** text. */
-  if (mine.n == 38 && mine.n == theirs.n)
-    return sqlite3_strnicmp(mine.z, theirs.z, (int)mine.n) == 0;
-  return leadx_json_kind_of(mine) == LEADX_JSON_STRING &&
-         leadx_json_kind_of(theirs) == LEADX_JSON_NUMBER && mine.n == theirs.n + 2 &&
-         memcmp(mine.z + 1, theirs.z, theirs.n) == 0;
-}
-
 /* A payload of another row would be answered with a row that was not asked for, which ends the
 ** sync. */
 static int payload_has_key(const leadx_change *change) {
   const leadx_table *table = change->table;
+  leadx_slice values[LEADX_KEY_COLUMNS];
+  leadx_err failed = {0};
   for (int i = 0; i < table->nkey; i++) {
     const leadx_field *field = leadx_change_field(change, table->key[i]);
-    if (field && field->value.n &&
-        !same_key_value(table->columns[table->key[i]].type, change->key_values[i], field->value))
-      return 0;
+    values[i] = field && field->value.n ? field->value : change->key_values[i];
   }
-  return 1;
+  char *key = leadx_key_of_here(table, values, &failed);
+  int same = key && strcmp(key, change->key) == 0;
+  sqlite3_free(key);
+  return same;
 }
 
 static int build_key(leadx_change *change, leadx_err *err) {
   const leadx_table *table = change->table;
-  leadx_slice document;
-  if (table->nkey > 1) {
-    change->key_text = sqlite3_mprintf("%s", change->key);
-  } else {
-    leadx_slice number = {change->key, strlen(change->key)};
-    int64_t n = 0;
-    sqlite3_str *text = sqlite3_str_new(NULL);
-    sqlite3_str_appendall(text, "[");
-    if (table->integer_key && number.n &&
-        !leadx_json_check(number.z, number.n, 0, &document, NULL) &&
-        leadx_json_kind_of(document) == LEADX_JSON_NUMBER && leadx_json_int64(document, &n) == 0) {
-      sqlite3_str_appendall(text, change->key);
-    } else {
-      leadx_json_append_string(text, change->key, strlen(change->key));
-    }
-    sqlite3_str_appendall(text, "]");
-    change->key_text = sqlite3_str_finish(text);
-  }
-  size_t bytes = sizeof *change->key_values * ((size_t)table->nkey + 1);
-  change->key_values = change->key_text ? sqlite3_malloc64(bytes) : NULL;
+  size_t bytes = sizeof *change->key_values * LEADX_KEY_COLUMNS;
+  int n = 0;
+  change->key_values = sqlite3_malloc64(bytes);
   if (!change->key_values) return leadx_err_nomem(err);
   memset(change->key_values, 0, bytes);
-  leadx_json_walk walk;
-  int n = 0;
-  if (!leadx_json_check(change->key_text, strlen(change->key_text), 0, &document, NULL) &&
-      leadx_json_kind_of(document) == LEADX_JSON_ARRAY) {
-    leadx_json_walk_init(&walk, document);
-    while (n < table->nkey && leadx_json_walk_element(&walk, &change->key_values[n])) {
-      if (leadx_json_kind_of(change->key_values[n]) == LEADX_JSON_NULL) break;
-      n++;
-    }
-  }
+  change->key_text = leadx_key_json(table, change->key, change->key_values, &n, err);
+  if (!change->key_text) return err->rc;
   if (!change->key[0]) {
     cannot_send(change, "the primary key is NULL or empty%s; give the row a key", "", err);
   } else if (n < table->nkey) {
@@ -348,7 +316,7 @@ static int read_shadow(leadx_db *db, leadx_change *change, leadx_err *err) {
 }
 
 static leadx_type field_type(const leadx_change *change, const leadx_field *field) {
-  return field->column >= 0 ? change->table->columns[field->column].type : LEADX_TEXT;
+  return field->column >= 0 ? leadx_table_compared_as(change->table, field->column) : LEADX_TEXT;
 }
 
 static int is_version(const leadx_change *change, const leadx_field *field) {
@@ -436,13 +404,8 @@ void leadx_change_unload(leadx_change *change) {
 /* ---- comparing with the server's row ---- */
 
 int leadx_change_is_row(const leadx_change *change, leadx_slice row) {
-  const leadx_table *table = change->table;
-  for (int i = 0; i < table->nkey; i++) {
-    const leadx_column *column = &table->columns[table->key[i]];
-    leadx_slice theirs = leadx_json_member(row, column->remote);
-    if (!theirs.n || !same_key_value(column->type, change->key_values[i], theirs)) return 0;
-  }
-  return 1;
+  leadx_err failed = {0};
+  return leadx_key_is_row(change->table, change->key, row, &failed);
 }
 
 leadx_slice leadx_change_keep(leadx_change *change, leadx_slice slice) {
@@ -493,7 +456,8 @@ static int is_sent_row(const leadx_table *table, leadx_slice ours, leadx_slice r
     if (i == table->version_column || column->key_position > 0) continue;
     leadx_slice mine = leadx_json_member(ours, column->remote),
                 theirs = leadx_json_member(row, column->remote);
-    if (mine.n && theirs.n && !leadx_wire_equal(column->type, mine, theirs)) return 0;
+    if (mine.n && theirs.n && !leadx_wire_equal(leadx_table_compared_as(table, i), mine, theirs))
+      return 0;
   }
   return 1;
 }
@@ -613,19 +577,4 @@ void leadx_change_append_client(const leadx_change *change, sqlite3_str *out) {
 }
 void leadx_change_append_base(const leadx_change *change, sqlite3_str *out) {
   append_fields(change, 1, out);
-}
-
-char *leadx_change_version_text(leadx_slice version, leadx_err *err) {
-  char *text = NULL;
-  switch (leadx_json_kind_of(version)) {
-    case LEADX_JSON_STRING: leadx_json_text(version, &text, NULL); break;
-    case LEADX_JSON_NUMBER: text = sqlite3_mprintf("%.*s", (int)version.n, version.z); break;
-    default: return NULL;
-  }
-  if (!text) leadx_err_nomem(err);
-  return text;
-}
-
-char *leadx_change_version_of(const leadx_table *table, leadx_slice row, leadx_err *err) {
-  return leadx_change_version_text(leadx_json_member(row, table->version_remote), err);
 }

@@ -113,10 +113,4 @@ void leadx_change_append_object(const leadx_change *change, int changed_only, sq
 void leadx_change_append_client(const leadx_change *change, sqlite3_str *out);
 void leadx_change_append_base(const leadx_change *change, sqlite3_str *out);
 
-/* The server's version inside its row, sqlite3_malloc or NULL; for want of memory NULL and an
-** error. */
-char *leadx_change_version_of(const leadx_table *table, leadx_slice row, leadx_err *err);
-/* The same of that member's value. */
-char *leadx_change_version_text(leadx_slice version, leadx_err *err);
-
 #endif

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "rows/mark.h"
 #include "base/clock.h"
 #include "push/conflict.h"
 #include "rows/intake.h"
@@ -206,7 +207,7 @@ static int is_gone(leadx_change *change, leadx_slice row) {
 
 /* Takes over the fetched version. *same: it is the one we made our request conditional on. */
 static int take_version(leadx_change *change, leadx_slice row, int *same, leadx_err *err) {
-  char *version = leadx_change_version_of(change->table, row, err);
+  char *version = leadx_version_of(change->table, row, err);
   *same = change->version && version && strcmp(change->version, version) == 0;
   /* Without a version column nothing tells a stale write from a forbidden one; the second round
   ** does. */
@@ -268,7 +269,7 @@ int leadx_outcome_record(leadx_db *db, const leadx_change *change, const char *s
   leadx_slice row = {NULL, 0};
   char *server_at = NULL;
   if (server && !leadx_json_check(server, strlen(server), 0, &row, NULL))
-    server_at = leadx_change_version_of(change->table, row, err);
+    server_at = leadx_version_of(change->table, row, err);
   int rc = client_text && base_text
                ? leadx_db_run(db, LEADX_SQL_CONFLICT_ADD, err, "tttttttttttt", id,
                               change->table->entity, change->key, leadx_action_name(change->action),

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rows/key.h"
+
 static int compare_members(const void *a, const void *b) {
   const leadx_member *x = a, *y = b;
   if (x->table != y->table) return (uintptr_t)x->table < (uintptr_t)y->table ? -1 : 1;
@@ -93,9 +95,27 @@ static int add_group(leadx_plan *plan, leadx_member *members, int n) {
   return SQLITE_OK;
 }
 
+/* One text names a row, whoever queued it. */
+static int spell_keys(leadx_window *window) {
+  leadx_err failed = {0};
+  for (int i = 0; i < window->n; i++) {
+    leadx_member *member = &window->members[i];
+    if (!member->table) continue;
+    char *key = leadx_key_read(member->table, member->key, LEADX_BY_DEVICE, &failed);
+    if (!key) return SQLITE_NOMEM;
+    if (strcmp(key, member->key) == 0) {
+      sqlite3_free(key);
+      continue;
+    }
+    sqlite3_free(member->spelled);
+    member->key = member->spelled = key;
+  }
+  return SQLITE_OK;
+}
+
 static int group(leadx_window *window, leadx_plan *plan) {
   plan->changes = sqlite3_malloc64(sizeof *plan->changes * ((size_t)window->n + 1));
-  if (!plan->changes) return SQLITE_NOMEM;
+  if (!plan->changes || spell_keys(window) != SQLITE_OK) return SQLITE_NOMEM;
   if (window->n)
     qsort(window->members, (size_t)window->n, sizeof *window->members, compare_members);
   int rc = SQLITE_OK;
@@ -152,35 +172,19 @@ static int compare_edges(const void *a, const void *b) {
   return x[0] != y[0] ? (x[0] < y[0] ? -1 : 1) : (x[1] > y[1]) - (x[1] < y[1]);
 }
 
-char *leadx_plan_parent_key(const leadx_table *child, const leadx_reference *reference,
-                            leadx_slice row) {
-  sqlite3_str *key = sqlite3_str_new(NULL);
-  int composite = reference->ncolumn > 1, complete = 1;
-  if (composite) sqlite3_str_appendall(key, "[");
-  for (int i = 0; i < reference->ncolumn; i++) {
-    leadx_slice value = leadx_json_member(row, child->columns[reference->column[i]].remote);
-    leadx_json_kind kind = leadx_json_kind_of(value);
-    if (kind == LEADX_JSON_NONE || kind == LEADX_JSON_NULL) complete = 0;
-    if (composite && i > 0) sqlite3_str_appendall(key, ",");
-    if (!composite && kind == LEADX_JSON_STRING) leadx_json_unescape(value, key);
-    else sqlite3_str_append(key, value.z ? value.z : "", (int)value.n);
-  }
-  if (composite) sqlite3_str_appendall(key, "]");
-  char *text = sqlite3_str_finish(key);
-  if (complete) return text;
-  sqlite3_free(text);
-  return NULL;
-}
-
 /* Adds the edges between change i and the parents that this document of it names. is_old: the
 ** document says what was (a DELETE's row, an UPDATE's base), so the parent's DELETE waits for us;
 ** else we wait for the parent's CREATE. */
-static int link_document(const leadx_plan *plan, const leadx_tables *tables, int i, leadx_slice row,
-                         int is_old, edge_list *edges) {
+static int link_document(const leadx_plan *plan, int i, leadx_slice row, int is_old,
+                         edge_list *edges) {
   const leadx_table *child = plan->changes[i].table;
   for (int r = 0; r < child->nreferences; r++) {
-    const leadx_table *parent = leadx_tables_by_name(tables, child->references[r].parent_table);
-    char *key = parent ? leadx_plan_parent_key(child, &child->references[r], row) : NULL;
+    const leadx_reference *reference = &child->references[r];
+    const leadx_table *parent = reference->parent;
+    leadx_err failed = {0};
+    char *key = parent
+                    ? leadx_key_of_parent(child, reference, parent, row, LEADX_BY_DEVICE, &failed)
+                    : NULL;
     int p = key ? find_change(plan, parent, key) : -1;
     sqlite3_free(key);
     if (p < 0 || p == i) continue;
@@ -192,17 +196,17 @@ static int link_document(const leadx_plan *plan, const leadx_tables *tables, int
   return SQLITE_OK;
 }
 
-static int link_text(const leadx_plan *plan, const leadx_tables *tables, int i, const char *text,
-                     int is_old, edge_list *edges) {
+static int link_text(const leadx_plan *plan, int i, const char *text, int is_old,
+                     edge_list *edges) {
   leadx_slice row;
   if (!text || leadx_json_check(text, strlen(text), LEADX_JSON_MAX_STRING * 4, &row, NULL))
     return SQLITE_OK;
-  return link_document(plan, tables, i, row, is_old, edges);
+  return link_document(plan, i, row, is_old, edges);
 }
 
 /* Reads the newest (or for a DELETE, every) document of a change that has references. */
-static int link_change(leadx_db *db, const leadx_plan *plan, const leadx_tables *tables, int i,
-                       edge_list *edges, leadx_err *err) {
+static int link_change(leadx_db *db, const leadx_plan *plan, int i, edge_list *edges,
+                       leadx_err *err) {
   const leadx_change *change = &plan->changes[i];
   int rc = SQLITE_OK;
   for (int m = 0; m < change->nmembers && rc == SQLITE_OK; m++) {
@@ -212,8 +216,8 @@ static int link_change(leadx_db *db, const leadx_plan *plan, const leadx_tables 
       const char *payload = leadx_db_text(stmt, 1, err), *base = leadx_db_text(stmt, 2, err);
       int is_delete = change->members[m].action == LEADX_DELETE;
       if (is_delete || m == change->nmembers - 1)
-        rc = link_text(plan, tables, i, payload, is_delete, edges);
-      if (rc == SQLITE_OK && base) rc = link_text(plan, tables, i, base, 1, edges);
+        rc = link_text(plan, i, payload, is_delete, edges);
+      if (rc == SQLITE_OK && base) rc = link_text(plan, i, base, 1, edges);
     }
     leadx_db_put(db, stmt);
     if (rc == SQLITE_OK) rc = err->rc;
@@ -221,11 +225,10 @@ static int link_change(leadx_db *db, const leadx_plan *plan, const leadx_tables 
   return leadx_err_memory(err, rc);
 }
 
-static int link_all(leadx_db *db, const leadx_plan *plan, const leadx_tables *tables,
-                    edge_list *edges, leadx_err *err) {
+static int link_all(leadx_db *db, const leadx_plan *plan, edge_list *edges, leadx_err *err) {
   int rc = SQLITE_OK;
   for (int i = 0; i < plan->n && rc == SQLITE_OK; i++) {
-    if (plan->changes[i].table->nreferences > 0) rc = link_change(db, plan, tables, i, edges, err);
+    if (plan->changes[i].table->nreferences > 0) rc = link_change(db, plan, i, edges, err);
   }
   if (edges->n) qsort(edges->pair, (size_t)edges->n, sizeof *edges->pair, compare_edges);
   return rc;
@@ -374,12 +377,11 @@ static int compare_changes(const void *a, const void *b) {
   return x->age < y->age ? -1 : x->age > y->age;
 }
 
-int leadx_plan_make(leadx_db *db, const leadx_tables *tables, leadx_window *window,
-                    leadx_plan *plan, leadx_err *err) {
+int leadx_plan_make(leadx_db *db, leadx_window *window, leadx_plan *plan, leadx_err *err) {
   edge_list edges = {NULL, 0, 0};
   memset(plan, 0, sizeof *plan);
   int rc = leadx_err_memory(err, group(window, plan));
-  if (rc == SQLITE_OK) rc = link_all(db, plan, tables, &edges, err);
+  if (rc == SQLITE_OK) rc = link_all(db, plan, &edges, err);
   if (rc == SQLITE_OK && edges.n > 0 && lift_parents(plan, &edges) != SQLITE_OK)
     rc = leadx_err_nomem(err);
   sqlite3_free(edges.pair);

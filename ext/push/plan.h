@@ -21,14 +21,8 @@ typedef struct leadx_plan {
 
 /* Groups the window's rows by their row, folds them, and orders them. The window must outlive the
 ** plan; its members are reordered. */
-int leadx_plan_make(leadx_db *db, const leadx_tables *tables, leadx_window *window,
-                    leadx_plan *plan, leadx_err *err);
+int leadx_plan_make(leadx_db *db, leadx_window *window, leadx_plan *plan, leadx_err *err);
 void leadx_plan_clear(leadx_plan *plan);
-
-/* The parent's entity_id that a row's document names, in sqlite3_malloc memory; NULL when a column
-** of the reference is absent or null. */
-char *leadx_plan_parent_key(const leadx_table *child, const leadx_reference *reference,
-                            leadx_slice row);
 
 /* May two changes be sent together, in any order among them: are they of one table, action,
 ** priority and level? */

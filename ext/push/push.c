@@ -455,8 +455,7 @@ static int run_pass(leadx_push *push, int *again, leadx_err *err) {
   int64_t settled = push->run->tally.done;
   int rc = leadx_window_load(&push->run->ctx->db, push->run->tables, push->run->user, push->behind,
                              WINDOW_ROWS, &window, err);
-  if (rc == SQLITE_OK)
-    rc = leadx_plan_make(&push->run->ctx->db, push->run->tables, &window, &plan, err);
+  if (rc == SQLITE_OK) rc = leadx_plan_make(&push->run->ctx->db, &window, &plan, err);
   if (rc == SQLITE_OK) rc = run_plan(push, &plan, err);
   push->sweep_moved |= push->run->tally.done > settled;
   *again = leadx_run_may_ask(push->run);

@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "push/cut.h"
 #include "rows/fingerprint.h"
+#include "rows/key.h"
+#include "rows/mark.h"
 #include "push/plan.h"
 #include "rows/apply.h"
 #include "push/outcome.h"
@@ -68,7 +70,7 @@ static int note_shadow(leadx_push *push, const leadx_change *change, leadx_slice
     return leadx_db_run(leadx_pushing_db(push), LEADX_SQL_SHADOW_FORGET, err, "tt", table->entity,
                         change->key);
   }
-  char *version = row.n ? leadx_change_version_of(table, row, err) : NULL;
+  char *version = row.n ? leadx_version_of(table, row, err) : NULL;
   if (err->rc != SQLITE_OK) return err->rc;
   int rc = leadx_fingerprint_note(leadx_pushing_db(push), change->table, change->key, version, err);
   sqlite3_free(version);
@@ -94,7 +96,7 @@ int leadx_settle_ack(leadx_push *push, leadx_change *change, leadx_slice row, le
   if (change->deferred && leadx_change_take_deferred(change) > 0) {
     /* The row stands, its references follow; only then is the change done. */
     sqlite3_free(change->version);
-    change->version = row.n ? leadx_change_version_of(change->table, row, err) : NULL;
+    change->version = row.n ? leadx_version_of(change->table, row, err) : NULL;
     if (err->rc != SQLITE_OK) return err->rc;
     change->action = LEADX_UPDATE;
     return add_job(push, LEADX_JOB_UPDATE, change, err);
@@ -243,11 +245,15 @@ static int forbid(leadx_push *push, leadx_change *change, leadx_err *err) {
 
 /* The change a row belongs to, or -1; answers nearly always come in the order of the request. */
 static int find_row_owner(const leadx_job *job, leadx_slice row, int guess) {
-  if (guess < job->n && leadx_change_is_row(job->changes[guess], row)) return guess;
-  for (int i = 0; i < job->n; i++) {
-    if (leadx_change_is_row(job->changes[i], row)) return i;
+  leadx_err failed = {0};
+  char *key = job->n ? leadx_key_of_row(job->changes[0]->table, row, &failed) : NULL;
+  int owner = -1;
+  if (key && guess < job->n && strcmp(job->changes[guess]->key, key) == 0) owner = guess;
+  for (int i = 0; key && i < job->n && owner < 0; i++) {
+    if (strcmp(job->changes[i]->key, key) == 0) owner = i;
   }
-  return -1;
+  sqlite3_free(key);
+  return owner;
 }
 
 /* Gives every change its row; rows has room for job->n. 1 when the server answered rows nobody
@@ -510,9 +516,11 @@ static int may_come(leadx_push *push, leadx_change *change, int64_t others, int6
     leadx_json_check(change->newest_payload, strlen(change->newest_payload),
                      LEADX_JSON_MAX_STRING * 4, &row, NULL);
   for (int r = 0; r < table->nreferences && row.n && rc == SQLITE_OK && !*yes; r++) {
-    const leadx_table *parent = leadx_tables_by_name(push->run->tables,
-                                                     table->references[r].parent_table);
-    char *key = parent ? leadx_plan_parent_key(table, &table->references[r], row) : NULL;
+    const leadx_reference *reference = &table->references[r];
+    const leadx_table *parent = reference->parent;
+    char *key = parent ? leadx_key_of_parent(table, reference, parent, row, LEADX_BY_DEVICE, err)
+                       : NULL;
+    if (err->rc != SQLITE_OK) return err->rc;
     if (key) rc = leadx_queue_has_unsent(leadx_pushing_db(push), parent->entity, key, yes, err);
     known |= key != NULL;
     sqlite3_free(key);

@@ -1,5 +1,6 @@
 /* What follows an acknowledgement in the local table. See write_back.h. */
 #include "push/write_back.h"
+#include "rows/key.h"
 
 #include <string.h>
 
@@ -61,7 +62,8 @@ static char *differing_columns(const leadx_change *change, int whole, const lead
     int known = theirs.n && table->columns[i].key_position == 0;
     int null_refused = leadx_json_kind_of(theirs) == LEADX_JSON_NULL && table->columns[i].not_null;
     int differs = known && !null_refused &&
-                  !(whole && leadx_wire_equal(table->columns[i].type, field->value, theirs));
+                  !(whole &&
+                    leadx_wire_equal(leadx_table_compared_as(table, i), field->value, theirs));
     mask[i] = differs ? '1' : '0';
     *count += differs;
   }
@@ -102,7 +104,7 @@ static sqlite3_stmt *prepare_write_back(leadx_db *db, const leadx_table *table, 
   }
   if (table->pending) sqlite3_str_appendf(sql, "%s\"%w\" = 0", n ? ", " : "", table->pending);
   sqlite3_str_appendall(sql, " WHERE ");
-  leadx_table_where_key(table, sql, KEY_PARAMETER);
+  leadx_key_where(table, sql, KEY_PARAMETER);
   sqlite3_str_appendf(sql, " AND (?%d OR (?%d AND ", ANYWAY_PARAMETER, IS_WHOLE_PARAMETER);
   append_as_queued(sql, table);
   sqlite3_str_appendf(sql, ") OR ?%d = ", PAYLOAD_PARAMETER);
@@ -176,7 +178,7 @@ static int write_back_values(leadx_db *db, leadx_write_back *back, const leadx_c
     return err->rc;
   int rc = sqlite3_bind_text(stmt, PAYLOAD_PARAMETER, change->newest_payload, -1, SQLITE_STATIC);
   if (rc == SQLITE_OK) rc = sqlite3_bind_int(stmt, ANYWAY_PARAMETER, !later);
-  if (rc == SQLITE_OK) rc = leadx_table_bind_key(table, stmt, KEY_PARAMETER, change->key);
+  if (rc == SQLITE_OK) rc = leadx_key_bind(table, stmt, KEY_PARAMETER, change->key);
   if (rc == SQLITE_OK) rc = bind_all_queued(stmt, change, whole);
   if (rc == SQLITE_OK) rc = bind_columns(stmt, table, back->columns, values);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
@@ -203,10 +205,10 @@ static int write_back(leadx_db *db, leadx_write_back *back, const leadx_change *
 static int has_local(leadx_db *db, const leadx_change *change, int *yes, leadx_err *err) {
   sqlite3_str *sql = sqlite3_str_new(NULL);
   sqlite3_str_appendf(sql, "SELECT 1 FROM main.\"%w\" WHERE ", change->table->name);
-  leadx_table_where_key(change->table, sql, 1);
+  leadx_key_where(change->table, sql, 1);
   sqlite3_stmt *stmt = leadx_db_get_str(db, sql, err);
   if (!stmt) return err->rc;
-  int rc = leadx_table_bind_key(change->table, stmt, 1, change->key);
+  int rc = leadx_key_bind(change->table, stmt, 1, change->key);
   if (rc == SQLITE_NOMEM) leadx_err_nomem(err);
   *yes = rc == SQLITE_OK && leadx_db_next(db, stmt, err);
   leadx_db_put(db, stmt);
@@ -236,7 +238,7 @@ static sqlite3_stmt *stamp_statement(leadx_db *db, leadx_write_back *back, leadx
   sqlite3_str_appendf(
       sql, "UPDATE main.\"%w\" SET \"%w\" = strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now') WHERE ",
       table->name, table->synced_at);
-  leadx_table_where_key(table, sql, 1);
+  leadx_key_where(table, sql, 1);
   back->db = db;
   back->stamped = table;
   back->stamp = leadx_db_get_str(db, sql, err);
@@ -247,7 +249,7 @@ static int stamp_synced(leadx_db *db, leadx_write_back *back, const leadx_change
                         leadx_err *err) {
   sqlite3_stmt *stmt = stamp_statement(db, back, change->table, err);
   if (!stmt) return err->rc;
-  int rc = leadx_table_bind_key(change->table, stmt, 1, change->key);
+  int rc = leadx_key_bind(change->table, stmt, 1, change->key);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
   sqlite3_reset(stmt);
   sqlite3_clear_bindings(stmt);

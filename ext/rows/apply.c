@@ -1,5 +1,6 @@
 /* Rows in. See apply.h. */
 #include "rows/apply.h"
+#include "rows/key.h"
 
 #include <string.h>
 
@@ -25,10 +26,10 @@ int leadx_apply_settled(leadx_db *db, const leadx_table *table, const char *key,
     return err->rc;
   sqlite3_str *sql = sqlite3_str_new(NULL);
   sqlite3_str_appendf(sql, "UPDATE main.\"%w\" SET \"%w\" = 0 WHERE ", table->name, table->pending);
-  leadx_table_where_key(table, sql, 1);
+  leadx_key_where(table, sql, 1);
   sqlite3_stmt *stmt = leadx_db_get_str(db, sql, err);
   if (!stmt) return err->rc;
-  int rc = leadx_table_bind_key(table, stmt, 1, key);
+  int rc = leadx_key_bind(table, stmt, 1, key);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
   leadx_db_put(db, stmt);
   return rc == SQLITE_DONE || leadx_apply_is_refusal(rc)
@@ -51,10 +52,10 @@ static int delete_row(leadx_db *db, const leadx_table *table, const char *key, i
                       const char **refused, leadx_err *err) {
   sqlite3_str *sql = sqlite3_str_new(NULL);
   sqlite3_str_appendf(sql, "DELETE FROM main.\"%w\" WHERE ", table->name);
-  leadx_table_where_key(table, sql, 1);
+  leadx_key_where(table, sql, 1);
   sqlite3_stmt *stmt = leadx_db_get_str(db, sql, err);
   if (!stmt) return err->rc;
-  int rc = leadx_table_bind_key(table, stmt, 1, key);
+  int rc = leadx_key_bind(table, stmt, 1, key);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
   leadx_db_put(db, stmt);
   if (rc == SQLITE_DONE) *changed = sqlite3_changes(db->handle) > 0;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "rows/key.h"
 #include "store/template.h"
 
 /* Long chains of || and OR are cut into parentheses of this many, so that 2,000 columns stay under
@@ -402,13 +403,7 @@ static void append_simple_key(sqlite3_str *sql, const leadx_table *table, const 
 }
 
 void leadx_capture_key(sqlite3_str *sql, const leadx_table *table, const char *row) {
-  if (table->nkey == 1) {
-    append_simple_key(sql, table, row);
-    return;
-  }
-  key_columns keys;
-  const writing what = key_array(table, row, &keys);
-  leadx_template_append(sql, leadx_sql_text[LEADX_SQL_CAPTURE_WRITTEN], fill_row, &what);
+  leadx_key_sql(sql, table, row);
 }
 
 /* The key as it is if no text of the row needs escaping. */
@@ -474,11 +469,11 @@ char *leadx_capture_local(leadx_db *db, const leadx_table *table, const char *ke
   sqlite3_str_appendall(sql, "SELECT ");
   leadx_capture_row(sql, table, name ? name : "NULL");
   sqlite3_str_appendf(sql, " FROM main.%s WHERE ", name ? name : "NULL");
-  leadx_table_where_key(table, sql, 1);
+  leadx_key_where(table, sql, 1);
   sqlite3_free(name);
   sqlite3_stmt *stmt = leadx_db_get_str(db, sql, err);
   if (!stmt) return NULL;
-  int rc = leadx_table_bind_key(table, stmt, 1, key);
+  int rc = leadx_key_bind(table, stmt, 1, key);
   const char *text = rc == SQLITE_OK && leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err)
                                                                      : NULL;
   if (text && !(copy = sqlite3_mprintf("%s", text))) leadx_err_nomem(err);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "rows/capture.h"
+#include "rows/key.h"
 #include "base/hash.h"
 #include "store/queue.h"
 
@@ -96,7 +97,7 @@ static sqlite3_stmt *reader(leadx_db *db, leadx_table *table, leadx_err *err) {
   sqlite3_str_appendall(sql, "SELECT 1");
   append_columns(sql, table);
   sqlite3_str_appendf(sql, " FROM main.\"%w\" WHERE ", table->name);
-  leadx_table_where_key(table, sql, 1);
+  leadx_key_where(table, sql, 1);
   table->reader = leadx_db_prepare_str(db, sql, err);
   return table->reader;
 }
@@ -122,7 +123,7 @@ int leadx_fingerprint_note(leadx_db *db, leadx_table *table, const char *key, co
   if (!is_narrow(db, table)) return store(db, table, key, version, NULL, 0, err);
   sqlite3_stmt *row = reader(db, table, err);
   if (!row) return err->rc;
-  int rc = leadx_table_bind_key(table, row, 1, key);
+  int rc = leadx_key_bind(table, row, 1, key);
   if (rc == SQLITE_OK) rc = sqlite3_step(row);
   if (rc == SQLITE_ROW) {
     bytes = make(table, table->reader_list, row, 1, &n);

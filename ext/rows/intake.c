@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "rows/apply.h"
-#include "push/change.h"
 #include "rows/fingerprint.h"
+#include "rows/key.h"
+#include "rows/mark.h"
 
 /* One member of a row: what the rows of one answer have in common, and the value in the row that is
 ** taken just now. */
@@ -26,9 +27,10 @@ struct leadx_intake {
   leadx_intake_member *members;
   int nmembers;
   char *names;
-  int key_at[16], version_at,
+  int key_at[LEADX_KEY_COLUMNS], version_at,
       mark_at; /* which members are the key, the version, the mark of a soft delete; -1 for none */
   sqlite3_stmt *upsert; /* of rows with these members; made on first use */
+  sqlite3_stmt *here; /* reads the key columns of a local row; made on first use */
   int *parameter_of; /* of each column in the upsert: its parameter, 0 when it is not bound */
   int together; /* the caller judges the foreign keys of several rows */
   char reason[160]; /* why the local table refused the last row */
@@ -63,6 +65,7 @@ void leadx_intake_close(leadx_intake *intake) {
   for (int i = 0; i < intake->npending; i++) sqlite3_free(intake->pending[i]);
   sqlite3_free(intake->pending);
   forget_members(intake);
+  leadx_db_put(intake->db, intake->here);
   sqlite3_free(intake);
 }
 
@@ -80,7 +83,8 @@ static int add_pending(leadx_intake *intake, const char *key) {
     intake->pending = more;
     intake->capacity = capacity;
   }
-  char *copy = sqlite3_mprintf("%s", key ? key : "");
+  leadx_err failed = {0};
+  char *copy = leadx_key_read(intake->table, key ? key : "", LEADX_BY_DEVICE, &failed);
   if (!copy) return SQLITE_NOMEM;
   intake->pending[intake->npending++] = copy;
   return SQLITE_OK;
@@ -139,46 +143,6 @@ int leadx_intake_begin(leadx_intake *intake, leadx_err *err) {
 int leadx_intake_end(leadx_intake *intake, leadx_err *err) {
   if (intake->upsert) sqlite3_clear_bindings(intake->upsert);
   return leadx_apply_end(intake->db, err);
-}
-
-/* ---- the key ---- */
-
-/* values are the key's columns, in key order. */
-static char *make_key(const leadx_table *table, const leadx_slice *values, leadx_err *err) {
-  sqlite3_str *key = sqlite3_str_new(NULL);
-  int complete = 1;
-  if (table->nkey > 1) sqlite3_str_appendall(key, "[");
-  for (int i = 0; i < table->nkey; i++) {
-    leadx_json_kind kind = leadx_json_kind_of(values[i]);
-    if (kind == LEADX_JSON_NONE || kind == LEADX_JSON_NULL) complete = 0;
-    if (table->nkey > 1 && i > 0) sqlite3_str_appendall(key, ",");
-    if (table->nkey == 1 && kind == LEADX_JSON_STRING) leadx_json_unescape(values[i], key);
-    else sqlite3_str_append(key, values[i].z ? values[i].z : "", (int)values[i].n);
-  }
-  if (table->nkey > 1) sqlite3_str_appendall(key, "]");
-  char *text = leadx_db_finish(key, err);
-  if (complete && text && *text) return text;
-  sqlite3_free(text);
-  return NULL;
-}
-
-int leadx_intake_identify(const leadx_table *table, leadx_slice row, char **key, char **version,
-                          leadx_err *err) {
-  const char *names[17];
-  leadx_slice values[17];
-  for (int i = 0; i < table->nkey; i++) names[i] = table->columns[table->key[i]].remote;
-  names[table->nkey] = table->version_remote;
-  leadx_json_members(row, names, table->nkey + 1, values);
-  *key = make_key(table, values, err);
-  *version = leadx_change_version_text(values[table->nkey], err);
-  return err->rc;
-}
-
-char *leadx_intake_key(const leadx_table *table, leadx_slice row, leadx_err *err) {
-  char *key = NULL, *version = NULL;
-  leadx_intake_identify(table, row, &key, &version, err);
-  sqlite3_free(version);
-  return key;
 }
 
 /* ---- the members of a row ---- */
@@ -264,15 +228,27 @@ static leadx_slice value_at(const leadx_intake *intake, int i) {
 /* Reads a row: its values, its key and its version. */
 static int read_row(leadx_intake *intake, leadx_slice row, char **key, char **version,
                     leadx_err *err) {
-  leadx_slice parts[16];
+  leadx_slice parts[LEADX_KEY_COLUMNS];
   if (!read_alike(intake, row) && learn(intake, row, err) != SQLITE_OK) return err->rc;
   for (int k = 0; k < intake->table->nkey; k++) parts[k] = value_at(intake, intake->key_at[k]);
-  *key = make_key(intake->table, parts, err);
-  *version = leadx_change_version_text(value_at(intake, intake->version_at), err);
+  *key = leadx_key_of_values(intake->table, parts, err);
+  *version = leadx_version_text(value_at(intake, intake->version_at), err);
   return err->rc;
 }
 
 /* ---- the upsert ---- */
+
+/* Another row of the server may have a key that the local column takes for the same (NOCASE): it
+** must not be written over the one that is here. */
+static void append_same_text(sqlite3_str *sql, const leadx_table *table) {
+  int n = 0;
+  for (int i = 0; i < table->nkey; i++) {
+    const leadx_column *column = &table->columns[table->key[i]];
+    if (column->type != LEADX_TEXT && column->type != LEADX_JSON) continue;
+    sqlite3_str_appendf(sql, " %s \"%w\".\"%w\" = excluded.\"%w\" COLLATE BINARY",
+                        n++ ? "AND" : "WHERE", table->name, column->name, column->name);
+  }
+}
 
 /* OR ABORT, because a UNIQUE of the local table may say ON CONFLICT REPLACE, and that would remove
 ** another row. */
@@ -303,45 +279,12 @@ static int prepare_upsert(leadx_intake *intake, leadx_err *err) {
     sqlite3_str_appendf(whole, "%s\"%w\"", i ? "," : "", table->columns[table->key[i]].name);
   if (sets) sqlite3_str_appendf(whole, ") DO UPDATE SET %s", sets);
   else sqlite3_str_appendall(whole, ") DO NOTHING");
+  if (sets) append_same_text(whole, table);
   sqlite3_free(columns);
   sqlite3_free(places);
   sqlite3_free(sets);
   intake->upsert = leadx_db_get_str(intake->db, whole, err);
   return intake->upsert ? SQLITE_OK : err->rc;
-}
-
-/* A parent's key as the local table spells it: a device may write its uuids in capitals, the server
-** never does. */
-static int bind_reference(leadx_intake *intake, int parameter, const char *parent,
-                          leadx_slice value) {
-  leadx_err failed = {0};
-  char *text = NULL;
-  int read = leadx_json_text(value, &text, NULL);
-  sqlite3_stmt *stmt = text ? leadx_db_query(intake->db, LEADX_SQL_PULL_SPELL_PARENT, &failed, "ss",
-                                             parent, text)
-                            : NULL;
-  if (!stmt) {
-    sqlite3_free(text);
-    return read == SQLITE_OK ? SQLITE_NOMEM : read;
-  }
-  const char *found = leadx_db_next(intake->db, stmt, &failed) ? leadx_db_text(stmt, 0, &failed)
-                                                               : NULL;
-  int rc = failed.rc;
-  if (rc == SQLITE_OK)
-    rc = sqlite3_bind_text(intake->upsert, parameter, found ? found : text, -1, SQLITE_TRANSIENT);
-  leadx_db_put(intake->db, stmt);
-  sqlite3_free(text);
-  return rc;
-}
-
-/* The parent table of a uuid column, NULL when it is no reference. */
-static const char *parent_of(const leadx_table *table, int column) {
-  if (table->columns[column].type != LEADX_UUID) return NULL;
-  for (int r = 0; r < table->nreferences; r++) {
-    if (table->references[r].ncolumn == 1 && table->references[r].column[0] == column)
-      return table->references[r].parent_table;
-  }
-  return NULL;
 }
 
 /* A NULL of the server for a local NOT NULL column becomes the column's DEFAULT, as a value: a text
@@ -354,27 +297,60 @@ static int bind_absent(leadx_intake *intake, const leadx_column *column, int par
              : SQLITE_MISMATCH;
 }
 
-static int bind_member(leadx_intake *intake, int index, leadx_slice value, const char *key) {
+static int bind_member(leadx_intake *intake, int index, leadx_slice value) {
   const leadx_column *column = &intake->table->columns[index];
   int parameter = intake->parameter_of[index];
-  leadx_json_kind kind = leadx_json_kind_of(value);
-  if (kind == LEADX_JSON_NULL && column->not_null) return bind_absent(intake, column, parameter);
-  if (kind == LEADX_JSON_STRING && column->type == LEADX_UUID && intake->table->nkey == 1 &&
-      column->key_position) {
-    return sqlite3_bind_text(intake->upsert, parameter, key, -1, SQLITE_STATIC);
-  }
-  const char *parent = kind == LEADX_JSON_STRING ? parent_of(intake->table, index) : NULL;
-  return parent ? bind_reference(intake, parameter, parent, value)
-                : leadx_wire_lend(intake->upsert, parameter, column->type, value);
+  if (leadx_json_kind_of(value) == LEADX_JSON_NULL && column->not_null)
+    return bind_absent(intake, column, parameter);
+  return leadx_wire_lend(intake->upsert, parameter, column->type, value);
 }
 
-static int bind_row(leadx_intake *intake, const char *key) {
+/* The value that a row of this answer has in a column, empty when it has none. */
+static leadx_slice value_of(const leadx_intake *intake, int column) {
+  for (int i = 0; i < intake->nmembers; i++) {
+    if (intake->members[i].column == column) return intake->members[i].value;
+  }
+  return (leadx_slice){NULL, 0};
+}
+
+/* References are spelled as the parent's local row is. */
+static int bind_references(leadx_intake *intake, leadx_err *err) {
+  const leadx_table *table = intake->table;
+  int rc = SQLITE_OK;
+  for (int r = 0; r < table->nreferences && rc == SQLITE_OK; r++) {
+    const leadx_reference *reference = &table->references[r];
+    leadx_slice values[LEADX_KEY_COLUMNS];
+    int parameters[LEADX_KEY_COLUMNS];
+    if (!reference->parent || !leadx_key_varies(reference->parent)) continue;
+    for (int i = 0; i < reference->ncolumn; i++) {
+      values[i] = value_of(intake, reference->column[i]);
+      parameters[i] = intake->parameter_of[reference->column[i]];
+    }
+    rc = leadx_key_bind_parent(intake->db, reference->parent, values, intake->upsert, parameters,
+                               err);
+  }
+  return rc;
+}
+
+/* The local row's own key columns, where they can be spelled otherwise than the server does. */
+static int bind_own_key(leadx_intake *intake, const char *key, leadx_err *err) {
+  const leadx_table *table = intake->table;
+  if (!leadx_key_varies(table)) return SQLITE_OK;
+  if (!intake->here) intake->here = leadx_key_select(intake->db, table, err);
+  if (!intake->here) return err->rc;
+  int parameters[LEADX_KEY_COLUMNS];
+  for (int i = 0; i < table->nkey; i++) parameters[i] = intake->parameter_of[table->key[i]];
+  return leadx_key_take(intake->db, table, intake->here, key, intake->upsert, parameters, err);
+}
+
+static int bind_row(leadx_intake *intake, const char *key, leadx_err *err) {
   int rc = SQLITE_OK;
   for (int i = 0; i < intake->nmembers && rc == SQLITE_OK; i++) {
     const leadx_intake_member *member = &intake->members[i];
-    if (member->column >= 0) rc = bind_member(intake, member->column, member->value, key);
+    if (member->column >= 0) rc = bind_member(intake, member->column, member->value);
   }
-  return rc;
+  if (rc == SQLITE_OK) rc = bind_own_key(intake, key, err);
+  return rc == SQLITE_OK ? bind_references(intake, err) : rc;
 }
 
 /* Refused by the local table's own rules, as opposed to a broken or busy file. An expression of the
@@ -398,14 +374,28 @@ static int get_upsert(leadx_intake *intake, const char **refused, leadx_err *err
   return SQLITE_OK;
 }
 
+/* A statement that changed nothing, although it went well, has met a row whose key the local table
+** takes for this one; or it had nothing but the key to write. */
+static int keeps_out_twin(leadx_intake *intake, const char *key, int64_t before,
+                          const char **refused, leadx_err *err) {
+  int found = 0;
+  if (sqlite3_total_changes(intake->db->handle) != before) return SQLITE_OK;
+  int rc = leadx_key_is_here(intake->db, intake->table, key, &found, err);
+  if (rc == SQLITE_OK && !found)
+    *refused = "the local table takes its key for that of another row (or a trigger kept it out)";
+  return rc;
+}
+
 static int upsert(leadx_intake *intake, const char *key, const char **refused, leadx_err *err) {
   int rc = get_upsert(intake, refused, err);
   if (rc != SQLITE_OK || *refused) return rc;
-  rc = bind_row(intake, key);
+  rc = bind_row(intake, key, err);
+  if (err->rc != SQLITE_OK) return err->rc;
   int unbound = rc != SQLITE_OK;
+  int64_t before = sqlite3_total_changes(intake->db->handle);
   if (rc == SQLITE_OK) rc = sqlite3_step(intake->upsert);
   sqlite3_reset(intake->upsert);
-  if (rc == SQLITE_DONE) return SQLITE_OK;
+  if (rc == SQLITE_DONE) return keeps_out_twin(intake, key, before, refused, err);
   if (!is_refusal(intake, rc))
     return leadx_err_db(err, intake->db->handle, rc, "apply a row of the server");
   sqlite3_snprintf((int)sizeof intake->reason, intake->reason, "%s",
@@ -438,70 +428,31 @@ static int park(leadx_intake *intake, const char *key, const char *reason, int *
                       reason);
 }
 
-/* Is the key in the shadow (or unsent), and with which version? */
-static int look_up(leadx_intake *intake, const char *key, const char *version, int *exists,
-                   int *known, leadx_err *err) {
+/* *known: we hold this very version of the row already. */
+static int look_up(leadx_intake *intake, const char *key, const char *version, int *known,
+                   leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_query(intake->db, LEADX_SQL_SHADOW_GET, err, "ss",
                                       intake->table->entity, key);
   if (!stmt) return err->rc;
-  int found = leadx_db_next(intake->db, stmt, err);
-  const char *mine = found ? leadx_db_text(stmt, 0, err) : NULL;
-  *exists = found || leadx_intake_is_pending(intake, key);
+  const char *mine = leadx_db_next(intake->db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
   *known = mine && version && strcmp(mine, version) == 0;
   leadx_db_put(intake->db, stmt);
   return err->rc;
 }
 
-/* Finds the row here. A uuid that this device wrote in capitals keeps them: key is changed in
-** place. *known: we hold this very version of it already. */
-static int find_here(leadx_intake *intake, char *key, const char *version, int *known,
-                     leadx_err *err) {
-  const leadx_table *table = intake->table;
-  int exists = 0, rc = look_up(intake, key, version, &exists, known, err);
-  if (rc != SQLITE_OK || exists || table->nkey > 1 ||
-      table->columns[table->key[0]].type != LEADX_UUID)
-    return rc;
-  char *capitals = sqlite3_mprintf("%s", key);
-  if (!capitals) return leadx_err_nomem(err);
-  for (char *c = capitals; *c; c++) *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
-  rc = look_up(intake, capitals, version, &exists, known, err);
-  if (exists) memcpy(key, capitals, strlen(key));
-  sqlite3_free(capitals);
-  return rc;
-}
-
-int leadx_intake_spell(leadx_intake *intake, char *key, leadx_err *err) {
-  int known = 0;
-  if (intake->table->columns[intake->table->key[0]].type != LEADX_UUID) return SQLITE_OK;
-  return find_here(intake, key, NULL, &known, err);
-}
-
-static int says_deleted(leadx_slice mark) {
-  leadx_json_kind kind = leadx_json_kind_of(mark);
-  return kind != LEADX_JSON_NONE && kind != LEADX_JSON_NULL && kind != LEADX_JSON_FALSE;
-}
-
-int leadx_intake_is_deleted(const leadx_table *table, leadx_slice row) {
-  return table->soft_delete_column &&
-         says_deleted(leadx_json_member(row, table->soft_delete_column));
-}
-
-int leadx_intake_drops_deleted(const leadx_table *table) {
-  const char *column = table->soft_delete_column;
-  return column && leadx_table_find_remote(table, column, strlen(column)) < 0;
-}
-
 /* A soft delete marks the local row where it has the column, and removes it where it has not. */
-static int take_row(leadx_intake *intake, char *key, const char *version, int anew, int *changed,
-                    int *parked, leadx_err *err) {
+static int take_row(leadx_intake *intake, const char *key, const char *version, int anew,
+                    int *changed, int *parked, leadx_err *err) {
   const char *refused = NULL;
   int known = 0;
-  int rc = find_here(intake, key, version, &known, err);
+  int rc = look_up(intake, key, version, &known, err);
   if (rc != SQLITE_OK || (known && !anew)) return rc;
   if (leadx_intake_is_pending(intake, key))
     return park(intake, key, "a local change is unsent", parked, err);
-  int removes = says_deleted(value_at(intake, intake->mark_at)) &&
-                leadx_intake_drops_deleted(intake->table);
+  const char *misfit = leadx_key_misfit(intake->table, key);
+  if (misfit) return park(intake, key, misfit, parked, err);
+  int removes = leadx_mark_says_deleted(value_at(intake, intake->mark_at)) &&
+                leadx_mark_drops_deleted(intake->table);
   rc = removes ? leadx_apply_remove(intake->db, intake->table, key, changed, &refused, err)
                : upsert_alone(intake, key, &refused, err);
   if (rc != SQLITE_OK) return rc;
@@ -537,11 +488,6 @@ int leadx_intake_remove(leadx_intake *intake, const char *key, int *changed, int
   int rc = leadx_apply_remove(intake->db, intake->table, key, changed, &reason, err);
   *refused = reason != NULL;
   return rc;
-}
-
-int leadx_intake_same_key(const leadx_table *table, const char *a, const char *b) {
-  int ignore_case = table->nkey == 1 && table->columns[table->key[0]].type == LEADX_UUID;
-  return ignore_case ? sqlite3_stricmp(a, b) == 0 : strcmp(a, b) == 0;
 }
 
 /* ---- foreign keys ---- */

@@ -42,26 +42,6 @@ int leadx_intake_defer(leadx_intake *intake, leadx_err *err);
 int leadx_intake_enforce(leadx_intake *intake, leadx_err *err);
 int leadx_intake_is_whole(const leadx_intake *intake);
 
-/* The entity_id of a server's row, as the triggers would write it; sqlite3_malloc, NULL when a key
-** column is missing; for want of memory NULL and an error. */
-char *leadx_intake_key(const leadx_table *table, leadx_slice row, leadx_err *err);
-/* The same, and the row's version, NULL where it has none. The caller frees both, also after an
-** error. */
-int leadx_intake_identify(const leadx_table *table, leadx_slice row, char **key, char **version,
-                          leadx_err *err);
-
-/* Do two entity_ids name the same row? (uuids whatever their case) */
-int leadx_intake_same_key(const leadx_table *table, const char *a, const char *b);
-
-/* Changes a server's key in place to what it is here: a uuid that this device wrote in capitals
-** keeps them. */
-int leadx_intake_spell(leadx_intake *intake, char *key, leadx_err *err);
-
-/* Does the server's row bear the mark of a soft delete? */
-int leadx_intake_is_deleted(const leadx_table *table, leadx_slice row);
-/* Does a soft delete of the server remove the local row, because it has no column for the mark? */
-int leadx_intake_drops_deleted(const leadx_table *table);
-
 /* Reads what was queued since; begin() does so too. */
 int leadx_intake_look(leadx_intake *intake, leadx_err *err);
 

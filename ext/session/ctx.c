@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "rows/key.h"
 #include "session/session.h"
 #include "store/settings.h"
 #include "store/table.h"
@@ -19,7 +20,8 @@ leadx_ctx *leadx_ctx_new(sqlite3 *handle) {
   ctx->session = leadx_session_open(sqlite3_db_filename(handle, "main"));
   ctx->tables = sqlite3_malloc64(sizeof *ctx->tables);
   if (ctx->tables) memset(ctx->tables, 0, sizeof *ctx->tables);
-  if (ctx->settings && ctx->session && ctx->tables) return ctx;
+  int rc = leadx_key_register(handle);
+  if (ctx->settings && ctx->session && ctx->tables && rc == SQLITE_OK) return ctx;
   leadx_ctx_unref(ctx);
   return NULL;
 }

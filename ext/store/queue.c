@@ -62,6 +62,8 @@ static const char *column_text(sqlite3_stmt *stmt, int i, leadx_err *err) {
 static int copy_names(leadx_member *member, sqlite3_stmt *row, leadx_err *err) {
   const char *from[4] = {column_text(row, 1, err), column_text(row, 2, err),
                          column_text(row, 3, err), column_text(row, 10, err)};
+  /* Cut off at its NUL it would name another row. */
+  if (strlen(from[2]) != (size_t)sqlite3_column_bytes(row, 3)) from[2] = "";
   size_t bytes[4], total = 0;
   for (int i = 0; i < 4; i++) total += bytes[i] = strlen(from[i]) + 1;
   char *at = err->rc == SQLITE_OK ? sqlite3_malloc64(total) : NULL;
@@ -136,7 +138,10 @@ int leadx_window_load(leadx_db *db, const leadx_tables *tables, const char *user
 }
 
 void leadx_window_clear(leadx_window *window) {
-  for (int i = 0; i < window->n; i++) sqlite3_free(window->members[i].id);
+  for (int i = 0; i < window->n; i++) {
+    sqlite3_free(window->members[i].id);
+    sqlite3_free(window->members[i].spelled);
+  }
   sqlite3_free(window->members);
   memset(window, 0, sizeof *window);
 }

@@ -13,6 +13,7 @@ const char *leadx_action_name(leadx_action action); /* 'CREATE' …; "" for LEAD
 typedef struct leadx_member {
   int64_t rowid;
   char *id, *entity, *key; /* one allocation, beginning at id */
+  char *spelled; /* the canonical key where it is another text; then key is this one */
   char *created_at;
   leadx_table *table; /* NULL: the entity is not tracked */
   leadx_action action; /* LEADX_NOTHING: not one of the three words */

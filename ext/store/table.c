@@ -39,6 +39,11 @@ static char *copy_text(const char *text, leadx_err *err) {
   return copy;
 }
 
+static void free_reference(leadx_reference *reference) {
+  for (int i = 0; i < 8; i++) sqlite3_free(reference->target[i]);
+  sqlite3_free(reference->parent_table);
+}
+
 void leadx_table_free(leadx_table *table) {
   if (!table) return;
   for (int i = 0; i < table->ncolumns; i++) {
@@ -46,7 +51,7 @@ void leadx_table_free(leadx_table *table) {
     sqlite3_free(table->columns[i].remote);
     leadx_literal_clear(&table->columns[i].default_value);
   }
-  for (int i = 0; i < table->nreferences; i++) sqlite3_free(table->references[i].parent_table);
+  for (int i = 0; i < table->nreferences; i++) free_reference(&table->references[i]);
   char *texts[] = {table->name,      table->entity,         table->remote,
                    table->version,   table->version_remote, table->soft_delete_column,
                    table->policy,    table->filter,         table->pending,
@@ -283,6 +288,18 @@ static int take_column_option(const leadx_doc *said, const char *who, leadx_colu
   return SQLITE_OK;
 }
 
+/* Does SQLite make a number of a text that looks like one, by the column's declared type? */
+static int has_numeric_affinity(const char *declared) {
+  static const char *const parts[] = {"INT", "CHAR", "CLOB", "TEXT", "BLOB"};
+  if (!declared || !*declared) return 0;
+  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+    for (const char *at = declared; *at; at++) {
+      if (sqlite3_strnicmp(at, parts[i], (int)strlen(parts[i])) == 0) return i == 0;
+    }
+  }
+  return 1;
+}
+
 static int is_ui_column(const leadx_table *table, const char *name) {
   return (table->pending && sqlite3_stricmp(table->pending, name) == 0) ||
          (table->synced_at && sqlite3_stricmp(table->synced_at, name) == 0);
@@ -300,6 +317,7 @@ static int add_column(leadx_table *table, sqlite3_stmt *row, const leadx_doc *sa
   column->name = copy_text(name, err);
   column->remote = copy_text(name, err);
   column->type = leadx_type_of_declaration(leadx_db_text(row, 1, err));
+  column->is_numeric = has_numeric_affinity(leadx_db_text(row, 1, err));
   column->not_null = sqlite3_column_int(row, 2);
   column->key_position = position;
   table->ncolumns++;
@@ -475,9 +493,11 @@ static int add_reference(leadx_table *table, sqlite3_stmt *row, int *last_id, le
   if (column < 0 || reference->ncolumn >= 8) {
     reference->ncolumn = 9;
   } else if (reference->ncolumn < 8) {
+    const char *target = leadx_db_text(row, 3, err);
+    if (target) reference->target[reference->ncolumn] = copy_text(target, err);
     reference->column[reference->ncolumn++] = column;
   }
-  return SQLITE_OK;
+  return err->rc;
 }
 
 static int read_references(leadx_db *db, leadx_table *table, leadx_err *err) {
@@ -492,7 +512,7 @@ static int read_references(leadx_db *db, leadx_table *table, leadx_err *err) {
     if (table->references[i].ncolumn <= 8) {
       table->references[kept++] = table->references[i];
     } else {
-      sqlite3_free(table->references[i].parent_table);
+      free_reference(&table->references[i]);
     }
   }
   table->nreferences = kept;
@@ -597,6 +617,36 @@ static int push_table(leadx_tables *tables, leadx_table *table, leadx_err *err) 
   return SQLITE_OK;
 }
 
+/* Puts a reference's columns in the order of the parent's key. 1 when it refers to that key. */
+static int order_columns(leadx_reference *reference, const leadx_table *parent) {
+  int ordered[8] = {0}, n = reference->ncolumn;
+  if (n != parent->nkey) return 0;
+  for (int i = 0; i < n; i++) {
+    int place = i;
+    for (int k = 0; k < n && reference->target[i]; k++) {
+      const char *name = parent->columns[parent->key[k]].name;
+      place = k;
+      if (sqlite3_stricmp(name, reference->target[i]) == 0) break;
+      place = -1;
+    }
+    if (place < 0) return 0;
+    ordered[place] = reference->column[i];
+  }
+  memcpy(reference->column, ordered, sizeof ordered);
+  return 1;
+}
+
+static void find_parents(const leadx_tables *tables) {
+  for (int i = 0; i < tables->n; i++) {
+    const leadx_table *table = tables->list[i];
+    for (int r = 0; r < table->nreferences; r++) {
+      leadx_reference *reference = &table->references[r];
+      leadx_table *parent = leadx_tables_by_name(tables, reference->parent_table);
+      if (parent && order_columns(reference, parent)) reference->parent = parent;
+    }
+  }
+}
+
 int leadx_tables_load(leadx_db *db, const char *who, leadx_tables *tables, leadx_err *err) {
   memset(tables, 0, sizeof *tables);
   sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_TABLE_TRACKED, err);
@@ -615,6 +665,7 @@ int leadx_tables_load(leadx_db *db, const char *who, leadx_tables *tables, leadx
   }
   leadx_db_put(db, stmt);
   if (err->rc != SQLITE_OK) leadx_tables_clear(tables);
+  find_parents(tables);
   return err->rc;
 }
 
@@ -670,6 +721,19 @@ leadx_table *leadx_tables_by_name(const leadx_tables *tables, const char *name) 
   return NULL;
 }
 
+leadx_type leadx_table_compared_as(const leadx_table *table, int column) {
+  for (int r = 0; r < table->nreferences && table->columns[column].type == LEADX_TEXT; r++) {
+    const leadx_reference *reference = &table->references[r];
+    for (int i = 0; reference->parent && i < reference->ncolumn; i++) {
+      if (reference->column[i] == column && i < reference->parent->nkey)
+        return reference->parent->columns[reference->parent->key[i]].type == LEADX_UUID
+                   ? LEADX_UUID
+                   : LEADX_TEXT;
+    }
+  }
+  return table->columns[column].type;
+}
+
 int leadx_table_is_reference(const leadx_table *table, int column) {
   for (int r = 0; r < table->nreferences; r++) {
     for (int i = 0; i < table->references[r].ncolumn; i++) {
@@ -677,50 +741,6 @@ int leadx_table_is_reference(const leadx_table *table, int column) {
     }
   }
   return 0;
-}
-
-/* ---- keys ---- */
-
-void leadx_table_where_key(const leadx_table *table, sqlite3_str *sql, int first) {
-  for (int i = 0; i < table->nkey; i++) {
-    sqlite3_str_appendf(sql, "%s\"%w\" = ?%d", i ? " AND " : "", table->columns[table->key[i]].name,
-                        first + i);
-  }
-}
-
-/* A simple key's text becomes the value its column's type keeps. */
-static int bind_simple_key(const leadx_table *table, sqlite3_stmt *stmt, int parameter,
-                           const char *key) {
-  leadx_type type = table->columns[table->key[0]].type;
-  leadx_slice number = {key, strlen(key)};
-  int64_t n = 0;
-  if (type == LEADX_INTEGER && leadx_json_kind_of(number) == LEADX_JSON_NUMBER &&
-      leadx_json_int64(number, &n) == 0) {
-    return sqlite3_bind_int64(stmt, parameter, n);
-  }
-  if (type != LEADX_BLOB) return sqlite3_bind_text(stmt, parameter, key, -1, SQLITE_STATIC);
-  sqlite3_str *quoted = sqlite3_str_new(NULL);
-  leadx_json_append_string(quoted, key, strlen(key));
-  leadx_slice raw = {sqlite3_str_value(quoted), (size_t)sqlite3_str_length(quoted)};
-  int rc = raw.z ? leadx_wire_bind(stmt, parameter, type, raw) : SQLITE_NOMEM;
-  sqlite3_free(sqlite3_str_finish(quoted));
-  return rc;
-}
-
-int leadx_table_bind_key(const leadx_table *table, sqlite3_stmt *stmt, int first, const char *key) {
-  if (table->nkey == 1) return bind_simple_key(table, stmt, first, key);
-  leadx_slice array, member;
-  if (leadx_json_check(key, strlen(key), 0, &array, NULL) ||
-      leadx_json_kind_of(array) != LEADX_JSON_ARRAY)
-    return SQLITE_MISMATCH;
-  leadx_json_walk walk;
-  leadx_json_walk_init(&walk, array);
-  for (int i = 0; i < table->nkey; i++) {
-    if (!leadx_json_walk_element(&walk, &member)) return SQLITE_MISMATCH;
-    int rc = leadx_wire_lend(stmt, first + i, table->columns[table->key[i]].type, member);
-    if (rc != SQLITE_OK) return rc;
-  }
-  return leadx_json_walk_element(&walk, &member) ? SQLITE_MISMATCH : SQLITE_OK;
 }
 
 char **leadx_table_candidates(leadx_db *db, leadx_err *err) {

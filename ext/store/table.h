@@ -17,14 +17,17 @@ typedef struct leadx_column {
   int key_position; /* 1… within the primary key, 0 when not part of it */
   int not_null;
   leadx_literal default_value; /* what its DEFAULT says; the text itself is not kept */
+  int is_numeric; /* its affinity makes numbers of texts that look like one */
 } leadx_column;
 
 /* A foreign key of the local table whose parent is tracked too (composite ones count by their
 ** columns). */
 typedef struct leadx_reference {
   char *parent_table;
+  struct leadx_table *parent; /* NULL when it is not tracked; of the same leadx_tables */
   int ncolumn;
-  int column[8]; /* indices into columns; the parent's key columns in their order */
+  int column[8]; /* indices into columns; once the parent is known in the order of its key */
+  char *target[8]; /* the parent's columns that they refer to; NULL: those of its key */
 } leadx_reference;
 
 typedef struct leadx_table {
@@ -84,15 +87,11 @@ leadx_table *leadx_tables_by_name(const leadx_tables *tables, const char *name);
 /* Index of the column with that remote name, or -1. */
 int leadx_table_find_remote(const leadx_table *table, const char *remote, size_t n);
 
+/* What two values of the column are compared as: its type, or uuid where it refers to one. */
+leadx_type leadx_table_compared_as(const leadx_table *table, int column);
+
 /* Is the column part of a foreign key? */
 int leadx_table_is_reference(const leadx_table *table, int column);
-
-/* Appends "\"key1\" = ?1 AND …" for the primary key; first is the number of the first parameter. */
-void leadx_table_where_key(const leadx_table *table, sqlite3_str *sql, int first);
-/* Binds an entity_id to the key's parameters beginning at first: the text itself for a simple key,
-** the members of the JSON array for a composite one. The key stays where it is until the statement
-** has run. SQLITE_MISMATCH when it does not fit. */
-int leadx_table_bind_key(const leadx_table *table, sqlite3_stmt *stmt, int first, const char *key);
 
 /* The names of a user's tables that can be tracked, for '*': a JSON-free NULL-terminated array.
 ** The caller frees each and the array. */

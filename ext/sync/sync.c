@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "session/line.h"
 #include "rows/diff.h"
+#include "rows/key.h"
 #include "run/discover.h"
 #include "store/lease.h"
 #include "store/owner.h"
@@ -42,6 +43,7 @@ static int prepare_file(leadx_ctx *ctx, const leadx_tables *tables, const char *
   if (rc != SQLITE_OK) return rc;
   rc = leadx_queue_recover(db, err);
   if (rc == SQLITE_OK && user[0]) rc = leadx_owner_adopt(db, user, err);
+  if (rc == SQLITE_OK) rc = leadx_key_settle(db, tables, err);
   for (int i = 0; i < tables->n && rc == SQLITE_OK; i++)
     rc = leadx_diff_table(db, tables->list[i], err);
   if (rc == SQLITE_OK) rc = leadx_diff_end(db, err);

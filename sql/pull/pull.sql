@@ -39,12 +39,6 @@ SELECT rowid, entity_id FROM main.sync_queue WHERE rowid > ?1 AND entity_type = 
 SELECT q.entity_id FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
 WHERE q.entity_type = ?1 AND q.status IS NOT 'SYNCED'
 
--- name: pull_spell_parent
--- A parent's key as this file spells it: as the server does, or in capitals.
-SELECT key FROM main.leadx_shadow
-WHERE entity = (SELECT entity FROM main.leadx_tables WHERE table_name = ?1 COLLATE NOCASE) AND key IN (?2, upper(?2))
-ORDER BY key <> ?2 LIMIT 1
-
 -- name: parked_add
 INSERT INTO main.leadx_parked(entity, key, reason) VALUES (?1, ?2, ?3) ON CONFLICT(entity, key) DO UPDATE SET reason = excluded.reason
 

@@ -52,7 +52,7 @@ static void plan_all(fuzz_db *file) {
   leadx_window window;
   leadx_plan plan = {0};
   int rc = leadx_window_load(&file->db, &file->tables, "", 0, 100, &window, &err);
-  if (rc == SQLITE_OK) rc = leadx_plan_make(&file->db, &file->tables, &window, &plan, &err);
+  if (rc == SQLITE_OK) rc = leadx_plan_make(&file->db, &window, &plan, &err);
   FUZZ_CHECK(rc == SQLITE_OK, "%s", err.text);
   for (int i = 0; i < plan.n; i++) {
     leadx_change *change = &plan.changes[i];

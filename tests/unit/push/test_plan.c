@@ -56,7 +56,7 @@ static const char *planned_behind(const char *sql, int64_t behind) {
   ck_assert_msg(leadx_tables_load(&db, "test", &tables, &err) == SQLITE_OK, "%s", err.text);
   ck_assert_msg(leadx_window_load(&db, &tables, "", behind, 10000, &window, &err) == SQLITE_OK,
                 "%s", err.text);
-  ck_assert_msg(leadx_plan_make(&db, &tables, &window, &plan, &err) == SQLITE_OK, "%s", err.text);
+  ck_assert_msg(leadx_plan_make(&db, &window, &plan, &err) == SQLITE_OK, "%s", err.text);
   order[0] = 0;
   for (int i = 0; i < plan.n && strlen(order) < sizeof order - 100; i++) {
     snprintf(order + strlen(order), 100, "%s%s %s", i ? " | " : "",

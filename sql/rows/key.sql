@@ -1,0 +1,27 @@
+-- Statements of key.c: the places where keys stand as somebody else wrote them.
+
+-- name: key_unsent
+SELECT 'queue', q.rowid, q.entity_type, q.entity_id FROM main.sync_queue q
+WHERE q.rowid > (SELECT rowid_below FROM main.leadx_mark) AND q.status IS NOT 'SYNCED'
+UNION ALL
+SELECT 'queue', q.rowid, q.entity_type, q.entity_id FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id WHERE q.status IS NOT 'SYNCED'
+UNION ALL
+SELECT 'parked', 0, entity, key FROM main.leadx_parked
+UNION ALL
+SELECT 'conflict', rowid, entity_type, entity_id FROM main.sync_conflicts WHERE winner IS NULL
+
+-- name: key_respell_queue
+UPDATE main.sync_queue SET entity_id = ?2 WHERE rowid = ?1
+
+-- name: key_respell_conflict
+UPDATE main.sync_conflicts SET entity_id = ?2 WHERE rowid = ?1
+
+-- name: key_respell_parked
+UPDATE OR REPLACE main.leadx_parked SET key = ?3 WHERE entity = ?1 AND key = ?2
+
+-- name: key_known
+-- What is known of a table's rows, for a key column whose type was learned since.
+SELECT key FROM main.leadx_shadow WHERE entity = ?1
+
+-- name: key_respell_known
+UPDATE OR REPLACE main.leadx_shadow SET key = ?3 WHERE entity = ?1 AND key = ?2
