@@ -60,6 +60,29 @@ static void notes(void) {
                       "updated_at TEXT); SELECT leadx_track('notes')");
 }
 
+/* ---- keys ---- */
+
+/* G11 */
+START_TEST(a_row_keeps_its_capitals_and_so_do_references_to_it) {
+  device_run(&device,
+             "CREATE TABLE notes(id UUID PRIMARY KEY NOT NULL, body TEXT, updated_at TEXT); CREATE "
+             "TABLE parts(id UUID PRIMARY KEY NOT NULL, note_id TEXT REFERENCES notes, body TEXT, "
+             "updated_at TEXT); INSERT INTO notes(id) VALUES "
+             "('A0000000-0000-4000-8000-00000000000F'); INSERT INTO parts(id) VALUES "
+             "('B000000000004000800000000000000F'); SELECT leadx_track('notes'), "
+             "leadx_track('parts')");
+  put("notes", "{\"id\":\"a0000000-0000-4000-8000-00000000000f\",\"body\":\"x\"}");
+  put("parts", "{\"id\":\"b0000000-0000-4000-8000-00000000000f\",\"note_id\":"
+               "\"a0000000-0000-4000-8000-00000000000f\",\"body\":\"y\"}");
+  pull();
+  expect("SELECT group_concat(id || ' ' || body) FROM notes",
+         "A0000000-0000-4000-8000-00000000000F x");
+  expect("SELECT group_concat(id || ' ' || note_id || ' ' || body) FROM parts",
+         "B000000000004000800000000000000F A0000000-0000-4000-8000-00000000000F y");
+  expect("SELECT count(*) FROM pragma_foreign_key_check", "0");
+}
+END_TEST
+
 /* ---- pending changes ---- */
 
 /* B6, C14 */
@@ -664,6 +687,7 @@ Suite *test_intake_suite(void) {
   Suite *suite = suite_create("intake");
   TCase *tcase = tcase_create("rows");
   tcase_add_checked_fixture(tcase, set_up, tear_down);
+  tcase_add_test(tcase, a_row_keeps_its_capitals_and_so_do_references_to_it);
   tcase_add_test(tcase, a_row_with_an_unsent_change_is_not_overwritten_and_comes_later);
   tcase_add_test(tcase, a_delete_of_the_server_does_not_take_an_unsent_edit);
   tcase_add_test(tcase, an_application_that_writes_meanwhile_is_captured_and_kept);
