@@ -1,4 +1,5 @@
 /* By which words a person knows a row. See label.h. */
+#include "rows/key.h"
 #include "api/label.h"
 
 static const char *const label_columns[] = {"name", "title", "code", "subject", "label"};
@@ -26,7 +27,7 @@ static int append_labels(sqlite3_str *sql, const leadx_table *table) {
 
 static char *read_label(sqlite3_stmt *stmt, const leadx_table *table, const char *key) {
   char *label = NULL;
-  if (leadx_table_bind_key(table, stmt, 1, key) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+  if (leadx_key_bind(table, stmt, 1, key) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
     const unsigned char *text = sqlite3_column_text(stmt, 0);
     if (text) label = sqlite3_mprintf("%s", text);
   }
@@ -44,7 +45,7 @@ char *leadx_label_of(leadx_db *db, const leadx_tables *tables, const char *entit
     sqlite3_free(sqlite3_str_finish(sql));
     return NULL;
   }
-  leadx_table_where_key(table, sql, 1);
+  leadx_key_where(table, sql, 1);
   sqlite3_stmt *stmt = leadx_db_prepare_str(db, sql, &quiet);
   return stmt ? read_label(stmt, table, key) : NULL;
 }

@@ -196,7 +196,7 @@ static int resolve_delete(leadx_change *change, leadx_slice row, int same_versio
 ** then it was deleted after it. */
 static int is_gone(leadx_change *change, leadx_slice row) {
   const leadx_table *table = change->table;
-  if (!leadx_intake_is_deleted(table, row)) return 0;
+  if (!leadx_mark_is_deleted(table, row)) return 0;
   if (change->action == LEADX_CREATE && !change->sent) change->undelete = 1;
   if (change->undelete) return 0;
   int column = leadx_table_find_remote(table, table->soft_delete_column,
@@ -238,7 +238,7 @@ int leadx_outcome_fetched(leadx_change *change, leadx_slice row, const char *pol
   }
   /* The row is made again over one that is deleted, whatever it held: its values contest none of
   ** ours. */
-  if (change->undelete && !same_version && leadx_intake_is_deleted(change->table, row)) {
+  if (change->undelete && !same_version && leadx_mark_is_deleted(change->table, row)) {
     *step = LEADX_STEP_UPDATE;
     return SQLITE_OK;
   }
