@@ -89,3 +89,30 @@ void leadx_request_copy(char *out, size_t nout, const char *text, size_t n) {
   out[n] = 0;
   leadx_secret_scrub(out, n);
 }
+
+/* libcurl's codes for an answer that did not come; its own words hold numbers that differ from run to
+** run, and this file does not know libcurl. */
+static const struct reason {
+  int curl_code;
+  const char *words;
+} reasons[] = {
+    {5, "the proxy's name is not known"},
+    {6, "the name of the server's host is not known (DNS)"},
+    {7, "the connection was refused, or there is no way to the server"},
+    {TIMED_OUT, "it took too long"},
+    {35, "no secure connection came about"},
+    {52, "the connection was closed before an answer"},
+    {55, "the connection was cut off"},
+    {56, "the connection was cut off"},
+    {18, "the answer broke off"},
+    {92, "the answer broke off"},
+    {97, "the proxy did not let it pass"},
+};
+
+const char *leadx_request_reason(const leadx_request *req) {
+  if (req->net != LEADX_NET_OFFLINE) return NULL;
+  for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+    if (reasons[i].curl_code == req->curl_code) return reasons[i].words;
+  }
+  return NULL;
+}

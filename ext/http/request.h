@@ -61,6 +61,10 @@ void leadx_request_free(leadx_request *req); /* accepts NULL; wipes headers befo
 /* Was there no answer because it took too long? */
 int leadx_request_timed_out(const leadx_request *req);
 
+/* Why there was no answer, in words that are the same at every run ("the connection was refused");
+** NULL when there was one, or libcurl's code has no words here. Static. */
+const char *leadx_request_reason(const leadx_request *req);
+
 /* Copies text of the network: what is not printable ASCII becomes '?', what is too long is cut, and
 ** secrets are overwritten (secret.h). */
 void leadx_request_copy(char *out, size_t nout, const char *text, size_t n);

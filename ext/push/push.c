@@ -198,8 +198,7 @@ static void note_unseen(const leadx_job *job) {
 /* Judges a finished job and settles its changes. *class_ gets the verdict. */
 static int settle_job(leadx_push *push, leadx_job *job, leadx_class *class_, leadx_err *err) {
   const leadx_request *request = job->request;
-  leadx_answer answer = {(int)request->net, request->status,       request->content_type,
-                         request->answer,   request->answer_bytes, !job->minimal};
+  leadx_answer answer = leadx_rest_answer(request, !job->minimal);
   leadx_verdict verdict;
   leadx_rest_classify(&answer, &verdict);
   *class_ = verdict.class_;

@@ -323,15 +323,25 @@ static void message_from_text(leadx_verdict *verdict, const leadx_answer *answer
   }
 }
 
+leadx_answer leadx_rest_answer(const leadx_request *done, int wants_array) {
+  return (leadx_answer){.net = (int)done->net,
+                        .status = done->status,
+                        .content_type = done->content_type,
+                        .body = done->answer,
+                        .body_bytes = done->answer_bytes,
+                        .wants_array = wants_array,
+                        .reason = leadx_request_reason(done)};
+}
+
 /* ---- the three kinds of answers ---- */
 
-static void classify_net(int net, leadx_verdict *verdict) {
-  size_t i;
+static void classify_net(const leadx_answer *answer, leadx_verdict *verdict) {
   verdict->class_ = LEADX_CLASS_OFFLINE;
-  for (i = 0; i < COUNT(net_rules); i++) {
-    if ((int)net_rules[i].net != net) continue;
+  for (size_t i = 0; i < COUNT(net_rules); i++) {
+    if ((int)net_rules[i].net != answer->net) continue;
     verdict->class_ = net_rules[i].class_;
-    message_set(verdict, net_rules[i].message);
+    sqlite3_snprintf((int)sizeof verdict->message, verdict->message, "%s%s%s", net_rules[i].message,
+                     answer->reason ? ": " : "", answer->reason ? answer->reason : "");
   }
 }
 
@@ -388,7 +398,7 @@ static void classify_failure(const leadx_answer *answer, leadx_verdict *verdict)
 void leadx_rest_classify(const leadx_answer *answer, leadx_verdict *verdict) {
   memset(verdict, 0, sizeof *verdict);
   if (answer->net != LEADX_NET_ANSWER) {
-    classify_net(answer->net, verdict);
+    classify_net(answer, verdict);
   } else if (answer->status >= 300 && answer->status <= 399) {
     verdict->class_ = LEADX_CLASS_TRUST;
     message_set(verdict, "the server redirects elsewhere; leadx does not follow with your keys");

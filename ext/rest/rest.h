@@ -4,6 +4,7 @@
 #define LEADX_REST_H
 
 #include "base/json.h"
+#include "http/request.h"
 
 /* What an answer means (design: decide by SQLSTATE or PGRST code first, then by HTTP status). */
 typedef enum leadx_class {
@@ -34,6 +35,7 @@ typedef struct leadx_answer {
   const char *body;
   size_t body_bytes;
   int wants_array; /* 1: only a JSON array is what was asked for; 0: an empty body is fine too */
+  const char *reason; /* why there was no answer, or NULL */
 } leadx_answer;
 
 typedef struct leadx_verdict {
@@ -45,6 +47,9 @@ typedef struct leadx_verdict {
       rows;
   leadx_slice value; /* the checked value of any kind likewise */
 } leadx_verdict;
+
+/* What a request that came back amounts to, for leadx_rest_classify(). Borrows from the request. */
+leadx_answer leadx_rest_answer(const leadx_request *done, int wants_array);
 
 /* Judges an answer; rest.c has the tables. LEADX_NET_TOO_LARGE is PROTOCOL: nothing was
 ** acknowledged and nothing failed; a caller that asked for many rows may ask for fewer. Never

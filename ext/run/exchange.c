@@ -88,8 +88,7 @@ leadx_request *leadx_exchange_ask(leadx_exchange *exchange, leadx_request *reque
   for (leadx_request *done = ask_once(exchange, request, err);;
        done = leadx_transport_carry(exchange->transport, request, err)) {
     if (!done) return NULL;
-    leadx_answer answer = {(int)done->net, done->status,       done->content_type,
-                           done->answer,   done->answer_bytes, wants_array};
+    leadx_answer answer = leadx_rest_answer(done, wants_array);
     leadx_rest_classify(&answer, verdict);
     leadx_auth_note(exchange->auth, done, verdict);
     if (verdict->class_ != LEADX_CLASS_AUTH || !leadx_auth_refresh(exchange->auth)) return done;

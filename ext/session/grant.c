@@ -297,8 +297,7 @@ static void read_tokens(const leadx_request *done, leadx_grant *grant) {
 }
 
 void leadx_grant_read(leadx_grant_kind kind, const leadx_request *done, leadx_grant *grant) {
-  leadx_answer answer = {(int)done->net, done->status,       done->content_type,
-                         done->answer,   done->answer_bytes, 0};
+  leadx_answer answer = leadx_rest_answer(done, 0);
   leadx_verdict verdict;
   memset(grant, 0, sizeof *grant);
   grant->retry_after_s = done->retry_after_s;

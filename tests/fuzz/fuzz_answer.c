@@ -102,8 +102,7 @@ void fuzz_answer(const char *data, size_t n) {
     FUZZ_CHECK(req->answer_bytes == 0 && req->content_type[0] == 0, "something is left");
   }
   check_kept(req);
-  leadx_answer answer = {(int)req->net, req->status,       req->content_type,
-                         req->answer,   req->answer_bytes, n % 2 == 0};
+  leadx_answer answer = leadx_rest_answer(req, n % 2 == 0);
   leadx_verdict verdict;
   leadx_rest_classify(&answer, &verdict);
   FUZZ_CHECK(is_one_line(verdict.message), "%s", verdict.message);

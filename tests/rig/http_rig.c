@@ -77,8 +77,7 @@ leadx_request *rig_send(const char *method, const char *path, const char *body) 
 leadx_request *rig_get(const char *path) { return rig_send("GET", path, NULL); }
 
 leadx_class rig_class(const leadx_request *req) {
-  leadx_answer answer = {(int)req->net, req->status,       req->content_type,
-                         req->answer,   req->answer_bytes, 1};
+  leadx_answer answer = leadx_rest_answer(req, 1);
   leadx_verdict verdict;
   leadx_rest_classify(&answer, &verdict);
   return verdict.class_;

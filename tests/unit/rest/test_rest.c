@@ -17,7 +17,7 @@
 #define CODE(code) "{\"code\":\"" code "\",\"details\":null,\"hint\":null,\"message\":\"words\"}"
 
 static leadx_verdict classify(long status, const char *type, const char *body, int wants_array) {
-  leadx_answer answer = {LEADX_NET_ANSWER, status, type, body, strlen(body), wants_array};
+  leadx_answer answer = {LEADX_NET_ANSWER, status, type, body, strlen(body), wants_array, NULL};
   leadx_verdict verdict;
   leadx_rest_classify(&answer, &verdict);
   return verdict;
@@ -331,18 +331,18 @@ static const struct {
 };
 
 START_TEST(without_an_answer_nothing_else_counts) {
-  leadx_answer answer = {(int)nets[_i].net, 200, JSON, "[]", 2, 1};
+  leadx_answer answer = {(int)nets[_i].net, 200, JSON, "[]", 2, 1, "why"};
   leadx_verdict verdict;
   leadx_rest_classify(&answer, &verdict);
   ck_assert_int_eq(verdict.class_, nets[_i].class_);
   ck_assert_ptr_null(verdict.rows.z);
-  ck_assert_str_ne(verdict.message, "");
+  ck_assert_ptr_nonnull(strstr(verdict.message, ": why"));
   ck_assert_str_eq(verdict.code, "");
 }
 END_TEST
 
 START_TEST(an_unknown_network_result_is_offline) {
-  leadx_answer answer = {77, 200, JSON, "[]", 2, 1};
+  leadx_answer answer = {77, 200, JSON, "[]", 2, 1, NULL};
   leadx_verdict verdict;
   leadx_rest_classify(&answer, &verdict);
   ck_assert_int_eq(verdict.class_, LEADX_CLASS_OFFLINE);
