@@ -1,14 +1,18 @@
 #!/bin/bash
-# Keeps README.md true: its reference is generated from the tables that leadx
-# works by, its hosts are the programs that scripts/hosts.sh runs, and its
-# session is run and compared. scripts/test.sh calls the
-# last two.
+# Keeps README.md and docs/ true: docs/reference.md is generated from the tables that leadx works by,
+# docs/hosts.md shows the programs that scripts/hosts.sh runs, every session in a page is run and compared
+# with what the page says it prints, and every link leads somewhere. scripts/test.sh calls the last two forms.
 #
-#   scripts/readme.sh            writes the reference and the hosts into README.md
-#   scripts/readme.sh --check    exit 1 when they are not up to date
-#   scripts/readme.sh --session  runs the session, exit 1 when it prints anything
-#                                else; ids, times and ports may differ
-#   scripts/readme.sh --write-session  takes over what it prints; read the result
+#   scripts/readme.sh            writes the reference and the hosts into their pages
+#   scripts/readme.sh --check    exit 1 when they are not up to date, when a link leads nowhere, when README.md
+#                                leaves a page out or has grown beyond 180 lines
+#   scripts/readme.sh --session [PAGE...]  runs the sessions, exit 1 when one prints anything else; ids, times
+#                                and ports may differ
+#   scripts/readme.sh --write-session [PAGE...]  takes over what they print; read the result
+#
+# A session stands between <!-- session --> and <!-- /session -->. Its blocks "sh" and "python" run one after
+# the other in a folder of the page's own, "sql" runs on the server as in Supabase's SQL editor, and "text" is
+# what the block before it prints. What a reader puts in place of (YOUR-PROJECT …) is the server's here.
 #
 # BUILD and DIST are make's. --session wants the server's variables (eval
 # "$(scripts/server/server.sh env)") and the built file in LEADX_SO (dist/leadx.so).
@@ -18,8 +22,13 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=server/programs.sh
 . "$here/server/programs.sh"
 root=$(readlink -f "$here/..")
-readme=$root/README.md
 work=$(mktemp -d)
+
+# The pages whose sessions are run, and beside them those whose links are followed.
+pages=(README.md)
+for page in "$root"/docs/*.md; do pages+=("docs/${page##*/}"); done
+linked=("${pages[@]}" CHANGELOG.md SECURITY.md ext/README.md tests/README.md)
+most_lines=180 # of README.md
 trap 'rm -rf "$work"' EXIT
 
 die() {
@@ -74,58 +83,129 @@ print_hosts() {
   done
 }
 
-# put_between NAME FILE: README.md on standard input, with what stands between the markers of that name replaced.
+# put_between NAME FILE: a page on standard input, with what stands between the markers of that name replaced.
 put_between() {
   awk -v name="$1" -v file="$2" '
     { if (!inside) print }
     index($0, "<!-- " name " -->") == 1 { inside = 1; found++; while ((getline line < file) > 0) print line }
     index($0, "<!-- /" name " -->") == 1 { inside = 0; found++; print }
-    END { exit found != 2 }' || die "README.md lacks the markers of $1"
+    END { exit found != 2 }' || die "docs/$1.md lacks the markers of $1"
 }
 
-# Prints README.md with what is generated put in anew.
-with_generated() {
+# The pages that hold something generated; it stands between markers of the page's name.
+generated=(reference hosts)
+
+# Makes the generated pages anew in $work.
+make_generated() {
+  local name
   make_generator
-  "$work/reference" >"$work/reference.md" || die "the reference cannot be made, see above"
-  print_hosts >"$work/hosts.md"
-  put_between reference "$work/reference.md" <"$readme" | put_between hosts "$work/hosts.md"
+  "$work/reference" >"$work/reference.part" || die "the reference cannot be made, see above"
+  print_hosts >"$work/hosts.part"
+  for name in "${generated[@]}"; do put_between "$name" "$work/$name.part" <"$root/docs/$name.md" >"$work/$name.md"; done
 }
 
 write() {
-  with_generated >"$work/README.md"
-  cmp -s "$work/README.md" "$readme" || cat "$work/README.md" >"$readme"
+  local name
+  make_generated
+  for name in "${generated[@]}"; do
+    cmp -s "$work/$name.md" "$root/docs/$name.md" || cat "$work/$name.md" >"$root/docs/$name.md"
+  done
 }
 
 check() {
-  with_generated >"$work/README.md"
-  diff -u "$readme" "$work/README.md" >&2 || die "what README.md shows of the reference or of scripts/hosts is not up to date; run scripts/readme.sh"
+  local name
+  make_generated
+  for name in "${generated[@]}"; do
+    diff -u --label "docs/$name.md" --label 'what it should be' "$root/docs/$name.md" "$work/$name.md" >&2 ||
+      die "docs/$name.md is not up to date; run scripts/readme.sh"
+  done
+  check_links
+  check_map
 }
 
-# The session ---------------------------------------------------------------------
+# Links ---------------------------------------------------------------------------
 
-# Writes each block of the session to a file: N.sh or N.py is run, N.text is
-# what it prints. A block without one may print what it likes.
+# outside_code FILE: the lines of a page that are not in a block of code.
+outside_code() { awk '/^```/ { code = !code; next } !code' "$1"; }
+
+# anchors FILE: what a link can name behind a "#", as GitHub makes it from the headings.
+anchors() {
+  outside_code "$1" | sed -nE 's/^#+ +//p' | tr '[:upper:]' '[:lower:]' | sed -E 's/[^[:alnum:] _-]//g; s/ /-/g'
+}
+
+# links FILE: where a page's links lead, those to other sites left out.
+links() { outside_code "$1" | grep -oE '\]\([^)]+\)' | sed -E 's/^..//; s/.$//' | grep -vE '^[a-z]+:' || true; }
+
+# A page is looked up beside the one that names it.
+check_links() {
+  local page link target n=0
+  for page in "${linked[@]}"; do
+    while IFS= read -r link; do
+      [ -n "$link" ] || continue
+      n=$((n + 1))
+      target=$root/$page
+      [ -z "${link%%#*}" ] || target=$(dirname "$root/$page")/${link%%#*}
+      [ -e "$target" ] || die "$page: the link to $link leads nowhere"
+      [[ $link != *#* ]] || anchors "$target" | grep -Fx -- "${link#*#}" >/dev/null ||
+        die "$page: no heading makes the anchor of $link"
+    done < <(links "$root/$page")
+  done
+  printf 'README.md and docs/: %d links lead somewhere\n' "$n"
+}
+
+# README.md is the map: it is short and leads to every page.
+check_map() {
+  local page lines
+  lines=$(wc -l <"$root/README.md")
+  [ "$lines" -le "$most_lines" ] || die "README.md has $lines lines, more than $most_lines"
+  for page in "${linked[@]}"; do
+    [ "$page" = README.md ] || links "$root/README.md" | grep -F "$page" >/dev/null || die "README.md does not lead to $page"
+  done
+}
+
+# The sessions ----------------------------------------------------------------------
+
+# folder_of PAGE: where the blocks of a page are put and run.
+folder_of() { printf '%s/session/%s' "$work" "${1//\//_}"; }
+
+has_session() { grep '^<!-- session -->' "$root/$1" >/dev/null; }
+
+# fill: standard input with this server's values in place of the words that a reader replaces; unfill: the words again.
+fill() {
+  sed -e "s|https://YOUR-PROJECT.supabase.co|$LEADX_URL|g; s|sb_publishable_YOUR_KEY|$LEADX_APIKEY|g" \
+    -e "s|you@example.com|$LEADX_EMAIL_1|g; s|your password|$LEADX_PASSWORD_1|g"
+}
+
+unfill() { sed -e "s|$LEADX_URL|https://YOUR-PROJECT.supabase.co/rest/v1|g; s|$LEADX_APIKEY|sb_publishable_YOUR_KEY|g"; }
+
+# extract_session PAGE: writes each block of the page's sessions to a file: NN.sh, NN.py or NN.sql is run,
+# NN.text is what it prints. A block without one may print what it likes.
 extract_session() {
-  awk -v dir="$work" '
+  local folder
+  folder=$(folder_of "$1")
+  mkdir -p "$folder"
+  awk -v dir="$folder" '
     /^<!-- session -->/ { inside = 1 }
     /^<!-- \/session -->/ { inside = 0 }
     !inside { next }
     /^```/ && file != "" { close(file); file = ""; next }
-    /^```(sh|python)$/ { n++; file = sprintf("%s/%02d.%s", dir, n, $0 == "```sh" ? "sh" : "py"); next }
+    /^```(sh|python|sql)$/ { n++; sub(/^```/, ""); sub(/python/, "py"); file = sprintf("%s/%02d.%s", dir, n, $0); next }
     /^```text$/ { file = sprintf("%s/%02d.text", dir, n); next }
-    file != "" { print > file }' "$readme"
+    file != "" { print > file }' "$root/$1"
 }
 
 # A folder like a fresh clone after make, whose server is the one that runs.
 make_sandbox() {
-  mkdir -p "$work/clone/dist" "$work/clone/scripts/server"
-  ln -s "$(readlink -f "${LEADX_SO:-$root/dist/leadx.so}")" "$work/clone/dist/leadx.so"
+  local folder
+  folder=$(folder_of "$1")
+  mkdir -p "$folder/clone/dist" "$folder/clone/scripts/server"
+  ln -s "$(readlink -f "${LEADX_SO:-$root/dist/leadx.so}")" "$folder/clone/dist/leadx.so"
   {
     # shellcheck disable=SC2016 # It is the other script's argument.
     printf '#!/bin/bash\n[ "$1" != down ] || exit 0\n'
     printf 'exec %q --dir %q "$@"\n' "$here/server/server.sh" "$LEADX_SERVER_DIR"
-  } >"$work/clone/scripts/server/server.sh"
-  chmod +x "$work/clone/scripts/server/server.sh"
+  } >"$folder/clone/scripts/server/server.sh"
+  chmod +x "$folder/clone/scripts/server/server.sh"
 }
 
 # What differs from one run to the next.
@@ -137,60 +217,86 @@ normalise() {
     s/[[:space:]]+$//' "$1"
 }
 
+# run_block FILE: shell is sourced, since what one block sets the next one uses.
+run_block() {
+  fill <"$1" >"$1.filled"
+  # shellcheck disable=SC1090
+  case $1 in
+  *.py) "$python" "$1.filled" ;;
+  *.sql) scripts/server/server.sh psql --reload -q -v ON_ERROR_STOP=1 -f "$1.filled" ;;
+  *) . "$1.filled" ;;
+  esac
+}
+
 run_blocks() {
-  local block python
+  local folder=$1 block python
   python=$(find_loading_python) || die "no python3 here can load extensions; Debian's can"
-  cd "$work/clone"
-  for block in "$work"/??.{sh,py}; do printf '%s\n' "$block"; done | sort >"$work/blocks"
+  cd "$folder/clone"
+  find "$folder" -maxdepth 1 -name '??.*' ! -name '*.text' | sort >"$folder/blocks"
   while IFS= read -r block; do
-    # Shell is sourced, since what one block sets the next one uses.
-    # shellcheck disable=SC1090
-    if [[ $block == *.py ]]; then "$python" "$block"; else . "$block"; fi </dev/null >"${block%.*}.out" 2>&1 || true
-  done <"$work/blocks"
+    run_block "$block" </dev/null >"${block%.*}.raw" 2>&1 || true
+    unfill <"${block%.*}.raw" >"${block%.*}.out"
+  done <"$folder/blocks"
 }
 
+# run_session PAGE
 run_session() {
-  [ -n "${LEADX_SERVER_DIR-}" ] || die "no server; take the variables of scripts/server/server.sh env first"
-  extract_session
-  make_sandbox
-  # A server that the session ran on before has its rows.
-  "$work/clone/scripts/server/server.sh" psql -q -c "delete from customers where id::text like '5a71ca00%'"
-  (run_blocks)
+  extract_session "$1"
+  make_sandbox "$1"
+  # A server that sessions ran on before has their rows and tables.
+  "$here/server/server.sh" psql --dir "$LEADX_SERVER_DIR" -q -c "set client_min_messages = warning" \
+    -c "delete from customers where id::text like '5a71ca00%'" -c 'drop table if exists public.notes'
+  (run_blocks "$(folder_of "$1")")
 }
 
-# Puts what the session prints now in the place of what was written.
+# write_session PAGE: puts what the session prints now in the place of what was written.
 write_session() {
-  run_session
-  awk -v dir="$work" '
+  run_session "$1"
+  awk -v dir="$(folder_of "$1")" '
     /^<!-- session -->/ { inside = 1 }
     /^<!-- \/session -->/ { inside = 0 }
-    inside && /^```(sh|python)$/ { n++ }
+    inside && /^```(sh|python|sql)$/ { n++ }
     skipping && /^```$/ { skipping = 0 }
     !skipping { print }
     inside && /^```text$/ {
       skipping = 1
       file = sprintf("%s/%02d.out", dir, n)
       while ((getline line < file) > 0) print line
-    }' "$readme" >"$work/README.md"
-  cat "$work/README.md" >"$readme"
+    }' "$root/$1" >"$work/page.md"
+  cat "$work/page.md" >"$root/$1"
 }
 
+# session PAGE
 session() {
-  run_session
   local text n=0
-  for text in "$work"/??.text; do
-    [ -f "$text" ] || die "README.md has no session"
+  run_session "$1"
+  for text in "$(folder_of "$1")"/??.text; do
+    [ -f "$text" ] || die "the session in $1 has no block that says what is printed"
     n=$((n + 1))
-    diff -u --label 'README.md' --label 'what it prints' <(normalise "$text") <(normalise "${text%.text}.out") >&2 ||
-      die "the session in README.md prints something else, see above"
+    diff -u --label "$1" --label 'what it prints' <(normalise "$text") <(normalise "${text%.text}.out") >&2 ||
+      die "the session in $1 prints something else, see above"
   done
-  printf 'README.md: %d blocks of the session print what is written\n' "$n"
+  printf '%s: %d blocks of the session print what is written\n' "$1" "$n"
+}
+
+# each DO PAGE...: those pages that have a session, all of them when none is named.
+each() {
+  local do=$1 page n=0
+  shift
+  [ -n "${LEADX_SERVER_DIR-}" ] || die "no server; take the variables of scripts/server/server.sh env first"
+  [ $# -gt 0 ] || set -- "${pages[@]}"
+  for page in "$@"; do
+    has_session "$page" || continue
+    n=$((n + 1))
+    "$do" "$page"
+  done
+  [ "$n" -gt 0 ] || die "no page has a session"
 }
 
 case ${1-} in
 '') write ;;
 --check) check ;;
---session) session ;;
---write-session) write_session ;;
-*) die "usage: scripts/readme.sh [--check | --session | --write-session]" ;;
+--session) each session "${@:2}" ;;
+--write-session) each write_session "${@:2}" ;;
+*) die "usage: scripts/readme.sh [--check | --session [PAGE...] | --write-session [PAGE...]]" ;;
 esac

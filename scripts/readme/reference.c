@@ -1,4 +1,4 @@
-/* Prints the part of README.md between the markers "reference": the functions, tables, settings and
+/* Prints the part of docs/reference.md between the markers "reference": the functions, tables, settings and
 ** options, each from the table that leadx itself works by. What those tables do not say (what a
 ** table, a setting, an option is for) stands here, and a name that is missing here, or here only,
 ** is an error. scripts/readme.sh links it with dist/libleadx.a. */
@@ -95,7 +95,7 @@ static sqlite3_stmt *prepare(sqlite3 *handle, const char *sql) {
 }
 
 static void print_functions(void) {
-  printf("### Functions\n\n| call | does |\n|---|---|\n");
+  printf("## Functions\n\n| call | does |\n|---|---|\n");
   for (int i = 0; i < leadx_nfunctions; i++) {
     printf("| `%s(%s)` | %s |\n", leadx_functions[i].name, leadx_functions[i].arguments,
            leadx_functions[i].purpose);
@@ -108,7 +108,7 @@ static void print_tables(sqlite3 *handle) {
       handle, "SELECT m.name, group_concat('`' || c.name || '`', ' ') FROM pragma_module_list m, "
               "pragma_table_info(m.name) c "
               "WHERE m.name LIKE 'leadx\\_%' ESCAPE '\\' GROUP BY m.name ORDER BY m.name");
-  printf("\n### Tables\n\n| table | rows | columns |\n|---|---|---|\n");
+  printf("\n## Tables\n\n| table | rows | columns |\n|---|---|---|\n");
   for (; sqlite3_step(row) == SQLITE_ROW; n++) {
     const char *name = (const char *)sqlite3_column_text(row, 0);
     printf("| `%s` | %s | %s |\n", name, text_of(table_notes, name), sqlite3_column_text(row, 1));
@@ -135,7 +135,7 @@ static void print_settings(void) {
   leadx_err err = {0};
   leadx_settings *settings = leadx_settings_new();
   if (!settings) abort();
-  printf("\n### Settings\n\n| setting | default | takes | is |\n|---|---|---|---|\n");
+  printf("\n## Settings\n\n| setting | default | takes | is |\n|---|---|---|---|\n");
   for (int i = 0; i < LEADX_SETTING_COUNT; i++) {
     const char *name = leadx_settings_name((leadx_setting)i);
     char *value = leadx_settings_show(settings, (leadx_setting)i);
@@ -156,7 +156,7 @@ static void print_options(sqlite3 *handle) {
   const char *list = strstr(sqlite3_errmsg(handle), "allowed are ");
   if (!list) fail("the options are not in the message:", sqlite3_errmsg(handle));
   char *names = sqlite3_mprintf("%s", list ? list + strlen("allowed are ") : "");
-  printf("\n### Options of leadx_track\n\n| option | is |\n|---|---|\n");
+  printf("\n## Options of leadx_track\n\n| option | is |\n|---|---|\n");
   for (char *name = names, *end; name && *name; name = end, n++) {
     size_t length = strcspn(name, ",");
     end = name + length + strspn(name + length, ", ");
