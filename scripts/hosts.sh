@@ -64,7 +64,7 @@ host() {
   fi
 }
 
-# How each host runs its program of scripts/hosts, which is what README.md shows.
+# How each host runs its program of scripts/hosts, which is what docs/hosts.md shows.
 in_shell() { bash "$programs/shell.sh"; }
 in_python() { /usr/bin/python3 "$programs/python.py"; }
 in_ctypes() { /usr/bin/python3 "$programs/python_ctypes.py"; }

@@ -45,8 +45,8 @@ make_generator() {
   [[ $dist == /* ]] || dist=$root/$dist
   cflags=$(pkg-config --cflags sqlite3 2>/dev/null || true)
   libs=$(pkg-config --libs sqlite3 libcurl libcjson 2>/dev/null || printf -- '-lsqlite3 -lcurl -lcjson')
-  # shellcheck disable=SC2086 # Lists of flags.
-  "${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -DSQLITE_CORE -I"$root/ext" -I"$(gen_dir)" $cflags \
+  # shellcheck disable=SC2086 # Lists of flags, and a compiler may have a word before it.
+  ${CC:-cc} -std=c11 -Wall -Wextra -Wpedantic -DSQLITE_CORE -I"$root/ext" -I"$(gen_dir)" $cflags \
     -o "$work/reference" "$here/readme/reference.c" "$dist/libleadx.a" $libs -pthread
 }
 

@@ -14,7 +14,7 @@
 #
 # Beside the last lanes run the scripts: "audit" (scripts/audit.sh on the loadable file), "hosts" (scripts/hosts.sh, those
 # that Debian packages), "map" (the tests that tests/quality/COVERAGE.md names), "tour" (the functions that ext/README.md names), "sim" (the simulation against a
-# real server; LEADX_SIM is the program) and "readme" (README.md). --scripts names those that are wanted, --programs wants none.
+# real server; LEADX_SIM is the program) and "readme" (README.md and docs/). --scripts names those that are wanted, --programs wants none.
 set -euo pipefail
 
 # A locale that the machine names but does not have makes Debian's psql warn in the middle of what tests read.
@@ -151,15 +151,15 @@ run_simulation() {
   run_script sim "$LEADX_SIM" --real --devices 3 --steps 60 --seeds 12 --seconds 600 --whole
 }
 
-# README.md is a promise like any other: its reference and its session, which
-# runs on a server as new as the one that its reader starts.
+# README.md and docs/ are promises like any other: what is generated in them, their links, and their sessions,
+# which run on a server as new as the one that the reader starts.
 run_readme() {
-  local line='README.md: 0 faults'
-  printf '\n=== README.md\n'
+  local line='README.md, docs: 0 faults'
+  printf '\n=== README.md, docs\n'
   start_server "$dir.scripts"
   if ! "$here/readme.sh" --check || ! "$here/readme.sh" --session; then
     failed=1
-    line='README.md: not true any more, see above'
+    line='README.md, docs: not true any more, see above'
   fi
   verdicts+=("$line")
 }

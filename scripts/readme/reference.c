@@ -22,6 +22,9 @@ static const note table_notes[] = {
     {"leadx_conflicts", "one per contested column; `winner` is NULL while it is open"},
     {"leadx_log", "one per sync, the last thousand"},
     {"leadx_state", "exactly one: how it stands just now"},
+    {"leadx_problems",
+     "one for each thing that needs a person, newest first, with the statement that "
+     "mends it in `fix`; empty is well"},
     {"leadx_checks", "one per finding of the last check of the server"},
     {NULL, NULL}};
 
