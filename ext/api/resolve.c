@@ -316,9 +316,9 @@ static int queue_rest(leadx_db *db, const leadx_question *question, const char *
 
 static int note_version(leadx_db *db, const leadx_question *question, leadx_err *err) {
   char *version = leadx_version_of(question->table, question->server, err);
-  int rc = err->rc == SQLITE_OK
-               ? leadx_fingerprint_note(db, question->table, question->key, version, err)
-               : err->rc;
+  int rc = err->rc == SQLITE_OK ? leadx_fingerprint_note_server(db, question->table, question->key,
+                                                                version, question->server, err)
+                                : err->rc;
   sqlite3_free(version);
   return rc;
 }

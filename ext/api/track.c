@@ -144,7 +144,9 @@ static leadx_doc *describe(const leadx_table *table) {
 /* Tracks or refreshes one table; NULL and an error on refusal. */
 static leadx_doc *track_one(leadx_ctx *ctx, const char *name, const char *options, leadx_err *err) {
   leadx_db *db = &ctx->db;
-  char *stored = stored_options(db, name, err);
+  int renamed = 0;
+  leadx_diff_follow(db, 0, &renamed, err);
+  char *stored = err->rc == SQLITE_OK ? stored_options(db, name, err) : NULL;
   if (err->rc != SQLITE_OK) return NULL;
   int alone = 0, backfill = wants_backfill(options, &alone);
   const char *effective = options && !(alone && stored) ? options : stored ? stored : "{}";
@@ -199,11 +201,20 @@ char *leadx_track_table(leadx_ctx *ctx, const char *name, const char *options, l
 
 /* ---- the end ---- */
 
+/* Tracked again, the table is pulled from the beginning: nothing of what it holds is known any more,
+** but of rows that wait to be sent what they held before. */
+static int forget_settled(leadx_db *db, const char *entity, leadx_err *err) {
+  static const int statements[] = {LEADX_SQL_SHADOW_FORGET_SETTLED, LEADX_SQL_CURSOR_FORGET,
+                                   LEADX_SQL_PLACE_FORGET, LEADX_SQL_PARKED_FORGET,
+                                   LEADX_SQL_DIFF_LOOKED_FORGET};
+  for (size_t i = 0; i < sizeof statements / sizeof statements[0] && err->rc == SQLITE_OK; i++)
+    leadx_db_run(db, statements[i], err, "t", entity);
+  return err->rc;
+}
+
 static int forget(leadx_db *db, const leadx_table *known, const char *name, leadx_err *err) {
   int rc = leadx_capture_remove(db, known ? known->name : name, err);
-  /* Tracked again, the table is pulled from the beginning: nothing of what it holds is known any
-  ** more. */
-  if (rc == SQLITE_OK && known) rc = forget_known(db, known->entity, err);
+  if (rc == SQLITE_OK && known) rc = forget_settled(db, known->entity, err);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_TABLE_FORGET, err, "t", name);
   return rc;
 }

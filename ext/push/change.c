@@ -5,6 +5,7 @@
 
 #include "rows/capture.h"
 #include "rows/key.h"
+#include "rows/fingerprint.h"
 #include "base/clock.h"
 #include "base/hash.h"
 
@@ -299,20 +300,35 @@ static int has_create(const leadx_change *change) {
   return 0;
 }
 
+/* What is known of the columns, when it was noted as the row was sent or received. */
+static int read_meanings(leadx_db *db, leadx_change *change, const leadx_shadow *shadow,
+                         leadx_err *err) {
+  int readable = 0, confirmed = 0;
+  change->meanings = sqlite3_malloc64(sizeof *change->meanings *
+                                      ((size_t)change->table->ncolumns + 1));
+  if (!change->meanings) return leadx_err_nomem(err);
+  int rc = leadx_fingerprint_read(db, change->table, shadow, change->meanings, &readable,
+                                  &confirmed, err);
+  if (readable && confirmed) return rc;
+  sqlite3_free(change->meanings);
+  change->meanings = NULL;
+  return rc;
+}
+
 static int read_shadow(leadx_db *db, leadx_change *change, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_SHADOW_GET, err, "ss", change->table->entity,
-                                      change->key);
-  if (!stmt) return err->rc;
-  const char *version = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
-  if (version) {
-    change->known = 1;
+  leadx_shadow shadow;
+  int rc = leadx_shadow_get(db, change->table->entity, change->key, &shadow, err);
+  if (rc == SQLITE_OK && shadow.found && shadow.stand != LEADX_KEPT_OUT) {
+    rc = read_meanings(db, change, &shadow, err);
+    change->known = shadow.version != NULL;
     change->undelete = change->table->soft_delete && change->action == LEADX_CREATE &&
-                       sqlite3_column_int(stmt, 1);
-    change->version = sqlite3_mprintf("%s", version);
-    if (!change->version) leadx_err_nomem(err);
+                       shadow.version && shadow.stand == LEADX_GONE;
+    change->is_missing = shadow.stand == LEADX_MISSING;
+    change->version = shadow.version;
+    shadow.version = NULL;
   }
-  leadx_db_put(db, stmt);
-  return err->rc;
+  leadx_shadow_clear(&shadow);
+  return rc;
 }
 
 static leadx_type field_type(const leadx_change *change, const leadx_field *field) {
@@ -324,19 +340,34 @@ static int is_version(const leadx_change *change, const leadx_field *field) {
   return leadx_json_string_is(field->name, remote, strlen(remote));
 }
 
+/* Does the field say what was last sent or received, and did so whenever it was on the wire? */
+static int is_as_known(const leadx_change *change, const leadx_field *field) {
+  uint32_t known = change->meanings && field->column >= 0 ? change->meanings[field->column] : 0;
+  if (!known || field->base.n) return 0;
+  leadx_kind kind = leadx_table_kind(change->table, field->column);
+  if (leadx_meaning_of_queued(kind, field->value) != known) return 0;
+  for (int i = 0; i < change->nsent_rows; i++) {
+    leadx_slice sent = leadx_json_member(change->sent_rows[i],
+                                         change->table->columns[field->column].remote);
+    if (sent.n && leadx_meaning_of_queued(kind, sent) != known) return 0;
+  }
+  return 1;
+}
+
 /* Columns that came back to where they started need not be sent, unless something of it was on the
-** wire. */
+** wire. Of a row that REPLACE wrote, or that was written while no trigger looked, only what was known
+** before tells what that is. */
 static void drop_unchanged(leadx_change *change) {
   int changed = 0;
   for (int i = 0; i < change->nfields; i++) {
     leadx_field *field = &change->fields[i];
-    if (field->changed && !field->value.n) field->changed = 0;
+    if (field->changed && (!field->value.n || is_as_known(change, field))) field->changed = 0;
     if (field->changed && field->base.n && !change->sent &&
         leadx_json_equal(field->base, field->value))
       field->changed = 0;
     if (field->changed) changed = 1;
   }
-  if (!changed && change->action == LEADX_UPDATE && !change->problem)
+  if (!changed && change->action == LEADX_UPDATE && !change->problem && !change->undelete)
     change->action = LEADX_NOTHING;
 }
 
@@ -367,13 +398,18 @@ int leadx_change_load(leadx_db *db, leadx_change *change, leadx_err *err) {
   if (rc == SQLITE_OK) rc = build_key(change, err);
   if (rc == SQLITE_OK) rc = read_shadow(db, change, err);
   if (rc != SQLITE_OK) return rc;
-  if (change->table->soft_delete && change->known && change->recreate) change->undelete = 1;
-  if (change->action == LEADX_CREATE && change->known) change->action = LEADX_UPDATE;
+  /* A CREATE of a row that the server has is a REPLACE, of which a trigger may have seen the DELETE
+  ** or not, as the connection is set. Either way it says that the row shall be there. */
+  if (change->action == LEADX_CREATE && (change->known || change->meanings)) {
+    change->action = LEADX_UPDATE;
+    change->recreate = 1;
+  }
   /* An UPDATE that was captured before the CREATE that it followed: the server need not have the
   ** row. */
   if (change->action == LEADX_UPDATE && !change->known && has_create(change)) change->recreate = 1;
   /* The CREATE that a DELETE took back was a REPLACE of a row that the server has. */
-  if (change->action == LEADX_NOTHING && change->known) change->action = LEADX_DELETE;
+  if (change->action == LEADX_NOTHING && (change->known || change->meanings))
+    change->action = LEADX_DELETE;
   if (change->action == LEADX_UPDATE) drop_unchanged(change);
   read_client_time(change);
   return SQLITE_OK;
@@ -387,6 +423,7 @@ void leadx_change_unload(leadx_change *change) {
   sqlite3_free(change->key_values);
   sqlite3_free(change->key_text);
   sqlite3_free(change->version);
+  sqlite3_free(change->meanings);
   sqlite3_free(change->error);
   sqlite3_free(change->audit_server);
   sqlite3_free(change->audit_contested);
@@ -394,11 +431,12 @@ void leadx_change_unload(leadx_change *change) {
   change->texts = NULL;
   change->fields = NULL;
   change->sent_rows = change->key_values = NULL;
+  change->meanings = NULL;
   change->key_text = change->version = change->error = change->audit_server =
       change->audit_contested = change->audit_base = NULL;
   change->audit_winner = change->newest_payload = NULL;
   change->ntexts = change->nfields = change->nsent_rows = change->undelete = change->known =
-      change->problem = 0;
+      change->is_missing = change->problem = 0;
 }
 
 /* ---- comparing with the server's row ---- */
@@ -448,6 +486,38 @@ int leadx_change_was_sent(const leadx_change *change, const leadx_field *field,
     if (ours.n && leadx_wire_equal(field_type(change, field), ours, theirs)) return 1;
   }
   return 0;
+}
+
+int leadx_change_is_unchanged(const leadx_change *change, const leadx_field *field,
+                              leadx_slice theirs) {
+  return change->meanings && field->column >= 0 &&
+         leadx_meaning_is(change->meanings[field->column],
+                          leadx_table_kind(change->table, field->column), theirs);
+}
+
+/* What both know of a column: the local value when it is one that the server has or had, for then
+** it is spelled as it is here; else what was sent, and for a column that was not, what was known. */
+static uint32_t shared_part(const leadx_change *change, int column, leadx_slice theirs,
+                            const uint32_t *local) {
+  const leadx_field *field = leadx_change_field(change, column);
+  leadx_kind kind = leadx_table_kind(change->table, column);
+  int is_sent = field && field->value.n && (field->changed || change->action == LEADX_CREATE);
+  uint32_t sent = is_sent ? leadx_meaning_of_queued(kind, field->value) : 0;
+  uint32_t known = change->meanings ? change->meanings[column] : 0;
+  if (local && leadx_meaning_is(local[column], kind, theirs)) return local[column];
+  if (is_sent) return sent;
+  return known;
+}
+
+int leadx_change_shared(const leadx_change *change, leadx_slice row, const uint32_t *local,
+                        uint32_t *parts) {
+  const leadx_table *table = change->table;
+  leadx_slice *values = sqlite3_malloc64(sizeof *values * ((size_t)table->ncolumns + 1));
+  if (!values) return SQLITE_NOMEM;
+  leadx_table_values(table, row, values);
+  for (int i = 0; i < table->ncolumns; i++) parts[i] = shared_part(change, i, values[i], local);
+  sqlite3_free(values);
+  return SQLITE_OK;
 }
 
 static int is_sent_row(const leadx_table *table, leadx_slice ours, leadx_slice row) {

@@ -39,6 +39,9 @@ typedef struct leadx_change {
   leadx_slice *key_values; /* the key as JSON values */
   char *key_text; /* the document key_values lie in */
   char *version; /* the server's version as known, NULL when unknown */
+  uint32_t *meanings; /* of each column when it was last sent or received, 0: not known (meaning.h);
+                      ** NULL when nothing is known */
+  int is_missing; /* the row was here, and nobody saw it go, before the change made it again */
   int known; /* the server is known to hold the row */
   int64_t client_us; /* when the edit was made */
   int client_us_known;
@@ -88,6 +91,17 @@ int leadx_change_has_extras(const leadx_change *change);
 /* Does the server's row hold everything the change wants (CREATE: every field; UPDATE: the changed
 ** ones)? */
 int leadx_change_satisfied(const leadx_change *change, leadx_slice row);
+
+/* Is the server's value of a field what was last sent or received? Then nobody changed it since. */
+int leadx_change_is_unchanged(const leadx_change *change, const leadx_field *field,
+                              leadx_slice theirs);
+
+/* What both sides know of each column once the server has acknowledged the change. row is the
+** server's, empty when it returns none; local are the meanings of the local row, which may have
+** been edited again meanwhile, NULL when it is not there. parts has room for the table's columns.
+** SQLITE_NOMEM for want of memory. */
+int leadx_change_shared(const leadx_change *change, leadx_slice row, const uint32_t *local,
+                        uint32_t *parts);
 
 /* Is the server's value of a field one that we sent before without hearing of it? Then nobody else
 ** chose it. */

@@ -57,6 +57,8 @@ static int fill_columns(const leadx_change *change, leadx_slice row, leadx_confl
         leadx_json_kind_of(server) == LEADX_JSON_NULL) {
       column->base = server;
     }
+    /* The value is not known that the edit started from, but that the server still has it is. */
+    if (!column->base.n && leadx_change_is_unchanged(change, field, server)) column->base = server;
     column->client = leadx_wire_equal(type, field->value, server) ? server : field->value;
     column->server = server;
     fields[n++] = i;

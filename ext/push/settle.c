@@ -62,24 +62,39 @@ static int ack_members(leadx_push *push, leadx_change *change, const char *code,
   return rc;
 }
 
+/* Notes what both sides hold now. */
+static int note_shared(leadx_push *push, const leadx_change *change, const char *version,
+                       leadx_slice row, leadx_err *err) {
+  leadx_db *db = leadx_pushing_db(push);
+  leadx_table *table = change->table;
+  size_t bytes = sizeof(uint32_t) * ((size_t)table->ncolumns + 1);
+  uint32_t *local = sqlite3_malloc64(bytes), *parts = sqlite3_malloc64(bytes);
+  int stands = 0;
+  if (!local || !parts) leadx_err_nomem(err);
+  if (err->rc == SQLITE_OK) leadx_fingerprint_local(db, table, change->key, local, &stands, err);
+  if (err->rc == SQLITE_OK && leadx_change_shared(change, row, stands ? local : NULL, parts))
+    leadx_err_nomem(err);
+  if (err->rc == SQLITE_OK)
+    leadx_fingerprint_set(db, table, change->key, version, row.n > 0, parts, err);
+  sqlite3_free(local);
+  sqlite3_free(parts);
+  return err->rc;
+}
+
 /* What is known of the server's row after an ack: its version, or that it is gone. */
 static int note_shadow(leadx_push *push, const leadx_change *change, leadx_slice row,
                        leadx_err *err) {
   const leadx_table *table = change->table;
   if (change->action == LEADX_DELETE && !table->soft_delete) {
-    return leadx_db_run(leadx_pushing_db(push), LEADX_SQL_SHADOW_FORGET, err, "tt", table->entity,
-                        change->key);
+    return leadx_shadow_forget(leadx_pushing_db(push), table->entity, change->key, err);
   }
   char *version = row.n ? leadx_version_of(table, row, err) : NULL;
   if (err->rc != SQLITE_OK) return err->rc;
-  int rc = leadx_fingerprint_note(leadx_pushing_db(push), change->table, change->key, version, err);
+  int rc = note_shared(push, change, version, row, err);
   sqlite3_free(version);
-  /* A soft delete leaves a row on the server that is not here: the look for lost rows must not
-  ** delete it again. */
-  if (rc == SQLITE_OK && change->action == LEADX_DELETE) {
-    rc = leadx_db_run(leadx_pushing_db(push), LEADX_SQL_SHADOW_MARK_GONE, err, "tt", table->entity,
-                      change->key);
-  }
+  /* A soft delete leaves a row on the server that is not here. */
+  if (rc == SQLITE_OK && change->action == LEADX_DELETE)
+    rc = leadx_shadow_mark(leadx_pushing_db(push), table->entity, change->key, LEADX_GONE, err);
   return rc;
 }
 
@@ -118,6 +133,9 @@ int leadx_settle_nothing(leadx_push *push, leadx_change *change, leadx_err *err)
     rc = leadx_write_back_acked(leadx_pushing_db(push), &push->write_back, change,
                                 (leadx_slice){NULL, 0}, err);
   if (rc == SQLITE_OK) rc = leadx_apply_end(leadx_pushing_db(push), err);
+  if (rc == SQLITE_OK && change->is_missing)
+    rc = leadx_shadow_mark(leadx_pushing_db(push), change->table->entity, change->key, LEADX_STANDS,
+                           err);
   is_settled(push, change);
   return rc;
 }

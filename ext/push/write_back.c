@@ -14,28 +14,11 @@ void leadx_write_back_clear(leadx_write_back *back) {
   memset(back, 0, sizeof *back);
 }
 
-static int is_column(const leadx_column *column, leadx_slice name) {
-  return leadx_json_string_is(name, column->remote, strlen(column->remote));
-}
-
 /* The server's values in the order of the table's columns, empty where it has none. One walk over
 ** the row, which nearly always lists the columns in the table's order. The caller frees. */
 static leadx_slice *read_row(const leadx_table *table, leadx_slice row) {
-  size_t bytes = sizeof(leadx_slice) * (size_t)table->ncolumns;
-  leadx_slice *values = sqlite3_malloc64(bytes), name, value;
-  leadx_json_walk walk;
-  if (!values) return NULL;
-  memset(values, 0, bytes);
-  leadx_json_walk_init(&walk, row);
-  for (int next = 0; leadx_json_walk_member(&walk, &name, &value);) {
-    int tried = 0;
-    while (tried < table->ncolumns &&
-           !is_column(&table->columns[(next + tried) % table->ncolumns], name))
-      tried++;
-    if (tried == table->ncolumns) continue;
-    next = (next + tried) % table->ncolumns;
-    values[next++] = value;
-  }
+  leadx_slice *values = sqlite3_malloc64(sizeof *values * ((size_t)table->ncolumns + 1));
+  if (values) leadx_table_values(table, row, values);
   return values;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/queue.h"
+#include "store/shadow.h"
 
 int leadx_apply_begin(leadx_db *db, leadx_err *err) {
   return leadx_db_run(db, LEADX_SQL_APPLYING_ON, err, "");
@@ -95,16 +96,13 @@ int leadx_apply_remove(leadx_db *db, const leadx_table *table, const char *key, 
   *refused = NULL;
   if (!has_foreign_keys(db)) {
     int rc = delete_row(db, table, key, changed, refused, err);
-    return rc == SQLITE_OK && !*refused
-               ? leadx_db_run(db, LEADX_SQL_SHADOW_FORGET, err, "ss", table->entity, key)
-               : rc;
+    return rc == SQLITE_OK && !*refused ? leadx_shadow_forget(db, table->entity, key, err) : rc;
   }
   int rc = leadx_db_exec(db, "SAVEPOINT leadx_removal", err);
   if (rc == SQLITE_OK) rc = delete_watched(db, table, key, changed, refused, err);
   if (rc == SQLITE_OK && *refused) *changed = 0;
   if (rc == SQLITE_OK && *refused) rc = leadx_db_exec(db, "ROLLBACK TO leadx_removal", err);
   /* What is not here any more must not look like a row that was deleted here without a trigger. */
-  if (rc == SQLITE_OK && !*refused)
-    rc = leadx_db_run(db, LEADX_SQL_SHADOW_FORGET, err, "ss", table->entity, key);
+  if (rc == SQLITE_OK && !*refused) rc = leadx_shadow_forget(db, table->entity, key, err);
   return rc == SQLITE_OK ? leadx_db_exec(db, "RELEASE leadx_removal", err) : rc;
 }

@@ -8,6 +8,7 @@
 #include "rows/fingerprint.h"
 #include "rows/key.h"
 #include "rows/mark.h"
+#include "rows/unsent.h"
 
 /* One member of a row: what the rows of one answer have in common, and the value in the row that is
 ** taken just now. */
@@ -20,10 +21,7 @@ typedef struct leadx_intake_member {
 struct leadx_intake {
   leadx_db *db;
   leadx_table *table;
-  char **pending; /* sorted keys with unsent changes */
-  int npending, capacity;
-  int64_t seen_rowid; /* the queue was read up to here */
-  int held_read;
+  leadx_unsent *unsent;
   leadx_intake_member *members;
   int nmembers;
   char *names;
@@ -45,7 +43,10 @@ leadx_intake *leadx_intake_open(leadx_db *db, leadx_table *table, leadx_err *err
   memset(intake, 0, sizeof *intake);
   intake->db = db;
   intake->table = table;
-  return intake;
+  intake->unsent = leadx_unsent_open(db, table, 0, err);
+  if (intake->unsent) return intake;
+  sqlite3_free(intake);
+  return NULL;
 }
 
 static void forget_members(leadx_intake *intake) {
@@ -62,8 +63,7 @@ static void forget_members(leadx_intake *intake) {
 
 void leadx_intake_close(leadx_intake *intake) {
   if (!intake) return;
-  for (int i = 0; i < intake->npending; i++) sqlite3_free(intake->pending[i]);
-  sqlite3_free(intake->pending);
+  leadx_unsent_close(intake->unsent);
   forget_members(intake);
   leadx_db_put(intake->db, intake->here);
   sqlite3_free(intake);
@@ -71,71 +71,16 @@ void leadx_intake_close(leadx_intake *intake) {
 
 /* ---- what is unsent ---- */
 
-static int compare_keys(const void *a, const void *b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int add_pending(leadx_intake *intake, const char *key) {
-  if (intake->npending == intake->capacity) {
-    int capacity = intake->capacity ? intake->capacity * 2 : 64;
-    char **more = sqlite3_realloc64(intake->pending, sizeof *more * (size_t)capacity);
-    if (!more) return SQLITE_NOMEM;
-    intake->pending = more;
-    intake->capacity = capacity;
-  }
-  leadx_err failed = {0};
-  char *copy = leadx_key_read(intake->table, key ? key : "", LEADX_BY_DEVICE, &failed);
-  if (!copy) return SQLITE_NOMEM;
-  intake->pending[intake->npending++] = copy;
-  return SQLITE_OK;
-}
-
-/* Reads keys off a statement: (rowid, key) when with_rowid, else (key). */
-static int read_keys(leadx_intake *intake, sqlite3_stmt *stmt, int with_rowid, leadx_err *err) {
-  while (leadx_db_next(intake->db, stmt, err)) {
-    if (with_rowid && sqlite3_column_int64(stmt, 0) > intake->seen_rowid)
-      intake->seen_rowid = sqlite3_column_int64(stmt, 0);
-    const char *key = leadx_db_text(stmt, with_rowid, err);
-    if (err->rc != SQLITE_OK || add_pending(intake, key) != SQLITE_OK) return leadx_err_nomem(err);
-  }
-  return err->rc;
-}
-
-static int read_unsent(leadx_intake *intake, leadx_err *err) {
-  int before = intake->npending, rc = SQLITE_OK;
-  int64_t mark = 0;
-  if (!intake->held_read) {
-    rc = leadx_db_int(intake->db, LEADX_SQL_QUEUE_MARK_GET, err, &mark, "");
-    if (intake->seen_rowid < mark) intake->seen_rowid = mark;
-    sqlite3_stmt *held = rc == SQLITE_OK ? leadx_db_query(intake->db, LEADX_SQL_PULL_UNSENT_HELD,
-                                                          err, "s", intake->table->entity)
-                                         : NULL;
-    if (!held) return err->rc;
-    rc = read_keys(intake, held, 0, err);
-    leadx_db_put(intake->db, held);
-    intake->held_read = 1;
-  }
-  sqlite3_stmt *stmt = rc == SQLITE_OK
-                           ? leadx_db_query(intake->db, LEADX_SQL_PULL_UNSENT_KEYS, err, "is",
-                                            intake->seen_rowid, intake->table->entity)
-                           : NULL;
-  if (!stmt) return err->rc;
-  rc = read_keys(intake, stmt, 1, err);
-  leadx_db_put(intake->db, stmt);
-  if (intake->npending > before)
-    qsort(intake->pending, (size_t)intake->npending, sizeof *intake->pending, compare_keys);
-  return rc;
-}
-
 int leadx_intake_is_pending(const leadx_intake *intake, const char *key) {
-  return intake->npending > 0 && bsearch(&key, intake->pending, (size_t)intake->npending,
-                                         sizeof *intake->pending, compare_keys) != NULL;
+  return leadx_unsent_has(intake->unsent, key);
 }
 
-int leadx_intake_look(leadx_intake *intake, leadx_err *err) { return read_unsent(intake, err); }
+int leadx_intake_look(leadx_intake *intake, leadx_err *err) {
+  return leadx_unsent_look(intake->unsent, err);
+}
 
 int leadx_intake_begin(leadx_intake *intake, leadx_err *err) {
-  int rc = read_unsent(intake, err);
+  int rc = leadx_unsent_look(intake->unsent, err);
   return rc == SQLITE_OK ? leadx_apply_begin(intake->db, err) : rc;
 }
 
@@ -431,13 +376,8 @@ static int park(leadx_intake *intake, const char *key, const char *reason, int *
 /* *known: we hold this very version of the row already. */
 static int look_up(leadx_intake *intake, const char *key, const char *version, int *known,
                    leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_query(intake->db, LEADX_SQL_SHADOW_GET, err, "ss",
-                                      intake->table->entity, key);
-  if (!stmt) return err->rc;
-  const char *mine = leadx_db_next(intake->db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
-  *known = mine && version && strcmp(mine, version) == 0;
-  leadx_db_put(intake->db, stmt);
-  return err->rc;
+  int exists = 0;
+  return leadx_shadow_look(intake->db, intake->table->entity, key, version, &exists, known, err);
 }
 
 /* A soft delete marks the local row where it has the column, and removes it where it has not. */

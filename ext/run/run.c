@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "session/session.h"
+#include "store/queue.h"
 #include "store/settings.h"
 
 /* ---- how it goes on, and how it ends ---- */
@@ -62,10 +63,12 @@ void leadx_run_refresh(leadx_run *run) {
 int leadx_run_renew(leadx_run *run, leadx_err *err) {
   int64_t until = leadx_clock_wall_us() + leadx_settings_ms(run->ctx->settings, LEADX_LEASE) * 1000;
   int rc = leadx_db_run(&run->ctx->db, LEADX_SQL_LEASE_RENEW, err, "ti", run->owner, until);
-  if (rc != SQLITE_OK || sqlite3_changes(run->ctx->db.handle) > 0) return rc;
-  run->tally.lost_lease = 1;
-  leadx_run_trace(run, "the lease is lost");
-  return SQLITE_OK;
+  if (rc == SQLITE_OK && sqlite3_changes(run->ctx->db.handle) == 0) {
+    run->tally.lost_lease = 1;
+    leadx_run_trace(run, "the lease is lost");
+  }
+  /* Whoever emptied the queue meanwhile made its numbers begin anew. */
+  return rc == SQLITE_OK ? leadx_queue_check_mark(&run->ctx->db, err) : rc;
 }
 
 /* ---- requests, one at a time ---- */

@@ -319,6 +319,7 @@ static int add_column(leadx_table *table, sqlite3_stmt *row, const leadx_doc *sa
   column->type = leadx_type_of_declaration(leadx_db_text(row, 1, err));
   column->is_numeric = has_numeric_affinity(leadx_db_text(row, 1, err));
   column->not_null = sqlite3_column_int(row, 2);
+  column->affinity = leadx_affinity_of_declaration(leadx_db_text(row, 1, err));
   column->key_position = position;
   table->ncolumns++;
   if (leadx_literal_read(leadx_db_text(row, 3, err), &column->default_value) != SQLITE_OK)
@@ -698,6 +699,7 @@ void leadx_tables_rest(leadx_tables *tables) {
     sqlite3_finalize(tables->list[i]->reader);
     tables->list[i]->reader = NULL;
     tables->list[i]->served = tables->list[i]->held_back = tables->list[i]->push_noted = 0;
+    tables->list[i]->list_noted = 0;
   }
 }
 
@@ -732,6 +734,31 @@ leadx_type leadx_table_compared_as(const leadx_table *table, int column) {
     }
   }
   return table->columns[column].type;
+}
+
+static int is_column(const leadx_column *column, leadx_slice name) {
+  return leadx_json_string_is(name, column->remote, strlen(column->remote));
+}
+
+void leadx_table_values(const leadx_table *table, leadx_slice row, leadx_slice *values) {
+  leadx_slice name, value;
+  leadx_json_walk walk;
+  memset(values, 0, sizeof *values * (size_t)table->ncolumns);
+  if (leadx_json_kind_of(row) != LEADX_JSON_OBJECT) return;
+  leadx_json_walk_init(&walk, row);
+  for (int next = 0; leadx_json_walk_member(&walk, &name, &value);) {
+    int tried = 0;
+    while (tried < table->ncolumns &&
+           !is_column(&table->columns[(next + tried) % table->ncolumns], name))
+      tried++;
+    if (tried == table->ncolumns) continue;
+    next = (next + tried) % table->ncolumns;
+    values[next++] = value;
+  }
+}
+
+leadx_kind leadx_table_kind(const leadx_table *table, int column) {
+  return (leadx_kind){leadx_table_compared_as(table, column), table->columns[column].affinity};
 }
 
 int leadx_table_is_reference(const leadx_table *table, int column) {

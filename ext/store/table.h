@@ -4,9 +4,9 @@
 #ifndef LEADX_TABLE_H
 #define LEADX_TABLE_H
 
+#include "base/meaning.h"
 #include "store/db.h"
 #include "store/literal.h"
-#include "base/wire.h"
 
 typedef enum leadx_mode { LEADX_MODE_BOTH, LEADX_MODE_PUSH, LEADX_MODE_PULL } leadx_mode;
 
@@ -18,6 +18,7 @@ typedef struct leadx_column {
   int not_null;
   leadx_literal default_value; /* what its DEFAULT says; the text itself is not kept */
   int is_numeric; /* its affinity makes numbers of texts that look like one */
+  leadx_affinity affinity;
 } leadx_column;
 
 /* A foreign key of the local table whose parent is tracked too (composite ones count by their
@@ -59,7 +60,9 @@ typedef struct leadx_table {
       triggers;
   char *warnings; /* JSON array or NULL */
   sqlite3_stmt *reader; /* of fingerprint.c: reads one row; made on first use */
-  uint32_t reader_list; /* what its list of columns hashes to */
+  uint32_t list; /* of fingerprint.c: stands for the list of its columns; 0: not looked at yet */
+  int list_noted; /* the file knows that list */
+  int is_due; /* its rows have to be compared (diff.h) */
 } leadx_table;
 
 /* Describes a table for tracking: checks it (kind, schema, key), reads options (JSON object text or
@@ -89,6 +92,14 @@ int leadx_table_find_remote(const leadx_table *table, const char *remote, size_t
 
 /* What two values of the column are compared as: its type, or uuid where it refers to one. */
 leadx_type leadx_table_compared_as(const leadx_table *table, int column);
+
+/* The values of a row's object in the order of the table's columns, empty where it has none; values
+** has room for them. One walk over the row, which nearly always lists the columns in the table's
+** order. */
+void leadx_table_values(const leadx_table *table, leadx_slice row, leadx_slice *values);
+
+/* What decides the meaning of a column's values. */
+leadx_kind leadx_table_kind(const leadx_table *table, int column);
 
 /* Is the column part of a foreign key? */
 int leadx_table_is_reference(const leadx_table *table, int column);

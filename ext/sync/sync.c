@@ -34,21 +34,28 @@ static leadx_transport *open_transport(leadx_ctx *ctx, const leadx_sync_options 
 }
 
 /* Looks at the file before anything is sent: takes back what a crash left, notes whose the file is
-** now, renews triggers that are missing or old, finds rows that no trigger saw. One write
-** transaction, which also proves that the file can be written. */
-static int prepare_file(leadx_ctx *ctx, const leadx_tables *tables, const char *user,
+** now, follows tables that were renamed, renews triggers that are missing or old: one short write
+** transaction, which also proves that the file can be written. Then finds rows that no trigger
+** saw, where there may be any. */
+static int prepare_file(leadx_ctx *ctx, leadx_tables *tables, const char *who, const char *user,
                         leadx_err *err) {
   leadx_db *db = &ctx->db;
+  int renamed = 0;
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
   rc = leadx_queue_recover(db, err);
   if (rc == SQLITE_OK && user[0]) rc = leadx_owner_adopt(db, user, err);
   if (rc == SQLITE_OK) rc = leadx_key_settle(db, tables, err);
+  if (rc == SQLITE_OK) rc = leadx_diff_follow(db, 1, &renamed, err);
+  if (rc == SQLITE_OK && renamed) rc = leadx_tables_refresh(db, who, tables, err);
   for (int i = 0; i < tables->n && rc == SQLITE_OK; i++)
-    rc = leadx_diff_table(db, tables->list[i], err);
+    rc = leadx_diff_check(db, tables->list[i], err);
   if (rc == SQLITE_OK) rc = leadx_diff_end(db, err);
   if (rc == SQLITE_OK) rc = leadx_diff_missing(db, err);
-  return leadx_db_end(db, rc, err);
+  rc = leadx_db_end(db, rc, err);
+  for (int i = 0; i < tables->n && rc == SQLITE_OK; i++)
+    rc = leadx_diff_catch_up(db, tables->list[i], err);
+  return rc;
 }
 
 static void show_end(leadx_ctx *ctx, const leadx_tally *tally) {
@@ -177,10 +184,10 @@ static void count_beside(leadx_tally *tally, const leadx_traffic *traffic) {
 }
 
 static int run_leased(leadx_ctx *ctx, const leadx_sync_options *options, leadx_run *run,
-                      leadx_credentials *credentials, leadx_err *err) {
+                      leadx_tables *tables, leadx_credentials *credentials, leadx_err *err) {
   char file_user[LEADX_USER_BYTES];
   leadx_auth *auth = run->auth;
-  int rc = prepare_file(ctx, run->tables, credentials->user, err);
+  int rc = prepare_file(ctx, tables, options->who, credentials->user, err);
   if (rc == SQLITE_OK) rc = leadx_owner_get(&ctx->db, file_user, err);
   if (rc != SQLITE_OK) return rc;
   run->transport = open_transport(ctx, options, credentials, err);
@@ -239,7 +246,7 @@ static int run_configured(leadx_ctx *ctx, const leadx_sync_options *options,
   run.tables = &tables;
   run.auth = &auth;
   rc = leadx_tables_refresh(&ctx->db, options->who, &tables, err);
-  if (rc == SQLITE_OK) rc = run_leased(ctx, options, &run, credentials, err);
+  if (rc == SQLITE_OK) rc = run_leased(ctx, options, &run, &tables, credentials, err);
   leadx_tables_rest(&tables);
   *ctx->tables = tables;
   if (leadx_lease_drop(&ctx->db, owner) != SQLITE_OK)

@@ -8,7 +8,7 @@ UPDATE main.sync_conflicts SET winner = ?2, resolution = ?3, resolved_at = strft
 
 -- name: conflict_members
 -- The queue rows of the row that waits: above the mark and held.
-SELECT id FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark) AND entity_type = ?1 AND entity_id = ?2
+SELECT id FROM main.sync_queue WHERE rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0) AND entity_type = ?1 AND entity_id = ?2
   AND status IS NOT 'SYNCED'
 UNION
 SELECT q.id FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
@@ -19,7 +19,7 @@ WHERE q.entity_type = ?1 AND q.entity_id = ?2 AND q.status IS NOT 'SYNCED'
 UPDATE main.sync_queue SET status = 'SYNCED', synced_at = ?3, error_code = 'resolved', next_try_at = NULL,
   error_message = 'decided by leadx_resolve(); what was left is queued anew'
 WHERE rowid IN (
-  SELECT rowid FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark) AND entity_type = ?1 AND entity_id = ?2
+  SELECT rowid FROM main.sync_queue WHERE rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0) AND entity_type = ?1 AND entity_id = ?2
     AND status IS NOT 'SYNCED'
   UNION
   SELECT q.rowid FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
@@ -31,7 +31,7 @@ INSERT INTO main.sync_queue(id, entity_type, entity_id, action, payload, base) V
 -- name: decide_members_changes
 -- What the unsent changes of the row are about, oldest first.
 SELECT action, base, payload FROM main.sync_queue WHERE rowid IN (
-  SELECT rowid FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark) AND entity_type = ?1 AND entity_id = ?2
+  SELECT rowid FROM main.sync_queue WHERE rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0) AND entity_type = ?1 AND entity_id = ?2
     AND status IS NOT 'SYNCED'
   UNION
   SELECT q.rowid FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id

@@ -4,15 +4,11 @@
 -- Has a row that went along, or was changed, an unsent change of its own (above the mark, or held)?
 SELECT EXISTS (
   SELECT 1 FROM main.sync_queue n CROSS JOIN main.sync_queue q
-  WHERE n.rowid > ?1 AND q.rowid > (SELECT rowid_below FROM main.leadx_mark) AND q.rowid <= ?1 AND q.status IS NOT 'SYNCED'
+  WHERE n.rowid > ?1 AND q.rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0) AND q.rowid <= ?1 AND q.status IS NOT 'SYNCED'
     AND q.entity_type = n.entity_type AND q.entity_id = n.entity_id
   UNION ALL
   SELECT 1 FROM main.sync_queue n CROSS JOIN main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
   WHERE n.rowid > ?1 AND q.rowid <= ?1 AND q.status IS NOT 'SYNCED' AND q.entity_type = n.entity_type AND q.entity_id = n.entity_id)
-
--- name: removal_forget
-DELETE FROM main.leadx_shadow
-WHERE (entity, key) IN (SELECT entity_type, entity_id FROM main.sync_queue WHERE rowid > ?1 AND action = 'DELETE')
 
 -- name: removal_refetch
 -- A row that a trigger of the application made is its own affair, and nothing is fetched of a table that only pushes.

@@ -2,7 +2,7 @@
 
 -- name: key_unsent
 SELECT 'queue', q.rowid, q.entity_type, q.entity_id FROM main.sync_queue q
-WHERE q.rowid > (SELECT rowid_below FROM main.leadx_mark) AND q.status IS NOT 'SYNCED'
+WHERE q.rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0) AND q.status IS NOT 'SYNCED'
 UNION ALL
 SELECT 'queue', q.rowid, q.entity_type, q.entity_id FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id WHERE q.status IS NOT 'SYNCED'
 UNION ALL

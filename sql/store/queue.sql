@@ -30,13 +30,13 @@ SELECT max(rowid) FROM main.sync_queue
 -- name: queue_recover
 -- What a crash left in flight goes back; sent_at stays and tells that the server may have it.
 UPDATE main.sync_queue SET status = 'PENDING'
-WHERE rowid > (SELECT rowid_below FROM main.leadx_mark) AND status = 'IN_PROGRESS'
+WHERE rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0) AND status = 'IN_PROGRESS'
 
 -- name: queue_name_nameless
 -- An application's row without an id, or with one that is no text to its end, could be neither claimed nor acknowledged,
 -- and nobody could name it.
 UPDATE main.sync_queue SET id = lower(hex(randomblob(16)))
-WHERE (typeof(id) <> 'text' OR id = '' OR instr(CAST(id AS BLOB), x'00')) AND rowid > (SELECT rowid_below FROM main.leadx_mark)
+WHERE (typeof(id) <> 'text' OR id = '' OR instr(CAST(id AS BLOB), x'00')) AND rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0)
 
 -- name: queue_name_status
 -- An application's row whose status is none of the four words would never move, and keep the mark from moving. None is PENDING, as the column's DEFAULT says.
@@ -45,11 +45,11 @@ UPDATE main.sync_queue SET
   error_code = CASE WHEN upper(status) NOT IN ('PENDING', 'IN_PROGRESS', 'SYNCED', 'FAILED') THEN 'status' ELSE error_code END,
   error_message = CASE WHEN upper(status) NOT IN ('PENDING', 'IN_PROGRESS', 'SYNCED', 'FAILED')
     THEN 'unknown status "' || substr(CAST(status AS TEXT), 1, 20) || '"; it can be PENDING, IN_PROGRESS, SYNCED or FAILED' ELSE error_message END
-WHERE ifnull(status, '') NOT IN ('PENDING', 'IN_PROGRESS', 'SYNCED', 'FAILED') AND rowid > (SELECT rowid_below FROM main.leadx_mark)
+WHERE ifnull(status, '') NOT IN ('PENDING', 'IN_PROGRESS', 'SYNCED', 'FAILED') AND rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0)
 
 -- name: queue_has_unsent
 -- Is anything of that row unsent, be it FAILED or waiting?
-SELECT EXISTS (SELECT 1 FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark)
+SELECT EXISTS (SELECT 1 FROM main.sync_queue WHERE rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0)
                AND status IS NOT 'SYNCED' AND entity_type = ?1 AND entity_id = ?2)
     OR EXISTS (SELECT 1 FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
                WHERE q.status IS NOT 'SYNCED' AND q.entity_type = ?1 AND q.entity_id = ?2)
@@ -76,7 +76,7 @@ SELECT q.rowid, q.id, q.entity_type, q.entity_id, q.action, q.status, q.retry_co
        q.next_try_at > ?1 AND q.next_try_at <= ?2, q.error_code, q.sent_at IS NOT NULL, q.created_at,
        ifnull(q.owner, ifnull((SELECT value FROM main.leadx_settings WHERE key = 'user'), ''))
 FROM main.sync_queue q
-WHERE q.rowid > (SELECT rowid_below FROM main.leadx_mark) AND q.rowid <= ?4
+WHERE q.rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0) AND q.rowid <= ?4
   AND q.status IN ('PENDING', 'IN_PROGRESS', 'FAILED') AND q.id NOT IN (SELECT id FROM main.leadx_held)
 ORDER BY q.rowid LIMIT ?3
 
@@ -88,7 +88,7 @@ FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
 WHERE q.status IN ('PENDING', 'IN_PROGRESS', 'FAILED') ORDER BY q.rowid
 
 -- name: queue_unsent_of_entity
-SELECT EXISTS (SELECT 1 FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark)
+SELECT EXISTS (SELECT 1 FROM main.sync_queue WHERE rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0)
                AND status IN ('PENDING', 'IN_PROGRESS') AND entity_type = ?1)
 
 -- name: queue_claim
@@ -122,7 +122,7 @@ WHERE id = ?1 AND (status = 'FAILED' OR (status = 'PENDING' AND ifnull(error_cod
 
 -- name: queue_retry_all
 UPDATE main.sync_queue SET status = 'PENDING', retry_count = 0, error_code = NULL, error_message = NULL, next_try_at = NULL
-WHERE id IN (SELECT id FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark)
+WHERE id IN (SELECT id FROM main.sync_queue WHERE rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0)
              AND (status = 'FAILED' OR (status = 'PENDING' AND next_try_at IS NOT NULL))
              UNION ALL
              SELECT q.id FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
@@ -158,18 +158,18 @@ SELECT ifnull(max(rowid), 0) FROM main.sync_queue
 -- name: queue_counts
 -- Unsent rows: pending, failed; above the mark and held.
 SELECT ifnull(sum(status IN ('PENDING', 'IN_PROGRESS')), 0), ifnull(sum(status = 'FAILED'), 0) FROM (
-  SELECT status FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark) AND id NOT IN (SELECT id FROM main.leadx_held)
+  SELECT status FROM main.sync_queue WHERE rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0) AND id NOT IN (SELECT id FROM main.leadx_held)
   UNION ALL
   SELECT q.status FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id)
 
 -- name: queue_purge
 -- A queue that an application made may keep its times as numbers.
-DELETE FROM main.sync_queue WHERE rowid <= (SELECT rowid_below FROM main.leadx_mark) AND status = 'SYNCED'
+DELETE FROM main.sync_queue WHERE rowid <= ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0) AND status = 'SYNCED'
   AND julianday(ifnull(synced_at, created_at), 'auto') < julianday('now') - ?1
 
 -- name: queue_unsent_of_table
 SELECT count(*) FROM (
-  SELECT entity_type, status FROM main.sync_queue WHERE rowid > (SELECT rowid_below FROM main.leadx_mark)
+  SELECT entity_type, status FROM main.sync_queue WHERE rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0)
     AND id NOT IN (SELECT id FROM main.leadx_held)
   UNION ALL
   SELECT q.entity_type, q.status FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id)
@@ -189,18 +189,6 @@ SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, strftime('%Y-%m-%dT%H:
 -- The same decision is made again when a sync that was cut off is repeated.
 WHERE NOT EXISTS (SELECT 1 FROM main.sync_conflicts WHERE entity_type = ?2 AND entity_id = ?3 AND client_payload IS ?5 AND server_payload IS ?6
   AND winner IS ?11)
-
--- name: shadow_get
-SELECT version, gone FROM main.leadx_shadow WHERE entity = ?1 AND key = ?2
-
--- name: shadow_mark_gone
-UPDATE main.leadx_shadow SET gone = 1 WHERE entity = ?1 AND key = ?2
-
--- name: shadow_forget
-DELETE FROM main.leadx_shadow WHERE entity = ?1 AND key = ?2
-
--- name: shadow_forget_entity
-DELETE FROM main.leadx_shadow WHERE entity = ?1
 
 -- name: applying_on
 INSERT INTO main.leadx_applying(reason) VALUES ('leadx')

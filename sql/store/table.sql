@@ -9,6 +9,9 @@ SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE N
 -- name: table_columns
 SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?1, 'main') ORDER BY cid
 
+-- name: table_has_column
+SELECT EXISTS (SELECT 1 FROM pragma_table_xinfo(?1, 'main') WHERE name = ?2 COLLATE NOCASE)
+
 -- name: table_references
 SELECT f.id, f."table", f."from", f."to" FROM pragma_foreign_key_list(?1, 'main') f ORDER BY f.id, f.seq
 
@@ -46,9 +49,6 @@ SELECT entity FROM main.leadx_tables WHERE table_name = ?1 COLLATE NOCASE AND en
 
 -- name: table_rename_queued
 UPDATE main.sync_queue SET entity_type = ?2 WHERE entity_type = ?1 AND status IS NOT 'SYNCED'
-
--- name: table_rename_known
-UPDATE main.leadx_shadow SET entity = ?2 WHERE entity = ?1
 
 -- name: table_rename_parked
 UPDATE main.leadx_parked SET entity = ?2 WHERE entity = ?1
@@ -99,8 +99,8 @@ WHERE l.schema = 'main' AND l.type = 'table' AND l.name NOT LIKE 'sqlite\_%' ESC
 ORDER BY l.name
 
 -- name: table_triggers
--- With what all triggers hand their changes to.
-SELECT name, sql FROM main.sqlite_schema WHERE type IN ('trigger', 'view') AND tbl_name COLLATE NOCASE IN (?1, 'leadx_change')
+-- The table itself, the triggers on it, and what all triggers hand their changes to: where they stand and what they say.
+SELECT name, sql, rootpage, rowid FROM main.sqlite_schema WHERE type IN ('trigger', 'view', 'table') AND tbl_name COLLATE NOCASE IN (?1, 'leadx_change')
 
 -- name: table_trigger_sql
 SELECT sql FROM main.sqlite_schema WHERE type IN ('trigger', 'view') AND name = ?1

@@ -228,7 +228,7 @@ static void drop(image *is, const char *key) {
   is->payloads[i] = is->payloads[is->n];
 }
 
-void image_begin(image *is, tracked *file, const leadx_table *table) {
+void image_begin(image *is, tracked *file, leadx_table *table) {
   tracked_run(file, "SAVEPOINT image; DELETE FROM leadx_shadow; DELETE FROM sync_queue");
   leadx_err_clear(&file->err);
   ck_assert_msg(leadx_diff_begin(&file->db, table, 1, &file->err) == SQLITE_OK, "%s",

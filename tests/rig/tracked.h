@@ -46,7 +46,7 @@ typedef struct image {
 
 void image_clear(image *is);
 /* Begins with what the queue would say of the rows that are there. */
-void image_begin(image *is, tracked *file, const leadx_table *table);
+void image_begin(image *is, tracked *file, leadx_table *table);
 /* Folds the queue rows since then of that entity; each UPDATE's base must be what changed.
 ** What is wrong, or NULL; a static buffer. */
 const char *image_fold(image *is, tracked *file, const char *entity);

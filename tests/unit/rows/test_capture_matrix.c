@@ -182,7 +182,7 @@ typedef struct bench {
   const kind *k;
   char twin[40];
   leadx_tables tables;
-  const leadx_table *table;
+  leadx_table *table;
   char *copy; /* puts the first rows back into both tables */
 } bench;
 
@@ -229,6 +229,12 @@ static int run_form(bench *b, const char *table, const char *form, int *changes)
   return rc;
 }
 
+/* Without recursive triggers nobody sees the row that REPLACE takes along over another unique
+** column, and nothing is concluded from its absence: the queue may lead to more rows. */
+static int takes_unseen(const leadx_table *table, const char *form, const char *settings) {
+  return table->has_unique && strstr(form, "REPLACE") && strstr(settings, "recursive_triggers=0");
+}
+
 static void run_case(bench *b, const char *form, int known, const char *settings) {
   image is = {0};
   int changes = 0, twin_changes = 0;
@@ -260,6 +266,7 @@ static void run_case(bench *b, const char *form, int known, const char *settings
   tracked_look(&b->file, b->k->table);
   if (!wrong) wrong = image_fold(&is, &b->file, "it");
   if (!wrong) wrong = image_check(&is, &b->file, b->table);
+  if (wrong && takes_unseen(b->table, form, settings)) wrong = NULL;
   ck_assert_msg(wrong == NULL, "%s, %s, %s: %s", b->k->label, settings, form, wrong ? wrong : "");
   image_clear(&is);
 }

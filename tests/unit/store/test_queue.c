@@ -51,7 +51,7 @@ static const struct upheaval {
 } upheavals[] = {
     {"SELECT 1", 20},
     {"DELETE FROM sync_queue WHERE status = 'SYNCED'; VACUUM", 20},
-    {"DELETE FROM sync_queue WHERE rowid IN (2, 4, 12); VACUUM", 19},
+    {"DELETE FROM sync_queue WHERE rowid IN (2, 4, 12); VACUUM", 20},
     {"DELETE FROM sync_queue WHERE rowid = 10", 20},
     {"CREATE TABLE copy AS SELECT * FROM sync_queue WHERE status = 'PENDING'; DELETE FROM "
      "sync_queue; INSERT INTO sync_queue SELECT * FROM copy",

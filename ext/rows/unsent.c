@@ -1,0 +1,236 @@
+/* Unsent changes by row. See unsent.h. */
+#include "rows/unsent.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+#include "rows/key.h"
+
+typedef struct leadx_entry {
+  char *key; /* NULL: a free place */
+  leadx_action newest;
+  uint32_t *parts; /* NULL without values */
+} leadx_entry;
+
+struct leadx_unsent {
+  leadx_db *db;
+  const leadx_table *table;
+  int with_values;
+  leadx_entry *entries; /* an open hash table; its size is a power of two */
+  size_t n, size;
+  int is_begun;
+  int64_t seen_rowid; /* the queue was read up to here */
+  char *seen_id; /* and this was the row that stood there; NULL: there was none */
+};
+
+leadx_unsent *leadx_unsent_open(leadx_db *db, const leadx_table *table, int with_values,
+                                leadx_err *err) {
+  leadx_unsent *unsent = sqlite3_malloc64(sizeof *unsent);
+  if (!unsent) {
+    leadx_err_nomem(err);
+    return NULL;
+  }
+  memset(unsent, 0, sizeof *unsent);
+  unsent->db = db;
+  unsent->table = table;
+  unsent->with_values = with_values;
+  return unsent;
+}
+
+static void forget_all(leadx_unsent *unsent) {
+  for (size_t i = 0; i < unsent->size; i++) {
+    sqlite3_free(unsent->entries[i].key);
+    sqlite3_free(unsent->entries[i].parts);
+  }
+  sqlite3_free(unsent->entries);
+  sqlite3_free(unsent->seen_id);
+  unsent->entries = NULL;
+  unsent->seen_id = NULL;
+  unsent->n = unsent->size = 0;
+  unsent->seen_rowid = 0;
+  unsent->is_begun = 0;
+}
+
+void leadx_unsent_close(leadx_unsent *unsent) {
+  if (!unsent) return;
+  forget_all(unsent);
+  sqlite3_free(unsent);
+}
+
+/* ---- the table of keys ---- */
+
+/* The place of a key, or the free one where it belongs. */
+static leadx_entry *find_place(leadx_entry *entries, size_t size, const char *key) {
+  size_t i = (size_t)leadx_hash(LEADX_HASH_SEED, key, strlen(key)) & (size - 1);
+  while (entries[i].key && strcmp(entries[i].key, key) != 0) i = (i + 1) & (size - 1);
+  return &entries[i];
+}
+
+static int grow(leadx_unsent *unsent) {
+  size_t size = unsent->size ? unsent->size * 2 : 64;
+  leadx_entry *more = sqlite3_malloc64(sizeof *more * size);
+  if (!more) return SQLITE_NOMEM;
+  memset(more, 0, sizeof *more * size);
+  for (size_t i = 0; i < unsent->size; i++) {
+    if (unsent->entries[i].key)
+      *find_place(more, size, unsent->entries[i].key) = unsent->entries[i];
+  }
+  sqlite3_free(unsent->entries);
+  unsent->entries = more;
+  unsent->size = size;
+  return SQLITE_OK;
+}
+
+static leadx_entry *need_entry(leadx_unsent *unsent, const char *key, leadx_err *err) {
+  if (unsent->n * 2 >= unsent->size && grow(unsent) != SQLITE_OK) {
+    leadx_err_nomem(err);
+    return NULL;
+  }
+  leadx_entry *entry = find_place(unsent->entries, unsent->size, key);
+  if (entry->key) return entry;
+  size_t bytes = sizeof *entry->parts * ((size_t)unsent->table->ncolumns + 1);
+  entry->parts = unsent->with_values ? sqlite3_malloc64(bytes) : NULL;
+  if (entry->parts) memset(entry->parts, 0, bytes);
+  entry->key = unsent->with_values && !entry->parts ? NULL : sqlite3_mprintf("%s", key);
+  if (!entry->key) {
+    sqlite3_free(entry->parts);
+    entry->parts = NULL;
+    leadx_err_nomem(err);
+    return NULL;
+  }
+  unsent->n++;
+  return entry;
+}
+
+/* ---- what changes say ---- */
+
+/* 1 for want of memory. What is no object says nothing. */
+static int take_payload(const leadx_table *table, leadx_entry *entry, const char *payload) {
+  leadx_slice row;
+  if (leadx_json_check(payload, strlen(payload), LEADX_JSON_MAX_STRING * 4, &row, NULL) ||
+      leadx_json_kind_of(row) != LEADX_JSON_OBJECT)
+    return 0;
+  leadx_slice *values = sqlite3_malloc64(sizeof *values * ((size_t)table->ncolumns + 1));
+  if (!values) return 1;
+  int failed = 0;
+  leadx_table_values(table, row, values);
+  for (int i = 0; i < table->ncolumns; i++) {
+    if (!values[i].n) continue;
+    entry->parts[i] = leadx_meaning_of_queued(leadx_table_kind(table, i), values[i]);
+    failed |= !entry->parts[i];
+  }
+  sqlite3_free(values);
+  return failed;
+}
+
+static int take_change(const leadx_table *table, leadx_entry *entry, const char *action,
+                       const char *payload) {
+  static const leadx_action actions[] = {LEADX_CREATE, LEADX_UPDATE, LEADX_DELETE};
+  leadx_action is = LEADX_NOTHING;
+  for (int i = 0; i < 3; i++) {
+    if (action && strcmp(action, leadx_action_name(actions[i])) == 0) is = actions[i];
+  }
+  if (is == LEADX_NOTHING) return 0;
+  entry->newest = is;
+  if (is == LEADX_DELETE) memset(entry->parts, 0, sizeof *entry->parts * (size_t)table->ncolumns);
+  return is != LEADX_DELETE && payload ? take_payload(table, entry, payload) : 0;
+}
+
+/* ---- reading ---- */
+
+static int take_rows(leadx_unsent *unsent, sqlite3_stmt *stmt, leadx_err *err) {
+  while (leadx_db_next(unsent->db, stmt, err)) {
+    const char *text = leadx_db_text(stmt, 0, err);
+    char *key = err->rc == SQLITE_OK
+                    ? leadx_key_read(unsent->table, text ? text : "", LEADX_BY_DEVICE, err)
+                    : NULL;
+    if (!key && err->rc == SQLITE_OK) leadx_err_nomem(err);
+    leadx_entry *entry = key ? need_entry(unsent, key, err) : NULL;
+    sqlite3_free(key);
+    if (!entry) return err->rc;
+    if (unsent->with_values &&
+        take_change(unsent->table, entry, leadx_db_text(stmt, 1, err), leadx_db_text(stmt, 2, err)))
+      return leadx_err_nomem(err);
+  }
+  return err->rc;
+}
+
+static int read_held(leadx_unsent *unsent, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_query(
+      unsent->db, unsent->with_values ? LEADX_SQL_UNSENT_CHANGES_HELD : LEADX_SQL_UNSENT_KEYS_HELD,
+      err, "s", unsent->table->entity);
+  if (!stmt) return err->rc;
+  int rc = take_rows(unsent, stmt, err);
+  leadx_db_put(unsent->db, stmt);
+  return rc;
+}
+
+/* *same: is the row that was read last still where it was? A number that came anew would stand for
+** another one. */
+static int is_same_queue(leadx_unsent *unsent, int64_t *same, leadx_err *err) {
+  *same = unsent->is_begun && !unsent->seen_id;
+  if (!unsent->is_begun || !unsent->seen_id) return SQLITE_OK;
+  return leadx_db_int(unsent->db, LEADX_SQL_UNSENT_STANDS, err, same, "is", unsent->seen_rowid,
+                      unsent->seen_id);
+}
+
+/* Begins with an empty table behind the mark, after a look at whether that still stands. */
+static int begin_anew(leadx_unsent *unsent, leadx_err *err) {
+  forget_all(unsent);
+  int rc = leadx_queue_check_mark(unsent->db, err);
+  if (rc == SQLITE_OK)
+    rc = leadx_db_int(unsent->db, LEADX_SQL_QUEUE_MARK_GET, err, &unsent->seen_rowid, "");
+  if (rc == SQLITE_OK) rc = read_held(unsent, err);
+  unsent->is_begun = rc == SQLITE_OK;
+  return rc;
+}
+
+/* The queue's last row before the new ones are read: those behind it may be read twice, which
+** changes nothing. */
+static int read_last(leadx_db *db, int64_t *rowid, char **id, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_UNSENT_LAST, err);
+  if (!stmt) return err->rc;
+  if (leadx_db_next(db, stmt, err)) {
+    const char *text = leadx_db_text(stmt, 1, err);
+    *rowid = sqlite3_column_int64(stmt, 0);
+    *id = sqlite3_mprintf("%s", text ? text : "");
+    if (!*id) leadx_err_nomem(err);
+  }
+  leadx_db_put(db, stmt);
+  return err->rc;
+}
+
+int leadx_unsent_look(leadx_unsent *unsent, leadx_err *err) {
+  int64_t same = 0, last = 0;
+  char *id = NULL;
+  int rc = is_same_queue(unsent, &same, err);
+  if (rc == SQLITE_OK && !same) rc = begin_anew(unsent, err);
+  if (rc == SQLITE_OK) rc = read_last(unsent->db, &last, &id, err);
+  sqlite3_stmt *stmt = rc == SQLITE_OK
+                           ? leadx_db_query(unsent->db,
+                                            unsent->with_values ? LEADX_SQL_UNSENT_CHANGES
+                                                                : LEADX_SQL_UNSENT_KEYS,
+                                            err, "is", unsent->seen_rowid, unsent->table->entity)
+                           : NULL;
+  if (stmt) rc = take_rows(unsent, stmt, err);
+  leadx_db_put(unsent->db, stmt);
+  if (stmt && rc == SQLITE_OK) {
+    sqlite3_free(unsent->seen_id);
+    unsent->seen_id = id;
+    unsent->seen_rowid = last;
+    return SQLITE_OK;
+  }
+  sqlite3_free(id);
+  return err->rc;
+}
+
+int leadx_unsent_has(const leadx_unsent *unsent, const char *key) {
+  return unsent->n > 0 && find_place(unsent->entries, unsent->size, key)->key != NULL;
+}
+
+leadx_action leadx_unsent_newest(const leadx_unsent *unsent, const char *key,
+                                 const uint32_t **parts) {
+  const leadx_entry *entry = unsent->n ? find_place(unsent->entries, unsent->size, key) : NULL;
+  *parts = entry && entry->key ? entry->parts : NULL;
+  return entry && entry->key ? entry->newest : LEADX_NOTHING;
+}

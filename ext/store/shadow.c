@@ -1,0 +1,62 @@
+/* The shadow. See shadow.h. */
+#include "store/shadow.h"
+
+#include <string.h>
+
+int leadx_shadow_get(leadx_db *db, const char *entity, const char *key, leadx_shadow *shadow,
+                     leadx_err *err) {
+  memset(shadow, 0, sizeof *shadow);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_SHADOW_GET, err, "ss", entity, key);
+  if (!stmt) return err->rc;
+  if (leadx_db_next(db, stmt, err)) {
+    const char *version = leadx_db_text(stmt, 0, err);
+    int n = sqlite3_column_type(stmt, 2) == SQLITE_BLOB ? sqlite3_column_bytes(stmt, 2) : 0;
+    shadow->found = 1;
+    shadow->stand = (leadx_stand)sqlite3_column_int(stmt, 1);
+    if (version) shadow->version = sqlite3_mprintf("%s", version);
+    if (n > 0) shadow->fingerprint = sqlite3_malloc(n);
+    if ((version && !shadow->version) || (n > 0 && !shadow->fingerprint)) leadx_err_nomem(err);
+    if (shadow->fingerprint) memcpy(shadow->fingerprint, sqlite3_column_blob(stmt, 2), (size_t)n);
+    shadow->fingerprint_bytes = shadow->fingerprint ? n : 0;
+  }
+  leadx_db_put(db, stmt);
+  return err->rc;
+}
+
+void leadx_shadow_clear(leadx_shadow *shadow) {
+  sqlite3_free(shadow->version);
+  sqlite3_free(shadow->fingerprint);
+  memset(shadow, 0, sizeof *shadow);
+}
+
+int leadx_shadow_look(leadx_db *db, const char *entity, const char *key, const char *version,
+                      int *exists, int *same, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_SHADOW_GET, err, "ss", entity, key);
+  if (!stmt) return err->rc;
+  *exists = leadx_db_next(db, stmt, err);
+  const char *mine = *exists ? leadx_db_text(stmt, 0, err) : NULL;
+  *same = mine && version && strcmp(mine, version) == 0 &&
+          sqlite3_column_int(stmt, 1) != LEADX_MISSING;
+  leadx_db_put(db, stmt);
+  return err->rc;
+}
+
+int leadx_shadow_set(leadx_db *db, const char *entity, const char *key, leadx_stand stand,
+                     const char *version, const void *fingerprint, int bytes, leadx_err *err) {
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_SHADOW_SET, err, "sssi", entity, key, version,
+                                      (int64_t)stand);
+  if (!stmt) return err->rc;
+  int rc = fingerprint ? sqlite3_bind_blob(stmt, 5, fingerprint, bytes, SQLITE_STATIC) : SQLITE_OK;
+  if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
+  leadx_db_put(db, stmt);
+  return rc == SQLITE_DONE ? SQLITE_OK : leadx_err_db(err, db->handle, rc, "note a row");
+}
+
+int leadx_shadow_mark(leadx_db *db, const char *entity, const char *key, leadx_stand stand,
+                      leadx_err *err) {
+  return leadx_db_run(db, LEADX_SQL_SHADOW_MARK, err, "ssi", entity, key, (int64_t)stand);
+}
+
+int leadx_shadow_forget(leadx_db *db, const char *entity, const char *key, leadx_err *err) {
+  return leadx_db_run(db, LEADX_SQL_SHADOW_FORGET, err, "ss", entity, key);
+}
