@@ -51,14 +51,15 @@ static const note setting_notes[] = {
 static const note option_notes[] = {
     {"entity", "name in the queue; known are customers→`customer`, pipelines→`pipeline`, "
                "activities→`activity`, settings→`setting`, else the table's name"},
-    {"remote", "the server's table, when it has another name"},
+    {"remote", "the server's table, when it has another name: one segment of an address"},
     {"priority", "1 is sent first; activities 1, pipelines 2, customers 3, settings 4, others 3"},
     {"mode", "`both`, `push`, `pull`"},
     {"version", "the column that the server stamps (`updated_at`)"},
     {"delete", "`hard`; `soft` sends a stamp in the soft-delete column instead"},
     {"soft_delete", "that column (`deleted_at` where it exists)"},
     {"policy", "this table's, in place of the setting"},
-    {"filter", "a PostgREST filter for pull"},
+    {"filter",
+     "fetches only rows that meet these conditions of PostgREST, e.g. `city=in.(Solo,Bogor)`"},
     {"columns", "`{\"local\":{\"remote\":\"name\",\"type\":\"…\"}}`, or `{\"local\":null}` for a "
                 "column that stays local. Types: `text integer real boolean "
                 "json blob uuid decimal date timestamp timestamp:s timestamp:ms`; without it the "
