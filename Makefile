@@ -112,7 +112,7 @@ INSTALLED := $(DESTDIR)$(PREFIX)/lib/sqlite3/leadx.so
 
 # Suites run bottom layer first, so that the first failure is nearest to its cause.
 # One that is not named here runs last; a file test_NAME.c in a folder of tests/ is all that a new one needs.
-SUITE_ORDER   := harness err clock json doc conflict address http http_faults rest db settings session schema capture queue plan push sync func load server
+SUITE_ORDER   := harness err clock instant uuid base64 json doc conflict address http http_faults rest db settings session schema capture queue plan push sync func load server
 SUITES_FOUND  := $(patsubst test_%.c,%,$(notdir $(TEST_FILES)))
 SUITES        := $(filter $(SUITES_FOUND),$(SUITE_ORDER)) $(filter-out $(SUITE_ORDER),$(SUITES_FOUND))
 
@@ -138,7 +138,7 @@ uninstall: ## removes what install put there
 # `make test` in lanes that run side by side: two halves of the suites, and under the sanitizers those that do not wait for
 # a network or a clock. `make check` runs what that leaves out. SUITE names one suite, which then runs plain and sanitized.
 SUITES_LONG  := faults crash week worker_life
-SUITES_SANE  := err clock json doc conflict address rest wire literal secret number table queue change plan settle call push page \
+SUITES_SANE  := err clock instant uuid base64 json doc conflict address rest wire literal secret number table queue change plan settle call push page \
   pull by_call reconcile turns intake shadow capture_values vtab problems resolve func auth grant schedule hostile numbers fuzz own_queue ahead
 SUITES_FIRST := capture_matrix worker check capture_values http http_faults server signin
 SUITES_QUICK := $(filter-out $(SUITES_LONG),$(SUITES))

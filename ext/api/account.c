@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/doc.h"
 #include "session/auth.h"
+#include "base/instant.h"
 #include "base/secret.h"
 #include "store/owner.h"
 #include "store/schema.h"

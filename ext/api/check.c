@@ -12,6 +12,7 @@
 
 #include "session/auth.h"
 #include "base/clock.h"
+#include "base/instant.h"
 #include "base/secret.h"
 #include "run/discover.h"
 #include "base/doc.h"

@@ -7,6 +7,7 @@
 #include "api/resolve.h"
 #include "base/doc.h"
 #include "base/secret.h"
+#include "base/uuid.h"
 #include "http/http.h"
 #include "api/check.h"
 #include "rows/key.h"
@@ -81,7 +82,7 @@ static char *do_debug(const leadx_call *call) {
 }
 
 static char *do_uuid(const leadx_call *call) {
-  char id[37];
+  char id[LEADX_UUID_BYTES];
   int64_t random = 0;
   (void)call;
   sqlite3_randomness(sizeof random, &random);
@@ -376,7 +377,7 @@ static int check_entity(const leadx_call *call, const char *entity, const char *
 
 static char *do_enqueue(const leadx_call *call) {
   leadx_ctx *ctx = call->ctx;
-  char id[37];
+  char id[LEADX_UUID_BYTES];
   const char *entity = need_text(call, 0, "the entity, e.g. 'customer'");
   const char *key = entity ? text_arg(call, 1) : NULL;
   if (entity && (!key || !*key)) {

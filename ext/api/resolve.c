@@ -9,6 +9,8 @@
 #include "push/change.h"
 #include "rows/mark.h"
 #include "base/clock.h"
+#include "base/instant.h"
+#include "base/uuid.h"
 #include "rows/fingerprint.h"
 #include "store/queue.h"
 
@@ -298,7 +300,7 @@ static int queue_rest(leadx_db *db, const leadx_question *question, const char *
   *left = 0;
   if (row && is_json(row, &local, LEADX_JSON_OBJECT)) {
     char *base = difference(question, choice, local, err);
-    char id[37];
+    char id[LEADX_UUID_BYTES];
     int64_t next = 0;
     rc = err->rc;
     if (base && rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_QUEUE_NEXT_ROWID, err, &next, "");
@@ -327,7 +329,7 @@ static int note_version(leadx_db *db, const leadx_question *question, leadx_err 
 ** is chosen, which the next pull fetches. */
 static int settle_deleted(leadx_db *db, const leadx_question *question, const char *choice,
                           leadx_err *err) {
-  char id[37];
+  char id[LEADX_UUID_BYTES];
   int64_t next = 0;
   if (strcmp(choice, "server") == 0) {
     return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "ttt", question->table->entity,

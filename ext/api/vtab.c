@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/instant.h"
 #include "api/label.h"
 #include "api/resolve.h"
 #include "store/lease.h"

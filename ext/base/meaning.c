@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/hash.h"
+#include "base/instant.h"
 
 /* So many decimal digits survive the way through a double and back. */
 #define SAFE_DIGITS 15

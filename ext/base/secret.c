@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/host.h"
 
 enum {
@@ -333,14 +334,8 @@ static int decode_escapes(const view *in, int is_mail, view *out) {
   return found;
 }
 
-static int base64_digit(unsigned char c) {
-  if (is_letter(c)) return c >= 'a' ? c - 'a' + 26 : c - 'A';
-  if (is_digit(c)) return c - '0' + 52;
-  return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
-}
-
 static int digit_of(unsigned char c, int bits) {
-  return bits == 6 ? base64_digit(c) : hex_digit(c);
+  return bits == 6 ? leadx_base64_digit(c) : hex_digit(c);
 }
 
 /* A garbled text has no run of characters as long as the shortest secret; nobody looks into it. */

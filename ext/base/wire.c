@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/instant.h"
 #include "base/number.h"
 
 static const char *const type_names[LEADX_TYPE_COUNT] = {

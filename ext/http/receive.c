@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "base/instant.h"
 
 enum {
   FIRST_ANSWER_BYTES = 4 << 10,

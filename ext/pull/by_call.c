@@ -14,6 +14,7 @@
 #include "push/change.h"
 #include "rows/key.h"
 #include "base/clock.h"
+#include "base/instant.h"
 #include "base/secret.h"
 #include "run/discover.h"
 #include "pull/pulling.h"

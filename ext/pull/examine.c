@@ -5,7 +5,7 @@
 #include "push/change.h"
 #include "rows/key.h"
 #include "rows/mark.h"
-#include "base/clock.h"
+#include "base/instant.h"
 #include "pull/pulling.h"
 
 static int compare_keys(const void *a, const void *b) {

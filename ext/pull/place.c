@@ -6,7 +6,7 @@
 ** version cost nothing. */
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/instant.h"
 #include "rows/mark.h"
 #include "rows/key.h"
 #include "pull/pulling.h"

@@ -6,8 +6,8 @@
 #include "rows/capture.h"
 #include "rows/key.h"
 #include "rows/fingerprint.h"
-#include "base/clock.h"
 #include "base/hash.h"
+#include "base/instant.h"
 
 /* ---- folding actions ---- */
 

@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "rows/mark.h"
-#include "base/clock.h"
+#include "base/instant.h"
+#include "base/uuid.h"
 #include "push/conflict.h"
 #include "rows/intake.h"
 
@@ -260,7 +261,7 @@ int leadx_outcome_fetched(leadx_change *change, leadx_slice row, const char *pol
 int leadx_outcome_record(leadx_db *db, const leadx_change *change, const char *server,
                          const char *contested, const char *winner, const char *resolution,
                          leadx_err *err) {
-  char id[37], client_at[LEADX_INSTANT_BYTES] = "";
+  char id[LEADX_UUID_BYTES], client_at[LEADX_INSTANT_BYTES] = "";
   leadx_uuid_make(change->members[0].rowid, id);
   if (change->client_us_known) leadx_instant_format(change->client_us, client_at);
   sqlite3_str *client = sqlite3_str_new(NULL), *base = sqlite3_str_new(NULL);

@@ -11,6 +11,7 @@
 #include "run/bulk.h"
 #include "push/call.h"
 #include "base/clock.h"
+#include "base/instant.h"
 #include "push/cut.h"
 #include "push/plan.h"
 #include "rows/apply.h"

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/instant.h"
 #include "push/cut.h"
 #include "rows/fingerprint.h"
 #include "rows/key.h"

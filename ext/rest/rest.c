@@ -23,6 +23,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/base64.h"
 #include "base/secret.h"
 #include "http/http.h"
 
@@ -550,36 +551,6 @@ int leadx_rest_header_safe(const char *text) {
   return n > 0;
 }
 
-/* One base64url digit; -1 for anything else. */
-static int base64_digit(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  if (c == '-' || c == '+') return 62;
-  if (c == '_' || c == '/') return 63;
-  return -1;
-}
-
-/* Decodes z[0..n) without padding. Returns the number of bytes, or 0 when it is no base64 or
-** does not fit. */
-static size_t base64_decode(const char *z, size_t n, char *out, size_t nout) {
-  uint32_t bits = 0;
-  size_t used = 0, i;
-  int nbits = 0;
-  while (n > 0 && z[n - 1] == '=') n--;
-  for (i = 0; i < n; i++) {
-    int digit = base64_digit(z[i]);
-    if (digit < 0) return 0;
-    bits = (bits << 6 | (uint32_t)digit) & 0xffff;
-    nbits += 6;
-    if (nbits < 8) continue;
-    nbits -= 8;
-    if (used == nout) return 0;
-    out[used++] = (char)(unsigned char)(bits >> nbits & 0xff);
-  }
-  return used;
-}
-
 /* Does the payload of this JWT say "role":"service_role"? It is decoded on the stack, where no
 ** failed allocation can let a key pass, and wiped. */
 static int is_service_role_token(const char *key) {
@@ -590,8 +561,8 @@ static int is_service_role_token(const char *key) {
   size_t n;
   int answer = 0;
   if (!to) return 0;
-  n = base64_decode(from + 1, (size_t)(to - from - 1), payload, sizeof payload);
-  if (n > 0 && !leadx_json_check(payload, n, 0, &claims, NULL)) {
+  if (leadx_base64_decode(from + 1, (size_t)(to - from - 1), payload, sizeof payload, &n) == 0 &&
+      !leadx_json_check(payload, n, 0, &claims, NULL)) {
     role = leadx_json_member(claims, "role");
     answer = leadx_json_kind_of(role) == LEADX_JSON_STRING &&
              leadx_json_string_is(role, "service_role", 12);

@@ -57,7 +57,7 @@ static char *write_row(leadx_db *db, const leadx_table *table, const leadx_table
 
 static int enqueue(leadx_db *db, const leadx_table *table, const leadx_table *subset,
                    const char *key, leadx_action action, leadx_err *err) {
-  char id[37];
+  char id[LEADX_UUID_BYTES];
   int64_t next = 0;
   char *row = write_row(db, table, subset, key, err);
   if (row && leadx_db_int(db, LEADX_SQL_QUEUE_NEXT_ROWID, err, &next, "") == SQLITE_OK) {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/instant.h"
 #include "rows/mark.h"
 
 /* A number whose plain form would have more digits than this stays as it is written. */

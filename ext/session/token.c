@@ -5,36 +5,22 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/base64.h"
 #include "base/json.h"
 
 /* Times beyond that are no times. */
 #define LAST_SECOND 1e12
 
-/* Decodes the base64url of a JWT's middle part. NULL when it is none. The caller frees. */
+/* Decodes the middle part of a JWT. NULL when it is none. The caller wipes and frees. */
 static char *decode_claims(const char *jwt, size_t *n) {
-  static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   const char *from = strchr(jwt, '.');
   const char *to = from ? strchr(from + 1, '.') : NULL;
   if (!to) return NULL;
-  char *out = sqlite3_malloc64((sqlite3_uint64)(to - from) + 1);
-  if (!out) return NULL;
-  unsigned bits = 0;
-  int nbits = 0;
-  *n = 0;
-  for (const char *p = from + 1; p < to; p++) {
-    const char *digit = memchr(alphabet, *p, 64);
-    if (!digit) {
-      sqlite3_free(out);
-      return NULL;
-    }
-    bits = (bits << 6 | (unsigned)(digit - alphabet)) & 0xffffu;
-    nbits += 6;
-    if (nbits >= 8) {
-      nbits -= 8;
-      out[(*n)++] = (char)(bits >> nbits & 0xffu);
-    }
-  }
-  return out;
+  size_t nbase64 = (size_t)(to - from - 1);
+  char *out = sqlite3_malloc64(nbase64 + 1);
+  if (out && leadx_base64_decode(from + 1, nbase64, out, nbase64, n) == 0) return out;
+  sqlite3_free(out);
+  return NULL;
 }
 
 void leadx_token_project_of_url(const char *url, char project[LEADX_USER_BYTES]) {

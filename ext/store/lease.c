@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/uuid.h"
 #include "store/queue.h"
 
 /* A host name has 64 bytes at most, "pid:[4026531836]" fewer than 32; whole, for another machine's
@@ -26,7 +27,7 @@ static void name_machine(char out[MACHINE_BYTES]) {
 }
 
 void leadx_lease_owner(char owner[LEADX_OWNER_BYTES]) {
-  char machine[MACHINE_BYTES], id[37];
+  char machine[MACHINE_BYTES], id[LEADX_UUID_BYTES];
   name_machine(machine);
   leadx_uuid_make(0, id);
   sqlite3_snprintf(LEADX_OWNER_BYTES, owner, "%s %d %s", machine, (int)getpid(), id);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/instant.h"
 #include "base/number.h"
 
 /* A text without the white space and the parentheses around it. */

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/instant.h"
+#include "base/uuid.h"
 
 /* How far ahead a next try can lie at most; anything later comes from a clock that jumped. */
 #define FURTHEST_TRY_US ((int64_t)2 * 3600 * 1000000)
@@ -23,28 +25,10 @@ static leadx_action find_action(const char *name) {
   return LEADX_NOTHING;
 }
 
-void leadx_uuid_make(int64_t counter, char out[37]) {
-  uint64_t ms = (uint64_t)(leadx_clock_wall_us() / 1000), random = 0;
-  sqlite3_randomness(sizeof random, &random);
-  uint64_t n = (uint64_t)counter;
-  sqlite3_snprintf(37, out, "%08x-%04x-7%03x-%04x-%012llx", (unsigned)(ms >> 16),
-                   (unsigned)(ms & 0xffff), (unsigned)(n >> 14 & 0xfff),
-                   (unsigned)((n & 0x3fff) | 0x8000), (sqlite3_uint64)(random & 0xffffffffffffu));
-}
-
-/* The milliseconds in a UUIDv7; -1 when it is none. */
-static int64_t uuid_ms(const char *id) {
-  char digits[13] = "";
-  if (strlen(id) != 36 || id[8] != '-' || id[13] != '-' || id[14] != '7') return -1;
-  memcpy(digits, id, 8);
-  memcpy(digits + 8, id + 9, 4);
-  return digits[strspn(digits, "0123456789abcdef")] ? -1 : strtoll(digits, NULL, 16);
-}
-
 /* CURRENT_TIMESTAMP cuts the fraction off, which would make an edit up to a second older than what
 ** it came after. The id's milliseconds may come out one lower than the clock's. */
 int leadx_member_time(const leadx_member *member, int64_t *us) {
-  int64_t made_us = uuid_ms(member->id) * 1000;
+  int64_t made_us = leadx_uuid_ms(member->id) * 1000;
   if (leadx_instant_parse(member->created_at, strlen(member->created_at), us) != 0) return 1;
   if (made_us > *us && made_us < *us + 1000000) *us = made_us;
   return 0;
@@ -250,7 +234,7 @@ int leadx_queue_delay(leadx_db *db, const char *id, const char *code, const char
 ** SELECT around us. */
 static int try_rows(leadx_db *db, const char *entity, leadx_action action, leadx_err *err) {
   static const char *const words[] = {"PENDING", "IN_PROGRESS", "FAILED", "SYNCED"};
-  char id[37];
+  char id[LEADX_UUID_BYTES];
   leadx_uuid_make(0, id);
   int rc = leadx_db_run(db, LEADX_SQL_QUEUE_PROBE, err, "sss", id, entity, action_names[action]);
   for (size_t i = 0; i < sizeof words / sizeof words[0] && rc == SQLITE_OK; i++)
@@ -323,7 +307,7 @@ int leadx_queue_discard(leadx_db *db, const char *id, leadx_err *err) {
 }
 
 int leadx_queue_enqueue(leadx_db *db, const char *entity, const char *key, leadx_action action,
-                        const char *payload, char id[37], leadx_err *err) {
+                        const char *payload, char id[LEADX_UUID_BYTES], leadx_err *err) {
   int64_t next = 0;
   int rc = leadx_db_int(db, LEADX_SQL_QUEUE_NEXT_ROWID, err, &next, "");
   leadx_uuid_make(next, id);

@@ -3,6 +3,7 @@
 #ifndef LEADX_QUEUE_H
 #define LEADX_QUEUE_H
 
+#include "base/uuid.h"
 #include "store/table.h"
 
 typedef enum leadx_action { LEADX_NOTHING, LEADX_CREATE, LEADX_UPDATE, LEADX_DELETE } leadx_action;
@@ -76,7 +77,7 @@ int leadx_queue_retry(leadx_db *db, const char *id, int64_t *changed,
                       leadx_err *err); /* NULL id: all */
 int leadx_queue_discard(leadx_db *db, const char *id, leadx_err *err);
 int leadx_queue_enqueue(leadx_db *db, const char *entity, const char *key, leadx_action action,
-                        const char *payload, char id[37], leadx_err *err);
+                        const char *payload, char id[LEADX_UUID_BYTES], leadx_err *err);
 /* Drops SYNCED rows and closed conflicts older than so many days. *dropped counts both. */
 int leadx_queue_purge(leadx_db *db, double synced_days, double conflict_days, int64_t *dropped,
                       leadx_err *err);
@@ -90,9 +91,6 @@ int leadx_queue_has_unsent(leadx_db *db, const char *entity, const char *key, in
                            leadx_err *err);
 /* Unsent rows of one entity. */
 int leadx_queue_unsent(leadx_db *db, const char *entity, int64_t *n, leadx_err *err);
-
-/* A UUIDv7 of now; counter orders ids of one millisecond. */
-void leadx_uuid_make(int64_t counter, char out[37]);
 
 /* When a change was queued: created_at, to the millisecond that the id knows. Returns 0, or 1 when
 ** nobody can tell. */

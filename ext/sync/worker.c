@@ -27,6 +27,7 @@
 
 #include "base/clock.h"
 #include "base/host.h"
+#include "base/instant.h"
 #include "http/http.h"
 #include "sync/network.h"
 #include "sync/probe.h"

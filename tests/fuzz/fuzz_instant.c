@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/clock.h"
+#include "base/instant.h"
 
 #define DATE "^([0-9]{4,6})-([0-9]{2})-([0-9]{2})"
 #define TIME \

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/instant.h"
 #include "fake_transport.h"
 #include "rest/rest.h"
 

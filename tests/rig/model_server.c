@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/instant.h"
 #include "fake_transport.h"
 
 enum { MAX_FILTERS = 8, TEXT = 512 };

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/clock.h"
+#include "base/instant.h"
 #include "fake_transport.h"
 #include "functions.h"
 #include "pages.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/instant.h"
 #include "fake_transport.h"
 #include "pages.h"
 #include "suites.h"
