@@ -399,7 +399,7 @@ static const struct hostile {
      "INSERT INTO leadx_tables(table_name, entity, options, columns) VALUES ('sqlite_schema', 's', "
      "'{}', ''), ('leadx_settings', 'l', '{}', ''), "
      "('sync_queue', 'q', '{}', ''), ('nobody', 'n', '{}', ''), ('', 'e', '{}', '')",
-     NULL, "\"state\":\"ok\""},
+     NULL, "\"state\":\"partial\""},
     {"columns are mapped onto each other",
      OPTIONS("{\"columns\":{\"body\":{\"remote\":\"id\"},\"id\":{\"remote\":\"body\\\"; DROP TABLE "
              "bystander; --\"}}}"),

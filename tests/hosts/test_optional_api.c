@@ -110,7 +110,8 @@ static void make_tracked_file(void) {
 }
 
 /* Every function and every number of arguments, the arguments plausible for most. What they answer
-** is no matter here: that they answer is. */
+** is no matter here: that they answer is. The functions of rows/key are no reference's: leadx's own
+** statements call them. */
 static void call_all(void) {
   static const char *const arguments[] = {"", "'notes'", "'notes', '{}'", "'notes', '1', '{}'",
                                           "'notes', '1', 'UPDATE', '{\"id\":\"1\"}'"};
@@ -118,7 +119,8 @@ static void call_all(void) {
   int called = 0;
   ck_assert_int_eq(sqlite3_prepare_v2(db,
                                       "SELECT DISTINCT name, narg FROM pragma_function_list WHERE "
-                                      "name LIKE 'leadx~_%' ESCAPE '~' ORDER BY name, narg",
+                                      "name LIKE 'leadx~_%' ESCAPE '~' AND name NOT LIKE "
+                                      "'leadx~_key~_%' ESCAPE '~' ORDER BY name, narg",
                                       -1, &functions, NULL),
                    SQLITE_OK);
   char calls[200][160];
