@@ -270,3 +270,35 @@ char *leadx_account_set_token(leadx_ctx *ctx, const char *access, const char *re
   leadx_tokens_clear(&tokens);
   return text;
 }
+
+/* ---- whose the rows are ---- */
+
+int leadx_account_own(leadx_ctx *ctx, leadx_err *err) {
+  char user[LEADX_USER_BYTES], before[LEADX_USER_BYTES];
+  leadx_session_auth_state(ctx->session, user);
+  if (!user[0] || leadx_owner_get(&ctx->db, before, err) != SQLITE_OK || before[0]) return err->rc;
+  return leadx_owner_adopt(&ctx->db, user, err);
+}
+
+int leadx_account_adopt(leadx_ctx *ctx, const char *from, int64_t *n, leadx_err *err) {
+  static const char who[] = "leadx_adopt";
+  char user[LEADX_USER_BYTES];
+  int present = 0;
+  *n = 0;
+  int rc = leadx_schema_open(&ctx->db, who, &present, err);
+  if (rc != SQLITE_OK) return rc;
+  leadx_session_auth_state(ctx->session, user);
+  if (!present)
+    return leadx_err_set(err, SQLITE_ERROR,
+                         "%s: nothing is tracked in this file; call leadx_track(table) first", who);
+  if (!user[0])
+    return leadx_err_set(err, SQLITE_ERROR,
+                         "%s: nobody is signed in who could take the changes over; call "
+                         "leadx_login() or leadx_set_token() first",
+                         who);
+  rc = leadx_db_nest_open(&ctx->db, err);
+  if (rc != SQLITE_OK) return rc;
+  rc = leadx_owner_take(&ctx->db, user, from, n, err);
+  leadx_db_release(&ctx->db);
+  return leadx_db_nest_close(&ctx->db, rc, err);
+}

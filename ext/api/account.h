@@ -19,4 +19,13 @@ char *leadx_account_logout(leadx_ctx *ctx, int force, const leadx_opener *opener
 char *leadx_account_set_token(leadx_ctx *ctx, const char *access, const char *refresh,
                               leadx_err *err);
 
+/* A file that has no user yet is the signed-in user's from now on: to be called by whoever makes
+** leadx's tables, inside that transaction. Nothing happens while nobody is signed in. */
+int leadx_account_own(leadx_ctx *ctx, leadx_err *err);
+
+/* Makes the unsent rows of `from` (NULL: of nobody) those of the user who is signed in; *n is how
+** many. Takes part in the caller's transaction. SQLITE_ERROR while nobody is signed in, or nothing is
+** tracked. */
+int leadx_account_adopt(leadx_ctx *ctx, const char *from, int64_t *n, leadx_err *err);
+
 #endif

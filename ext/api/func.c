@@ -168,6 +168,7 @@ static int store_settings(const leadx_call *call, const unsigned char *taken) {
   int rc = leadx_db_nest_open(&ctx->db, &ctx->err);
   if (rc != SQLITE_OK) return rc;
   rc = leadx_schema_ensure(&ctx->db, call->name, &ctx->err);
+  if (rc == SQLITE_OK) rc = leadx_account_own(ctx, &ctx->err);
   for (int i = 0; i < LEADX_SETTING_COUNT && rc == SQLITE_OK; i++) {
     if (taken[i]) rc = leadx_settings_store(ctx->settings, &ctx->db, (leadx_setting)i, &ctx->err);
   }
@@ -306,6 +307,17 @@ static char *do_logout(const leadx_call *call) {
       NULL, &call->ctx->err);
 }
 
+static char *do_adopt(const leadx_call *call) {
+  leadx_ctx *ctx = call->ctx;
+  int64_t adopted = 0;
+  int is_named = call->argc && sqlite3_value_type(call->argv[0]) != SQLITE_NULL;
+  const char *user = is_named ? need_text(call, 0, "a user's id, or nothing for nobody's changes")
+                              : NULL;
+  if (is_named && !user) return NULL;
+  if (leadx_account_adopt(ctx, user, &adopted, &ctx->err) != SQLITE_OK) return NULL;
+  return sqlite3_mprintf("{\"adopted\":%lld}", (sqlite3_int64)adopted);
+}
+
 /* ---- tracking ---- */
 
 static char *do_track(const leadx_call *call) {
@@ -353,6 +365,7 @@ static int check_entity(const leadx_call *call, const char *entity, const char *
   leadx_ctx *ctx = call->ctx;
   leadx_tables tables = {NULL, 0, 0};
   int rc = leadx_schema_ensure(&ctx->db, call->name, &ctx->err);
+  if (rc == SQLITE_OK) rc = leadx_account_own(ctx, &ctx->err);
   if (rc == SQLITE_OK) rc = leadx_tables_load(&ctx->db, call->name, &tables, &ctx->err);
   *canonical = NULL;
   if (rc != SQLITE_OK || tables.n == 0) return rc;
@@ -614,13 +627,13 @@ static const struct implementation {
   char *(*run)(const leadx_call *call);
   int kind;
 } implementations[] = {
-    {do_version, READS},    {do_debug, READS},       {do_configure, WRITES}, {do_config, READS},
-    {do_set_token, WRITES}, {do_login, NETWORK},     {do_logout, NETWORK},   {do_track, WRITES},
-    {do_untrack, WRITES},   {do_uuid, READS},        {do_sync, NETWORK},     {do_push, NETWORK},
-    {do_pull, NETWORK},     {do_reconcile, NETWORK}, {do_resolve, WRITES},   {do_step, NETWORK},
-    {do_enqueue, WRITES},   {do_retry, WRITES},      {do_discard, WRITES},   {do_purge, WRITES},
-    {do_server_sql, READS}, {do_check, NETWORK},     {do_start, NETWORK},    {do_stop, NETWORK},
-    {do_notify, NETWORK},
+    {do_version, READS},    {do_debug, READS},      {do_configure, WRITES},  {do_config, READS},
+    {do_set_token, WRITES}, {do_login, NETWORK},    {do_logout, NETWORK},    {do_track, WRITES},
+    {do_untrack, WRITES},   {do_adopt, WRITES},     {do_uuid, READS},        {do_sync, NETWORK},
+    {do_push, NETWORK},     {do_pull, NETWORK},     {do_reconcile, NETWORK}, {do_resolve, WRITES},
+    {do_step, NETWORK},     {do_enqueue, WRITES},   {do_retry, WRITES},      {do_discard, WRITES},
+    {do_purge, WRITES},     {do_server_sql, READS}, {do_check, NETWORK},     {do_start, NETWORK},
+    {do_stop, NETWORK},     {do_notify, NETWORK},
 };
 
 const leadx_function leadx_functions[] = {
@@ -645,6 +658,10 @@ const leadx_function leadx_functions[] = {
      "begins (or refreshes) the capture of a table; `'*'` is every table with a primary key"},
     {"leadx_untrack", 1, 1, "table",
      "ends the capture; unsent rows stay in the queue and are counted in the answer"},
+    {"leadx_adopt", 0, 1, "[user]",
+     "makes the unsent changes of nobody, or of `user`, those of the user who is signed in (a "
+     "guest "
+     "who gets an account); `{\"adopted\":n}`"},
     {"leadx_uuid", 0, 0, "", "a UUIDv7, for keys that two devices never make twice"},
     {"leadx_sync", 0, 1, "[options]",
      "delivers the queue, then fetches what others changed; `{\"strict\":true}` raises an error "

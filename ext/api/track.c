@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/account.h"
 #include "rows/capture.h"
 #include "rows/diff.h"
 #include "base/doc.h"
@@ -190,6 +191,7 @@ char *leadx_track_table(leadx_ctx *ctx, const char *name, const char *options, l
   if (rc != SQLITE_OK) return NULL;
   leadx_doc *result = NULL;
   rc = leadx_schema_ensure(&ctx->db, "leadx_track", err);
+  if (rc == SQLITE_OK) rc = leadx_account_own(ctx, err);
   if (rc == SQLITE_OK)
     result = strcmp(name, "*") == 0 ? track_all(ctx, options, err)
                                     : track_one(ctx, name, options, err);

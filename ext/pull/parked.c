@@ -14,7 +14,7 @@ static int is_raw(const leadx_table *table, const char *key, int *raw, leadx_err
 }
 
 /* Parked keys behind the last one looked at, as many as a URL holds; those with unsent changes stay
-** parked and are passed over. The caller frees each. *last: there are none behind them. */
+** parked and are passed over, unless the server hid them. The caller frees each. *last: there are none behind them. */
 static int read_parked(leadx_pulling *pulling, char **keys, int *n, int *last, leadx_err *err) {
   leadx_db *db = &pulling->run->ctx->db;
   size_t bytes = 0;
@@ -30,7 +30,8 @@ static int read_parked(leadx_pulling *pulling, char **keys, int *n, int *last, l
     const char *key = leadx_db_text(stmt, 0, err);
     if (!key) break;
     size_t more = leadx_page_key_bytes(pulling->table, key);
-    int waits = leadx_intake_is_pending(pulling->intake, key);
+    int is_hidden = sqlite3_column_int(stmt, 1),
+        waits = !is_hidden && leadx_intake_is_pending(pulling->intake, key);
     if (!waits && is_raw(pulling->table, key, &waits, err) != SQLITE_OK) break;
     if (waits) continue;
     *last = 0;
@@ -69,6 +70,10 @@ static int settle_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, 
     int changed = 0, refused = 0;
     leadx_slice row = find_row(pulling->table, rows, keys[i], err);
     if (err->rc != SQLITE_OK) return err->rc;
+    /* A row that was hidden is shown again: the change that was kept for it goes out. */
+    if (row.n)
+      rc = leadx_db_run(&pulling->run->ctx->db, LEADX_SQL_PARKED_REVIVE, err, "tt",
+                        pulling->table->entity, keys[i]);
     if (row.n) come[ncome++] = row;
     else rc = leadx_intake_remove(pulling->intake, keys[i], &changed, &refused, err);
     pulling->run->tally.pulled += changed;

@@ -118,6 +118,9 @@ static int remove_row(leadx_pulling *pulling, const char *key, leadx_err *err) {
   if (rc != SQLITE_OK || !refused) return rc;
   int pending = leadx_intake_is_pending(pulling->intake, key);
   if (!pending) pulling->table->held_back = 1;
+  /* Not hidden, but deleted: the change that was kept meets the delete. */
+  rc = leadx_db_run(&run->ctx->db, LEADX_SQL_PARKED_REVIVE, err, "tt", pulling->table->entity, key);
+  if (rc != SQLITE_OK) return rc;
   return leadx_db_run(&run->ctx->db, LEADX_SQL_PARKED_ADD, err, "ttt", pulling->table->entity, key,
                       pending ? "deleted on the server while a local change is unsent"
                               : "deleted on the server, still referred to here");

@@ -150,7 +150,7 @@ typedef struct call_item {
   call_status status;
   leadx_slice
       row; /* the server's row as it is now; empty when it may not be read, or there is none */
-  leadx_slice code, message; /* of an error; raw JSON strings, or empty */
+  leadx_slice code, message; /* of an error, code also of what is gone; JSON strings, or empty */
 } call_item;
 
 static const char *const status_words[] = {"applied", "replayed", "conflict",
@@ -242,8 +242,10 @@ static int settle_item(leadx_push *push, const leadx_job *job, leadx_change *cha
   switch (item->status) {
     case CALL_APPLIED:
     case CALL_REPLAYED: return leadx_settle_ack(push, change, item->row, err);
-    case CALL_CONFLICT:
-    case CALL_GONE: return leadx_settle_fetched(push, change, item->row, err);
+    case CALL_GONE:
+      change->buried = leadx_json_is_text(item->code, "deleted");
+      return leadx_settle_fetched(push, change, item->row, err);
+    case CALL_CONFLICT: return leadx_settle_fetched(push, change, item->row, err);
     default: return settle_error(push, job, change, item, err);
   }
 }

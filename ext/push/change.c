@@ -436,7 +436,7 @@ void leadx_change_unload(leadx_change *change) {
       change->audit_contested = change->audit_base = NULL;
   change->audit_winner = change->newest_payload = NULL;
   change->ntexts = change->nfields = change->nsent_rows = change->undelete = change->known =
-      change->is_missing = change->problem = 0;
+      change->is_missing = change->problem = change->buried = change->rekeyed = 0;
 }
 
 /* ---- comparing with the server's row ---- */

@@ -34,6 +34,8 @@ typedef struct leadx_change {
       *sent_rows; /* the payloads that were on the wire before: what the server may have of us */
   int nsent_rows;
   int undelete; /* makes a row again that the server may keep as deleted */
+  int buried; /* a tombstone says that the server's row was deleted */
+  int rekeyed; /* its CREATE was answered with a row of another key */
   const char
       *newest_payload; /* text of the newest member's payload, for comparing with the local row */
   leadx_slice *key_values; /* the key as JSON values */

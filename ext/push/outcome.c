@@ -173,11 +173,14 @@ static int resolve_write(leadx_change *change, leadx_slice row, const char *poli
 
 /* ---- the three kinds of change ---- */
 
+/* A row that is not shown may be gone or hidden from this user; only a tombstone tells. An edit is
+** kept until one does. What a DELETE asks for is so, as far as this user can see, and it may have
+** been an earlier one of ours. */
 static leadx_step resolve_absent(const leadx_change *change) {
   if (change->recreate) return LEADX_STEP_CREATE;
   if (change->action == LEADX_DELETE)
     return change->known || change->created_here ? LEADX_STEP_ACK : LEADX_STEP_FORBID;
-  return change->known && change->action == LEADX_UPDATE ? LEADX_STEP_GONE : LEADX_STEP_FORBID;
+  return change->buried && change->action == LEADX_UPDATE ? LEADX_STEP_GONE : LEADX_STEP_FORBID;
 }
 
 /* The row is there, though our DELETE matched nothing: it changed since (the delete wins, what it

@@ -255,9 +255,39 @@ static int accept_delete(leadx_push *push, leadx_change *change, leadx_err *err)
 
 static int forbid(leadx_push *push, leadx_change *change, leadx_err *err) {
   return leadx_settle_fail(push, change, "forbidden",
-                           "the server matched no row: it does not show this row to the user, or "
-                           "does not let the user change it",
+                           "the server shows this row to the user, but does not let the user "
+                           "change it",
                            err);
+}
+
+/* Nobody can tell a hidden row from one that is gone. The edit is kept; the next pulls ask for the
+** row, and when it is shown again the edit goes out. */
+static int keep_hidden(leadx_push *push, leadx_change *change, leadx_err *err) {
+  if (change->rekeyed)
+    return leadx_settle_fail(push, change, "key",
+                             "the server wrote this row under another key; it is not sent again by "
+                             "itself",
+                             err);
+  if (change->action != LEADX_CREATE && change->table->mode != LEADX_MODE_PUSH &&
+      leadx_db_run(leadx_pushing_db(push), LEADX_SQL_PARKED_ADD, err, "sss", change->table->entity,
+                   change->key, "hidden while a local change is unsent") != SQLITE_OK)
+    return err->rc;
+  return leadx_settle_fail(push, change, "forbidden",
+                           change->action == LEADX_CREATE
+                               ? "the server kept this row out, or does not show it to the user; "
+                                 "it is not sent again by itself"
+                               : "the server does not show this row to the user any more; the "
+                                 "change is kept and sent when the row is shown again",
+                           err);
+}
+
+/* Did a pull bring the row's tombstone, and leave the row for its unsent change's sake? */
+static int look_for_tombstone(leadx_push *push, leadx_change *change, leadx_err *err) {
+  int64_t yes = 0;
+  int rc = leadx_db_int(leadx_pushing_db(push), LEADX_SQL_PARKED_IS_BURIED, err, &yes, "ss",
+                        change->table->entity, change->key);
+  if (yes) change->buried = 1;
+  return rc;
 }
 
 /* ---- matching rows to changes ---- */
@@ -275,20 +305,36 @@ static int find_row_owner(const leadx_job *job, leadx_slice row, int guess) {
   return owner;
 }
 
-/* Gives every change its row; rows has room for job->n. 1 when the server answered rows nobody
-** asked for, or one twice. */
+/* Has the row a whole key, if another one than was asked for? */
+static int has_key(const leadx_table *table, leadx_slice row) {
+  for (int i = 0; i < table->nkey; i++) {
+    leadx_slice value = leadx_json_member(row, table->columns[table->key[i]].remote);
+    leadx_json_kind kind = leadx_json_kind_of(value);
+    if (kind != LEADX_JSON_STRING && kind != LEADX_JSON_NUMBER) return 0;
+    /* PostgreSQL has no text with a NUL. */
+    for (size_t k = 0; k + 6 <= value.n; k++) {
+      if (memcmp(value.z + k, "\\u0000", 6) == 0) return 0;
+    }
+  }
+  return 1;
+}
+
+/* Gives every change its row; rows has room for job->n. How many rows there are besides that nobody
+** asked for; more than the job has changes when one came twice, or has no key. */
 static int match_rows(const leadx_job *job, leadx_slice array, leadx_slice *rows) {
   leadx_json_walk walk;
   leadx_slice row;
+  int strange = 0;
   memset(rows, 0, sizeof *rows * (size_t)job->n);
   leadx_json_walk_init(&walk, array);
   for (int next = 0; leadx_json_walk_element(&walk, &row);) {
     int owner = find_row_owner(job, row, next);
-    if (owner < 0 || rows[owner].n) return 1;
-    rows[owner] = row;
+    if (owner >= 0 ? rows[owner].n > 0 : !has_key(job->changes[0]->table, row)) return job->n + 1;
+    if (owner >= 0) rows[owner] = row;
+    strange += owner < 0;
     next = owner + 1;
   }
-  return 0;
+  return strange;
 }
 
 /* ---- a good answer ---- */
@@ -311,7 +357,7 @@ static int take_step(leadx_push *push, leadx_change *change, leadx_slice row, le
                      err);
     case LEADX_STEP_GONE: return accept_delete(push, change, err);
     case LEADX_STEP_ASK: return ask(push, change, err);
-    default: return forbid(push, change, err);
+    default: return row.n ? forbid(push, change, err) : keep_hidden(push, change, err);
   }
 }
 
@@ -321,8 +367,10 @@ int leadx_settle_fetched(leadx_push *push, leadx_change *change, leadx_slice row
   /* A 23505 that is not about our own key: another unique column is taken. */
   if (!row.n && change->error && change->action == LEADX_CREATE)
     return leadx_settle_fail(push, change, "23505", change->error, err);
-  int rc = leadx_outcome_fetched(change, row, push->run->ctx->settings->text[LEADX_POLICY], &step,
-                                 err);
+  int rc = row.n ? SQLITE_OK : look_for_tombstone(push, change, err);
+  if (rc == SQLITE_OK)
+    rc = leadx_outcome_fetched(change, row, push->run->ctx->settings->text[LEADX_POLICY], &step,
+                               err);
   return rc == SQLITE_OK ? take_step(push, change, row, step, err) : rc;
 }
 
@@ -335,15 +383,34 @@ static int is_empty_answer(const leadx_job *job, const leadx_slice *rows) {
   return 1;
 }
 
-static int settle_rows(leadx_push *push, leadx_job *job, const leadx_slice *rows, leadx_err *err) {
+static int settle_rows(leadx_push *push, const leadx_job *job, const leadx_slice *rows,
+                       leadx_err *err) {
   int rc = SQLITE_OK, absent = is_empty_answer(job, rows);
-  if (job->minimal) leadx_pushing_note_table(&push->write_only, job->changes[0]->table);
   for (int i = 0; i < job->n && rc == SQLITE_OK; i++) {
     if (job->kind == LEADX_JOB_FETCH && (rows[i].n || absent)) {
       rc = leadx_settle_fetched(push, job->changes[i], rows[i], err);
-    } else if (job->kind != LEADX_JOB_FETCH && (rows[i].n || job->minimal)) {
+    } else if (job->kind != LEADX_JOB_FETCH && rows[i].n) {
       rc = leadx_settle_ack(push, job->changes[i], rows[i], err);
     }
+  }
+  return rc;
+}
+
+/* Rows that may not be read are counted: those that a trigger or a rule of the server kept out are
+** missing, and which ones nobody can tell. A server that does not count is believed. */
+static int settle_counted(leadx_push *push, const leadx_job *job, leadx_err *err) {
+  leadx_rest_range range;
+  int rc = SQLITE_OK;
+  leadx_pushing_note_table(&push->write_only, job->changes[0]->table);
+  leadx_rest_read_range(job->request->content_range, &range);
+  int kept_out = range.total >= 0 && range.total < job->n;
+  for (int i = 0; i < job->n && rc == SQLITE_OK; i++) {
+    rc = kept_out ? leadx_settle_fail(push, job->changes[i], "forbidden",
+                                      job->n == 1 ? "the server kept this row out"
+                                                  : "the server kept out some of the rows that "
+                                                    "were sent together, and does not show which",
+                                      err)
+                  : leadx_settle_ack(push, job->changes[i], (leadx_slice){NULL, 0}, err);
   }
   return rc;
 }
@@ -351,8 +418,7 @@ static int settle_rows(leadx_push *push, leadx_job *job, const leadx_slice *rows
 /* Fetches what a write, or a fetch that was cut short, did not return. */
 static int fetch_missing(leadx_push *push, const leadx_job *job, const leadx_slice *rows,
                          leadx_err *err) {
-  if (job->minimal || (job->kind == LEADX_JOB_FETCH && is_empty_answer(job, rows)))
-    return SQLITE_OK;
+  if (job->kind == LEADX_JOB_FETCH && is_empty_answer(job, rows)) return SQLITE_OK;
   leadx_change **missing = sqlite3_malloc64(sizeof *missing * (size_t)job->n);
   if (!missing) return leadx_err_nomem(err);
   int n = 0;
@@ -364,29 +430,35 @@ static int fetch_missing(leadx_push *push, const leadx_job *job, const leadx_sli
   return leadx_err_memory(err, rc);
 }
 
-static int count_rows(leadx_slice array) {
-  leadx_json_walk walk;
-  leadx_slice row;
+static int count_matched(const leadx_job *job, const leadx_slice *rows) {
   int n = 0;
-  leadx_json_walk_init(&walk, array);
-  while (leadx_json_walk_element(&walk, &row)) n++;
+  for (int i = 0; i < job->n; i++) n += rows[i].n > 0;
   return n;
+}
+
+/* The server wrote rows under keys of its own. They stand, and each more request would make another
+** one: what came under its key is acknowledged, the others are looked for once. */
+static int settle_rekeyed(leadx_push *push, const leadx_job *job, const leadx_slice *rows,
+                          leadx_err *err) {
+  for (int i = 0; i < job->n; i++) job->changes[i]->rekeyed = !rows[i].n;
+  int rc = settle_rows(push, job, rows, err);
+  return rc == SQLITE_OK ? fetch_missing(push, job, rows, err) : rc;
 }
 
 /* Rows that were not asked for acknowledge nothing. One in the place of another may be that row
 ** under a key that the server spells otherwise (a uuid without its dashes): that change comes to
 ** stand alone, and the others go on. */
-static int settle_strange(leadx_push *push, leadx_job *job, leadx_slice array, leadx_err *err) {
+static int settle_strange(leadx_push *push, leadx_job *job, int may_be_ours, leadx_err *err) {
   leadx_change *change = job->changes[0];
-  int may_be_ours = count_rows(array) <= job->n;
   if (may_be_ours && job->n > 1) return leadx_pushing_split(push, job, err);
   leadx_run_say(push->run,
                 "%s: the server answered rows that were not asked for; nothing was acknowledged",
                 change->table->remote);
-  if (may_be_ours && ++push->run->tally.strange <= MOST_STRANGE) {
-    return delay(push, change, "key",
-                 "the server answered another row; does it spell this key otherwise?", NULL, 0,
-                 err);
+  if (may_be_ours && (change->rekeyed || ++push->run->tally.strange <= MOST_STRANGE)) {
+    return leadx_settle_fail(push, change, "key",
+                             "the server answered a row of another key; does it spell this key "
+                             "otherwise, or give keys of its own?",
+                             err);
   }
   leadx_run_end(push->run, LEADX_CLASS_PROTOCOL, -1, "");
   return SQLITE_OK;
@@ -396,11 +468,15 @@ int leadx_settle_good(leadx_push *push, leadx_job *job, const leadx_verdict *ver
                       leadx_class *class_, leadx_err *err) {
   leadx_slice *rows = sqlite3_malloc64(sizeof *rows * (size_t)job->n);
   if (!rows) return leadx_err_nomem(err);
-  int strange = match_rows(job, verdict->rows, rows);
-  int rc = SQLITE_OK;
-  if (strange) {
+  int strange = match_rows(job, verdict->rows, rows), rc = SQLITE_OK,
+      may_be_ours = count_matched(job, rows) + strange <= job->n;
+  if (strange && may_be_ours && job->kind == LEADX_JOB_CREATE) {
+    rc = settle_rekeyed(push, job, rows, err);
+  } else if (strange) {
     *class_ = LEADX_CLASS_PROTOCOL;
-    rc = settle_strange(push, job, verdict->rows, err);
+    rc = settle_strange(push, job, may_be_ours, err);
+  } else if (job->minimal) {
+    rc = settle_counted(push, job, err);
   } else {
     rc = settle_rows(push, job, rows, err);
     if (rc == SQLITE_OK) rc = fetch_missing(push, job, rows, err);

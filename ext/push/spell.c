@@ -61,9 +61,10 @@ leadx_request *leadx_spell_create(const leadx_target *target, leadx_change *cons
     leadx_change_append_object(changes[i], 0, body);
   }
   sqlite3_str_appendall(body, "]");
-  return leadx_target_request(
-      target, "POST", url, body,
-      minimal ? "return=minimal" : "resolution=ignore-duplicates,return=representation", err);
+  return leadx_target_request(target, "POST", url, body,
+                              minimal ? "return=minimal,count=exact"
+                                      : "resolution=ignore-duplicates,return=representation",
+                              err);
 }
 
 void leadx_spell_append_update(const leadx_change *change, sqlite3_str *out) {

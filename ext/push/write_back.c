@@ -141,14 +141,18 @@ static int bind_columns(sqlite3_stmt *stmt, const leadx_table *table, const char
   return rc;
 }
 
+/* What became of the server's row: it went in, or had nothing new; the local row is not what was
+** queued any more; the table's rules refused it. */
+typedef enum write_back_end { WRITTEN, LEFT, REFUSED } write_back_end;
+
 /* What an application queued by itself need not say what the local row holds: then only a later
-** change keeps the server's row out. *written: it went in, or there was nothing to write. */
+** change keeps the server's row out. *end: what became of it. */
 static int write_back_values(leadx_db *db, leadx_write_back *back, const leadx_change *change,
-                             const leadx_slice *values, int *written, leadx_err *err) {
+                             const leadx_slice *values, write_back_end *end, leadx_err *err) {
   leadx_table *table = change->table;
   int64_t later = 1;
   int count = 0, whole = is_whole(change);
-  *written = 1;
+  *end = WRITTEN;
   char *mask = differing_columns(change, whole, values, &count);
   if (!mask) return leadx_err_nomem(err);
   if (count == 0 && !table->pending) {
@@ -165,7 +169,8 @@ static int write_back_values(leadx_db *db, leadx_write_back *back, const leadx_c
   if (rc == SQLITE_OK) rc = bind_all_queued(stmt, change, whole);
   if (rc == SQLITE_OK) rc = bind_columns(stmt, table, back->columns, values);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
-  *written = sqlite3_changes(db->handle) > 0;
+  if (rc != SQLITE_DONE) *end = REFUSED;
+  else if (sqlite3_changes(db->handle) == 0) *end = LEFT;
   sqlite3_reset(stmt);
   sqlite3_clear_bindings(stmt);
   /* The pull tries again: a parent that has not come yet may be all that is missing. */
@@ -177,10 +182,10 @@ static int write_back_values(leadx_db *db, leadx_write_back *back, const leadx_c
 }
 
 static int write_back(leadx_db *db, leadx_write_back *back, const leadx_change *change,
-                      leadx_slice row, int *written, leadx_err *err) {
+                      leadx_slice row, write_back_end *end, leadx_err *err) {
   leadx_slice *values = read_row(change->table, row);
   if (!values) return leadx_err_nomem(err);
-  int rc = write_back_values(db, back, change, values, written, err);
+  int rc = write_back_values(db, back, change, values, end, err);
   sqlite3_free(values);
   return rc;
 }
@@ -198,19 +203,24 @@ static int has_local(leadx_db *db, const leadx_change *change, int *yes, leadx_e
   return err->rc;
 }
 
-/* An application may queue what it did not write into its own table: the server's row is there and
-** ours is not, or the other way round. The next pull sees to it, unless a later change will. */
+/* The server's row was not written to the local one, which was edited again meanwhile or is not
+** there: what it has beside the edit is not known here until a pull fetches it. */
 static int leave_to_pull(leadx_db *db, const leadx_change *change, leadx_err *err) {
-  int is_here = 0, is_there = change->action != LEADX_DELETE;
+  if (change->table->mode == LEADX_MODE_PUSH) return SQLITE_OK;
+  return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "sss", change->table->entity, change->key,
+                      "what was sent was not the local row");
+}
+
+/* An application may queue a DELETE of what stands in its own table still. A later change may be why
+** it does. */
+static int leave_deleted(leadx_db *db, const leadx_change *change, leadx_err *err) {
+  int is_here = 0;
   int64_t unsent = 0;
-  if (change->table->mode == LEADX_MODE_PUSH || has_local(db, change, &is_here, err) != SQLITE_OK ||
-      is_here == is_there)
-    return err->rc;
+  if (has_local(db, change, &is_here, err) != SQLITE_OK || !is_here) return err->rc;
   if (leadx_queue_has_unsent(db, change->table->entity, change->key, &unsent, err) != SQLITE_OK ||
       unsent)
     return err->rc;
-  return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "sss", change->table->entity, change->key,
-                      "what was sent was not the local row");
+  return leave_to_pull(db, change, err);
 }
 
 static sqlite3_stmt *stamp_statement(leadx_db *db, leadx_write_back *back, leadx_table *table,
@@ -242,12 +252,13 @@ static int stamp_synced(leadx_db *db, leadx_write_back *back, const leadx_change
 
 int leadx_write_back_acked(leadx_db *db, leadx_write_back *back, const leadx_change *change,
                            leadx_slice row, leadx_err *err) {
-  int written = 1, rc = SQLITE_OK;
-  if (change->action == LEADX_DELETE) return leave_to_pull(db, change, err);
+  write_back_end end = WRITTEN;
+  if (change->action == LEADX_DELETE) return leave_deleted(db, change, err);
   if (!change->newest_payload) return SQLITE_OK;
-  rc = write_back(db, back, change, row, &written, err);
-  if (rc == SQLITE_OK && !written) rc = leadx_apply_settled(db, change->table, change->key, err);
-  if (rc == SQLITE_OK && !written && row.n) rc = leave_to_pull(db, change, err);
+  int rc = write_back(db, back, change, row, &end, err);
+  if (rc == SQLITE_OK && end != WRITTEN)
+    rc = leadx_apply_settled(db, change->table, change->key, err);
+  if (rc == SQLITE_OK && end == LEFT && row.n) rc = leave_to_pull(db, change, err);
   if (rc == SQLITE_OK && change->table->synced_at) rc = stamp_synced(db, back, change, err);
   return rc;
 }

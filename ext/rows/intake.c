@@ -373,6 +373,14 @@ static int park(leadx_intake *intake, const char *key, const char *reason, int *
                       reason);
 }
 
+/* A row that waits for its unsent change. One that the server hid, and shows now, lets the change go
+** out. */
+static int keep_back(leadx_intake *intake, const char *key, const char *reason, int *parked,
+                     leadx_err *err) {
+  int rc = leadx_db_run(intake->db, LEADX_SQL_PARKED_REVIVE, err, "tt", intake->table->entity, key);
+  return rc == SQLITE_OK ? park(intake, key, reason, parked, err) : rc;
+}
+
 /* *known: we hold this very version of the row already. */
 static int look_up(leadx_intake *intake, const char *key, const char *version, int *known,
                    leadx_err *err) {
@@ -388,7 +396,7 @@ static int take_row(leadx_intake *intake, const char *key, const char *version, 
   int rc = look_up(intake, key, version, &known, err);
   if (rc != SQLITE_OK || (known && !anew)) return rc;
   if (leadx_intake_is_pending(intake, key))
-    return park(intake, key, "a local change is unsent", parked, err);
+    return keep_back(intake, key, "a local change is unsent", parked, err);
   const char *misfit = leadx_key_misfit(intake->table, key);
   if (misfit) return park(intake, key, misfit, parked, err);
   int removes = leadx_mark_says_deleted(value_at(intake, intake->mark_at)) &&

@@ -32,6 +32,21 @@ int leadx_owner_adopt(leadx_db *db, const char *user, leadx_err *err) {
   return rc;
 }
 
+int leadx_owner_take(leadx_db *db, const char *user, const char *from, int64_t *n, leadx_err *err) {
+  char before[LEADX_USER_BYTES];
+  *n = 0;
+  if (leadx_owner_get(db, before, err) != SQLITE_OK || leadx_queue_check_mark(db, err) != SQLITE_OK)
+    return err->rc;
+  /* Rows without a name of their own are the file's user's, who may be somebody. */
+  int is_nobodys = !from && !before[0], rc = SQLITE_OK;
+  if (!is_nobodys) rc = leadx_owner_adopt(db, user, err);
+  if (rc == SQLITE_OK && (from || is_nobodys)) {
+    rc = leadx_db_run(db, LEADX_SQL_OWNER_TAKE, err, "ts", user, from);
+    *n = sqlite3_changes64(db->handle);
+  }
+  return rc == SQLITE_OK && is_nobodys ? leadx_owner_adopt(db, user, err) : rc;
+}
+
 int leadx_owner_unsent(leadx_db *db, const char *user, int64_t *n, leadx_err *err) {
   *n = 0;
   int rc = leadx_queue_check_mark(db, err);

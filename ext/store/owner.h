@@ -17,6 +17,10 @@ int leadx_owner_get(leadx_db *db, char user[LEADX_USER_BYTES], leadx_err *err);
 ** transaction. */
 int leadx_owner_adopt(leadx_db *db, const char *user, leadx_err *err);
 
+/* The file is `user`'s from now on, and so are the unsent rows of `from` (NULL: of nobody); *n is how
+** many those were. Inside the caller's write transaction. */
+int leadx_owner_take(leadx_db *db, const char *user, const char *from, int64_t *n, leadx_err *err);
+
 /* Unsent rows of that user, who is the file's. */
 int leadx_owner_unsent(leadx_db *db, const char *user, int64_t *n, leadx_err *err);
 /* Unsent rows that wait for somebody else than that user. */

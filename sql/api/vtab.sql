@@ -56,7 +56,8 @@ SELECT t.entity, t.table_name,
   ifnull(t.last_error, (SELECT q.error_message FROM main.sync_queue q WHERE q.rowid = w.failed_rowid)),
   (SELECT count(*) FROM main.leadx_parked p WHERE p.entity = t.entity
      AND p.reason NOT IN ('discarded', 'a local change is unsent', 'a row that it refers to was removed',
-       'deleted on the server while a local change is unsent', 'decided for the server', 'what was sent was not the local row'))
+       'deleted on the server while a local change is unsent', 'decided for the server', 'what was sent was not the local row',
+       'hidden while a local change is unsent'))
 FROM main.leadx_tables t
 LEFT JOIN work w ON w.entity = t.entity
 LEFT JOIN history s ON s.entity = t.entity

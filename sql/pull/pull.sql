@@ -38,6 +38,21 @@ WHERE q.entity_type = ?1 AND q.status IS NOT 'SYNCED'
 -- name: parked_add
 INSERT INTO main.leadx_parked(entity, key, reason) VALUES (?1, ?2, ?3) ON CONFLICT(entity, key) DO UPDATE SET reason = excluded.reason
 
+-- name: parked_is_buried
+-- Did a tombstone come for that row while a change of it was unsent?
+SELECT EXISTS (SELECT 1 FROM main.leadx_parked WHERE entity = ?1 AND key = ?2 AND reason = 'deleted on the server while a local change is unsent')
+
+-- name: parked_revive
+-- The server shows a row again, or says that it is deleted: its changes that were kept because it was hidden are ready
+-- again. Once, because the reason is another one from now on.
+UPDATE main.sync_queue SET status = 'PENDING', retry_count = 0, error_code = NULL, error_message = NULL, next_try_at = NULL
+WHERE status = 'FAILED' AND error_code = 'forbidden'
+  AND EXISTS (SELECT 1 FROM main.leadx_parked WHERE entity = ?1 AND key = ?2 AND reason = 'hidden while a local change is unsent')
+  AND id IN (SELECT id FROM main.sync_queue WHERE rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0)
+               AND entity_type = ?1 AND entity_id = ?2
+             UNION ALL
+             SELECT q.id FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id WHERE q.entity_type = ?1 AND q.entity_id = ?2)
+
 -- name: parked_drop
 DELETE FROM main.leadx_parked WHERE entity = ?1 AND key = ?2
 
@@ -46,7 +61,7 @@ DELETE FROM main.leadx_parked WHERE entity = ?1
 
 -- name: parked_list
 -- Who goes on behind a key that is no text to its end finds it again; leadx writes none.
-SELECT key FROM main.leadx_parked WHERE entity = ?1 AND key > ?2 AND typeof(key) = 'text' AND NOT instr(CAST(key AS BLOB), x'00') ORDER BY key
+SELECT key, reason = 'hidden while a local change is unsent' FROM main.leadx_parked WHERE entity = ?1 AND key > ?2 AND typeof(key) = 'text' AND NOT instr(CAST(key AS BLOB), x'00') ORDER BY key
 
 -- name: stepping_begin
 -- How far a pull in single steps has come. It is the connection's own: a new one begins with the cursors.

@@ -141,6 +141,7 @@ create table if not exists {{schema}}.leadx_tombstones (
   scope jsonb not null default '{}'
 );
 create index if not exists leadx_tombstones_order on {{schema}}.leadx_tombstones (table_name, deleted_at, id);
+create index if not exists leadx_tombstones_key on {{schema}}.leadx_tombstones (table_name, key);
 alter table {{schema}}.leadx_tombstones enable row level security;
 revoke all on {{schema}}.leadx_tombstones from public;
 

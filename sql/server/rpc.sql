@@ -12,7 +12,7 @@
    replayed: this very operation was applied before; nothing was done, row is as it is now.
    conflict: the version is another one (CREATE: the key is taken), or a trigger kept the row as it was; nothing
    was done, row is the server's.
-   gone: there is no such row for this user.
+   gone: there is no such row for this user; code is deleted where a tombstone says so.
    error: code and message are PostgreSQL's, and nothing of it was kept. code is key when the server wrote the row
    under another key, forbidden when a trigger or a rule kept it out.
    later: not looked at, because half of the statement timeout is over; to be sent again. The first operation
@@ -144,6 +144,26 @@ begin
 end
 $leadx$;
 
+-- Does a tombstone that the caller may see say that this row, of that version or a later one, was deleted?
+create or replace function leadx.is_buried(t leadx.tables, s leadx.spelling, parts jsonb, version text, path text) returns boolean
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $leadx$
+declare
+  literals text;
+begin
+  if not leadx.shows(t.name) then
+    return false;
+  end if;
+  select string_agg(format('%L::%s', parts ->> (k - 1), s.key_types[k]), ', ' order by k) into literals from generate_series(1, cardinality(s.keys)) k;
+  -- The key as the tombstone spells it.
+  return (leadx.run(format('select exists (select 1 from %s d where d.table_name operator(pg_catalog.=) %L
+      and d.key operator(pg_catalog.=) (select %s from pg_catalog.jsonb_build_array(%s) k) %s), null::json', t.tombstones, t.name,
+    case when cardinality(s.keys) = 1 then 'k operator(pg_catalog.->>) 0' else 'k::text' end, literals,
+    case when version is null then '' else format('and d.deleted_at operator(pg_catalog.>=) %L::timestamptz', version) end), true, null, path)).same;
+exception when insufficient_privilege then
+  return false;
+end
+$leadx$;
+
 -- Does one operation. Only what was written and seen is applied, or what was counted where it may not be read. A CREATE
 -- without a key leaves it to the server; given is what it became.
 create or replace function leadx.perform(t leadx.tables, s leadx.spelling, item jsonb, path text,
@@ -265,7 +285,9 @@ begin
     delete from leadx.ops where owner = me and op = id;
     insert into leadx.ops (owner, op, key) values (me, id, p.given);
   end if;
-  return leadx.answer(item, p.status, p.found_row, null, null);
+  return leadx.answer(item, p.status, p.found_row,
+                      case when p.status = 'gone' and leadx.is_buried(t, s, leadx.key_parts(s, item -> 'key'), item ->> 'version', path) then 'deleted' end,
+                      null);
 exception when others then
   get stacked diagnostics code = returned_sqlstate, words = message_text, more = pg_exception_detail;
   return leadx.answer(item, 'error', null, case code when 'LX001' then 'key' when 'LX002' then 'forbidden' else code end,

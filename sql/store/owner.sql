@@ -45,3 +45,13 @@ WHERE ifnull(owner, ?1) = ?1 AND status IS NOT 'SYNCED' AND id IN (
 SELECT count(*) FROM main.sync_queue
 WHERE owner IS NOT NULL AND owner <> ?1 AND status IN ('PENDING', 'IN_PROGRESS') AND id IN (
   SELECT id FROM main.sync_queue WHERE rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0) UNION ALL SELECT id FROM main.leadx_held)
+
+
+-- name: owner_take
+-- Unsent rows of the user ?2, or (where that is NULL) nobody's, become ?1's; what the server refused to those is tried again.
+UPDATE main.sync_queue SET owner = ?1,
+  status = CASE WHEN status = 'FAILED' AND error_code IN ('42501', 'forbidden') THEN 'PENDING' ELSE status END,
+  error_code = CASE WHEN error_code IN ('42501', 'forbidden', 'owner') THEN NULL ELSE error_code END,
+  error_message = CASE WHEN error_code IN ('42501', 'forbidden', 'owner') THEN NULL ELSE error_message END
+WHERE owner IS ?2 AND owner IS NOT ?1 AND status IS NOT 'SYNCED' AND id IN (
+  SELECT id FROM main.sync_queue WHERE rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0) UNION ALL SELECT id FROM main.leadx_held)

@@ -48,7 +48,8 @@ SELECT kind, entity_type, entity_id,
     NULL, NULL, NULL
   FROM main.leadx_parked p LEFT JOIN main.leadx_tables t ON t.entity = p.entity
   WHERE p.reason NOT IN ('discarded', 'a local change is unsent', 'a row that it refers to was removed',
-       'deleted on the server while a local change is unsent', 'decided for the server', 'what was sent was not the local row')
+       'deleted on the server while a local change is unsent', 'decided for the server', 'what was sent was not the local row',
+       'hidden while a local change is unsent')
   UNION ALL
   SELECT 'paused', t.entity, NULL, coalesce(t.last_pull_at, t.last_push_at), 'paused', t.last_error,
     CASE WHEN t.table_name COLLATE NOCASE IN (SELECT name FROM main.sqlite_schema WHERE type = 'table')
@@ -78,5 +79,6 @@ SELECT
   + (SELECT count(*) FROM main.sync_conflicts WHERE winner IS NULL)
   + (SELECT count(*) FROM main.leadx_parked
      WHERE reason NOT IN ('discarded', 'a local change is unsent', 'a row that it refers to was removed',
-       'deleted on the server while a local change is unsent', 'decided for the server', 'what was sent was not the local row'))
+       'deleted on the server while a local change is unsent', 'decided for the server', 'what was sent was not the local row',
+       'hidden while a local change is unsent'))
   + (SELECT count(*) FROM main.leadx_tables WHERE last_error IS NOT NULL)

@@ -406,7 +406,9 @@ END_TEST
 START_TEST(an_edit_of_a_row_deleted_on_the_server_does_not_raise_it_from_the_dead) {
   synced_customer();
   model_remove(&model, "customers", "c1");
-  device_run(&device, "UPDATE customers SET name = 'Budi'");
+  device_run(&device, "UPDATE customers SET name = 'Budi';"
+                      "INSERT INTO leadx_parked VALUES ('customer', 'c1', 'deleted on the server "
+                      "while a local change is unsent')");
   ck_assert_str_eq(device_sync(&device), "ok");
   ck_assert_int_eq(model_count(&model, "customers"), 0);
   ck_assert_int_eq(model_seen(&model, "POST", "/customers"), 0);
@@ -415,6 +417,18 @@ START_TEST(an_edit_of_a_row_deleted_on_the_server_does_not_raise_it_from_the_dea
                                        "LIKE '%Budi%' AND winner = 'server'"),
                    1);
   ck_assert_int_eq(queue_count("error_code = 'deleted' AND status = 'SYNCED'"), 1);
+}
+END_TEST
+
+/* G4: without a tombstone nobody can tell a row that is gone from one that is hidden. */
+START_TEST(an_edit_of_a_row_that_is_not_shown_is_kept) {
+  synced_customer();
+  model_remove(&model, "customers", "c1");
+  device_run(&device, "UPDATE customers SET name = 'Budi'");
+  for (int i = 0; i < 2; i++) ck_assert_str_eq(device_sync(&device), "partial");
+  ck_assert_str_eq(at_home("name"), "Budi");
+  ck_assert_int_eq(conflicts(), 0);
+  ck_assert_int_eq(queue_count("error_code = 'forbidden' AND status = 'FAILED'"), 1);
 }
 END_TEST
 
@@ -795,6 +809,7 @@ static TCase *scenarios(const char *name, void (*begin)(void)) {
   tcase_add_test(tcase, a_row_with_an_open_question_waits_and_is_asked_about_once);
   tcase_add_test(tcase, a_row_that_changes_at_every_try_is_left_for_later_and_not_forced);
   tcase_add_test(tcase, an_edit_of_a_row_deleted_on_the_server_does_not_raise_it_from_the_dead);
+  tcase_add_test(tcase, an_edit_of_a_row_that_is_not_shown_is_kept);
   tcase_add_test(tcase, a_row_made_again_is_inserted_when_the_server_has_none);
   tcase_add_test(tcase, a_delete_wins_over_an_edit_that_came_first_and_keeps_it_in_the_audit);
   tcase_add_test(tcase, an_update_of_a_row_the_server_never_showed_fails_as_forbidden);

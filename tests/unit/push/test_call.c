@@ -104,8 +104,7 @@ static const struct outcome {
      "{\"id\":\"c1\",\"name\":\"BUDI\",\"city\":\"Solo\",\"updated_at\":\"2026-01-01T00:00:00+00:"
      "00\"}",
      NULL, "ok", "SYNCED", "BUDI", 0},
-    {UPDATE, "applied", NULL, NULL, "error", "PENDING", "Budi",
-     0}, /* zero rows is never success */
+    {UPDATE, "applied", NULL, NULL, "error", "PENDING", "Budi", 0}, /* zero rows is never success */
     {UPDATE, "replayed",
      "{\"id\":\"c1\",\"name\":\"later\",\"city\":\"Solo\",\"updated_at\":\"2026-01-02T00:00:00+00:"
      "00\"}",
@@ -118,7 +117,8 @@ static const struct outcome {
     {UPDATE, "conflict", "real", NULL, "partial", "FAILED forbidden", "Budi",
      0}, /* our version, and yet it did not go */
     {UPDATE, "conflict", NULL, NULL, "error", "PENDING", "Budi", 0},
-    {UPDATE, "gone", NULL, NULL, "ok", "SYNCED deleted", "-", 0},
+    {UPDATE, "gone", NULL, NULL, "partial", "FAILED forbidden", "Budi", 0},
+    {UPDATE, "gone", NULL, "deleted", "ok", "SYNCED deleted", "-", 0},
     {UPDATE, "error", NULL, "23514", "partial", "FAILED 23514", "Budi", 0},
     {UPDATE, "error", NULL, "23505", "partial", "FAILED 23505", "Budi", 0},
     {UPDATE, "error", NULL, "42501", "partial", "FAILED 42501", "Budi", 0},

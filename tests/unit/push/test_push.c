@@ -139,7 +139,7 @@ END_TEST
 static int lose_minimal_answers(void *ctx, leadx_request *req) {
   (void)ctx;
   const char *prefer = fake_header(req, "Prefer");
-  if (prefer && strcmp(prefer, "return=minimal") == 0) {
+  if (prefer && strncmp(prefer, "return=minimal", 14) == 0) {
     model_deliver(&model, req);
     fake_fail(req, LEADX_NET_OFFLINE, 52, "lost");
     return 1;

@@ -71,10 +71,17 @@ static int edit_during_fetch(leadx_request *req) {
   return 0;
 }
 
+/* As a pull leaves it that brings a tombstone of a row with an unsent change. */
+static void bury(void) {
+  model_remove(&model, "notes", "n");
+  device_run(&device, "INSERT INTO leadx_parked VALUES ('notes', 'n', 'deleted on the server while "
+                      "a local change is unsent')");
+}
+
 START_TEST(an_edit_made_while_the_delete_is_met_is_neither_lost_nor_failed) {
   begin("{}");
   device_run(&device, "UPDATE notes SET a = 'a1'");
-  model_remove(&model, "notes", "n");
+  bury();
   edits_left = 1;
   pages_before = edit_during_fetch;
   ck_assert_str_eq(device_sync(&device), "ok");
@@ -188,7 +195,7 @@ START_TEST(a_row_that_others_refer_to_here_is_removed_when_they_are_gone) {
   device_run(&device, "PRAGMA foreign_keys=ON; CREATE TABLE lines(id TEXT PRIMARY KEY NOT NULL, "
                       "note_id TEXT REFERENCES notes(id));"
                       "INSERT INTO lines VALUES ('l', 'n'); UPDATE notes SET a = 'a1'");
-  model_remove(&model, "notes", "n");
+  bury();
   ck_assert_str_eq(device_both(&device), "partial");
   expect("SELECT count(*) FROM notes", "1");
   device_run(&device, "DELETE FROM lines");
@@ -297,6 +304,37 @@ START_TEST(a_push_whose_lease_is_gone_sends_nothing_more) {
 }
 END_TEST
 
+/* ---- edits while an edit is on its way ---- */
+
+static int patches;
+
+/* The row is edited, and edited back, while its second PATCH is on its way. */
+static void edit_there_and_back(void *ctx, leadx_request *req) {
+  (void)ctx;
+  if (strcmp(req->method, "PATCH") != 0 || ++patches != 2) return;
+  sqlite3 *second = device_second(&device);
+  run_on(second, "UPDATE notes SET a = 'a2'");
+  run_on(second, "UPDATE notes SET a = 'a1'");
+  ck_assert_int_eq(sqlite3_close(second), SQLITE_OK);
+}
+
+/* G8: what the answer brought beside the edit is not known here, and is fetched. */
+START_TEST(what_came_beside_an_edit_that_was_edited_there_and_back_is_fetched) {
+  begin("{\"policy\":\"merge\"}");
+  patches = 0;
+  model.after = edit_there_and_back;
+  device_run(&device, "UPDATE notes SET a = 'a1'");
+  model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a0\",\"b\":\"b9\",\"deleted_at\":null}");
+  device_both(&device);
+  model.after = NULL;
+  ck_assert_int_eq(patches, 2);
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT a || b FROM notes", "a1b9");
+  expect("SELECT count(*) FROM leadx_parked", "0");
+  expect("SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'", "0");
+}
+END_TEST
+
 Suite *test_settle_suite(void);
 Suite *test_settle_suite(void) {
   Suite *suite = suite_create("settle");
@@ -315,6 +353,7 @@ Suite *test_settle_suite(void) {
   tcase_add_test(meeting, a_push_whose_lease_is_gone_sends_nothing_more);
   tcase_add_test(meeting, a_row_that_others_refer_to_here_is_removed_when_they_are_gone);
   tcase_add_test(meeting, what_an_answer_could_not_write_back_comes_with_the_next_pull);
+  tcase_add_test(meeting, what_came_beside_an_edit_that_was_edited_there_and_back_is_fetched);
   tcase_add_loop_test(meeting, a_row_made_again_over_a_deleted_one_meets_no_conflict, 0, 3);
   suite_add_tcase(suite, meeting);
   return suite;
