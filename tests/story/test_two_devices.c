@@ -204,6 +204,10 @@ START_TEST(an_edit_of_a_row_that_the_other_deleted_is_kept_in_the_audit) {
   sync_one(&ani);
   sync_one(&budi);
   ck_assert_str_eq(live_psql("select count(*) from lab"), "0");
+  if (!live_is_served) { /* without tombstones the row may as well be hidden: the edit is kept */
+    expect(&budi, "SELECT status || error_code FROM sync_queue", "FAILEDforbidden");
+    return;
+  }
   expect(&budi, "SELECT count(*) FROM lab", "0");
   expect(&budi, "SELECT client_payload ->> 'a' || winner FROM sync_conflicts", "lostserver");
 }
