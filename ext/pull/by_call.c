@@ -213,6 +213,16 @@ static int is_new(const leadx_pulling *pulling, leadx_slice cursor) {
   return strlen(pulling->cursor) != cursor.n || memcmp(pulling->cursor, cursor.z, cursor.n) != 0;
 }
 
+/* NULL, or what is strange about where the next page is said to begin. */
+static const char *judge_way(leadx_pulling *pulling, const call_page *page, leadx_err *err) {
+  if (!page->has_more) return NULL;
+  char *cursor = sqlite3_mprintf("%.*s", (int)page->cursor.n, page->cursor.z);
+  if (!cursor) leadx_err_nomem(err);
+  int circles = cursor && leadx_pulling_is_circling(pulling, NULL, cursor);
+  sqlite3_free(cursor);
+  return circles ? "pages that lead in a circle" : NULL;
+}
+
 /* The next page begins where this one's cursor says. */
 static void send_ahead(leadx_pulling *pulling, const call_page *page, int limit) {
   leadx_err ignored = {0};
@@ -250,6 +260,7 @@ static int take(leadx_pulling *pulling, const leadx_request *done, leadx_slice a
   int count = 0;
   const char *strange = read_page(answer, pulling->cursor, limit, &page);
   if (!strange) strange = leadx_examine_rows(pulling, page.rows, NULL, limit, &count, &last, err);
+  if (!strange && err->rc == SQLITE_OK) strange = judge_way(pulling, &page, err);
   if (err->rc != SQLITE_OK) return err->rc;
   if (strange) return end_strangely(pulling, strange, err);
   leadx_pulling_note_time(pulling, done, took_ms);

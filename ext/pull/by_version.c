@@ -62,6 +62,19 @@ static int is_news(const leadx_pulling *pulling) {
   return pulling->is_first && pulling->from_beginning && !pulling->turn->is_begun;
 }
 
+/* NULL, or what is strange about some rows that were asked for behind the place. */
+static const char *judge(leadx_pulling *pulling, leadx_slice rows, int *count, leadx_slice *last,
+                         leadx_err *err) {
+  const char *strange = leadx_examine_rows(pulling, rows, NULL, pulling->limit, count, last, err);
+  leadx_place next = {NULL, NULL};
+  if (strange || *count == 0 || err->rc != SQLITE_OK) return strange;
+  if (leadx_place_set(&next, pulling->table, *last, err) == SQLITE_OK &&
+      leadx_pulling_is_circling(pulling, next.version, next.key))
+    strange = "pages that lead in a circle";
+  leadx_place_clear(&next);
+  return strange;
+}
+
 /* Applies the rows of a page that is as it should be, and goes on behind them. */
 static int take_page(leadx_pulling *pulling, const leadx_request *done, leadx_slice rows, int count,
                      leadx_slice last, leadx_err *err) {
@@ -91,10 +104,7 @@ int leadx_by_version_step(leadx_pulling *pulling, leadx_err *err) {
                                                          err),
                                       pulling->limit > 1, &rows, &class_, pulling->table, err);
   if (!done) return err->rc;
-  const char *strange = class_ == LEADX_CLASS_OK
-                            ? leadx_examine_rows(pulling, rows, NULL, pulling->limit, &count, &last,
-                                                 err)
-                            : NULL;
+  const char *strange = class_ == LEADX_CLASS_OK ? judge(pulling, rows, &count, &last, err) : NULL;
   int rc = err->rc;
   if (rc != SQLITE_OK) {
     pulling->failed = 1; /* no memory to look at the answer */

@@ -1,6 +1,10 @@
 /* One table's pull on its way. See pulling.h. */
 #include "pull/pulling.h"
 
+#include <string.h>
+
+#include "base/hash.h"
+
 /* An answer of more bytes is applied before the next one is asked for: there would be two in
 ** memory. */
 #define AHEAD_BYTES (4 << 20)
@@ -14,6 +18,21 @@ int leadx_pulling_may_ask_ahead(const leadx_pulling *pulling, const leadx_reques
                                 int count) {
   return pulling->run->request_budget < 0 && count >= LEADX_GROUP_ROWS &&
          done->answer_bytes <= AHEAD_BYTES;
+}
+
+static uint64_t hash_text(uint64_t hash, const char *text) {
+  return text ? leadx_hash(hash, text, strlen(text) + 1) : leadx_hash(hash, "\1", 1);
+}
+
+int leadx_pulling_is_circling(leadx_pulling *pulling, const char *version, const char *key) {
+  uint64_t phase = leadx_hash(LEADX_HASH_SEED, &pulling->phase, sizeof pulling->phase);
+  uint64_t place = hash_text(hash_text(phase, version), key);
+  if (pulling->kept_for > 0 && place == pulling->mark) return 1;
+  if (pulling->kept-- > 0) return 0;
+  pulling->mark = place;
+  pulling->kept_for = pulling->kept_for ? 2 * pulling->kept_for : 1;
+  pulling->kept = pulling->kept_for - 1;
+  return 0;
 }
 
 void leadx_pulling_say_strange(leadx_pulling *pulling, const char *strange) {

@@ -38,6 +38,8 @@ typedef struct leadx_pulling {
   char *after; /* the last parked key that was looked at */
   int limit; /* rows asked for at once */
   int proven; /* rows the server was seen to answer at once */
+  uint64_t mark; /* a place where this pull was, and how many pages it is kept for: see */
+  int64_t kept, kept_for; /* leadx_pulling_is_circling() */
   char *fingerprint; /* of the wanted columns and the filter */
   int64_t server_us; /* the server's clock, 0 unknown */
   int64_t began_us; /* the same when this pull began */
@@ -59,6 +61,11 @@ void leadx_pulling_enter(leadx_pulling *pulling, leadx_phase phase);
 ** hold. No transaction waits for what leadx_exchange_send_ahead() sends: it is listened for between
 ** two of them. */
 int leadx_pulling_may_ask_ahead(const leadx_pulling *pulling, const leadx_request *done, int count);
+/* Was this pull at that place before, where its next page begins? Versions that nobody can compare, and
+** cursors in the server's own words, could lead in a circle for ever. One place is remembered, for one
+** page, then another for two, four, eight …: a circle of any length is noticed before it was gone
+** round four times. */
+int leadx_pulling_is_circling(leadx_pulling *pulling, const char *version, const char *key);
 /* The last page was reached: the next pull starts before this one began. */
 int leadx_pulling_arrive(leadx_pulling *pulling, leadx_err *err);
 /* Notes the server's clock when a request was sent. */

@@ -550,6 +550,32 @@ START_TEST(
 }
 END_TEST
 
+/* Cursors that differ from each other, and come round: 2, 4, 8 or 16 of them. */
+static int round_bits;
+static int answer_in_rounds(leadx_request *req) {
+  char body[120];
+  int here = model.n % (1 << round_bits);
+  snprintf(body, sizeof body,
+           "{\"rows\":[],\"gone\":[\"g%d\"],\"cursor\":{\"gone_id\":%d},\"more\":true}", here,
+           here);
+  if (model.n > 100) fake_fail(req, LEADX_NET_OFFLINE, 56, "for ever");
+  else fake_answer(req, 200, body);
+  return 1;
+}
+
+START_TEST(cursors_that_lead_in_a_circle_end_the_pull_and_the_next_does_without_them) {
+  track_notes("{}");
+  put_notes(1, 2);
+  round_bits = _i;
+  instead = answer_in_rounds;
+  ck_assert_str_eq(device_pull(&device, NULL), "error");
+  ck_assert_msg(strstr(device.result, "pages that lead in a circle") != NULL, "%s", device.result);
+  ck_assert_int_le(model.n, 4 << _i);
+  ck_assert_str_eq(device_pull(&device, NULL), "ok"); /* plainly */
+  expect("SELECT count(*) FROM notes", "2");
+}
+END_TEST
+
 static const struct free_fault {
   long status;
   const char *body, *state;
@@ -739,6 +765,8 @@ Suite *test_by_call_suite(void) {
       tcase,
       of_a_page_that_is_not_the_function_s_nothing_is_applied_and_the_next_pull_does_without_it, 0,
       COUNT(strange_answers));
+  tcase_add_loop_test(
+      tcase, cursors_that_lead_in_a_circle_end_the_pull_and_the_next_does_without_them, 1, 5);
   tcase_add_loop_test(tcase,
                       a_pull_that_nobody_evaluated_ends_and_keeps_what_is_known_of_the_function, 0,
                       COUNT(free_faults));

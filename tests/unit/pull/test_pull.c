@@ -545,6 +545,28 @@ START_TEST(a_server_that_ignores_the_condition_does_not_send_us_in_circles) {
 }
 END_TEST
 
+/* Rows that lie behind each other by no order that anybody knows: of three pages each leads to the
+** next, and the last to the first. */
+static int rounds_have_versions;
+static int answer_in_rounds(leadx_request *req) {
+  char version[16] = "null", body[120];
+  int here = model.n % 3;
+  if (rounds_have_versions) snprintf(version, sizeof version, "\"v%d\"", here);
+  snprintf(body, sizeof body, "[{\"id\":\"r%d\",\"body\":\"x\",\"updated_at\":%s}]", here, version);
+  if (model.n > 40) fake_fail(req, LEADX_NET_OFFLINE, 56, "for ever");
+  else fake_answer(req, 200, body);
+  return 1;
+}
+
+START_TEST(pages_that_lead_in_a_circle_end_the_pull) {
+  rounds_have_versions = _i;
+  pages_before = answer_in_rounds;
+  ck_assert_str_eq(device_pull(&device, NULL), "error");
+  ck_assert_msg(strstr(device.result, "pages that lead in a circle") != NULL, "%s", device.result);
+  ck_assert_int_le(model.n, 12);
+}
+END_TEST
+
 START_TEST(members_with_hostile_names_are_ignored) {
   pages_put(&model, "notes",
             "{\"id\":\"h\",\"body\":\"b\",\"updated_at\":\"2024-01-01T00:00:00Z\",\"id\\\"); DROP "
@@ -666,6 +688,7 @@ Suite *test_pull_suite(void) {
                       (int)(sizeof stranges / sizeof stranges[0]));
   tcase_add_loop_test(answers, an_answer_too_deep_or_too_long_changes_nothing, 0, 2);
   tcase_add_test(answers, a_server_that_ignores_the_condition_does_not_send_us_in_circles);
+  tcase_add_loop_test(answers, pages_that_lead_in_a_circle_end_the_pull, 0, 2);
   tcase_add_test(answers, members_with_hostile_names_are_ignored);
   tcase_add_test(tables, a_table_that_cannot_be_read_does_not_keep_others_back);
   tcase_add_test(tables, modes_filters_and_single_tables_are_respected);
