@@ -498,6 +498,19 @@ int leadx_json_string_is(leadx_slice raw, const char *text, size_t n) {
   return n == 0;
 }
 
+int leadx_json_string_order(leadx_slice raw, const char *text, size_t n) {
+  pieces p = pieces_of(raw);
+  leadx_slice piece;
+  while ((piece = next_piece(&p)).n > 0) {
+    size_t shared = piece.n < n ? piece.n : n;
+    int order = memcmp(piece.z, text, shared);
+    if (order != 0 || piece.n > n) return order != 0 ? order : 1;
+    text += shared;
+    n -= shared;
+  }
+  return n > 0 ? -1 : 0;
+}
+
 int leadx_json_is_text(leadx_slice value, const char *text) {
   return leadx_json_kind_of(value) == LEADX_JSON_STRING &&
          leadx_json_string_is(value, text, strlen(text));

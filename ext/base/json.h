@@ -60,6 +60,8 @@ void leadx_json_members(leadx_slice object, const char *const *names, int n, lea
 
 /* Does the raw string (with quotes) say exactly these bytes once unescaped? */
 int leadx_json_string_is(leadx_slice raw, const char *text, size_t n);
+/* The order of what the raw string says, and a text, by their bytes; what is no string says nothing. */
+int leadx_json_string_order(leadx_slice raw, const char *text, size_t n);
 /* Is the value a string of exactly that text? */
 int leadx_json_is_text(leadx_slice value, const char *text);
 

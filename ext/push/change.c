@@ -77,18 +77,6 @@ leadx_field *leadx_change_field(const leadx_change *change, int column) {
   return NULL;
 }
 
-/* The column a raw member name stands for, or -1; guess is where it is expected. */
-static int find_column(const leadx_table *table, leadx_slice name, int guess) {
-  if (guess < table->ncolumns && leadx_json_string_is(name, table->columns[guess].remote,
-                                                      strlen(table->columns[guess].remote)))
-    return guess;
-  for (int i = 0; i < table->ncolumns; i++) {
-    if (leadx_json_string_is(name, table->columns[i].remote, strlen(table->columns[i].remote)))
-      return i;
-  }
-  return -1;
-}
-
 static leadx_field *find_extra(leadx_change *change, leadx_slice name) {
   for (int i = 0; i < change->nfields; i++) {
     leadx_field *field = &change->fields[i];
@@ -100,7 +88,7 @@ static leadx_field *find_extra(leadx_change *change, leadx_slice name) {
 
 /* The field of a member, made when it is new. NULL when out of memory. */
 static leadx_field *need_field(leadx_change *change, leadx_slice name, int guess) {
-  int column = find_column(change->table, name, guess);
+  int column = leadx_table_member(change->table, name, guess);
   leadx_field *field = column >= 0 ? leadx_change_field(change, column) : find_extra(change, name);
   if (field) return field;
   if (change->nfields % 16 == 0) {
@@ -138,13 +126,20 @@ static int is_key(const leadx_change *change, const leadx_field *field) {
 
 enum { TAKE_VALUE = 1, TAKE_CHANGED = 2, TAKE_BASE = 4 };
 
+/* As many columns as a table of PostgreSQL can have: what has more members is no row of one. */
+#define MOST_MEMBERS 1600
+
 /* Takes a document's members into the fields. */
 static int take_members(leadx_change *change, leadx_slice object, int how, leadx_err *err) {
   leadx_json_walk walk;
   leadx_slice name, value;
   leadx_json_walk_init(&walk, object);
   for (int i = 0; leadx_json_walk_member(&walk, &name, &value); i++) {
-    leadx_field *field = need_field(change, name, i);
+    leadx_field *field = i < MOST_MEMBERS ? need_field(change, name, i) : NULL;
+    if (i == MOST_MEMBERS) {
+      cannot_send(change, "the payload %s", "has more members than a table can have columns", err);
+      return err->rc;
+    }
     if (!field) return leadx_err_nomem(err);
     /* The oldest base wins: it is what the server is known to have had. */
     if ((how & TAKE_BASE) && !field->changed && !field->base.n) field->base = value;
@@ -468,7 +463,7 @@ int leadx_change_satisfied(const leadx_change *change, leadx_slice row) {
     wanted += field->changed && !is_version(change, field) && !is_key(change, field);
   }
   for (int i = 0; leadx_json_walk_member(&walk, &name, &theirs); i++) {
-    int column = find_column(change->table, name, i);
+    int column = leadx_table_member(change->table, name, i);
     const leadx_field *field = column >= 0 ? leadx_change_field(change, column)
                                            : find_extra((leadx_change *)(uintptr_t)change, name);
     if (!field || !field->changed || is_version(change, field) || is_key(change, field)) continue;

@@ -92,14 +92,6 @@ int leadx_intake_end(leadx_intake *intake, leadx_err *err) {
 
 /* ---- the members of a row ---- */
 
-static int find_column(const leadx_table *table, leadx_slice name) {
-  for (int i = 0; i < table->ncolumns; i++) {
-    const char *remote = table->columns[i].remote;
-    if (leadx_json_string_is(name, remote, strlen(remote))) return i;
-  }
-  return -1;
-}
-
 /* Reads the row's values where it has the members of the last one, in that order. */
 static int read_alike(leadx_intake *intake, leadx_slice row) {
   leadx_json_walk walk;
@@ -159,7 +151,7 @@ static int learn(leadx_intake *intake, leadx_slice row, leadx_err *err) {
   while (leadx_json_walk_member(&walk, &name, &value)) {
     memcpy(names, name.z, name.n);
     intake->members[intake->nmembers] = (leadx_intake_member){
-        {names, name.n}, value, find_column(intake->table, name)};
+        {names, name.n}, value, leadx_table_member(intake->table, name, intake->nmembers)};
     names += name.n;
     find_place(intake, intake->nmembers++);
   }

@@ -59,6 +59,7 @@ void leadx_table_free(leadx_table *table) {
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) sqlite3_free(texts[i]);
   sqlite3_finalize(table->reader);
   sqlite3_free(table->columns);
+  sqlite3_free(table->by_remote);
   sqlite3_free(table->references);
   sqlite3_free(table);
 }
@@ -435,6 +436,44 @@ static int read_key(leadx_table *table, const char *who, leadx_err *err) {
   return SQLITE_OK;
 }
 
+/* Puts a column among those before it: there are at most some thousands, and most come in no order. */
+static void sort_in(const leadx_table *table, int n, int column) {
+  int low = 0, high = n;
+  while (low < high) {
+    int middle = low + (high - low) / 2;
+    const char *other = table->columns[table->by_remote[middle]].remote;
+    if (strcmp(other, table->columns[column].remote) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  memmove(table->by_remote + low + 1, table->by_remote + low,
+          sizeof *table->by_remote * (size_t)(n - low));
+  table->by_remote[low] = column;
+}
+
+static int sort_names(leadx_table *table, leadx_err *err) {
+  table->by_remote = sqlite3_malloc64(sizeof *table->by_remote * ((size_t)table->ncolumns + 1));
+  if (!table->by_remote) return leadx_err_nomem(err);
+  for (int i = 0; i < table->ncolumns; i++) sort_in(table, i, i);
+  return SQLITE_OK;
+}
+
+int leadx_table_member(const leadx_table *table, leadx_slice name, int guess) {
+  int low = 0, high = table->by_remote ? table->ncolumns : 0;
+  if (guess >= 0 && guess < table->ncolumns) {
+    const char *expected = table->columns[guess].remote;
+    if (leadx_json_string_is(name, expected, strlen(expected))) return guess;
+  }
+  while (low < high) {
+    int middle = low + (high - low) / 2, column = table->by_remote[middle];
+    const char *remote = table->columns[column].remote;
+    int order = leadx_json_string_order(name, remote, strlen(remote));
+    if (order == 0) return column;
+    if (order > 0) low = middle + 1;
+    else high = middle;
+  }
+  return -1;
+}
+
 /* Two local columns for one of the server's: one of them would be lost on the way. */
 static int check_remote_names(const leadx_table *table, const char *who, leadx_err *err) {
   for (int i = 0; i < table->ncolumns; i++) {
@@ -577,6 +616,7 @@ static int describe(leadx_db *db, const char *who, const char *name, const leadx
   if (rc == SQLITE_OK) rc = take_options(table, options, who, err);
   if (rc == SQLITE_OK) rc = check_remote(table, who, err);
   if (rc == SQLITE_OK) rc = read_columns(db, table, options, who, err);
+  if (rc == SQLITE_OK) rc = sort_names(table, err);
   if (rc == SQLITE_OK && options && leadx_doc_get(options, "columns"))
     rc = check_remote_names(table, who, err);
   if (rc == SQLITE_OK) rc = read_key(table, who, err);
@@ -736,10 +776,6 @@ leadx_type leadx_table_compared_as(const leadx_table *table, int column) {
   return table->columns[column].type;
 }
 
-static int is_column(const leadx_column *column, leadx_slice name) {
-  return leadx_json_string_is(name, column->remote, strlen(column->remote));
-}
-
 void leadx_table_values(const leadx_table *table, leadx_slice row, leadx_slice *values) {
   leadx_slice name, value;
   leadx_json_walk walk;
@@ -747,13 +783,10 @@ void leadx_table_values(const leadx_table *table, leadx_slice row, leadx_slice *
   if (leadx_json_kind_of(row) != LEADX_JSON_OBJECT) return;
   leadx_json_walk_init(&walk, row);
   for (int next = 0; leadx_json_walk_member(&walk, &name, &value);) {
-    int tried = 0;
-    while (tried < table->ncolumns &&
-           !is_column(&table->columns[(next + tried) % table->ncolumns], name))
-      tried++;
-    if (tried == table->ncolumns) continue;
-    next = (next + tried) % table->ncolumns;
-    values[next++] = value;
+    int column = leadx_table_member(table, name, next);
+    if (column < 0) continue;
+    values[column] = value;
+    next = column + 1;
   }
 }
 

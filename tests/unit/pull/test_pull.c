@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/instant.h"
 #include "fake_transport.h"
@@ -567,6 +568,40 @@ START_TEST(pages_that_lead_in_a_circle_end_the_pull) {
 }
 END_TEST
 
+/* S9: the seconds of the processor that a pull takes of one row with members that nobody has. */
+static char *crowded_row;
+static int answer_crowded_row(leadx_request *req) {
+  fake_answer(req, 200, strstr(req->url, "updated_at=") ? "[]" : crowded_row);
+  return 1;
+}
+
+static double pull_crowded_row(const char *table) {
+  pages_before = answer_crowded_row;
+  clock_t began = clock();
+  ck_assert_str_eq(device_pull(&device, table), "ok");
+  return (double)(clock() - began) / CLOCKS_PER_SEC;
+}
+
+START_TEST(a_row_of_members_that_nobody_has_costs_no_more_where_there_are_many_columns) {
+  sqlite3_str *columns = sqlite3_str_new(NULL), *row = sqlite3_str_new(NULL);
+  sqlite3_str_appendall(columns, "CREATE TABLE wide(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT");
+  for (int i = 0; i < 600; i++) sqlite3_str_appendf(columns, ", m%04d TEXT", i);
+  sqlite3_str_appendall(columns, "); SELECT leadx_track('wide')");
+  sqlite3_str_appendall(row, "[{");
+  for (int i = 0; i < 150000; i++) sqlite3_str_appendf(row, "\"m%d\":1,", i);
+  sqlite3_str_appendall(row, "\"m\\u0030599\":\"spelled\",\"id\":\"c\","
+                             "\"updated_at\":\"2024-01-01T00:00:00Z\"}]");
+  char *sql = sqlite3_str_finish(columns);
+  crowded_row = sqlite3_str_finish(row);
+  device_run(&device, sql);
+  double narrow = pull_crowded_row("notes"), wide = pull_crowded_row("wide");
+  ck_assert_msg(wide < 6 * narrow + 0.3, "%.2f s, and %.2f s in a wide table", narrow, wide);
+  ck_assert_str_eq(device_text(&device, "SELECT m0599 FROM wide"), "spelled");
+  sqlite3_free(sql);
+  sqlite3_free(crowded_row);
+}
+END_TEST
+
 START_TEST(members_with_hostile_names_are_ignored) {
   pages_put(&model, "notes",
             "{\"id\":\"h\",\"body\":\"b\",\"updated_at\":\"2024-01-01T00:00:00Z\",\"id\\\"); DROP "
@@ -689,6 +724,8 @@ Suite *test_pull_suite(void) {
   tcase_add_loop_test(answers, an_answer_too_deep_or_too_long_changes_nothing, 0, 2);
   tcase_add_test(answers, a_server_that_ignores_the_condition_does_not_send_us_in_circles);
   tcase_add_loop_test(answers, pages_that_lead_in_a_circle_end_the_pull, 0, 2);
+  tcase_add_test(answers,
+                 a_row_of_members_that_nobody_has_costs_no_more_where_there_are_many_columns);
   tcase_add_test(answers, members_with_hostile_names_are_ignored);
   tcase_add_test(tables, a_table_that_cannot_be_read_does_not_keep_others_back);
   tcase_add_test(tables, modes_filters_and_single_tables_are_respected);

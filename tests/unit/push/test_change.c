@@ -347,10 +347,14 @@ static const struct broken {
     {"('q1', 'lines', '[\"x\"]', 'CREATE', '{\"n\":1}')", "JSON array"},
     {"('q1', 'lines', '[\"x\",null]', 'CREATE', '{\"n\":1}')", "JSON array"},
     {"('q1', 'customer', 'c1', 'CREATE', '{}' || char(0))", "NUL byte"},
+    {"('q1', 'customer', 'c1', 'CREATE', (WITH RECURSIVE c(v) AS (VALUES (1) UNION ALL SELECT v + "
+     "1 "
+     "FROM c WHERE v < 1601) SELECT '{' || group_concat('\"k' || v || '\":1') || '}' FROM c))",
+     "more members than a table can have columns"},
 };
 
 START_TEST(a_row_that_cannot_be_sent_says_why) {
-  char sql[300];
+  char sql[500];
   snprintf(sql, sizeof sql, ENQUEUE "%s", brokens[_i].values);
   load(sql);
   ck_assert_int_eq(change.problem, 1);
