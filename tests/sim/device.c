@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "session/session.h"
+#include "people.h"
 #include "sim.h"
 
 int sqlite3_leadx_init(sqlite3 *db, char **error, const sqlite3_api_routines *api);
@@ -52,7 +53,7 @@ static int vfs_randomness(sqlite3_vfs *vfs, int n, char *out) {
 }
 
 void sim_clock_install(void) {
-  static sqlite3_vfs vfs;
+  static sqlite3_vfs vfs, memory;
   static const leadx_clock_source source = {wall_us, mono_ms, NULL};
   sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
@@ -65,6 +66,14 @@ void sim_clock_install(void) {
   vfs.xCurrentTime = vfs_time;
   vfs.xRandomness = vfs_randomness;
   sqlite3_vfs_register(&vfs, 1);
+  /* Files in memory that several connections have open, by the same clock. */
+  memory = *sqlite3_vfs_find("memdb");
+  memory.pNext = NULL;
+  memory.zName = "leadx_mem";
+  memory.xCurrentTimeInt64 = vfs_time64;
+  memory.xCurrentTime = vfs_time;
+  memory.xRandomness = vfs_randomness;
+  sqlite3_vfs_register(&memory, 0);
   leadx_clock_use(&source);
 }
 
@@ -269,6 +278,12 @@ void sim_device_close(sim_device *device) {
 }
 
 void sim_device_restart(sim_device *device) {
+  if (device->world->people) {
+    people_stop(device);
+    people_start(device);
+    people_sign_in(device);
+    return;
+  }
   stop(device);
   device->connection->is_dead = 0;
   start(device);
@@ -489,6 +504,10 @@ static void index_writes(sim_device *device, int from) {
 void sim_device_write(sim_device *device) {
   int before = device->nwrites;
   sim_clock_of(device);
+  if (device->world->people) {
+    people_step(device);
+    return;
+  }
   if (sim_chance(device->world, 800)) {
     one_write(device);
   } else {
@@ -543,7 +562,9 @@ void sim_device_sync(sim_device *device, int reconcile) {
   device->requests = 0;
   device->changed = 0;
   device->world->syncs++;
+  device->is_syncing = 1;
   char *result = leadx_sync_report(device->ctx, &options, &err);
+  device->is_syncing = 0;
   device->world->requests += device->requests;
   if (device->connection->is_dead) {
     sim_say(device->world, "device %d: crashed and started again", device->number);

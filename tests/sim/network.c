@@ -143,6 +143,7 @@ static void have_fault(sim_device *device, leadx_request *req) {
 
 /* What the server refused may become FAILED; anything else must not. */
 static void note_rejection(sim_device *device, const leadx_request *req) {
+  if (device->world->people) return;
   int table = strstr(path_of(req), "customers") ? CUSTOMERS : PIPELINES;
   if (req->net != LEADX_NET_ANSWER || req->status < 400 || req->status == 429 ||
       req->status == 503 || req->status == 401)

@@ -60,7 +60,8 @@ static const char report[] =
 static const char *need(const char *name) {
   const char *value = getenv(name);
   if (value) return value;
-  fprintf(stderr, "%s is not set; take the variables of scripts/server/server.sh env first\n", name);
+  fprintf(stderr, "%s is not set; take the variables of scripts/server/server.sh env first\n",
+          name);
   exit(2);
 }
 

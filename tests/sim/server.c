@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "people.h"
 #include "sim.h"
 
 enum { MAX_CONDITIONS = 128, MAX_BODY_ROWS = 64 };
@@ -564,6 +565,10 @@ static void delete_(sim_device *device, leadx_request *req, query *q) {
 
 void sim_server_answer(sim_device *device, leadx_request *req) {
   query q;
+  if (device->world->people) {
+    people_model_answer(device, req);
+    return;
+  }
   if (device->world->is_real) {
     sim_real_answer(device, req);
     return;

@@ -10,6 +10,9 @@
 **   server.c     the model of PostgREST over PostgreSQL
 **   real.c       the real ones in its place (leadx_sim --real)
 **   check.c      the invariants
+**
+** That is over two tables which are always the same. Each seed is run once more over tables of its
+** own, with what people's programs do: see people.h.
 ** */
 #ifndef LEADX_SIM_H
 #define LEADX_SIM_H
@@ -103,6 +106,7 @@ typedef struct sim_write {
 } sim_write;
 
 struct sim_world;
+struct people; /* people.h */
 
 /* A connection with the statements that are kept on it. */
 typedef struct sim_connection {
@@ -129,6 +133,7 @@ typedef struct sim_device {
   unsigned char rejected[NTABLES][MAX_ROWS]; /* the server said no */
   unsigned char discarded[NTABLES][MAX_ROWS]; /* a person gave the change up */
   unsigned char once_hidden[NTABLES][MAX_ROWS];
+  int is_syncing;
   int requests; /* of the current sync */
   int64_t changed; /* rows pushed and pulled by the last sync */
   char state[24]; /* of the last sync */
@@ -160,6 +165,9 @@ typedef struct sim_knobs {
 typedef struct sim_world {
   uint64_t seed, random;
   int verbose, is_real;
+  struct people *people; /* NULL in a run over the fixed tables */
+  int people_ran; /* it is, or was, such a run */
+  const char *without; /* names of people's steps that are left out, NULL for none */
   sim_knobs knobs;
   int64_t now_us, began_us; /* the true time */
   sim_server *server;
