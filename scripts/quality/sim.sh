@@ -19,6 +19,6 @@ for mutant in no-overlap small-overlap upsert no-version; do
   "$sim" --tables fixed --mutant "$mutant" --expect-failure --seeds 2000 --seconds "$seconds" --workers "$workers" || failed=1
 done
 for program in "$@"; do
-  "$program" --tables fixed --mutant "${program##*/}" --expect-failure --seeds 2000 --seconds "$seconds" --workers "$workers" || failed=1
+  "$program" --mutant "${program##*/}" --expect-failure --seeds 2000 --seconds "$seconds" --workers "$workers" || failed=1
 done
 exit "$failed"
