@@ -25,6 +25,18 @@ static char *stored_options(leadx_db *db, const char *name, leadx_err *err) {
   return options;
 }
 
+/* The options with what a sync has learned of the table since: it is the server's word, and not for
+** the application to repeat. NULL (and no error) when that is nothing. The caller frees. */
+static char *carry_learned(leadx_db *db, const char *name, const char *options, leadx_err *err) {
+  char *carried = NULL;
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_LEARN_CARRY, err, "ss", name, options);
+  if (!stmt) return NULL;
+  const char *text = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
+  if (text && !(carried = sqlite3_mprintf("%s", text))) leadx_err_nomem(err);
+  leadx_db_put(db, stmt);
+  return carried;
+}
+
 /* Another table with that entity would get this one's changes. */
 static int check_entity_free(leadx_db *db, const leadx_table *table, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_ENTITY_TAKEN, err, "ss", table->entity,
@@ -151,7 +163,11 @@ static leadx_doc *track_one(leadx_ctx *ctx, const char *name, const char *option
   if (err->rc != SQLITE_OK) return NULL;
   int alone = 0, backfill = wants_backfill(options, &alone);
   const char *effective = options && !(alone && stored) ? options : stored ? stored : "{}";
-  leadx_table *table = leadx_table_describe(db, "leadx_track", name, effective, err);
+  char *carried = options ? carry_learned(db, name, effective, err) : NULL;
+  if (carried) effective = carried;
+  leadx_table *table = err->rc == SQLITE_OK
+                           ? leadx_table_describe(db, "leadx_track", name, effective, err)
+                           : NULL;
   leadx_doc *result = NULL;
   if (table && track(db, table, effective, backfill, err) == SQLITE_OK) {
     result = describe(table);
@@ -159,6 +175,7 @@ static leadx_doc *track_one(leadx_ctx *ctx, const char *name, const char *option
   }
   leadx_table_free(table);
   sqlite3_free(stored);
+  sqlite3_free(carried);
   return result;
 }
 

@@ -145,6 +145,31 @@ static int bind_columns(sqlite3_stmt *stmt, const leadx_table *table, const char
 ** queued any more; the table's rules refused it. */
 typedef enum write_back_end { WRITTEN, LEFT, REFUSED } write_back_end;
 
+/* The parameter of a column that is set, 0 for any other. */
+static int parameter_of(const leadx_table *table, const char *mask, int column) {
+  int parameter = KEY_PARAMETER + table->nkey + table->ncolumns;
+  for (int i = 0; i < column; i++) parameter += mask[i] == '1';
+  return mask[column] == '1' ? parameter : 0;
+}
+
+/* References that are set are spelled as the parent's local row is. */
+static int bind_parents(leadx_db *db, sqlite3_stmt *stmt, const leadx_table *table,
+                        const char *mask, const leadx_slice *values, leadx_err *err) {
+  for (int r = 0; r < table->nreferences && err->rc == SQLITE_OK; r++) {
+    const leadx_reference *reference = &table->references[r];
+    leadx_slice named[LEADX_KEY_COLUMNS];
+    int parameters[LEADX_KEY_COLUMNS], are_set = 0;
+    if (!reference->parent || !leadx_key_varies(reference->parent)) continue;
+    for (int i = 0; i < reference->ncolumn; i++) {
+      named[i] = values[reference->column[i]];
+      parameters[i] = parameter_of(table, mask, reference->column[i]);
+      are_set |= parameters[i];
+    }
+    if (are_set) leadx_key_bind_parent(db, reference->parent, named, stmt, parameters, err);
+  }
+  return err->rc;
+}
+
 /* What an application queued by itself need not say what the local row holds: then only a later
 ** change keeps the server's row out. *end: what became of it. */
 static int write_back_values(leadx_db *db, leadx_write_back *back, const leadx_change *change,
@@ -168,6 +193,7 @@ static int write_back_values(leadx_db *db, leadx_write_back *back, const leadx_c
   if (rc == SQLITE_OK) rc = leadx_key_bind(table, stmt, KEY_PARAMETER, change->key);
   if (rc == SQLITE_OK) rc = bind_all_queued(stmt, change, whole);
   if (rc == SQLITE_OK) rc = bind_columns(stmt, table, back->columns, values);
+  if (rc == SQLITE_OK) rc = bind_parents(db, stmt, table, back->columns, values, err);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
   if (rc != SQLITE_DONE) *end = REFUSED;
   else if (sqlite3_changes(db->handle) == 0) *end = LEFT;

@@ -740,6 +740,55 @@ static void free_respellings(respelling *list) {
   }
 }
 
+/* ---- texts that may be uuids ---- */
+
+static int is_doubtful(const leadx_column *column) {
+  return column->type == LEADX_TEXT && !column->is_settled && !column->is_doubted;
+}
+
+static int has_doubtful(const leadx_table *table) {
+  for (int i = 0; i < table->nkey; i++) {
+    if (is_doubtful(key_column(table, i))) return 1;
+  }
+  return 0;
+}
+
+static void doubt(leadx_column *column, const char *z, size_t n) {
+  char uuid[UUID_CHARS + 1];
+  if (is_doubtful(column) && read_uuid(z, n, uuid))
+    column->is_doubted = n != UUID_CHARS || memcmp(uuid, z, n) != 0;
+}
+
+void leadx_key_doubt(leadx_table *table, const char *key) {
+  leadx_slice values[LEADX_KEY_COLUMNS];
+  if (!has_doubtful(table)) return;
+  if (table->nkey == 1) {
+    doubt(&table->columns[table->key[0]], key, strlen(key));
+  } else if (open_array(table, key, strlen(key), values)) {
+    for (int i = 0; i < table->nkey; i++) {
+      if (leadx_json_kind_of(values[i]) == LEADX_JSON_STRING)
+        doubt(&table->columns[table->key[i]], values[i].z + 1, values[i].n - 2);
+    }
+  }
+}
+
+int leadx_key_doubt_rows(leadx_db *db, leadx_table *table, leadx_err *err) {
+  if (!has_doubtful(table)) return SQLITE_OK;
+  sqlite3_str *sql = sqlite3_str_new(NULL);
+  sqlite3_str_appendall(sql, "SELECT ");
+  leadx_key_sql(sql, table, "t");
+  sqlite3_str_appendf(sql, " FROM main.\"%w\" t", table->name);
+  sqlite3_stmt *stmt = leadx_db_get_str(db, sql, err);
+  while (stmt && has_doubtful(table) && leadx_db_next(db, stmt, err)) {
+    const char *key = leadx_db_text(stmt, 0, err);
+    if (key) leadx_key_doubt(table, key);
+  }
+  leadx_db_put(db, stmt);
+  return err->rc;
+}
+
+/* ---- keys that are written anew ---- */
+
 /* Is every text of the table's key its own canonical form? */
 static int is_plain(const leadx_table *table) {
   leadx_type type = key_column(table, 0)->type;
@@ -766,9 +815,10 @@ static int find_respelling(const leadx_tables *tables, sqlite3_stmt *row, respel
   const char *place = leadx_db_text(row, 0, err), *entity = leadx_db_text(row, 2, err),
              *key = leadx_db_text(row, 3, err);
   if (!place || !entity || !key) return err->rc;
-  const leadx_table *table = leadx_tables_by_entity(tables, entity);
-  if (!table || is_plain(table) || strlen(key) != (size_t)sqlite3_column_bytes(row, 3))
-    return SQLITE_OK;
+  leadx_table *table = leadx_tables_by_entity(tables, entity);
+  if (!table || strlen(key) != (size_t)sqlite3_column_bytes(row, 3)) return SQLITE_OK;
+  leadx_key_doubt(table, key);
+  if (is_plain(table)) return SQLITE_OK;
   int sql_id = place[0] == 'q'   ? LEADX_SQL_KEY_RESPELL_QUEUE
                : place[0] == 'p' ? LEADX_SQL_KEY_RESPELL_PARKED
                                  : LEADX_SQL_KEY_RESPELL_CONFLICT;
@@ -793,6 +843,20 @@ int leadx_key_settle(leadx_db *db, const leadx_tables *tables, leadx_err *err) {
   if (!stmt) return err->rc;
   while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err))
     find_respelling(tables, stmt, &list, err);
+  leadx_db_put(db, stmt);
+  int rc = respell(db, list, err);
+  free_respellings(list);
+  return rc;
+}
+
+int leadx_key_settle_known(leadx_db *db, const leadx_table *table, leadx_err *err) {
+  respelling *list = NULL;
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_KEY_KNOWN, err, "s", table->entity);
+  while (stmt && err->rc == SQLITE_OK && leadx_db_next(db, stmt, err)) {
+    const char *key = leadx_db_text(stmt, 0, err);
+    char *to = key ? leadx_key_read(table, key, LEADX_BY_DEVICE, err) : NULL;
+    if (to) add_respelling(&list, LEADX_SQL_KEY_RESPELL_KNOWN, 0, table->entity, key, to, err);
+  }
   leadx_db_put(db, stmt);
   int rc = respell(db, list, err);
   free_respellings(list);

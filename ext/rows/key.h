@@ -87,6 +87,16 @@ int leadx_key_bind(const leadx_table *table, sqlite3_stmt *stmt, int first, cons
 ** transaction: an application writes queue rows by hand, and a trigger writes what is cheap. */
 int leadx_key_settle(leadx_db *db, const leadx_tables *tables, leadx_err *err);
 
+/* Could the server spell this key otherwise, because a column of texts here is a uuid there? Marks
+** the columns of which that is so (is_doubted) unless their type is settled. settle() does it for
+** what it reads. */
+void leadx_key_doubt(leadx_table *table, const char *key);
+/* The same for the rows of the table. */
+int leadx_key_doubt_rows(leadx_db *db, leadx_table *table, leadx_err *err);
+/* Gives what is known of a table's rows its canonical key, when the type of a key column has become
+** another. Inside the caller's write transaction. */
+int leadx_key_settle_known(leadx_db *db, const leadx_table *table, leadx_err *err);
+
 /* *found: is the local row of that key here? */
 int leadx_key_is_here(leadx_db *db, const leadx_table *table, const char *key, int *found,
                       leadx_err *err);

@@ -17,9 +17,11 @@ static const struct known_entity {
                       {"settings", "setting", 4}};
 #define DEFAULT_PRIORITY 3
 
-static const char *const option_names[] = {
-    "entity", "remote", "priority", "mode",    "version",   "delete",   "soft_delete",
-    "policy", "filter", "columns",  "pending", "synced_at", "backfill", "plain"};
+static const char
+    *const option_names[] =
+        {"entity",      "remote", "priority", "mode",    "version", "delete",
+         "soft_delete", "policy", "filter",   "columns", "pending", "synced_at",
+         "backfill",    "plain",  "learned"}; /* not for an application: what run/learn.c noted */
 static const char *const mode_names[] = {"both", "push", "pull"};
 static const char *const policy_names[] = {"timestamp", "merge", "client", "server", "manual"};
 
@@ -286,7 +288,17 @@ static int take_column_option(const leadx_doc *said, const char *who, leadx_colu
                          who, column->name);
   }
   column->type = (leadx_type)found;
+  column->is_settled = 1;
   return SQLITE_OK;
+}
+
+/* The type that the server named when it was asked, unless the application has named one. */
+static void take_learned(const leadx_doc *options, leadx_column *column) {
+  const leadx_doc *type = leadx_doc_get(leadx_doc_get(options, "learned"), column->name);
+  int found = leadx_doc_string(type) ? leadx_type_find(leadx_doc_string(type)) : -1;
+  if (found < 0 || column->is_settled || column->type != LEADX_TEXT) return;
+  column->type = (leadx_type)found;
+  column->is_settled = 1;
 }
 
 /* Does SQLite make a number of a text that looks like one, by the column's declared type? */
@@ -307,8 +319,8 @@ static int is_ui_column(const leadx_table *table, const char *name) {
 }
 
 /* Adds the column of the current row of table_columns unless it stays local. */
-static int add_column(leadx_table *table, sqlite3_stmt *row, const leadx_doc *said, const char *who,
-                      leadx_err *err) {
+static int add_column(leadx_table *table, sqlite3_stmt *row, const leadx_doc *options,
+                      const char *who, leadx_err *err) {
   const char *name = leadx_db_text(row, 0, err);
   if (!name) return err->rc;
   int position = sqlite3_column_int(row, 4);
@@ -327,8 +339,9 @@ static int add_column(leadx_table *table, sqlite3_stmt *row, const leadx_doc *sa
     leadx_err_nomem(err);
   if (err->rc != SQLITE_OK) return err->rc;
   int local_only = 0;
-  const leadx_doc *mine = leadx_doc_get(said, name);
+  const leadx_doc *mine = leadx_doc_get(leadx_doc_get(options, "columns"), name);
   int rc = mine ? take_column_option(mine, who, column, &local_only, err) : SQLITE_OK;
+  take_learned(options, column);
   if (rc != SQLITE_OK || !local_only) return rc;
   if (position > 0) {
     return leadx_err_set(
@@ -398,7 +411,7 @@ static int read_columns(leadx_db *db, leadx_table *table, const leadx_doc *optio
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_COLUMNS, err, "s", table->name);
   if (!stmt) return err->rc;
   while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err))
-    add_column(table, stmt, said, who, err);
+    add_column(table, stmt, options, who, err);
   leadx_db_put(db, stmt);
   return err->rc;
 }

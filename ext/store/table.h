@@ -19,6 +19,8 @@ typedef struct leadx_column {
   leadx_literal default_value; /* what its DEFAULT says; the text itself is not kept */
   int is_numeric; /* its affinity makes numbers of texts that look like one */
   leadx_affinity affinity;
+  int is_settled; /* an option names its type, or the server has */
+  int is_doubted; /* a key here is a uuid if it is one there (key.h); the server has not been asked */
 } leadx_column;
 
 /* A foreign key of the local table whose parent is tracked too (composite ones count by their

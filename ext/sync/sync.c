@@ -8,6 +8,7 @@
 #include "rows/diff.h"
 #include "rows/key.h"
 #include "run/discover.h"
+#include "run/learn.h"
 #include "store/lease.h"
 #include "store/owner.h"
 #include "store/problem.h"
@@ -138,10 +139,24 @@ static int run_halves(const leadx_sync_options *options, leadx_run *run, leadx_e
   return leadx_pull_run(run, options->only_table, err);
 }
 
+/* Sees to it that the keys in the file are the server's. The tables are read anew when the type of
+** one of them has become known. */
+static int learn_keys(const leadx_sync_options *options, leadx_run *run, leadx_tables *tables,
+                      leadx_err *err) {
+  int learned = 0;
+  int rc = leadx_learn_types(run, &learned, err);
+  if (rc != SQLITE_OK || !learned) return rc;
+  leadx_tables_rest(tables);
+  rc = leadx_tables_refresh(&run->ctx->db, options->who, tables, err);
+  return rc == SQLITE_OK ? prepare_file(run->ctx, tables, options->who, run->user, err) : rc;
+}
+
 /* The work itself, by what is known of the server's functions, and at its end the question about
 ** them. */
-static int run_work(const leadx_sync_options *options, leadx_run *run, leadx_err *err) {
-  int rc = leadx_discover_load(run, err);
+static int run_work(const leadx_sync_options *options, leadx_run *run, leadx_tables *tables,
+                    leadx_err *err) {
+  int rc = learn_keys(options, run, tables, err);
+  if (rc == SQLITE_OK) rc = leadx_discover_load(run, err);
   if (rc == SQLITE_OK) rc = run_halves(options, run, err);
   return rc == SQLITE_OK && !options->with_reconcile ? leadx_discover_ask(run, err) : rc;
 }
@@ -195,7 +210,7 @@ static int run_leased(leadx_ctx *ctx, const leadx_sync_options *options, leadx_r
   leadx_auth_init(auth, ctx, run->transport, credentials, &run->target);
   leadx_exchange_init(&run->exchange, run->transport, auth);
   if (!credentials->user[0] && file_user[0]) knock(run, file_user);
-  else rc = run_work(options, run, err);
+  else rc = run_work(options, run, tables, err);
   count_beside(&run->tally, &auth->traffic);
   count_beside(&run->tally, &run->exchange.beside);
   if (rc == SQLITE_OK) rc = tell_waiting(run, err);
