@@ -18,6 +18,12 @@ static const struct key_case {
      "{\"columns\":{\"k\":{\"type\":\"uuid\"}}}",
      {"'a0000000-0000-4000-8000-00000000000a'", "'A0000000-0000-4000-8000-00000000000B'"},
      {"'B0000000-0000-4000-8000-00000000000C'", "'b000000000004000800000000000000d'"}},
+    {"uuid_unnamed",
+     "k uuid",
+     "k TEXT",
+     "{}",
+     {"'a0000000-0000-4000-8000-00000000000a'", "'A0000000-0000-4000-8000-00000000000B'"},
+     {"'B0000000-0000-4000-8000-00000000000C'", "'b000000000004000800000000000000d'"}},
     {"text",
      "k text",
      "k TEXT",
@@ -69,6 +75,20 @@ static const struct key_case {
      {"'2026-11-30 23:42:33.120+00'", "'2026-11-30 23:42:34+00'"},
      {"1701388953500", "-1001"}},
     {"bytea", "k bytea", "k BLOB", "{}", {"'\\x00ff'", "'\\x6162'"}, {"x'0aff'", "x'22'"}},
+    {"text_of_uuids",
+     "k text",
+     "k TEXT",
+     "{}",
+     {"'a0000000-0000-4000-8000-00000000000c'", "'A0000000-0000-4000-8000-00000000000d'"},
+     {"'A0000000-0000-4000-8000-00000000000C'", "'A0000000-0000-4000-8000-00000000000D'"}},
+    {"composite_unnamed",
+     "a uuid, b bigint, c text, d text",
+     "a TEXT, b INTEGER, c TEXT, d TEXT",
+     "{}",
+     {"'A0000000-0000-4000-8000-00000000000a', 1, 'A0000000-0000-4000-8000-00000000000A', 'x'",
+      "'A0000000-0000-4000-8000-00000000000a', 1, 'a0000000-0000-4000-8000-00000000000a', 'x'"},
+     {"'A0000000-0000-4000-8000-00000000000C', 7, 'A0000000-0000-4000-8000-00000000000A', 'X'",
+      "'A0000000-0000-4000-8000-00000000000C', 7, 'a0000000-0000-4000-8000-00000000000a', 'X'"}},
     {"composite",
      "a uuid, b bigint, c timestamptz, d text",
      "a UUID, b INTEGER, c INTEGER, d TEXT",
@@ -245,18 +265,74 @@ START_TEST(two_texts_that_differ_in_case_are_never_merged) {
 }
 END_TEST
 
+static const char family[] =
+    "drop table if exists public.srv_key_child, public.srv_key_parent cascade; create table "
+    "public.srv_key_parent(id uuid primary key, v text, updated_at timestamptz not null default "
+    "now()); create table public.srv_key_child(id uuid primary key, parent_id uuid references "
+    "srv_key_parent(id), v text, updated_at timestamptz not null default now()); grant all on "
+    "public.srv_key_parent, public.srv_key_child to authenticated, anon";
+
+/* Ids as Swift's uuidString writes them, and no type is named. The child is queued first, and goes
+** after its parent. */
+START_TEST(a_family_in_capitals_is_one_family_on_both_sides) {
+  sqlite3_snprintf(sizeof table, table, "srv_key_parent");
+  supabase_run(family);
+  supabase_reload();
+  live_run(device.db,
+           "CREATE TABLE srv_key_parent(id TEXT PRIMARY KEY NOT NULL, v TEXT, updated_at TEXT); "
+           "CREATE TABLE srv_key_child(id TEXT PRIMARY KEY NOT NULL, parent_id TEXT REFERENCES "
+           "srv_key_parent(id), v TEXT, updated_at TEXT); SELECT leadx_track('srv_key_parent'), "
+           "leadx_track('srv_key_child')");
+  if (live_is_served) {
+    live_serve(&device);
+    live_learn(&device);
+  }
+  live_run(device.db, "INSERT INTO srv_key_child VALUES ('C0000000-0000-4000-8000-00000000000C', "
+                      "'A0000000-0000-4000-8000-00000000000A', 'child', NULL); INSERT INTO "
+                      "srv_key_parent VALUES ('A0000000-0000-4000-8000-00000000000A', 'parent', "
+                      "NULL); PRAGMA foreign_keys = ON");
+  ck_assert_ptr_nonnull(strstr(live_text(device.db, "SELECT leadx_sync()"), "\"state\":\"ok\""));
+  ck_assert_str_eq(live_psql("select parent_id || v from srv_key_child"),
+                   "a0000000-0000-4000-8000-00000000000achild");
+  supabase_run("update srv_key_child set v = 'theirs', updated_at = now(); insert into "
+               "srv_key_child values ('d0000000-0000-4000-8000-00000000000d', "
+               "'a0000000-0000-4000-8000-00000000000a', 'second', now())");
+  ck_assert_ptr_nonnull(strstr(live_text(device.db, "SELECT leadx_sync()"), "\"state\":\"ok\""));
+  live_run(device.db, "SELECT leadx_track('srv_key_parent'), leadx_track('srv_key_child'); UPDATE "
+                      "srv_key_parent SET v = 'ours'");
+  ck_assert_ptr_nonnull(strstr(live_text(device.db, "SELECT leadx_sync()"), "\"state\":\"ok\""));
+  live_text(device.db, "SELECT leadx_reconcile()");
+  ck_assert_str_eq(live_text(device.db, "SELECT group_concat(v || parent_id) FROM (SELECT * FROM "
+                                        "srv_key_child ORDER BY id)"),
+                   "theirsA0000000-0000-4000-8000-00000000000A,"
+                   "secondA0000000-0000-4000-8000-00000000000A");
+  ck_assert_str_eq(live_psql("select string_agg(id || v, ' ') from srv_key_parent"),
+                   "a0000000-0000-4000-8000-00000000000aours");
+  ck_assert_int_eq(count("SELECT count(*) FROM srv_key_parent"), 1);
+  ck_assert_int_eq(count("SELECT count(*) FROM sync_queue"), 3);
+  live_run(device.db, "DELETE FROM srv_key_child; DELETE FROM srv_key_parent");
+  ck_assert_ptr_nonnull(strstr(live_text(device.db, "SELECT leadx_sync()"), "\"state\":\"ok\""));
+  ck_assert_str_eq(live_psql("select (select count(*) from srv_key_child) + (select count(*) from "
+                             "srv_key_parent)"),
+                   "0");
+  supabase_run("drop table public.srv_key_child cascade");
+}
+END_TEST
+
 Suite *test_keys_suite(void) {
   Suite *suite = suite_create("keys");
   TCase *plain = tcase_create("plain"), *called = tcase_create("called");
   tcase_add_checked_fixture(plain, set_up, tear_down);
   tcase_add_loop_test(plain, a_key_of_each_type_is_one_key_on_both_sides, 0, CASES);
   tcase_add_test(plain, two_texts_that_differ_in_case_are_never_merged);
+  tcase_add_test(plain, a_family_in_capitals_is_one_family_on_both_sides);
   tcase_set_timeout(plain, 120);
   suite_add_tcase(suite, plain);
   tcase_add_unchecked_fixture(called, live_serve_all, live_unserve);
   tcase_add_checked_fixture(called, set_up, tear_down);
   tcase_add_loop_test(called, a_key_of_each_type_is_one_key_on_both_sides, 0, CASES);
   tcase_add_test(called, two_texts_that_differ_in_case_are_never_merged);
+  tcase_add_test(called, a_family_in_capitals_is_one_family_on_both_sides);
   tcase_set_timeout(called, 120);
   suite_add_tcase(suite, called);
   return suite;
