@@ -837,18 +837,6 @@ static int respell(leadx_db *db, const respelling *list, leadx_err *err) {
   return rc;
 }
 
-int leadx_key_settle(leadx_db *db, const leadx_tables *tables, leadx_err *err) {
-  respelling *list = NULL;
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_KEY_UNSENT, err);
-  if (!stmt) return err->rc;
-  while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err))
-    find_respelling(tables, stmt, &list, err);
-  leadx_db_put(db, stmt);
-  int rc = respell(db, list, err);
-  free_respellings(list);
-  return rc;
-}
-
 int leadx_key_settle_known(leadx_db *db, const leadx_table *table, leadx_err *err) {
   respelling *list = NULL;
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_KEY_KNOWN, err, "s", table->entity);
@@ -861,6 +849,29 @@ int leadx_key_settle_known(leadx_db *db, const leadx_table *table, leadx_err *er
   int rc = respell(db, list, err);
   free_respellings(list);
   return rc;
+}
+
+/* Earlier versions noted keys as the local row spelled them. */
+static int settle_old(leadx_db *db, const leadx_tables *tables, leadx_err *err) {
+  int64_t settled = 0;
+  int rc = leadx_db_int(db, LEADX_SQL_KEY_IS_SETTLED, err, &settled, "");
+  if (rc != SQLITE_OK || settled) return rc;
+  for (int i = 0; i < tables->n && rc == SQLITE_OK; i++) {
+    if (!is_plain(tables->list[i])) rc = leadx_key_settle_known(db, tables->list[i], err);
+  }
+  return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_KEY_SETTLED, err, "") : rc;
+}
+
+int leadx_key_settle(leadx_db *db, const leadx_tables *tables, leadx_err *err) {
+  respelling *list = NULL;
+  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_KEY_UNSENT, err);
+  if (!stmt) return err->rc;
+  while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err))
+    find_respelling(tables, stmt, &list, err);
+  leadx_db_put(db, stmt);
+  int rc = respell(db, list, err);
+  free_respellings(list);
+  return rc == SQLITE_OK ? settle_old(db, tables, err) : rc;
 }
 
 /* ---- inside SQL ---- */

@@ -84,7 +84,8 @@ void leadx_key_where(const leadx_table *table, sqlite3_str *sql, int first);
 int leadx_key_bind(const leadx_table *table, sqlite3_stmt *stmt, int first, const char *key);
 
 /* Gives what is unsent, parked or in question its canonical key, inside the caller's write
-** transaction: an application writes queue rows by hand, and a trigger writes what is cheap. */
+** transaction: an application writes queue rows by hand, and a trigger writes what is cheap. In a
+** file of an earlier version also what is known of rows, once. */
 int leadx_key_settle(leadx_db *db, const leadx_tables *tables, leadx_err *err);
 
 /* Could the server spell this key otherwise, because a column of texts here is a uuid there? Marks

@@ -25,3 +25,9 @@ SELECT key FROM main.leadx_shadow WHERE entity = ?1
 
 -- name: key_respell_known
 UPDATE OR REPLACE main.leadx_shadow SET key = ?3 WHERE entity = ?1 AND key = ?2
+
+-- name: key_is_settled
+SELECT EXISTS (SELECT 1 FROM main.leadx_settings WHERE key = 'keys')
+
+-- name: key_settled
+INSERT INTO main.leadx_settings(key, value) VALUES ('keys', '1') ON CONFLICT(key) DO UPDATE SET value = excluded.value

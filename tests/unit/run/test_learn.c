@@ -232,6 +232,19 @@ START_TEST(what_is_known_gets_the_key_of_the_server) {
 }
 END_TEST
 
+/* Earlier versions noted keys as the local row spells them. */
+START_TEST(a_file_of_an_earlier_version_gets_the_keys_of_the_server) {
+  device_run(&device, "SELECT leadx_track('lists', '{\"columns\":{\"id\":{\"type\":\"uuid\"}}}'); "
+                      "INSERT INTO lists VALUES ('" CAPITAL "1', 'one', NULL)");
+  expect_ok();
+  device_run(&device, "UPDATE leadx_shadow SET key = upper(key); DELETE FROM leadx_settings WHERE "
+                      "key = 'keys'");
+  expect_ok();
+  ck_assert_str_eq(device_text(&device, "SELECT group_concat(key) FROM leadx_shadow"), SMALL "1");
+  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM sync_queue"), 1);
+}
+END_TEST
+
 /* Whatever becomes of the row, the sync goes on; and the next one asks again. */
 START_TEST(a_question_without_an_answer_holds_nothing_up) {
   answers = 0;
@@ -260,6 +273,7 @@ Suite *test_learn_suite(void) {
   tcase_add_test(tcase, a_parent_that_the_server_named_in_the_answer_is_spelled_as_here);
   tcase_add_test(tcase, a_key_of_two_columns_is_asked_about_by_column);
   tcase_add_test(tcase, what_is_known_gets_the_key_of_the_server);
+  tcase_add_test(tcase, a_file_of_an_earlier_version_gets_the_keys_of_the_server);
   tcase_add_test(tcase, a_question_without_an_answer_holds_nothing_up);
   suite_add_tcase(suite, tcase);
   return suite;
