@@ -86,6 +86,7 @@ START_TEST(an_id_in_capitals_is_one_row_on_both_sides) {
   track();
   device_run(&device, "INSERT INTO lists VALUES ('" CAPITAL "1', 'one', NULL)");
   expect_ok();
+  ck_assert_str_eq(device_text(&device, "SELECT entity_id FROM sync_queue"), SMALL "1");
   expect_ok();
   ck_assert_int_eq(questions(), 1);
   ck_assert_str_eq(model_value(&model, "lists", SMALL "1", "name"), "one");
