@@ -166,15 +166,7 @@ static int take_base_alone(leadx_change *change, const char *base, leadx_err *er
   return rc == SQLITE_OK ? take_members(change, old, TAKE_CHANGED, err) : rc;
 }
 
-static int is_whole_row(const leadx_change *change, leadx_slice row) {
-  for (int i = 0; i < change->table->ncolumns; i++) {
-    if (!leadx_json_member(row, change->table->columns[i].remote).n) return 0;
-  }
-  return 1;
-}
-
-/* payload NULL is one that cannot be read. The whole row of a later edit makes up for it: the user
-** has mended the row. */
+/* payload NULL is one that cannot be read. */
 static int take_member(leadx_change *change, const leadx_member *member, const char *payload,
                        const char *base, leadx_err *err) {
   leadx_action action = member->action;
@@ -182,7 +174,6 @@ static int take_member(leadx_change *change, const leadx_member *member, const c
   if (payload) row = open_object(change, payload, "the payload is not a JSON object: %s", err);
   if (err->rc != SQLITE_OK) return err->rc;
   if (!row.n) return take_base_alone(change, base, err);
-  if (change->problem && action != LEADX_DELETE && is_whole_row(change, row)) change->problem = 0;
   if (action == LEADX_DELETE) return take_members(change, row, TAKE_BASE, err);
   if (member->sent && note_sent_row(change, row, err) != SQLITE_OK) return err->rc;
   change->newest_payload = row.z; /* what follows the object is at most white space */
@@ -220,13 +211,32 @@ static int read_members(leadx_db *db, leadx_change *change, leadx_err *err) {
 
 /* ---- the order ---- */
 
-/* *same: does that member say what the local row is? */
+/* Is every member of a payload what the local row has? An UPDATE's payload has only some. */
+static int is_part_of(leadx_slice payload, leadx_slice local) {
+  leadx_json_walk mine, theirs;
+  leadx_slice name, value, other, is;
+  leadx_json_walk_init(&theirs, local);
+  leadx_json_walk_init(&mine, payload);
+  while (leadx_json_walk_member(&mine, &name, &value)) {
+    int found = 0;
+    while (!found && leadx_json_walk_member(&theirs, &other, &is))
+      found = name.n == other.n && memcmp(name.z, other.z, name.n) == 0;
+    if (!found || value.n != is.n || memcmp(value.z, is.z, is.n) != 0) return 0;
+  }
+  return 1;
+}
+
+/* *same: does that member say what the local row is? Both list the columns in the table's order. */
 static int says_local(leadx_db *db, const leadx_member *member, const char *local, int *same,
                       leadx_err *err) {
+  leadx_slice mine, theirs;
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_QUEUE_READ, err, "s", member->id);
   if (!stmt) return err->rc;
   const char *payload = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 1, err) : NULL;
-  *same = member->action != LEADX_DELETE && payload && strcmp(payload, local) == 0;
+  *same = member->action != LEADX_DELETE && payload &&
+          !leadx_json_check(payload, strlen(payload), LEADX_JSON_MAX_STRING * 4, &mine, NULL) &&
+          !leadx_json_check(local, strlen(local), LEADX_JSON_MAX_STRING * 4, &theirs, NULL) &&
+          leadx_json_kind_of(mine) == LEADX_JSON_OBJECT && is_part_of(mine, theirs);
   leadx_db_put(db, stmt);
   return err->rc;
 }
@@ -243,6 +253,23 @@ static int put_in_order(leadx_db *db, leadx_change *change, leadx_err *err) {
     leadx_member newest = change->members[i];
     memmove(&change->members[i], &change->members[i + 1], sizeof newest * (size_t)(last - i));
     change->members[last] = newest;
+  }
+  sqlite3_free(local);
+  return err->rc;
+}
+
+/* A payload that cannot be read is made up for by the local row where that can be: the user has mended
+** it. It is sent whole. */
+static int take_mended(leadx_db *db, leadx_change *change, leadx_err *err) {
+  leadx_slice row;
+  if (!change->problem || change->nmembers < 2 || change->action == LEADX_DELETE) return SQLITE_OK;
+  char *local = leadx_capture_local(db, change->table, change->key, err);
+  int is_read = local &&
+                !leadx_json_check(local, strlen(local), LEADX_JSON_MAX_STRING * 4, &row, NULL);
+  if (is_read) {
+    row = open_object(change, local, NULL, err);
+    change->problem = !row.n;
+    if (row.n) take_members(change, row, TAKE_VALUE | TAKE_CHANGED, err);
   }
   sqlite3_free(local);
   return err->rc;
@@ -387,6 +414,7 @@ int leadx_change_load(leadx_db *db, leadx_change *change, leadx_err *err) {
   int rc = put_in_order(db, change, err);
   leadx_change_fold(change);
   if (rc == SQLITE_OK) rc = read_members(db, change, err);
+  if (rc == SQLITE_OK) rc = take_mended(db, change, err);
   /* What a row held that is gone since is nobody's concern. */
   if (change->nmembers > 1 && (change->action == LEADX_DELETE || change->action == LEADX_NOTHING))
     change->problem = 0;
@@ -583,6 +611,16 @@ int leadx_change_take_deferred(leadx_change *change) {
   return n;
 }
 
+/* The version column travels although the edit did not touch it, unless it is a number, which only
+** the application can count. */
+static int needs_now(const leadx_change *change) {
+  const leadx_table *table = change->table;
+  if (table->version_column < 0) return 0;
+  const leadx_field *field = leadx_change_field(change, table->version_column);
+  leadx_type type = table->columns[table->version_column].type;
+  return !(field && field->value.n) && type != LEADX_INTEGER && type != LEADX_REAL;
+}
+
 void leadx_change_append_object(const leadx_change *change, int changed_only, sqlite3_str *out) {
   int n = 0;
   sqlite3_str_appendall(out, "{");
@@ -600,6 +638,12 @@ void leadx_change_append_object(const leadx_change *change, int changed_only, sq
     } else {
       leadx_wire_send(out, field_type(change, field), field->value);
     }
+  }
+  if (changed_only && needs_now(change)) {
+    sqlite3_str_appendf(out, "%s", n++ ? "," : "");
+    leadx_json_append_string(out, change->table->version_remote,
+                             strlen(change->table->version_remote));
+    sqlite3_str_appendall(out, ":\"now\"");
   }
   if (changed_only && change->undelete &&
       leadx_table_find_remote(change->table, change->table->soft_delete_column,

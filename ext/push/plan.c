@@ -204,7 +204,8 @@ static int link_text(const leadx_plan *plan, int i, const char *text, int is_old
   return link_document(plan, i, row, is_old, edges);
 }
 
-/* Reads the newest (or for a DELETE, every) document of a change that has references. */
+/* Reads the documents of a change that has references: an UPDATE's payload has only what it changed,
+** so an earlier one may be the last that names a parent. To wait for one more is harmless. */
 static int link_change(leadx_db *db, const leadx_plan *plan, int i, edge_list *edges,
                        leadx_err *err) {
   const leadx_change *change = &plan->changes[i];
@@ -215,8 +216,7 @@ static int link_change(leadx_db *db, const leadx_plan *plan, int i, edge_list *e
     if (leadx_db_next(db, stmt, err)) {
       const char *payload = leadx_db_text(stmt, 1, err), *base = leadx_db_text(stmt, 2, err);
       int is_delete = change->members[m].action == LEADX_DELETE;
-      if (is_delete || m == change->nmembers - 1)
-        rc = link_text(plan, i, payload, is_delete, edges);
+      rc = link_text(plan, i, payload, is_delete, edges);
       if (rc == SQLITE_OK && base) rc = link_text(plan, i, base, 1, edges);
     }
     leadx_db_put(db, stmt);

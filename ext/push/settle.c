@@ -607,9 +607,11 @@ static int may_come(leadx_push *push, leadx_change *change, int64_t others, int6
   int known = 0, rc = leadx_change_load(leadx_pushing_db(push), change, err);
   *yes = 0;
   if (rc != SQLITE_OK) return rc;
-  if (change->newest_payload)
-    leadx_json_check(change->newest_payload, strlen(change->newest_payload),
-                     LEADX_JSON_MAX_STRING * 4, &row, NULL);
+  sqlite3_str *text = sqlite3_str_new(NULL);
+  leadx_change_append_client(change, text);
+  char *client = leadx_db_finish(text, err);
+  if (!client) return err->rc;
+  leadx_json_check(client, strlen(client), LEADX_JSON_MAX_STRING * 4, &row, NULL);
   for (int r = 0; r < table->nreferences && row.n && rc == SQLITE_OK && !*yes; r++) {
     const leadx_reference *reference = &table->references[r];
     const leadx_table *parent = reference->parent;
@@ -621,6 +623,7 @@ static int may_come(leadx_push *push, leadx_change *change, int64_t others, int6
     sqlite3_free(key);
   }
   if (!known) *yes = others > 0;
+  sqlite3_free(client);
   return rc;
 }
 

@@ -1,14 +1,15 @@
 /* Capture: triggers out. See capture.h.
 **
-** A row is written as JSON in one of two ways that give the same text. The quick way is printf()
-** over the columns: it knows what each column usually holds, and no text may need escaping. The
-** slow way lists the columns and writes them one by one (capture_slowly in sql/rows/capture.sql). A
-** trigger writes the quick way and hands all texts over in one to the view leadx_change, whose
-** trigger looks through them and queues the row; only if they are not clean, a second step queues
-** the row, written the slow way. What costs in a trigger, and is avoided here: INSERT ... SELECT
-** that reads the table it writes (SQLite makes a temporary one), || (each one allocates), a value
-** that is used often but is not NEW.x (copied for each use), and registers (cleared whenever the
-** program runs). No part may ever be NULL, because that would abort the user's write.
+** A table's triggers list its columns as cells into the views leadx_row_N and leadx_edit_N, whose
+** INSTEAD OF triggers write the JSON (sql/rows/capture.sql). Such a pair of views stands in the file
+** for each width N that some table needs; a table that is wider than the widest hands its columns
+** over in parts. What costs in a trigger, and is avoided: INSERT ... SELECT into a view, or from the
+** table that it writes (SQLite makes a temporary one), || (each one allocates), a value that is
+** used often but is not NEW.x (copied for each use), and registers (cleared whenever the program
+** runs). No part may ever be NULL, because that would abort the user's write.
+**
+** Outside of triggers a row is written in one of two ways that give the same text: quickly, by
+** printf() over the columns, when no text needs an escape; else value by value, as the views do.
 ** */
 #include "rows/capture.h"
 
@@ -55,6 +56,20 @@ static void append_real(sqlite3_str *sql, const char *ref) {
   sqlite3_str_appendall(sql, " END");
 }
 
+/* Seconds or milliseconds since 1970 as the instant, or the number where there is none. */
+static void append_instant(sqlite3_str *sql, const char *ref, leadx_type type) {
+  if (type == LEADX_TIMESTAMP_S) {
+    sqlite3_str_appendf(sql, "ifnull(strftime('%%Y-%%m-%%dT%%H:%%M:%%SZ', %s, 'unixepoch'), %s)",
+                        ref, ref);
+  } else {
+    sqlite3_str_appendf(sql,
+                        "ifnull(strftime('%%Y-%%m-%%dT%%H:%%M:%%S', (%s - (%s %% 1000 + 1000) %% "
+                        "1000) / 1000, 'unixepoch') || printf('.%%03dZ', (%s %% 1000 + 1000) %% "
+                        "1000), %s)",
+                        ref, ref, ref, ref);
+  }
+}
+
 static void append_integer(sqlite3_str *sql, const char *ref, leadx_type type) {
   if (type == LEADX_BOOLEAN) {
     sqlite3_str_appendf(sql, "CASE %s WHEN 0 THEN 'false' WHEN 1 THEN 'true' ELSE %s END", ref,
@@ -72,17 +87,6 @@ static void append_integer(sqlite3_str *sql, const char *ref, leadx_type type) {
   } else {
     sqlite3_str_appendall(sql, ref);
   }
-}
-
-/* An integer of a column whose type is known when it is written only. */
-static void append_integer_by_type(sqlite3_str *sql, const char *ref) {
-  static const leadx_type types[] = {LEADX_BOOLEAN, LEADX_TIMESTAMP_S, LEADX_TIMESTAMP_MS};
-  sqlite3_str_appendall(sql, "CASE type");
-  for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-    sqlite3_str_appendf(sql, " WHEN %Q THEN ", leadx_type_name(types[i]));
-    append_integer(sql, ref, types[i]);
-  }
-  sqlite3_str_appendf(sql, " ELSE %s END", ref);
 }
 
 static void append_bytes(sqlite3_str *sql, const char *ref) {
@@ -151,13 +155,11 @@ static void append_differs(sqlite3_str *sql, const leadx_column *column, const c
 
 /* ---- a row ---- */
 
-/* Which columns of which row are written and how: an object or an array ("[" "]"), of all columns
-** or those that changed. */
+/* Which columns of which row are written and how: as an object or as an array ("[" "]"). */
 typedef struct writing {
   const leadx_table *table;
   const char *row;
   char open, close;
-  int changed_only;
 } writing;
 
 /* "name": as JSON, in sqlite3_malloc memory; nothing for an element of an array. */
@@ -191,17 +193,6 @@ static void append_columns(const writing *what, sqlite3_str *sql, const char *op
   }
 }
 
-static void append_when_changed(const writing *what, sqlite3_str *sql, const leadx_column *column) {
-  if (!what->changed_only) return;
-  sqlite3_str_appendall(sql, "CASE WHEN ");
-  append_differs(sql, column, "IS NOT");
-  sqlite3_str_appendall(sql, " THEN ");
-}
-
-static void append_else_nothing(const writing *what, sqlite3_str *sql) {
-  if (what->changed_only) sqlite3_str_appendall(sql, " ELSE '' END");
-}
-
 static void part_unusual_class(const writing *what, sqlite3_str *sql, const leadx_column *column,
                                const char *ref) {
   (void)what;
@@ -212,14 +203,13 @@ static void part_unusual_class(const writing *what, sqlite3_str *sql, const lead
 ** are, and the slow way is taken. */
 static void part_text(const writing *what, sqlite3_str *sql, const leadx_column *column,
                       const char *ref) {
+  (void)what;
   int has_text = is_texty(column->type) || column->type == LEADX_DECIMAL;
   if (!has_text) {
     sqlite3_str_appendall(sql, "''");
     return;
   }
-  append_when_changed(what, sql, column);
   sqlite3_str_appendf(sql, column->not_null ? "%s" : "ifnull(%s, '')", ref);
-  append_else_nothing(what, sql);
 }
 
 /* ---- the quick way ---- */
@@ -286,58 +276,70 @@ static void append_printf(const writing *what, sqlite3_str *sql, int from, int t
   sqlite3_str_appendall(sql, ")");
 }
 
-/* The member ,"name":value if the column changed, else nothing. */
-static void part_changed_member(const writing *what, sqlite3_str *sql, const leadx_column *column,
-                                const char *ref) {
-  sqlite3_str_appendall(sql, ", ");
-  append_when_changed(what, sql, column);
-  sqlite3_str_appendall(sql, "printf('");
-  append_conversion(what, sql, column, 1);
-  sqlite3_str_appendall(sql, "'");
-  part_arguments(what, sql, column, ref);
-  sqlite3_str_appendall(sql, ")");
-  append_else_nothing(what, sql);
-}
-
-/* The changed ones of the columns from..to-1, each with a comma before it. */
-static void append_printf_changed(const writing *what, sqlite3_str *sql, int from, int to) {
-  sqlite3_str_appendall(sql, "printf('");
-  for (int i = from; i < to; i++) sqlite3_str_appendall(sql, "%s");
-  sqlite3_str_appendall(sql, "'");
-  for (int i = from; i < to; i++) append_column(what, sql, i, part_changed_member);
-  sqlite3_str_appendall(sql, ")");
-}
-
 static void append_quickly(const writing *what, sqlite3_str *sql) {
   int n = what->table->ncolumns;
-  if (what->changed_only) sqlite3_str_appendall(sql, "printf('{%s}', substr(");
   for (int from = 0; from < n; from += CHAIN) {
-    int to = n - from > CHAIN ? from + CHAIN : n;
     if (from > 0) sqlite3_str_appendall(sql, " || ");
-    (what->changed_only ? append_printf_changed : append_printf)(what, sql, from, to);
+    append_printf(what, sql, from, n - from > CHAIN ? from + CHAIN : n);
   }
-  if (what->changed_only) sqlite3_str_appendall(sql, ", 2))");
 }
 
 /* ---- the slow way ---- */
 
-/* The list: each member's place and name, its column's type, its value without affinity, and
-** whether it counts. */
-static void append_listed(const writing *what, sqlite3_str *sql) {
-  for (int i = 0; i < what->table->ncolumns; i++) {
-    const leadx_column *column = &what->table->columns[i];
-    char *name = member_name(what, column);
-    if (!name) leadx_db_spoil(sql);
-    sqlite3_str_appendf(sql, "%s(%d, %Q, %Q, +%s.\"%w\", ", i ? ", " : "", i, name ? name : "",
-                        leadx_type_name(column->type), what->row, column->name);
-    if (what->changed_only) append_differs(sql, column, "IS NOT");
-    else sqlite3_str_appendall(sql, "1");
-    sqlite3_str_appendall(sql, ")");
-    sqlite3_free(name);
+/* A value on its way into a cell: what its class alone does not tell is written already. */
+static void append_cell_value(sqlite3_str *sql, leadx_type type, const char *ref) {
+  if (type == LEADX_UUID) {
+    sqlite3_str_appendf(sql, "nullif(%s COLLATE BINARY, '')", ref);
+  } else if (type == LEADX_TIMESTAMP_S || type == LEADX_TIMESTAMP_MS) {
+    sqlite3_str_appendf(sql, "CASE typeof(%s) WHEN 'integer' THEN ", ref);
+    append_instant(sql, ref, type);
+    sqlite3_str_appendf(sql, " ELSE %s END", ref);
+  } else {
+    sqlite3_str_appendall(sql, ref);
   }
 }
 
-static void append_slowly(const writing *what, sqlite3_str *sql);
+/* Each member's place, name and value without affinity. */
+static void append_listed(const writing *what, sqlite3_str *sql) {
+  for (int i = 0; i < what->table->ncolumns; i++) {
+    const leadx_column *column = &what->table->columns[i];
+    char *name = member_name(what, column), *ref = reference(what->row, column);
+    if (!name || !ref) leadx_db_spoil(sql);
+    sqlite3_str_appendf(sql, "%s(%d, '%c%q', +", i ? ", " : "", i,
+                        column->type == LEADX_BOOLEAN ? 'B' : 'K', name ? name : "");
+    append_cell_value(sql, column->type, ref ? ref : "NULL");
+    sqlite3_str_appendall(sql, ")");
+    sqlite3_free(name);
+    sqlite3_free(ref);
+  }
+}
+
+/* The holes of what is written value by value. */
+static void fill_escaped(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
+  (void)arg;
+#define HOLE(name) leadx_template_is(hole, n, name)
+  if (HOLE("escaped_list"))
+    leadx_template_append(sql, leadx_sql_text[LEADX_SQL_CAPTURE_ESCAPED_LIST], fill_escaped, NULL);
+  if (HOLE("escaped_step"))
+    sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_ESCAPED_STEP]);
+  if (HOLE("real")) append_real(sql, "s");
+  if (HOLE("bytes")) append_bytes(sql, "s");
+#undef HOLE
+}
+
+static void fill_slowly(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
+  const writing *what = arg;
+#define HOLE(name) leadx_template_is(hole, n, name)
+  if (HOLE("listed")) append_listed(what, sql);
+  if (HOLE("open")) sqlite3_str_appendchar(sql, 1, what->open);
+  if (HOLE("close")) sqlite3_str_appendchar(sql, 1, what->close);
+#undef HOLE
+  fill_escaped(arg, sql, hole, n);
+}
+
+static void append_slowly(const writing *what, sqlite3_str *sql) {
+  leadx_template_append(sql, leadx_sql_text[LEADX_SQL_CAPTURE_SLOWLY], fill_slowly, what);
+}
 
 static void fill_row(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
   const writing *what = arg;
@@ -348,42 +350,13 @@ static void fill_row(const void *arg, sqlite3_str *sql, const char *hole, size_t
   if (HOLE("texts")) append_columns(what, sql, "||", part_text);
   if (HOLE("quick")) append_quickly(what, sql);
   if (HOLE("slowly")) append_slowly(what, sql);
-  if (HOLE("listed")) append_listed(what, sql);
-  if (HOLE("integer")) append_integer_by_type(sql, "s");
-  if (HOLE("real")) append_real(sql, "s");
-  if (HOLE("bytes")) append_bytes(sql, "s");
-  if (HOLE("open")) sqlite3_str_appendchar(sql, 1, what->open);
-  if (HOLE("close")) sqlite3_str_appendchar(sql, 1, what->close);
 #undef HOLE
-}
-
-static void append_slowly(const writing *what, sqlite3_str *sql) {
-  leadx_template_append(sql, leadx_sql_text[LEADX_SQL_CAPTURE_SLOWLY], fill_row, what);
 }
 
 /* ---- rows and keys ---- */
 
 static writing whole_row(const leadx_table *table, const char *row) {
-  return (writing){table, row, '{', '}', 0};
-}
-
-/* The old values of exactly the columns that changed. */
-static writing changed_columns(const leadx_table *table) {
-  return (writing){table, "OLD", '{', '}', 1};
-}
-
-/* A table whose columns are those of the key. */
-typedef struct key_columns {
-  leadx_table table;
-  leadx_column columns[16];
-} key_columns;
-
-static writing key_array(const leadx_table *table, const char *row, key_columns *keys) {
-  keys->table = *table;
-  for (int i = 0; i < table->nkey; i++) keys->columns[i] = table->columns[table->key[i]];
-  keys->table.columns = keys->columns;
-  keys->table.ncolumns = table->nkey;
-  return (writing){&keys->table, row, '[', ']', 0};
+  return (writing){table, row, '{', '}'};
 }
 
 void leadx_capture_row(sqlite3_str *sql, const leadx_table *table, const char *row) {
@@ -392,40 +365,15 @@ void leadx_capture_row(sqlite3_str *sql, const leadx_table *table, const char *r
 }
 
 /* An absent key becomes '': such a change can never be delivered, but it is seen and said. */
-static void append_simple_key(sqlite3_str *sql, const leadx_table *table, const char *row) {
-  char *ref = reference(row, &table->columns[table->key[0]]);
-  if (!ref) leadx_db_spoil(sql);
+static void append_key_text(sqlite3_str *sql, const char *ref) {
   sqlite3_str_appendf(sql,
-                      "CASE typeof(%s) WHEN 'null' THEN '' WHEN 'blob' THEN '\\x' || "
-                      "lower(hex(%s)) WHEN 'real' THEN quote(%s) ELSE %s END",
-                      ref, ref, ref, ref);
-  sqlite3_free(ref);
+                      "CASE typeof(%s) WHEN 'text' THEN %s WHEN 'null' THEN '' WHEN 'blob' THEN "
+                      "'\\x' || lower(hex(%s)) WHEN 'real' THEN quote(%s) ELSE %s END",
+                      ref, ref, ref, ref, ref);
 }
 
 void leadx_capture_key(sqlite3_str *sql, const leadx_table *table, const char *row) {
   leadx_key_sql(sql, table, row);
-}
-
-/* The key as it is if no text of the row needs escaping. */
-static void append_key_quickly(sqlite3_str *sql, const leadx_table *table, const char *row) {
-  if (table->nkey == 1) {
-    append_simple_key(sql, table, row);
-    return;
-  }
-  key_columns keys;
-  const writing what = key_array(table, row, &keys);
-  append_quickly(&what, sql);
-}
-
-/* The key, whatever its texts are. */
-static void append_key_slowly(sqlite3_str *sql, const leadx_table *table, const char *row) {
-  if (table->nkey == 1) {
-    append_simple_key(sql, table, row);
-    return;
-  }
-  key_columns keys;
-  const writing what = key_array(table, row, &keys);
-  append_slowly(&what, sql);
 }
 
 static void append_same_key(sqlite3_str *sql, const leadx_table *table) {
@@ -433,33 +381,6 @@ static void append_same_key(sqlite3_str *sql, const leadx_table *table) {
     if (i > 0) sqlite3_str_appendall(sql, " AND ");
     append_differs(sql, &table->columns[table->key[i]], "IS");
   }
-}
-
-static void append_changed(sqlite3_str *sql, const leadx_table *table) {
-  for (int i = 0; i < table->ncolumns; i++) {
-    chain_open(sql, i, "OR");
-    append_differs(sql, &table->columns[i], "IS NOT");
-    chain_close(sql, i, table->ncolumns);
-  }
-}
-
-/* All texts that are written, NULL when there is a value of an unusual class. old_too: with those
-** that changed. */
-static void append_texts(sqlite3_str *sql, const leadx_table *table, const char *row, int old_too) {
-  const writing what = whole_row(table, row), old = changed_columns(table);
-  sqlite3_str_appendall(sql, "CASE WHEN ");
-  append_columns(&what, sql, "OR", part_unusual_class);
-  if (old_too) {
-    sqlite3_str_appendall(sql, " OR ");
-    append_columns(&old, sql, "OR", part_unusual_class);
-  }
-  sqlite3_str_appendall(sql, " THEN NULL ELSE ");
-  append_columns(&what, sql, "||", part_text);
-  if (old_too) {
-    sqlite3_str_appendall(sql, " || ");
-    append_columns(&old, sql, "||", part_text);
-  }
-  sqlite3_str_appendall(sql, " END");
 }
 
 char *leadx_capture_local(leadx_db *db, const leadx_table *table, const char *key, leadx_err *err) {
@@ -487,92 +408,434 @@ void leadx_capture_id(sqlite3_str *sql) {
   sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_ID]);
 }
 
+/* ---- cells ---- */
+
+/* How many cells the shared views have. A table takes the narrowest that holds its columns. */
+static const int widths[] = {4, 8, 12, 16, 24, 32, 48, 64};
+enum { WIDTHS = sizeof widths / sizeof widths[0], WIDEST = 64 };
+
+static int is_wide(const leadx_table *table) { return table->ncolumns > WIDEST; }
+
+static int width_of(const leadx_table *table) {
+  int i = 0;
+  while (i < WIDTHS - 1 && widths[i] < table->ncolumns) i++;
+  return widths[i];
+}
+
+/* Does the value stand between quotes whatever it is? One that they do not fit is odd. */
+static int is_quoted(const leadx_column *column) {
+  switch (column->type) {
+    case LEADX_INTEGER:
+    case LEADX_REAL:
+    case LEADX_BOOLEAN: return 0;
+    case LEADX_DECIMAL: return column->affinity == LEADX_AFFINITY_TEXT;
+    default: return 1;
+  }
+}
+
+/* What the value of a boolean is to be part of its name for. */
+static int is_in_name(const leadx_column *column) {
+  return column->type == LEADX_BOOLEAN && column->key_position == 0;
+}
+
+/* "name": as JSON in sqlite3_malloc memory. */
+static char *json_name(const leadx_column *column) {
+  const writing what = {NULL, NULL, '{', '}'};
+  return member_name(&what, column);
+}
+
+/* What stands before the value of column i of a whole row. */
+static char *row_name(const leadx_table *table, int i) {
+  char *name = json_name(&table->columns[i]);
+  const char *before = i == 0 ? "{" : is_quoted(&table->columns[i - 1]) ? "\"," : ",";
+  char *all = name ? sqlite3_mprintf("%s%s%s", before, name,
+                                     is_quoted(&table->columns[i]) ? "\"" : "")
+                   : NULL;
+  sqlite3_free(name);
+  return all;
+}
+
+static const char *row_tail(const leadx_table *table) {
+  return is_quoted(&table->columns[table->ncolumns - 1]) ? "\"}" : "}";
+}
+
+static void append_nulls(sqlite3_str *sql, int n) {
+  for (int i = 0; i < n; i++) sqlite3_str_appendall(sql, i ? ", NULL" : "NULL");
+}
+
+/* A boolean's cell: its value is part of the name, where it is one. */
+static void append_boolean_cell(sqlite3_str *sql, const char *name, const char *ref) {
+  sqlite3_str_appendf(sql,
+                      "CASE +%s WHEN 1 THEN '%qtrue' WHEN 0 THEN '%qfalse' ELSE '%q' END, "
+                      "CASE WHEN +%s IN (0, 1) THEN '' ELSE %s END",
+                      ref, name, name, name, ref, ref);
+}
+
+static void append_row_cells(sqlite3_str *sql, const leadx_table *table, const char *row) {
+  for (int i = 0; i < table->ncolumns; i++) {
+    const leadx_column *column = &table->columns[i];
+    char *name = row_name(table, i), *ref = reference(row, column);
+    if (!name || !ref) leadx_db_spoil(sql);
+    if (i > 0) sqlite3_str_appendall(sql, ", ");
+    if (name && ref && is_in_name(column)) {
+      append_boolean_cell(sql, name, ref);
+    } else if (name && ref) {
+      sqlite3_str_appendf(sql, "%Q, ", name);
+      append_cell_value(sql, column->type, ref);
+    }
+    sqlite3_free(name);
+    sqlite3_free(ref);
+  }
+  for (int i = table->ncolumns; i < width_of(table); i++)
+    sqlite3_str_appendall(sql, ", NULL, NULL");
+  sqlite3_str_appendf(sql, ", %Q", row_tail(table));
+}
+
+/* The quotes of a row whose texts have none. */
+static int count_quotes(const leadx_table *table) {
+  int n = 0;
+  for (int i = 0; i < table->ncolumns; i++) {
+    char *name = row_name(table, i);
+    for (const char *z = name; z && *z; z++) n += *z == '"';
+    sqlite3_free(name);
+  }
+  return n + (row_tail(table)[0] == '"');
+}
+
+/* The condition that the value of a column is not what its quotes, or their absence, say. */
+static void append_odd_value(sqlite3_str *sql, const leadx_column *column, const char *ref) {
+  if (!is_quoted(column)) {
+    sqlite3_str_appendf(sql, "%s >= ''", ref);
+  } else if (column->type == LEADX_TIMESTAMP_S || column->type == LEADX_TIMESTAMP_MS) {
+    const char *zeros = column->type == LEADX_TIMESTAMP_MS ? "000" : "";
+    sqlite3_str_appendf(sql,
+                        "typeof(%s) = 'real' OR %s NOT BETWEEN -62167219200%s AND "
+                        "253402300799%s",
+                        ref, ref, zeros, zeros);
+  } else {
+    sqlite3_str_appendf(sql, "%s < ''", ref);
+  }
+}
+
+static void append_odd(sqlite3_str *sql, const leadx_table *table, const char *row) {
+  int n = 0;
+  for (int i = 0; i < table->ncolumns; i++) {
+    const leadx_column *column = &table->columns[i];
+    if (is_quoted(column) && column->affinity == LEADX_AFFINITY_TEXT &&
+        column->type != LEADX_TIMESTAMP_S && column->type != LEADX_TIMESTAMP_MS)
+      continue;
+    char *ref = reference(row, column);
+    if (!ref) leadx_db_spoil(sql);
+    if (n++ > 0) sqlite3_str_appendall(sql, " OR ");
+    append_odd_value(sql, column, ref ? ref : "NULL");
+    sqlite3_free(ref);
+  }
+  if (n == 0) sqlite3_str_appendall(sql, "0");
+}
+
+/* The cells of the columns from..to-1 with the letter before their names (sql/rows/capture.sql,
+** capture_edit_view). before NULL: all are to be written, and have one value. */
+static void append_edit_cells(sqlite3_str *sql, const leadx_table *table, int from, int to,
+                              const char *row, const char *before) {
+  for (int i = from; i < to; i++) {
+    const leadx_column *column = &table->columns[i];
+    char *name = json_name(column), *now = reference(row, column);
+    char *old = before ? reference(before, column) : NULL;
+    if (!name || !now || (before && !old)) leadx_db_spoil(sql);
+    int always = !before || column->key_position > 0, boolean = column->type == LEADX_BOOLEAN;
+    sqlite3_str_appendf(sql, "%s'%c%q', ", i > from ? ", " : "",
+                        always ? (boolean ? 'B' : 'K') : (boolean ? 'b' : 'v'), name ? name : "");
+    append_cell_value(sql, column->type, now ? now : "NULL");
+    sqlite3_str_appendall(sql, ", ");
+    append_cell_value(sql, column->type, old ? old : "NULL");
+    sqlite3_free(name);
+    sqlite3_free(now);
+    sqlite3_free(old);
+  }
+}
+
 /* ---- whole triggers ---- */
 
+enum { TRIGGER_INSERT, TRIGGER_UPDATE, TRIGGER_REKEY, TRIGGER_DELETE };
+
 static const struct trigger_kind {
-  const char *suffix;
+  const char *suffix, *event;
   int template_id;
-} trigger_kinds[LEADX_TRIGGERS] = {{"insert", LEADX_SQL_CAPTURE_INSERT},
-                                   {"update", LEADX_SQL_CAPTURE_UPDATE},
-                                   {"rekey", LEADX_SQL_CAPTURE_REKEY},
-                                   {"delete", LEADX_SQL_CAPTURE_DELETE}};
+} trigger_kinds[LEADX_TRIGGERS] = {
+    [TRIGGER_INSERT] = {"insert", "INSERT", LEADX_SQL_CAPTURE_INSERT},
+    [TRIGGER_UPDATE] = {"update", "UPDATE", LEADX_SQL_CAPTURE_UPDATE},
+    [TRIGGER_REKEY] = {"rekey", NULL, -1}, /* format 2 had one */
+    [TRIGGER_DELETE] = {"delete", "DELETE", LEADX_SQL_CAPTURE_DELETE}};
+
+/* The text of a trigger; -1: there is none any more. */
+static int template_of(const leadx_table *table, int which) {
+  int id = trigger_kinds[which].template_id;
+  return id >= 0 && is_wide(table) ? LEADX_SQL_CAPTURE_WIDE : id;
+}
 
 char *leadx_capture_name(const leadx_table *table, int which) {
   return sqlite3_mprintf("leadx_%s_%s", table->name, trigger_kinds[which].suffix);
 }
 
-/* The columns whose UPDATE can change the key: those of the key, and the names of the rowid. */
-static void append_key_columns(sqlite3_str *sql, const leadx_table *table) {
-  for (int i = 0; i < table->nkey; i++)
-    sqlite3_str_appendf(sql, "%s\"%w\"", i ? ", " : "", table->columns[table->key[i]].name);
-  if (!table->without_rowid) sqlite3_str_appendall(sql, ", rowid, _rowid_, oid");
+/* One element of a composite key if no text needs an escape and no value is odd. */
+static void append_key_element(sqlite3_str *sql, const leadx_column *column, const char *ref) {
+  int quoted = is_quoted(column),
+      fraction = column->type == LEADX_REAL || column->type == LEADX_DECIMAL;
+  if (quoted) sqlite3_str_appendall(sql, "'\"' || ");
+  if (!quoted && fraction) {
+    sqlite3_str_appendf(sql, "CASE typeof(%s) WHEN 'real' THEN ", ref);
+    append_finite(sql, ref);
+    sqlite3_str_appendf(sql, " ELSE %s END", ref);
+  } else {
+    append_cell_value(sql, column->type, ref);
+  }
+  if (quoted) sqlite3_str_appendall(sql, " || '\"'");
+}
+
+/* A simple key as it is, or the text of a composite one if no text of it needs an escape; the view
+** makes entity_id of it. */
+static void append_key_quickly(sqlite3_str *sql, const leadx_table *table, const char *row) {
+  if (table->nkey == 1) {
+    sqlite3_str_appendf(sql, "%s.\"%w\"", row, table->columns[table->key[0]].name);
+    return;
+  }
+  sqlite3_str_appendall(sql, "'[' || ");
+  for (int i = 0; i < table->nkey; i++) {
+    const leadx_column *column = &table->columns[table->key[i]];
+    char *ref = reference(row, column);
+    if (!ref) leadx_db_spoil(sql);
+    if (i > 0) sqlite3_str_appendall(sql, " || ',' || ");
+    append_key_element(sql, column, ref ? ref : "NULL");
+    sqlite3_free(ref);
+  }
+  sqlite3_str_appendall(sql, " || ']'");
+}
+
+/* The places of a composite key's columns, in the key's order. */
+static void append_key_places(sqlite3_str *sql, const leadx_table *table) {
+  if (table->nkey == 1) {
+    sqlite3_str_appendall(sql, "NULL");
+    return;
+  }
+  sqlite3_str_appendall(sql, "' ");
+  for (int i = 0; i < table->nkey; i++) sqlite3_str_appendf(sql, "%d ", table->key[i]);
+  sqlite3_str_appendall(sql, "'");
+}
+
+/* Hands a wide table's columns over, as many at a time as a wide view would take. */
+static void append_parts(sqlite3_str *sql, const leadx_table *table, const char *row,
+                         const char *before) {
+  for (int from = 0; from < table->ncolumns; from += WIDEST) {
+    int to = table->ncolumns - from > WIDEST ? from + WIDEST : table->ncolumns;
+    sqlite3_str_appendall(sql, "  INSERT INTO leadx_cell(place, k, v, w) VALUES ");
+    for (int i = from; i < to; i++) {
+      sqlite3_str_appendf(sql, "%s(%d, ", i > from ? ", " : "", i);
+      append_edit_cells(sql, table, i, i + 1, row, before);
+      sqlite3_str_appendall(sql, ")");
+    }
+    sqlite3_str_appendall(sql, ";\n");
+  }
 }
 
 struct trigger_fill {
   const leadx_table *table;
   const char *name;
+  int which;
 };
+
+/* The row under the key that an UPDATE took from it. */
+static void append_wide_old(sqlite3_str *sql, const leadx_table *table) {
+  sqlite3_str_appendf(sql, "  INSERT INTO leadx_slow VALUES (%Q, ", table->entity);
+  append_key_quickly(sql, table, "OLD");
+  sqlite3_str_appendall(sql, ", ");
+  append_key_places(sql, table);
+  sqlite3_str_appendall(sql, ", CASE WHEN NOT (");
+  append_same_key(sql, table);
+  sqlite3_str_appendall(sql, ") THEN 'DELETE' END, 1);\n");
+}
+
+static void fill_wide(const struct trigger_fill *fill, sqlite3_str *sql, const char *hole,
+                      size_t n) {
+  const leadx_table *table = fill->table;
+  int is_update = fill->which == TRIGGER_UPDATE;
+  const char *row = fill->which == TRIGGER_DELETE ? "OLD" : "NEW";
+#define HOLE(name) leadx_template_is(hole, n, name)
+  if (HOLE("event")) sqlite3_str_appendall(sql, trigger_kinds[fill->which].event);
+  if (HOLE("parts")) append_parts(sql, table, row, is_update ? "OLD" : NULL);
+  if (HOLE("wide_old") && is_update) append_wide_old(sql, table);
+  if (HOLE("wide_key")) append_key_quickly(sql, table, row);
+  if (HOLE("wide_action") && is_update) {
+    sqlite3_str_appendall(sql, "CASE WHEN ");
+    append_same_key(sql, table);
+    sqlite3_str_appendall(sql, " THEN 'UPDATE' ELSE 'CREATE' END");
+  }
+  if (HOLE("wide_action") && fill->which == TRIGGER_INSERT) sqlite3_str_appendall(sql, "'CREATE'");
+  if (HOLE("wide_action") && fill->which == TRIGGER_DELETE) sqlite3_str_appendall(sql, "'DELETE'");
+#undef HOLE
+}
+
+static void fill_edit_cells(const leadx_table *table, sqlite3_str *sql) {
+  append_edit_cells(sql, table, 0, table->ncolumns, "NEW", "OLD");
+  for (int i = table->ncolumns; i < width_of(table); i++)
+    sqlite3_str_appendall(sql, ", NULL, NULL, NULL");
+}
 
 static void fill_trigger(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
   const struct trigger_fill *fill = arg;
   const leadx_table *table = fill->table;
-  const writing new_row = whole_row(table, "NEW"), old_row = whole_row(table, "OLD"),
-                base = changed_columns(table);
 #define HOLE(name) leadx_template_is(hole, n, name)
   if (HOLE("name")) sqlite3_str_appendf(sql, "\"%w\"", fill->name);
   if (HOLE("table")) sqlite3_str_appendf(sql, "\"%w\"", table->name);
   if (HOLE("entity")) sqlite3_str_appendf(sql, "%Q", table->entity);
-  if (HOLE("ms")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_MS]);
-  if (HOLE("n")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_N]);
+  if (HOLE("width")) sqlite3_str_appendf(sql, "%d", width_of(table));
+  if (HOLE("keys")) append_key_places(sql, table);
+  if (HOLE("quotes")) sqlite3_str_appendf(sql, "%d", count_quotes(table));
   if (HOLE("new_key")) append_key_quickly(sql, table, "NEW");
   if (HOLE("old_key")) append_key_quickly(sql, table, "OLD");
-  if (HOLE("new_key_slowly")) append_key_slowly(sql, table, "NEW");
-  if (HOLE("old_key_slowly")) append_key_slowly(sql, table, "OLD");
-  if (HOLE("new_row")) append_quickly(&new_row, sql);
-  if (HOLE("old_row")) append_quickly(&old_row, sql);
-  if (HOLE("new_row_slowly")) append_slowly(&new_row, sql);
-  if (HOLE("old_row_slowly")) append_slowly(&old_row, sql);
-  if (HOLE("base")) append_quickly(&base, sql);
-  if (HOLE("base_slowly")) append_slowly(&base, sql);
-  if (HOLE("new_texts")) append_texts(sql, table, "NEW", 0);
-  if (HOLE("old_texts")) append_texts(sql, table, "OLD", 0);
-  if (HOLE("both_texts")) append_texts(sql, table, "NEW", 1);
+  if (HOLE("new_odd")) append_odd(sql, table, "NEW");
+  if (HOLE("old_odd")) append_odd(sql, table, "OLD");
+  if (HOLE("new_cells")) append_row_cells(sql, table, "NEW");
+  if (HOLE("old_cells")) append_row_cells(sql, table, "OLD");
+  if (HOLE("edit_cells")) fill_edit_cells(table, sql);
   if (HOLE("same_key")) append_same_key(sql, table);
-  if (HOLE("changed")) append_changed(sql, table);
-  if (HOLE("key_columns")) append_key_columns(sql, table);
+  if (HOLE("same") && table->nkey == 1) sqlite3_str_appendall(sql, "NULL");
+  if (HOLE("same") && table->nkey > 1) append_same_key(sql, table);
 #undef HOLE
+  if (is_wide(table)) fill_wide(fill, sql, hole, n);
 }
 
 char *leadx_capture_trigger(const leadx_table *table, int which) {
+  if (template_of(table, which) < 0) return NULL;
   char *name = leadx_capture_name(table, which);
   if (!name) return NULL;
   sqlite3_str *sql = sqlite3_str_new(NULL);
-  struct trigger_fill fill = {table, name};
-  leadx_template_append(sql, leadx_sql_text[trigger_kinds[which].template_id], fill_trigger, &fill);
+  struct trigger_fill fill = {table, name, which};
+  leadx_template_append(sql, leadx_sql_text[template_of(table, which)], fill_trigger, &fill);
   sqlite3_free(name);
   return sqlite3_str_finish(sql);
 }
+
+/* ---- what all tables share ---- */
 
 /* Does NEW.texts hold what must be escaped? One GLOB per character, because SQLite finds one by
 ** strcspn() and a set of them by recursion. The line ends and the end of file, which programs might
 ** change in a file of SQL, are not written out. */
 static void append_escapes(sqlite3_str *sql) {
-  sqlite3_str_appendall(sql, "NEW.texts GLOB '*\"*' OR NEW.texts GLOB '*\\*'");
-  for (int c = 1; c < 32; c++) {
+  sqlite3_str_appendall(sql, "NEW.texts GLOB '*\\*'");
+  for (int c = 2; c < 32; c++) {
     int is_delicate = c == '\n' || c == '\r' || c == 0x1a;
     sqlite3_str_appendf(
         sql, is_delicate ? " OR NEW.texts GLOB char(42, %d, 42)" : " OR NEW.texts GLOB '*%c*'", c);
   }
 }
 
-static void fill_queue(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
-  (void)arg;
+/* A list over the cells of a view: for each i, format with i in the place of each %d (at most
+** three). */
+static void append_each(sqlite3_str *sql, int width, const char *format) {
+  for (int i = 0; i < width; i++) {
+    if (i > 0) sqlite3_str_appendall(sql, ", ");
+    sqlite3_str_appendf(sql, format, i, i, i, i);
+  }
+}
+
+/* A shared object that is being written: its width, and the name that stands for a value. */
+typedef struct shared_fill {
+  int width;
+  const char *value;
+} shared_fill;
+
+static void fill_value(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
+  const shared_fill *fill = arg;
+  if (leadx_template_is(hole, n, "v")) sqlite3_str_appendall(sql, fill->value);
+  if (leadx_template_is(hole, n, "finite")) append_finite(sql, fill->value);
+  if (leadx_template_is(hole, n, "number"))
+    leadx_template_append(sql, leadx_sql_text[LEADX_SQL_CAPTURE_NUMBER], fill_value, fill);
+}
+
+static void append_value_template(sqlite3_str *sql, int sql_id, const char *value) {
+  const shared_fill fill = {0, value};
+  leadx_template_append(sql, leadx_sql_text[sql_id], fill_value, &fill);
+}
+
+#define CHANGED "(v IS NOT w OR (v < '' AND typeof(v) <> typeof(w)))"
+#define WRITTEN "(k < 'a' OR " CHANGED ")"
+
+/* The members of the cells, of which one value is written. */
+static void fill_members(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
+  const shared_fill *fill = arg;
 #define HOLE(name) leadx_template_is(hole, n, name)
-  if (HOLE("id")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_CHANGE_ID]);
-  if (HOLE("n")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_N]);
-  if (HOLE("escapes")) append_escapes(sql);
+  if (HOLE("value")) sqlite3_str_appendall(sql, fill->value);
+  if (HOLE("written")) sqlite3_str_appendall(sql, WRITTEN);
+  if (HOLE("changed")) sqlite3_str_appendall(sql, CHANGED);
+#undef HOLE
+  fill_escaped(NULL, sql, hole, n);
+}
+
+static void append_members(sqlite3_str *sql, const char *value) {
+  const shared_fill fill = {0, value};
+  leadx_template_append(sql, leadx_sql_text[LEADX_SQL_CAPTURE_MEMBERS], fill_members, &fill);
+}
+
+static void fill_cells(const shared_fill *fill, sqlite3_str *sql, const char *hole, size_t n) {
+  int width = fill->width;
+#define HOLE(name) leadx_template_is(hole, n, name)
+  if (HOLE("width")) sqlite3_str_appendf(sql, "%d", width);
+  if (HOLE("row_names")) append_each(sql, width, "k%d, v%d");
+  if (HOLE("row_nulls")) append_nulls(sql, 2 * width + 7);
+  if (HOLE("row_cells")) append_each(sql, width, "(NEW.k%d, NEW.v%d)");
+  if (HOLE("edit_names")) append_each(sql, width, "k%d, v%d, w%d");
+  if (HOLE("edit_nulls")) append_nulls(sql, 3 * width + 5);
+  if (HOLE("placed_row_cells")) append_each(sql, width, "(%d, NEW.k%d, NEW.v%d)");
+  if (HOLE("placed_edit_cells")) append_each(sql, width, "(%d, NEW.k%d, NEW.v%d, NEW.w%d)");
+  if (HOLE("edit_cells")) {
+    sqlite3_str_appendall(sql, "WITH leadx_list(k, v, w) AS (VALUES ");
+    append_each(sql, width, "(NEW.k%d, NEW.v%d, NEW.w%d)");
+    sqlite3_str_appendall(sql, ") SELECT k, v, w FROM leadx_list");
+  }
 #undef HOLE
 }
+
+static void fill_shared(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
+  fill_cells(arg, sql, hole, n);
+#define HOLE(name) leadx_template_is(hole, n, name)
+  if (HOLE("changed")) sqlite3_str_appendall(sql, CHANGED);
+  if (HOLE("same")) sqlite3_str_appendall(sql, "ifnull(NEW.same, NEW.old_id IS NEW.entity_id)");
+  if (HOLE("members")) append_members(sql, "CASE WHEN NEW.old THEN w ELSE v END");
+  if (HOLE("infinite"))
+    sqlite3_str_appendall(sql, "(v < '' AND (v > " GREATEST " OR v < -" GREATEST
+                               ")) OR (w < '' AND (w > " GREATEST " OR w < -" GREATEST "))");
+  if (HOLE("written")) sqlite3_str_appendall(sql, WRITTEN);
+  if (HOLE("number")) append_value_template(sql, LEADX_SQL_CAPTURE_NUMBER, "v");
+  if (HOLE("v_quickly")) append_value_template(sql, LEADX_SQL_CAPTURE_VALUE, "v");
+  if (HOLE("w_quickly")) append_value_template(sql, LEADX_SQL_CAPTURE_VALUE, "w");
+  if (HOLE("ms")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_MS]);
+  if (HOLE("n")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_N]);
+  if (HOLE("id")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_ID]);
+  if (HOLE("clock")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_CLOCK]);
+  if (HOLE("record_id")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_RECORD_ID]);
+  if (HOLE("nul_mark")) sqlite3_str_appendall(sql, "'*\x01*'");
+  if (HOLE("nulls"))
+    sqlite3_str_appendall(sql, "replace(replace(NEW.texts, '\":\"' || x'01ff' || '\"', "
+                               "'\":null'), '\":' || x'01ff', '\":null')");
+  if (HOLE("escapes")) append_escapes(sql);
+  if (HOLE("entity_id")) append_key_text(sql, "NEW.entity_id");
+#undef HOLE
+}
+
+/* The shared objects in the order in which they are made: name (with the width) and template. */
+static const struct shared_object {
+  const char *name;
+  int template_id, is_view, for_wide;
+} shared_objects[] = {
+    {"leadx_slow", LEADX_SQL_CAPTURE_SLOW_VIEW, 1, 1},
+    {"leadx_slow_queue", LEADX_SQL_CAPTURE_SLOW, 0, 1},
+    {"leadx_record", LEADX_SQL_CAPTURE_RECORD_VIEW, 1, 0},
+    {"leadx_record_queue", LEADX_SQL_CAPTURE_RECORD, 0, 0},
+    {"leadx_row_%d", LEADX_SQL_CAPTURE_ROW_VIEW, 1, 0},
+    {"leadx_row_%d_queue", LEADX_SQL_CAPTURE_ROW, 0, 0},
+    {"leadx_edit_%d", LEADX_SQL_CAPTURE_EDIT_VIEW, 1, 0},
+    {"leadx_edit_%d_queue", LEADX_SQL_CAPTURE_EDIT, 0, 0},
+};
 
 /* ---- in the file ---- */
 
@@ -598,13 +861,14 @@ static int drop_trigger(leadx_db *db, const char *name, leadx_err *err) {
 
 static int install_one(leadx_db *db, const leadx_table *table, int which, int *renewed,
                        leadx_err *err) {
-  char *name = leadx_capture_name(table, which), *sql = leadx_capture_trigger(table, which);
-  int same = 0, exists = 0;
+  int same = 0, exists = 0, is_made = template_of(table, which) >= 0;
+  char *name = leadx_capture_name(table, which);
+  char *sql = is_made ? leadx_capture_trigger(table, which) : sqlite3_mprintf("");
   int rc = name && sql ? trigger_stands(db, name, sql, &same, &exists, err) : leadx_err_nomem(err);
-  if (rc == SQLITE_OK && !same) {
+  if (rc == SQLITE_OK && (exists || is_made) && !same) {
     *renewed = 1;
     if (exists) rc = drop_trigger(db, name, err);
-    if (rc == SQLITE_OK) rc = leadx_db_exec(db, sql, err);
+    if (rc == SQLITE_OK && is_made) rc = leadx_db_exec(db, sql, err);
   }
   sqlite3_free(name);
   sqlite3_free(sql);
@@ -682,29 +946,60 @@ int leadx_capture_hash(leadx_db *db, const leadx_table *table, uint64_t *hash, l
   return err->rc;
 }
 
-/* The view that all tables' triggers hand their changes to, and its trigger. *renewed: were they
-** not what they should be? */
-static int install_way_in(leadx_db *db, int *renewed, leadx_err *err) {
-  static const char view[] = "leadx_change", trigger[] = "leadx_change_queue";
-  int view_ok = 0, trigger_ok = 0, view_exists = 0, trigger_exists = 0;
+/* A shared object of that width. */
+typedef struct shared {
+  const struct shared_object *kind;
+  char *name, *sql;
+  int same, exists;
+} shared;
+
+static int look_at_shared(leadx_db *db, const struct shared_object *kind, int width, shared *object,
+                          leadx_err *err) {
+  const shared_fill fill = {width, "v"};
   sqlite3_str *text = sqlite3_str_new(NULL);
-  leadx_template_append(text, leadx_sql_text[LEADX_SQL_CAPTURE_QUEUE], fill_queue, NULL);
-  char *sql = leadx_db_finish(text, err);
-  if (!sql) return err->rc;
-  int rc = trigger_stands(db, view, leadx_sql_text[LEADX_SQL_CAPTURE_VIEW], &view_ok, &view_exists,
-                          err);
-  if (rc == SQLITE_OK) rc = trigger_stands(db, trigger, sql, &trigger_ok, &trigger_exists, err);
-  /* Without them a write fails; with others it may be lost, of whatever table it is. */
-  if (rc == SQLITE_OK && ((view_exists && !view_ok) || (trigger_exists && !trigger_ok)))
-    rc = leadx_db_run(db, LEADX_SQL_CAPTURE_CATCH_UP, err, "");
-  if (rc == SQLITE_OK && !(view_ok && trigger_ok)) {
-    *renewed = 1;
-    rc = leadx_db_exec(db, "DROP VIEW IF EXISTS main.leadx_change", err);
-    if (rc == SQLITE_OK) rc = leadx_db_exec(db, leadx_sql_text[LEADX_SQL_CAPTURE_VIEW], err);
-    if (rc == SQLITE_OK) rc = leadx_db_exec(db, sql, err);
+  memset(object, 0, sizeof *object);
+  object->kind = kind;
+  leadx_template_append(text, leadx_sql_text[kind->template_id], fill_shared, &fill);
+  object->sql = leadx_db_finish(text, err);
+  object->name = sqlite3_mprintf(kind->name, width);
+  if (!object->name) leadx_err_nomem(err);
+  if (err->rc != SQLITE_OK) return err->rc;
+  return trigger_stands(db, object->name, object->sql, &object->same, &object->exists, err);
+}
+
+static int make_shared(leadx_db *db, const shared *object, leadx_err *err) {
+  char *drop = sqlite3_mprintf("DROP %s IF EXISTS main.%s",
+                               object->kind->is_view ? "VIEW" : "TRIGGER", object->name);
+  int rc = drop ? leadx_db_exec(db, drop, err) : leadx_err_nomem(err);
+  sqlite3_free(drop);
+  return rc == SQLITE_OK ? leadx_db_exec(db, object->sql, err) : rc;
+}
+
+/* The views that a table's triggers hand their changes to, and the triggers of these. *renewed: were
+** they not what they should be? Without one of them a write fails; with another text it may be lost,
+** of whatever table it is. A view takes its triggers along. */
+static int install_shared(leadx_db *db, const leadx_table *table, int *renewed, leadx_err *err) {
+  int rc = SQLITE_OK, width = width_of(table);
+  for (size_t i = 0; rc == SQLITE_OK && i < sizeof shared_objects / sizeof shared_objects[0]; i++) {
+    const struct shared_object *kind = &shared_objects[i];
+    shared object;
+    if (is_wide(table) && !kind->for_wide) continue;
+    rc = look_at_shared(db, kind, width, &object, err);
+    if (rc == SQLITE_OK && !object.same) {
+      *renewed |= object.exists;
+      if (object.exists) rc = leadx_db_run(db, LEADX_SQL_CAPTURE_CATCH_UP, err, "");
+      if (rc == SQLITE_OK) rc = make_shared(db, &object, err);
+    }
+    sqlite3_free(object.name);
+    sqlite3_free(object.sql);
   }
-  sqlite3_free(sql);
   return rc;
+}
+
+static int drop_old_view(leadx_db *db, leadx_err *err) {
+  int64_t is_left = 0;
+  int rc = leadx_db_int(db, LEADX_SQL_CAPTURE_HAS_OLD_VIEW, err, &is_left, "");
+  return rc == SQLITE_OK && is_left ? leadx_db_exec(db, "DROP VIEW main.leadx_change", err) : rc;
 }
 
 int leadx_capture_install(leadx_db *db, const leadx_table *table, int *renewed, leadx_err *err) {
@@ -712,10 +1007,11 @@ int leadx_capture_install(leadx_db *db, const leadx_table *table, int *renewed, 
   if (rc == SQLITE_OK && table->mode == LEADX_MODE_PULL) {
     rc = leadx_capture_remove(db, table->name, err);
   } else {
-    if (rc == SQLITE_OK) rc = install_way_in(db, &fresh, err);
+    if (rc == SQLITE_OK) rc = install_shared(db, table, &fresh, err);
     if (rc == SQLITE_OK) rc = drop_overtaken(db, table, err);
     for (int i = 0; i < LEADX_TRIGGERS && rc == SQLITE_OK; i++)
       rc = install_one(db, table, i, &fresh, err);
+    if (rc == SQLITE_OK && fresh) rc = drop_old_view(db, err);
   }
   if (renewed) *renewed = fresh;
   return rc;

@@ -7,7 +7,7 @@
 
 /* The format this code writes. 2: what is known of servers' functions, and the places of their
 ** pages. */
-#define LEADX_FORMAT 2
+#define LEADX_FORMAT 3
 
 /* Creates or migrates what is missing, inside the caller's transaction or one of its own.
 ** A sync_queue that is already there is extended in place and keeps its rows; one that is not

@@ -1,74 +1,140 @@
 -- Capture: the triggers' texts with {{holes}}. Plain SQL of built-in functions that every
 -- SQLite since 3.38 allows inside triggers under trusted_schema=OFF. Names that a user's
 -- table is seen beside begin with leadx_, because a table or a column may have any other.
-
--- name: capture_view
--- A change on its way into the queue. texts: all texts of the change in one, NULL when a value is of an unusual class.
--- ms and n: the time and the counter for the row's id.
-CREATE VIEW leadx_change(entity_type, entity_id, action, payload, base, texts, ms, n) AS SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL WHERE 0
-
--- name: capture_queue
--- The row that a change becomes. A trigger of its own, because NEW.texts can be looked at 34 times without being copied.
--- A change whose payload must be written the slow way (the queue's last row is still the one from before) is only named:
--- the table's trigger, which sees the values, writes it. So the queue never holds a row that is not whole.
-CREATE TRIGGER leadx_change_queue INSTEAD OF INSERT ON leadx_change
-BEGIN
-  INSERT INTO sync_queue(id, entity_type, entity_id, action, payload, base)
-  SELECT {{id}}, NEW.entity_type, NEW.entity_id, NEW.action, NEW.payload, NEW.base
-  WHERE NOT (NEW.texts IS NULL OR {{escapes}} OR printf('%s', NEW.texts) <> NEW.texts);
-  INSERT INTO leadx_unwritten(id) SELECT {{id}} WHERE NEW.n = {{n}};
-END
+--
+-- A table's trigger lists its columns as cells, pairs of a name k and a value v, into one of the
+-- views below, which exist for a few widths and are shared by all tables; their INSTEAD OF triggers
+-- write the JSON. A name that is NULL fills a view up.
 
 -- name: capture_insert
 CREATE TRIGGER {{name}} AFTER INSERT ON {{table}}
 WHEN NOT EXISTS (SELECT 1 FROM leadx_applying)
 BEGIN
-  INSERT INTO leadx_change VALUES ({{entity}}, {{new_key}}, 'CREATE', {{new_row}}, NULL, {{new_texts}}, {{ms}}, {{n}});
-  INSERT INTO sync_queue(id, entity_type, entity_id, action, payload)
-  SELECT id, {{entity}}, {{new_key_slowly}}, 'CREATE', {{new_row_slowly}} FROM leadx_unwritten;
-  DELETE FROM leadx_unwritten WHERE id IS NOT NULL;
+  INSERT INTO leadx_row_{{width}} VALUES ({{entity}}, {{new_key}}, 'CREATE', {{keys}}, {{new_odd}}, {{quotes}}, {{new_cells}});
 END
 
 -- name: capture_update
 CREATE TRIGGER {{name}} AFTER UPDATE ON {{table}}
-WHEN NOT EXISTS (SELECT 1 FROM leadx_applying) AND {{same_key}} AND ({{changed}})
+WHEN NOT EXISTS (SELECT 1 FROM leadx_applying)
 BEGIN
-  INSERT INTO leadx_change VALUES ({{entity}}, {{new_key}}, 'UPDATE', {{new_row}}, {{base}}, {{both_texts}}, {{ms}}, {{n}});
-  INSERT INTO sync_queue(id, entity_type, entity_id, action, payload, base)
-  SELECT id, {{entity}}, {{new_key_slowly}}, 'UPDATE', {{new_row_slowly}}, {{base_slowly}} FROM leadx_unwritten;
-  DELETE FROM leadx_unwritten WHERE id IS NOT NULL;
-END
-
--- name: capture_rekey
--- Only an UPDATE that names a column of the key pays for this trigger.
-CREATE TRIGGER {{name}} AFTER UPDATE OF {{key_columns}} ON {{table}}
-WHEN NOT EXISTS (SELECT 1 FROM leadx_applying) AND NOT ({{same_key}})
-BEGIN
-  INSERT INTO leadx_change VALUES ({{entity}}, {{old_key}}, 'DELETE', {{old_row}}, NULL, {{old_texts}}, {{ms}}, {{n}});
-  INSERT INTO sync_queue(id, entity_type, entity_id, action, payload)
-  SELECT id, {{entity}}, {{old_key_slowly}}, 'DELETE', {{old_row_slowly}} FROM leadx_unwritten;
-  DELETE FROM leadx_unwritten WHERE id IS NOT NULL;
-  INSERT INTO leadx_change VALUES ({{entity}}, {{new_key}}, 'CREATE', {{new_row}}, NULL, {{new_texts}}, {{ms}}, {{n}});
-  INSERT INTO sync_queue(id, entity_type, entity_id, action, payload)
-  SELECT id, {{entity}}, {{new_key_slowly}}, 'CREATE', {{new_row_slowly}} FROM leadx_unwritten;
-  DELETE FROM leadx_unwritten WHERE id IS NOT NULL;
+  INSERT INTO leadx_edit_{{width}} VALUES ({{entity}}, {{old_key}}, {{new_key}}, {{keys}}, {{same}}, {{edit_cells}});
 END
 
 -- name: capture_delete
 CREATE TRIGGER {{name}} AFTER DELETE ON {{table}}
 WHEN NOT EXISTS (SELECT 1 FROM leadx_applying)
 BEGIN
-  INSERT INTO leadx_change VALUES ({{entity}}, {{old_key}}, 'DELETE', {{old_row}}, NULL, {{old_texts}}, {{ms}}, {{n}});
-  INSERT INTO sync_queue(id, entity_type, entity_id, action, payload)
-  SELECT id, {{entity}}, {{old_key_slowly}}, 'DELETE', {{old_row_slowly}} FROM leadx_unwritten;
-  DELETE FROM leadx_unwritten WHERE id IS NOT NULL;
+  INSERT INTO leadx_row_{{width}} VALUES ({{entity}}, {{old_key}}, 'DELETE', {{keys}}, {{old_odd}}, {{quotes}}, {{old_cells}});
+END
+
+-- name: capture_row_view
+-- A whole row. k: what stands before the value, with the quotes around it and around the one before. keys: the places of the
+-- columns of a composite key, whose text entity_id is then. odd: is there a value that its quotes do not fit? quotes: how many there are if no text has one.
+CREATE VIEW leadx_row_{{width}}(entity_type, entity_id, action, keys, odd, quotes, {{row_names}}, tail) AS SELECT {{row_nulls}} WHERE 0
+
+-- name: capture_row
+-- Joined as if no text needed an escape; leadx_record looks whether that is so. If not, it names the queue's row, which is
+-- written here value by value. NULL goes as two bytes that are no text, a blob and an infinity as a quote too many.
+CREATE TRIGGER leadx_row_{{width}}_queue INSTEAD OF INSERT ON leadx_row_{{width}}
+BEGIN
+  INSERT INTO leadx_record VALUES (NEW.entity_type, NEW.entity_id, NEW.action, NULL, NULL, NEW.k0 || (
+    SELECT group_concat(CASE WHEN v < '' THEN {{number}} WHEN v >= x'' THEN '"' ELSE ifnull(v, x'01ff') END, k)
+    FROM (WITH leadx_list(k, v) AS (VALUES {{row_cells}}) SELECT k, v FROM leadx_list) WHERE k IS NOT NULL) || NEW.tail,
+    CASE WHEN NEW.odd THEN -1 ELSE NEW.quotes END, {{ms}}, {{n}});
+  INSERT INTO leadx_cell(place, k, v) SELECT place, k, v
+  FROM (WITH leadx_list(place, k, v) AS (VALUES {{placed_row_cells}}) SELECT place, k, v FROM leadx_list) WHERE EXISTS (SELECT 1 FROM leadx_unwritten);
+  INSERT INTO leadx_slow VALUES (NEW.entity_type, NEW.entity_id, NEW.keys, NEW.action, 0);
+END
+
+-- name: capture_edit_view
+-- An UPDATE: v is the new value, w the old one. k: a letter and the name; K and B name columns that are always written, B and b booleans.
+CREATE VIEW leadx_edit_{{width}}(entity_type, old_id, entity_id, keys, same, {{edit_names}}) AS SELECT {{edit_nulls}} WHERE 0
+
+-- name: capture_edit
+CREATE TRIGGER leadx_edit_{{width}}_queue INSTEAD OF INSERT ON leadx_edit_{{width}}
+BEGIN
+  INSERT INTO leadx_record VALUES (NEW.entity_type, NEW.entity_id, CASE WHEN {{same}} THEN 'UPDATE' END,
+    (SELECT '{' || group_concat(substr(k, 2) || {{v_quickly}}) || '}' FROM ({{edit_cells}}) WHERE {{written}}),
+    (SELECT '{' || group_concat(substr(k, 2) || {{w_quickly}}) || '}' FROM ({{edit_cells}}) WHERE {{changed}}),
+    (SELECT group_concat(CASE WHEN v >= x'' OR w >= x'' OR {{infinite}} THEN '"' ELSE ifnull(v, '') || ifnull(w, '') END, '') FROM ({{edit_cells}}) WHERE {{written}}),
+    NULL, {{ms}}, {{n}});
+  INSERT INTO leadx_cell(place, k, v, w) SELECT place, k, v, w
+  FROM (WITH leadx_list(place, k, v, w) AS (VALUES {{placed_edit_cells}}) SELECT place, k, v, w FROM leadx_list) WHERE EXISTS (SELECT 1 FROM leadx_unwritten) OR NOT {{same}};
+  INSERT INTO leadx_slow VALUES (NEW.entity_type, NEW.old_id, NEW.keys, CASE WHEN NOT {{same}} THEN 'DELETE' END, 1);
+  INSERT INTO leadx_slow VALUES (NEW.entity_type, NEW.entity_id, NEW.keys, CASE WHEN {{same}} THEN 'UPDATE' ELSE 'CREATE' END, 0);
+END
+
+-- name: capture_record_view
+-- A change on its way into the queue. texts: what has to be looked through, and the payload itself where that is NULL; quotes: how
+-- many quotes it may have. ms and n: the time and the counter for the row's id.
+CREATE VIEW leadx_record(entity_type, entity_id, action, payload, base, texts, quotes, ms, n) AS SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL WHERE 0
+
+-- name: capture_record
+-- The row that a change becomes. A trigger of its own, because NEW.texts can be looked at 34 times without being copied.
+-- A change that must be written slowly (the queue's last row is still the one from before) is only named, and written by the
+-- trigger that sees the values. So the queue never holds a row that is not whole. An UPDATE without a base changed nothing.
+CREATE TRIGGER leadx_record_queue INSTEAD OF INSERT ON leadx_record
+WHEN NEW.action <> 'UPDATE' OR (NEW.action = 'UPDATE' AND NEW.base IS NOT NULL)
+BEGIN
+  INSERT INTO sync_queue(id, entity_type, entity_id, action, payload, base)
+  SELECT {{record_id}}, NEW.entity_type, {{entity_id}}, NEW.action,
+    CASE WHEN NEW.payload IS NOT NULL THEN NEW.payload WHEN NEW.texts GLOB {{nul_mark}} THEN {{nulls}} ELSE NEW.texts END, NEW.base
+  WHERE NOT (NEW.texts IS NULL
+    OR CASE WHEN NEW.quotes IS NULL THEN NEW.texts GLOB '*"*' OR NEW.texts GLOB {{nul_mark}}
+       ELSE length(NEW.texts) - length(replace(NEW.texts, '"', '')) <> NEW.quotes OR (NEW.texts GLOB {{nul_mark}} AND {{nulls}} GLOB {{nul_mark}}) END
+    OR {{escapes}} OR printf('%s', NEW.texts) <> NEW.texts);
+  INSERT INTO leadx_unwritten(id) SELECT {{record_id}} WHERE NEW.n = {{n}};
+END
+
+-- name: capture_slow_view
+-- old: is it the row that was there before the key changed? The new one follows.
+CREATE VIEW leadx_slow(entity_type, entity_id, keys, action, old) AS SELECT NULL, NULL, NULL, NULL, NULL WHERE 0
+
+-- name: capture_slow
+-- Writes a change from the cells that stand in leadx_cell, value by value: one that is not plain, or of a table that is wider
+-- than the widest view, or whose key changed: the old row goes, the new one comes.
+CREATE TRIGGER leadx_slow_queue INSTEAD OF INSERT ON leadx_slow
+WHEN NEW.action IS NOT NULL AND EXISTS (SELECT 1 FROM leadx_cell)
+BEGIN
+  INSERT INTO sync_queue(id, entity_type, entity_id, action, payload, base)
+  SELECT {{id}}, NEW.entity_type, CASE WHEN NEW.keys IS NULL THEN {{entity_id}} ELSE members.key END, NEW.action, members.payload, members.base
+  FROM ({{clock}}) leadx_clock, ({{members}}) members WHERE NEW.action <> 'UPDATE' OR members.base IS NOT NULL;
+  DELETE FROM leadx_cell WHERE NOT NEW.old;
+  DELETE FROM leadx_unwritten WHERE NOT NEW.old;
+END
+
+-- name: capture_members
+-- The members of the cells, value by value, joined: the key's array, the object of what is written, of an UPDATE the old values of what changed.
+-- k is the name as the views have it; that of a boolean of a whole row has its value in it and ends with e. In texts quote, backslash, tab
+-- and line ends are escaped at once. A text with any other control character goes through all 31 of them, one after the other (n), and then
+-- through every NUL, which no text function gets past, as bytes; 33 says that there was no need.
+WITH RECURSIVE leadx_list(part, place, k, s) AS (
+      SELECT 1, instr(NEW.keys, ' ' || place || ' '), k, {{value}} FROM leadx_cell WHERE instr(NEW.keys, ' ' || place || ' ') > 0
+      UNION ALL SELECT 2, place, k, {{value}} FROM leadx_cell WHERE k IS NOT NULL AND (NEW.action <> 'UPDATE' OR {{written}})
+      UNION ALL SELECT 3, place, k, w FROM leadx_cell WHERE NEW.action = 'UPDATE' AND {{changed}}),
+    leadx_text(part, place, name, n, s) AS (
+      SELECT part, place, CASE part WHEN 1 THEN '' ELSE rtrim(substr(k, CASE substr(k, 1, 1) WHEN '"' THEN 3 ELSE 2 END), '"') END,
+{{escaped_list}}
+      UNION ALL
+      SELECT part, place, name, {{escaped_step}}
+    )
+    SELECT '[' || group_concat(s) FILTER (WHERE part = 1) || ']' AS key, '{' || group_concat(name || s) FILTER (WHERE part = 2) || '}' AS payload,
+      '{' || group_concat(name || s) FILTER (WHERE part = 3) || '}' AS base
+    FROM (SELECT part, place, name, CAST(s AS TEXT) AS s FROM leadx_text WHERE n = 33 OR (n = 32 AND instr(s, x'00') = 0) ORDER BY part, place)
+
+-- name: capture_wide
+-- Tables that are wider than the widest view hand their cells over in several statements; these follow them.
+CREATE TRIGGER {{name}} AFTER {{event}} ON {{table}}
+WHEN NOT EXISTS (SELECT 1 FROM leadx_applying)
+BEGIN
+{{parts}}{{wide_old}}  INSERT INTO leadx_slow VALUES ({{entity}}, {{wide_key}}, {{keys}}, {{wide_action}}, 0);
 END
 
 -- name: capture_id
 -- A UUIDv7: 48 bits of milliseconds, then the queue's next rowid as a counter of 26 bits, then 48 random bits.
 printf('%08x-%04x-7%03x-%04x-%012x', leadx_clock.ms >> 16, leadx_clock.ms & 65535, leadx_clock.n >> 14 & 4095, leadx_clock.n & 16383 | 32768, random() & 281474976710655)
 
--- name: capture_change_id
+-- name: capture_record_id
 -- The same for a change on its way into the queue.
 printf('%08x-%04x-7%03x-%04x-%012x', NEW.ms >> 16, NEW.ms & 65535, NEW.n >> 14 & 4095, NEW.n & 16383 | 32768, random() & 281474976710655)
 
@@ -90,26 +156,48 @@ FROM (SELECT {{texts}} AS s LIMIT 1) WHERE s IS NOT NULL)
 
 -- name: capture_needs_escape
 -- Is there a control character (1 to 31), a quote, a backslash or a NUL, which ends a text for GLOB? The pattern is *[\x01-\x1f"\]*.
-s GLOB char(42, 91, 1, 45, 31, 34, 92, 93, 42) OR instr(s, x'00')
+s GLOB '*[' || char(1, 45, 31, 34, 92) || ']*' OR instr(s, x'00')
+
+-- name: capture_number
+-- A number v as JSON; an infinity as a quote, which makes the row be written slowly. The conditions say where 15 digits leave no doubt.
+CASE WHEN typeof({{v}}) = 'integer' THEN {{v}} WHEN {{v}} > 1.7976931348623157e308 OR {{v}} < -1.7976931348623157e308 THEN '"' ELSE {{finite}} END
+
+-- name: capture_value
+-- A value v as JSON if it needs no escape.
+CASE typeof({{v}}) WHEN 'text' THEN '"' || {{v}} || '"' WHEN 'null' THEN 'null' WHEN 'blob' THEN '"'
+WHEN 'integer' THEN CASE WHEN {{v}} IN (0, 1) AND substr(k, 1, 1) IN ('B', 'b') THEN CASE {{v}} WHEN 0 THEN 'false' ELSE 'true' END ELSE {{v}} END ELSE {{number}} END
 
 -- name: capture_slowly
--- The slow way, which writes every value of every class. In texts quote, backslash, tab and line ends are escaped at
--- once. A text with any other control character goes through all 31 of them, one after the other (n), and then through
--- every NUL, which no text function gets past, as bytes; 33 says that there was no need.
+-- The same outside of triggers, for a list of columns.
 -- Only leadx_list refers to anything outside: ALTER TABLE RENAME COLUMN loses its way in a WITH that does elsewhere.
-(WITH RECURSIVE leadx_list(place, name, type, s, counts) AS (VALUES {{listed}}), leadx_text(place, name, n, s) AS (
-      SELECT place, name, CASE WHEN typeof(s) = 'text' AND (s GLOB char(42, 91, 1, 45, 8, 11, 12, 14, 45, 31, 93, 42) OR instr(s, x'00')) THEN 0 ELSE 33 END,
-        CASE typeof(s) WHEN 'null' THEN 'null' WHEN 'integer' THEN {{integer}} WHEN 'real' THEN {{real}} WHEN 'blob' THEN {{bytes}}
-        ELSE CASE WHEN type = 'uuid' AND length(s) = 0 AND hex(s) = '' THEN 'null' ELSE '"' || replace(replace(replace(replace(replace(
-          s, '\', '\\'), '"', '\"'), char(9), '\u0009'), char(10), '\u000a'), char(13), '\u000d') || '"' END END
-      FROM leadx_list WHERE counts
+(WITH RECURSIVE leadx_list(place, k, s) AS (VALUES {{listed}}),
+    leadx_text(place, name, n, s) AS (
+      SELECT place, substr(k, 2),
+{{escaped_list}}
       UNION ALL
-      SELECT place, name, min(n + 1, 32), CASE WHEN n < 31 THEN replace(s, char(n + 1), printf('\u%04x', n + 1)) WHEN n = 31 THEN CAST(s AS BLOB)
-        ELSE CAST(substr(s, 1, instr(s, x'00') - 1) || '\u0000' || substr(s, instr(s, x'00') + 1) AS BLOB) END
-      FROM leadx_text WHERE n < 32 OR (n = 32 AND instr(s, x'00') > 0)
+      SELECT place, name, {{escaped_step}}
     )
     SELECT '{{open}}' || group_concat(name || CAST(s AS TEXT)) || '{{close}}'
     FROM (SELECT name, s FROM leadx_text WHERE n = 33 OR (n = 32 AND instr(s, x'00') = 0) ORDER BY place))
+
+-- name: capture_escaped_list
+-- How far a value is (n), and the value with what is escaped at once.
+        CASE WHEN typeof(s) = 'text' AND (s GLOB '*[' || char(1, 45, 8, 11, 12, 14, 45, 31) || ']*' OR instr(s, x'00')) THEN 0 ELSE 33 END,
+        CASE typeof(s) WHEN 'null' THEN 'null' WHEN 'real' THEN {{real}} WHEN 'blob' THEN {{bytes}}
+        WHEN 'integer' THEN CASE WHEN s IN (0, 1) AND substr(k, 1, 1) IN ('B', 'b') THEN CASE s WHEN 0 THEN 'false' ELSE 'true' END ELSE s END
+        ELSE CASE WHEN k GLOB '*e' THEN '' ELSE '"' || replace(replace(replace(replace(replace(
+          s, '\', '\\'), '"', '\"'), char(9), '\u0009'), char(10), '\u000a'), char(13), '\u000d') || '"' END END
+      FROM leadx_list
+
+-- name: capture_escaped_step
+min(n + 1, 32), CASE WHEN n < 31 THEN replace(s, char(n + 1), printf('\u%04x', n + 1)) WHEN n = 31 THEN CAST(s AS BLOB)
+        ELSE CAST(substr(s, 1, instr(s, x'00') - 1) || '\u0000' || substr(s, instr(s, x'00') + 1) AS BLOB) END
+      FROM leadx_text WHERE n < 32 OR (n = 32 AND instr(s, x'00') > 0)
+
+-- name: capture_has_old_view
+-- The view that the triggers of format 2 hand their changes to, when none of them is left.
+SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'view' AND name = 'leadx_change')
+  AND NOT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name <> 'leadx_change' AND sql LIKE '%INTO leadx_change %')
 
 -- name: capture_catch_up
 -- Every table is compared at the next sync (diff.c): the one at which this is found may not be the only one that lost changes.

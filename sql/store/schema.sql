@@ -1,4 +1,4 @@
--- The tables of leadx in the user's file, format 2. Each entry is one statement; schema.c runs
+-- The tables of leadx in the user's file, format 3. Each entry is one statement; schema.c runs
 -- them in this order inside the caller's transaction. sync_queue begins with the ten columns of
 -- the document that asked for leadx, to the letter; leadx's own columns follow, all nullable.
 
@@ -53,6 +53,16 @@ CREATE TABLE IF NOT EXISTS main.leadx_applying (
 -- of the user's.
 CREATE TABLE IF NOT EXISTS main.leadx_unwritten (
   id TEXT
+)
+
+-- name: schema_cell
+-- The columns of a change that is written value by value (sql/rows/capture.sql). Written and deleted within one statement of
+-- the user's.
+CREATE TABLE IF NOT EXISTS main.leadx_cell (
+  place INTEGER,
+  k TEXT,
+  v,
+  w
 )
 
 -- name: schema_shadow

@@ -99,8 +99,11 @@ WHERE l.schema = 'main' AND l.type = 'table' AND l.name NOT LIKE 'sqlite\_%' ESC
 ORDER BY l.name
 
 -- name: table_triggers
--- The table itself, the triggers on it, and what all triggers hand their changes to: where they stand and what they say.
-SELECT name, sql, rootpage, rowid FROM main.sqlite_schema WHERE type IN ('trigger', 'view', 'table') AND tbl_name COLLATE NOCASE IN (?1, 'leadx_change')
+-- The table itself, the triggers on it, and what these hand their changes to: where they stand and what they say.
+SELECT name, sql, rootpage, rowid FROM main.sqlite_schema s WHERE type IN ('trigger', 'view', 'table')
+  AND (tbl_name = ?1 COLLATE NOCASE OR tbl_name IN ('leadx_record', 'leadx_slow')
+    OR (substr(tbl_name, 1, 6) = 'leadx_' AND EXISTS (SELECT 1 FROM main.sqlite_schema t WHERE t.type = 'trigger' AND t.tbl_name = ?1 COLLATE NOCASE
+      AND t.name GLOB 'leadx_*' AND instr(t.sql, ' INTO ' || s.tbl_name || ' '))))
 
 -- name: table_trigger_sql
 SELECT sql FROM main.sqlite_schema WHERE type IN ('trigger', 'view') AND name = ?1

@@ -267,6 +267,27 @@ static const char *check_base(const char *key, const char *base, const char *old
   return n > 0 ? NULL : "an UPDATE that changes nothing was queued";
 }
 
+/* The row that was, with the members that an UPDATE's payload has; sqlite3_malloc memory. */
+static char *merge(const char *old, leadx_slice fresh) {
+  leadx_slice o, name, value;
+  leadx_json_walk walk;
+  int n = 0;
+  sqlite3_str *merged = sqlite3_str_new(NULL);
+  leadx_json_check(old, strlen(old), 0, &o, NULL);
+  leadx_json_walk_init(&walk, o);
+  while (leadx_json_walk_member(&walk, &name, &value)) {
+    char *text;
+    ck_assert_int_eq(leadx_json_text(name, &text, NULL), SQLITE_OK);
+    leadx_slice is = leadx_json_member(fresh, text);
+    if (!is.n) is = value;
+    sqlite3_str_appendf(merged, "%s%.*s:", n++ ? "," : "{", (int)name.n, name.z);
+    sqlite3_str_append(merged, is.z, (int)is.n);
+    sqlite3_free(text);
+  }
+  sqlite3_str_appendall(merged, "}");
+  return sqlite3_str_finish(merged);
+}
+
 static const char *fold_row(image *is, sqlite3_stmt *row) {
   const char *key = (const char *)sqlite3_column_text(row, 1),
              *action = (const char *)sqlite3_column_text(row, 2);
@@ -282,14 +303,16 @@ static const char *fold_row(image *is, sqlite3_stmt *row) {
     return complaint;
   }
   if (strcmp(action, "UPDATE") == 0 && known < 0) return "an UPDATE of a row that is not known";
-  if (strcmp(action, "UPDATE") == 0 && base)
-    wrong = check_base(key, base, is->payloads[known], payload);
+  char *merged = strcmp(action, "UPDATE") == 0 ? merge(is->payloads[known], whole) : NULL;
+  if (merged) payload = merged;
+  if (merged && base) wrong = check_base(key, base, is->payloads[known], payload);
   if (strcmp(action, "DELETE") == 0 && known >= 0 && strcmp(payload, "{}") != 0 &&
       strcmp(payload, is->payloads[known]) != 0) {
     wrong = "a DELETE whose payload is not the row that was there";
   }
   if (strcmp(action, "DELETE") == 0) drop(is, key);
   else put(is, key, payload);
+  sqlite3_free(merged);
   is->seen = sqlite3_column_int64(row, 0);
   return wrong;
 }

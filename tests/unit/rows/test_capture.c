@@ -6,6 +6,7 @@
 
 #include "rows/capture.h"
 #include "rows/diff.h"
+#include "store/schema.h"
 #include "suites.h"
 #include "tracked.h"
 
@@ -107,9 +108,11 @@ START_TEST(a_table_of_two_thousand_columns_is_captured) {
   expect_queue("CREATE a, UPDATE a");
   expect("SELECT base FROM sync_queue WHERE action = 'UPDATE'",
          "{\"c7\":\"v7\",\"c1999\":\"v1999\"}");
+  expect("SELECT payload FROM sync_queue WHERE action = 'UPDATE'",
+         "{\"id\":\"a\",\"c7\":\"7.5\",\"c1999\":\"a \\\"new\\\" one\"}");
   expect("SELECT json_extract(payload, '$.c1999') || json_extract(payload, '$.c1000') FROM "
-         "sync_queue WHERE action = 'UPDATE'",
-         "a \"new\" onev1000");
+         "sync_queue WHERE action = 'CREATE'",
+         "v1999v1000");
   tracked_run(&file, "DELETE FROM t");
 }
 END_TEST
@@ -212,7 +215,7 @@ START_TEST(cascades_are_captured_to_the_third_generation) {
          "DELETE a2, DELETE a9, DELETE a9, DELETE b1, DELETE c1");
   expect("SELECT count(*) || (SELECT payload FROM sync_queue WHERE entity_id = 'c2' ORDER BY rowid "
          "DESC LIMIT 1) FROM c",
-         "1{\"id\":\"c2\",\"b\":null,\"a\":null}");
+         "1{\"id\":\"c2\",\"a\":null}");
 }
 END_TEST
 
@@ -560,10 +563,10 @@ static const char *const damages[] = {
     "DROP TRIGGER leadx_notes_update",
     "DROP TRIGGER leadx_notes_update; CREATE TRIGGER leadx_notes_update AFTER UPDATE ON notes "
     "BEGIN DELETE FROM notes; END",
-    "DROP VIEW leadx_change",
-    "DROP TRIGGER leadx_change_queue",
-    "DROP TRIGGER leadx_change_queue; CREATE TRIGGER leadx_change_queue INSTEAD OF INSERT ON "
-    "leadx_change BEGIN DELETE FROM notes; END",
+    "DROP VIEW leadx_record",
+    "DROP TRIGGER leadx_record_queue",
+    "DROP TRIGGER leadx_record_queue; CREATE TRIGGER leadx_record_queue INSTEAD OF INSERT ON "
+    "leadx_record BEGIN DELETE FROM notes; END",
 };
 enum { DAMAGES = sizeof damages / sizeof damages[0] };
 
@@ -585,8 +588,8 @@ START_TEST(what_the_shared_trigger_missed_is_found_in_every_table) {
   track_notes();
   tracked_run(&file, "CREATE TABLE more(id TEXT PRIMARY KEY NOT NULL, v TEXT); INSERT INTO more "
                      "VALUES('m', '1'); SELECT leadx_track('more')");
-  tracked_run(&file, "DROP TRIGGER leadx_change_queue; CREATE TRIGGER leadx_change_queue INSTEAD "
-                     "OF INSERT ON leadx_change BEGIN SELECT 1; END;"
+  tracked_run(&file, "DROP TRIGGER leadx_record_queue; CREATE TRIGGER leadx_record_queue INSTEAD "
+                     "OF INSERT ON leadx_record BEGIN SELECT 1; END;"
                      "UPDATE notes SET v = 'unseen' WHERE id = 'a'; UPDATE more SET v = 'unseen'; "
                      "INSERT INTO more VALUES('n', '2')");
   expect_queue("");
@@ -599,6 +602,73 @@ START_TEST(what_the_shared_trigger_missed_is_found_in_every_table) {
   ck_assert_int_eq(leadx_diff_end(&file.db, &file.err), SQLITE_OK);
   leadx_db_release(&file.db);
   expect("SELECT count(*) FROM leadx_settings WHERE key = 'catch_up'", "0");
+}
+END_TEST
+
+/* A file that leadx wrote in format 2: the triggers of one table handed their changes to a view that is
+** not there any more. */
+static const char *const format_2 =
+    "DROP TRIGGER leadx_notes_insert; DROP TRIGGER leadx_notes_update; DROP TRIGGER "
+    "leadx_notes_delete; DROP VIEW leadx_edit_4; DROP VIEW leadx_row_4; DROP VIEW leadx_record; "
+    "DROP VIEW leadx_slow; DROP TABLE leadx_cell;"
+    "UPDATE leadx_settings SET value = 2 WHERE key = 'format';"
+    "CREATE VIEW leadx_change(entity_type, entity_id, action, payload, base, texts, ms, n) AS "
+    "SELECT "
+    "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL WHERE 0;"
+    "CREATE TRIGGER leadx_change_queue INSTEAD OF INSERT ON leadx_change BEGIN INSERT INTO "
+    "sync_queue(id, entity_type, entity_id, action, payload, base) VALUES(hex(randomblob(16)), "
+    "NEW.entity_type, NEW.entity_id, NEW.action, NEW.payload, NEW.base); END;"
+    "CREATE TRIGGER leadx_notes_update AFTER UPDATE ON notes BEGIN INSERT INTO leadx_change VALUES "
+    "('notes', NEW.id, 'UPDATE', printf('{\"id\":\"%%s\",\"v\":\"%%s\",\"w\":\"%%s\"}', NEW.id, "
+    "NEW.v, NEW.w), printf('{\"v\":\"%%s\"}', OLD.v), '', 0, 0); END;"
+    "CREATE TRIGGER leadx_notes_rekey AFTER UPDATE OF id ON notes BEGIN SELECT 1; END;"
+    "UPDATE notes SET v = 'unsent' WHERE id = 'a'";
+
+START_TEST(a_file_of_format_2_is_moved_and_its_unsent_rows_are_kept) {
+  track_notes();
+  tracked_run(&file, format_2);
+  expect_queue("UPDATE a");
+  if (_i) tracked_run(&file, "SELECT leadx_track('notes')");
+  else ck_assert_int_eq(leadx_schema_ensure(&file.db, "leadx_sync", &file.err), SQLITE_OK);
+  tracked_look(&file, "notes");
+  expect("SELECT value FROM leadx_settings WHERE key = 'format'", "3");
+  expect_queue("UPDATE a");
+  expect("SELECT payload || base FROM sync_queue WHERE status = 'PENDING'",
+         "{\"id\":\"a\",\"v\":\"unsent\",\"w\":\"x\"}{\"v\":\"1\"}");
+  expect("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'leadx_change%' OR name = "
+         "'leadx_notes_rekey'",
+         "0");
+  tracked_run(&file, "UPDATE notes SET v = 'after' WHERE id = 'b'");
+  expect_queue("UPDATE a, UPDATE b");
+}
+END_TEST
+
+/* sqlite3_limit(SQLITE_LIMIT_FUNCTION_ARG) of a host that is careful. */
+START_TEST(a_connection_that_allows_eight_arguments_writes_and_is_captured) {
+  tracked_run(&file, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, a TEXT, b REAL, c BOOLEAN, d "
+                     "INTEGER, e BLOB, f DATE, g UUID, h TEXT, i TEXT); SELECT leadx_track('t')");
+  sqlite3 *plain = tracked_second(&file);
+  sqlite3_limit(plain, SQLITE_LIMIT_FUNCTION_ARG, 8);
+  ck_assert_int_eq(sqlite3_exec(plain,
+                                "INSERT INTO t VALUES('k', 'a\"', 0.1, 1, 2, x'00', '2024-01-01', "
+                                "'', NULL, 'i'); UPDATE t SET a = char(1), b = 9e999, e = 7; "
+                                "UPDATE t SET id = 'l'; DELETE FROM t",
+                                NULL, NULL, NULL),
+                   SQLITE_OK);
+  ck_assert_int_eq(sqlite3_close(plain), SQLITE_OK);
+  expect_queue("CREATE k, UPDATE k, DELETE k, CREATE l, DELETE l");
+}
+END_TEST
+
+/* Numbers that are equal and of two classes; NULL is no empty text; nothing is nothing. */
+START_TEST(an_update_queues_what_changed_and_nothing_when_nothing_did) {
+  tracked_run(&file, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, v, w COLLATE NOCASE); SELECT "
+                     "leadx_track('t'); INSERT INTO t VALUES('k', 1, 'a'); DELETE FROM sync_queue;"
+                     "UPDATE t SET v = 1, w = 'a'; UPDATE t SET v = 1.0; UPDATE t SET w = 'A'; "
+                     "UPDATE t SET v = NULL; UPDATE t SET v = ''; UPDATE t SET v = v");
+  expect("SELECT group_concat(payload || base, ' ') FROM sync_queue",
+         "{\"id\":\"k\",\"v\":1.0}{\"v\":1} {\"id\":\"k\",\"w\":\"A\"}{\"w\":\"a\"} "
+         "{\"id\":\"k\",\"v\":null}{\"v\":1.0} {\"id\":\"k\",\"v\":\"\"}{\"v\":null}");
 }
 END_TEST
 
@@ -628,6 +698,7 @@ Suite *test_capture_suite(void) {
   Suite *suite = suite_create("capture");
   TCase *tc = tcase_create("capture");
   tcase_add_checked_fixture(tc, set_up, tear_down);
+  tcase_set_timeout(tc, 30);
   tcase_add_loop_test(tc, the_triggers_are_exactly_the_golden_texts, 0, GOLDENS);
   tcase_add_test(tc, a_table_of_its_key_alone_is_captured);
   tcase_add_test(tc, a_table_of_two_thousand_columns_is_captured);
@@ -647,6 +718,7 @@ Suite *test_capture_suite(void) {
   suite_add_tcase(suite, tc);
   TCase *shape = tcase_create("shape");
   tcase_add_checked_fixture(shape, set_up, tear_down);
+  tcase_set_timeout(shape, 30);
   tcase_add_test(shape, an_added_column_is_captured_from_the_next_sync_on);
   tcase_add_test(shape, a_renamed_column_is_sent_under_its_new_name_after_the_next_look);
   tcase_add_test(shape, a_column_is_dropped_between_untrack_and_track);
@@ -662,6 +734,9 @@ Suite *test_capture_suite(void) {
   tcase_add_loop_test(shape, a_column_that_a_rebuild_dropped_or_filled_does_not_hide_an_edit, 0, 2);
   tcase_add_test(shape, a_renamed_table_is_said_and_its_entity_taken_over);
   tcase_add_test(tc, a_queue_that_checks_its_rows_never_sees_half_a_one);
+  tcase_add_loop_test(shape, a_file_of_format_2_is_moved_and_its_unsent_rows_are_kept, 0, 2);
+  tcase_add_test(tc, a_connection_that_allows_eight_arguments_writes_and_is_captured);
+  tcase_add_test(tc, an_update_queues_what_changed_and_nothing_when_nothing_did);
   tcase_add_loop_test(shape, a_trigger_that_was_dropped_or_doctored_is_made_anew, 0, DAMAGES);
   tcase_add_loop_test(shape, what_the_shared_trigger_missed_is_found_in_every_table, 0, 3);
   suite_add_tcase(suite, shape);
