@@ -115,16 +115,18 @@ static int take_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, in
   return rc == SQLITE_OK && !pulling->after ? leadx_err_nomem(err) : rc;
 }
 
+/* A key that the server cannot read (22P02: it is no uuid) is no row's there. */
 static int fetch_parked(leadx_pulling *pulling, char **keys, int n, int last, leadx_err *err) {
   leadx_run *run = pulling->run;
   leadx_slice rows = {NULL, 0};
   leadx_class class_;
-  int rc = SQLITE_OK;
-  leadx_request *done = leadx_run_ask(
+  int rc = SQLITE_OK, misfits = 0;
+  leadx_request *done = leadx_run_ask_for_keys(
       run, leadx_page_rows_request(&run->target, pulling->table, keys, n, err), n > 1, &rows,
-      &class_, pulling->table, err);
+      &class_, &misfits, pulling->table, err);
   if (!done) return err->rc;
-  if (class_ == LEADX_CLASS_OK) rc = take_parked(pulling, rows, keys, n, last, err);
+  if (class_ == LEADX_CLASS_OK || (misfits && n == 1))
+    rc = take_parked(pulling, misfits ? (leadx_slice){"[]", 2} : rows, keys, n, last, err);
   else if (class_ == LEADX_CLASS_SHRINK) pulling->limit = (n + 1) / 2;
   else pulling->failed = 1;
   leadx_request_free(done);

@@ -54,7 +54,8 @@ typedef struct leadx_change {
   int deferred;
   int orphaned; /* the server refused it (23503): it waits behind its parent */
   int on_wire; /* requests of this sync that may have reached the server with it */
-  char op[LEADX_UUID_BYTES]; /* what the server's function knew it by when it was sent last (call.h) */
+  char op
+      [LEADX_UUID_BYTES]; /* what the server's function knew it by when it was sent last (call.h) */
   int rounds; /* how often it went back and forth with the server in this sync */
   char *audit_server; /* the server's row of a decided conflict, recorded with the ack */
   char *audit_contested; /* JSON array of column names */

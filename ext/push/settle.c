@@ -543,9 +543,18 @@ static int settle_duplicate(leadx_push *push, leadx_job *job, const leadx_verdic
   return rc == SQLITE_OK ? add_fetch(push, change, err) : rc;
 }
 
+/* Was the row made and deleted here, under a key that no row of the server can have? Then there is
+** nothing to delete. */
+static int was_never_there(const leadx_change *change, const leadx_verdict *verdict) {
+  return change->action == LEADX_DELETE && change->created_here && !change->known &&
+         verdict->class_ == LEADX_CLASS_ITEM && strncmp(verdict->code, "22", 2) == 0;
+}
+
 static int settle_alone(leadx_push *push, leadx_job *job, const leadx_verdict *verdict,
                         leadx_err *err) {
   leadx_change *change = job->changes[0];
+  if (was_never_there(change, verdict))
+    return leadx_settle_ack(push, change, (leadx_slice){NULL, 0}, err);
   switch (verdict->class_) {
     case LEADX_CLASS_RETRY: return charge(push, change, verdict, err);
     case LEADX_CLASS_ORDER:

@@ -109,7 +109,9 @@ static sqlite3_stmt *write_back_statement(leadx_db *db, leadx_write_back *back, 
   back->db = db;
   back->table = table;
   back->columns = mask;
-  back->stmt = prepare_write_back(db, table, mask, err);
+  back->stmt = leadx_apply_is_watched(db, table, &back->watched, err) == SQLITE_OK
+                   ? prepare_write_back(db, table, mask, err)
+                   : NULL;
   return back->stmt;
 }
 
@@ -175,7 +177,7 @@ static int bind_parents(leadx_db *db, sqlite3_stmt *stmt, const leadx_table *tab
 static int write_back_values(leadx_db *db, leadx_write_back *back, const leadx_change *change,
                              const leadx_slice *values, write_back_end *end, leadx_err *err) {
   leadx_table *table = change->table;
-  int64_t later = 1;
+  int64_t later = 1, before = 0;
   int count = 0, whole = is_whole(change);
   *end = WRITTEN;
   char *mask = differing_columns(change, whole, values, &count);
@@ -194,11 +196,15 @@ static int write_back_values(leadx_db *db, leadx_write_back *back, const leadx_c
   if (rc == SQLITE_OK) rc = bind_all_queued(stmt, change, whole);
   if (rc == SQLITE_OK) rc = bind_columns(stmt, table, back->columns, values);
   if (rc == SQLITE_OK) rc = bind_parents(db, stmt, table, back->columns, values, err);
+  if (rc == SQLITE_OK && back->watched) rc = leadx_apply_watch(db, &before, err);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
   if (rc != SQLITE_DONE) *end = REFUSED;
   else if (sqlite3_changes(db->handle) == 0) *end = LEFT;
   sqlite3_reset(stmt);
   sqlite3_clear_bindings(stmt);
+  if (back->watched && !sqlite3_get_autocommit(db->handle) &&
+      leadx_apply_watched(db, table, change->key, before, err) != SQLITE_OK)
+    return err->rc;
   /* The pull tries again: a parent that has not come yet may be all that is missing. */
   if (leadx_apply_is_refusal(rc))
     return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "ttt", table->entity, change->key,

@@ -10,6 +10,7 @@ typedef struct leadx_write_back {
   leadx_table *table; /* whose statement it is */
   char *columns; /* which columns it sets, as a signature */
   sqlite3_stmt *stmt;
+  int watched; /* the application's triggers may change other tracked rows with it */
   leadx_table *stamped; /* whose synced_at `stamp` sets */
   sqlite3_stmt *stamp;
 } leadx_write_back;

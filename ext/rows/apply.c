@@ -76,13 +76,30 @@ static int take_back_effects(leadx_db *db, const leadx_table *table, const char 
   return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_REMOVAL_UNQUEUE, err, "i", before) : rc;
 }
 
+int leadx_apply_is_watched(leadx_db *db, const leadx_table *table, int *yes, leadx_err *err) {
+  int64_t watched = 0;
+  int rc = leadx_db_int(db, LEADX_SQL_APPLY_IS_WATCHED, err, &watched, "s", table->name);
+  *yes = watched != 0;
+  return rc;
+}
+
+int leadx_apply_watch(leadx_db *db, int64_t *before, leadx_err *err) {
+  int rc = leadx_db_int(db, LEADX_SQL_QUEUE_NEXT_ROWID, err, before, "");
+  return rc == SQLITE_OK ? leadx_apply_end(db, err) : rc;
+}
+
+int leadx_apply_watched(leadx_db *db, const leadx_table *table, const char *key, int64_t before,
+                        leadx_err *err) {
+  int rc = leadx_apply_begin(db, err);
+  return rc == SQLITE_OK ? take_back_effects(db, table, key, before, err) : rc;
+}
+
 /* Foreign keys may take other rows along, at any depth, or change them. The triggers see all of it,
 ** so capture is on meanwhile. */
 static int delete_watched(leadx_db *db, const leadx_table *table, const char *key, int *changed,
                           const char **refused, leadx_err *err) {
   int64_t before = 0, robbed = 0;
-  int rc = leadx_db_int(db, LEADX_SQL_QUEUE_NEXT_ROWID, err, &before, "");
-  if (rc == SQLITE_OK) rc = leadx_apply_end(db, err);
+  int rc = leadx_apply_watch(db, &before, err);
   if (rc == SQLITE_OK) rc = delete_row(db, table, key, changed, refused, err);
   if (rc == SQLITE_OK) rc = leadx_apply_begin(db, err);
   if (rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_REMOVAL_ROBS, err, &robbed, "i", before);
@@ -94,7 +111,9 @@ int leadx_apply_remove(leadx_db *db, const leadx_table *table, const char *key, 
                        const char **refused, leadx_err *err) {
   *changed = 0;
   *refused = NULL;
-  if (!has_foreign_keys(db)) {
+  int watched = has_foreign_keys(db);
+  if (!watched && leadx_apply_is_watched(db, table, &watched, err) != SQLITE_OK) return err->rc;
+  if (!watched) {
     int rc = delete_row(db, table, key, changed, refused, err);
     return rc == SQLITE_OK && !*refused ? leadx_shadow_forget(db, table->entity, key, err) : rc;
   }

@@ -30,6 +30,7 @@ struct leadx_intake {
   sqlite3_stmt *upsert; /* of rows with these members; made on first use */
   sqlite3_stmt *here; /* reads the key columns of a local row; made on first use */
   int *parameter_of; /* of each column in the upsert: its parameter, 0 when it is not bound */
+  int watched; /* the application's triggers may change other tracked rows with each of these */
   int together; /* the caller judges the foreign keys of several rows */
   char reason[160]; /* why the local table refused the last row */
 };
@@ -44,8 +45,9 @@ leadx_intake *leadx_intake_open(leadx_db *db, leadx_table *table, leadx_err *err
   intake->db = db;
   intake->table = table;
   intake->unsent = leadx_unsent_open(db, table, 0, err);
-  if (intake->unsent) return intake;
-  sqlite3_free(intake);
+  if (intake->unsent && leadx_apply_is_watched(db, table, &intake->watched, err) == SQLITE_OK)
+    return intake;
+  leadx_intake_close(intake);
   return NULL;
 }
 
@@ -313,31 +315,49 @@ static int get_upsert(leadx_intake *intake, const char **refused, leadx_err *err
 
 /* A statement that changed nothing, although it went well, has met a row whose key the local table
 ** takes for this one; or it had nothing but the key to write. */
-static int keeps_out_twin(leadx_intake *intake, const char *key, int64_t before,
+static int keeps_out_twin(leadx_intake *intake, const char *key, int64_t written,
                           const char **refused, leadx_err *err) {
   int found = 0;
-  if (sqlite3_total_changes(intake->db->handle) != before) return SQLITE_OK;
+  if (written > 0) return SQLITE_OK;
   int rc = leadx_key_is_here(intake->db, intake->table, key, &found, err);
   if (rc == SQLITE_OK && !found)
     *refused = "the local table takes its key for that of another row (or a trigger kept it out)";
   return rc;
 }
 
+/* The result of sqlite3_step(), with the reason where the table refused the row. *written: how many
+** rows changed. What the application's triggers do with the row runs, and does not count as anybody's
+** change of other rows. */
+static int step_upsert(leadx_intake *intake, const char *key, int64_t *written, leadx_err *err) {
+  sqlite3 *handle = intake->db->handle;
+  int64_t before = 0;
+  if (intake->watched && leadx_apply_watch(intake->db, &before, err) != SQLITE_OK) return err->rc;
+  *written = -(int64_t)sqlite3_total_changes(handle);
+  int rc = sqlite3_step(intake->upsert);
+  *written += sqlite3_total_changes(handle);
+  if (rc != SQLITE_DONE)
+    sqlite3_snprintf((int)sizeof intake->reason, intake->reason, "%s", sqlite3_errmsg(handle));
+  sqlite3_reset(intake->upsert);
+  if (rc != SQLITE_DONE && !is_refusal(intake, rc))
+    return leadx_err_db(err, handle, rc, "apply a row of the server");
+  if (intake->watched) leadx_apply_watched(intake->db, intake->table, key, before, err);
+  return rc;
+}
+
 static int upsert(leadx_intake *intake, const char *key, const char **refused, leadx_err *err) {
+  int64_t written = 0;
   int rc = get_upsert(intake, refused, err);
   if (rc != SQLITE_OK || *refused) return rc;
   rc = bind_row(intake, key, err);
   if (err->rc != SQLITE_OK) return err->rc;
-  int unbound = rc != SQLITE_OK;
-  int64_t before = sqlite3_total_changes(intake->db->handle);
-  if (rc == SQLITE_OK) rc = sqlite3_step(intake->upsert);
-  sqlite3_reset(intake->upsert);
-  if (rc == SQLITE_DONE) return keeps_out_twin(intake, key, before, refused, err);
-  if (!is_refusal(intake, rc))
+  if (rc != SQLITE_OK && !is_refusal(intake, rc))
     return leadx_err_db(err, intake->db->handle, rc, "apply a row of the server");
-  sqlite3_snprintf((int)sizeof intake->reason, intake->reason, "%s",
-                   unbound ? "a NULL of the server does not fit a NOT NULL column"
-                           : sqlite3_errmsg(intake->db->handle));
+  if (rc == SQLITE_OK) rc = step_upsert(intake, key, &written, err);
+  else
+    sqlite3_snprintf((int)sizeof intake->reason, intake->reason,
+                     "a NULL of the server does not fit a NOT NULL column");
+  if (err->rc != SQLITE_OK) return err->rc;
+  if (rc == SQLITE_DONE) return keeps_out_twin(intake, key, written, refused, err);
   *refused = intake->reason;
   return SQLITE_OK;
 }

@@ -2,6 +2,7 @@
 #include "run/run.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "session/session.h"
@@ -114,6 +115,12 @@ void leadx_run_stop(leadx_run *run, const leadx_verdict *verdict, const leadx_re
 leadx_request *leadx_run_ask(leadx_run *run, leadx_request *request, int may_shrink,
                              leadx_slice *rows, leadx_class *class_, const leadx_table *table,
                              leadx_err *err) {
+  return leadx_run_ask_for_keys(run, request, may_shrink, rows, class_, NULL, table, err);
+}
+
+leadx_request *leadx_run_ask_for_keys(leadx_run *run, leadx_request *request, int may_shrink,
+                                      leadx_slice *rows, leadx_class *class_, int *misfits,
+                                      const leadx_table *table, leadx_err *err) {
   *class_ = LEADX_CLASS_PROTOCOL;
   leadx_verdict verdict;
   leadx_request *done = leadx_run_exchange(run, request, 1, &verdict, err);
@@ -121,6 +128,11 @@ leadx_request *leadx_run_ask(leadx_run *run, leadx_request *request, int may_shr
   *class_ = may_shrink && leadx_run_is_too_much(done, verdict.class_) ? LEADX_CLASS_SHRINK
                                                                       : verdict.class_;
   *rows = verdict.rows;
+  if (misfits) *misfits = verdict.class_ == LEADX_CLASS_ITEM && strncmp(verdict.code, "22", 2) == 0;
+  if (misfits && *misfits) {
+    if (may_shrink) *class_ = LEADX_CLASS_SHRINK;
+    return done;
+  }
   if (verdict.class_ != LEADX_CLASS_OK && !(may_shrink && *class_ == LEADX_CLASS_SHRINK))
     leadx_run_stop(run, &verdict, done, table);
   return done;

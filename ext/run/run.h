@@ -81,6 +81,12 @@ leadx_request *leadx_run_exchange(leadx_run *run, leadx_request *request, int wa
 leadx_request *leadx_run_ask(leadx_run *run, leadx_request *request, int may_shrink,
                              leadx_slice *rows, leadx_class *class_, const leadx_table *table,
                              leadx_err *err);
+/* The same for rows that are named by their keys. *misfits (unless NULL): the server cannot read one of
+** the keys, so that no row of it has that; this ends nothing, and fewer keys are LEADX_CLASS_SHRINK
+** likewise. */
+leadx_request *leadx_run_ask_for_keys(leadx_run *run, leadx_request *request, int may_shrink,
+                                      leadx_slice *rows, leadx_class *class_, int *misfits,
+                                      const leadx_table *table, leadx_err *err);
 /* The run ends because of that verdict, or, where it concerns one table, goes on without it. */
 void leadx_run_stop(leadx_run *run, const leadx_verdict *verdict, const leadx_request *request,
                     const leadx_table *table);

@@ -302,7 +302,8 @@ int leadx_queue_discard(leadx_db *db, const char *id, leadx_err *err) {
         err, SQLITE_BUSY,
         "leadx_discard: the row is being sent just now; try again when the sync has ended");
   }
-  rc = leadx_db_run(db, LEADX_SQL_QUEUE_REFETCH, err, "t", id);
+  rc = leadx_db_run(db, LEADX_SQL_QUEUE_DISCARD_QUESTION, err, "t", id);
+  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_QUEUE_REFETCH, err, "t", id);
   return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_QUEUE_DELETE, err, "t", id) : err->rc;
 }
 

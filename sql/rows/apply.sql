@@ -1,5 +1,13 @@
 -- Statements of apply.c: what the removal of a row does to other rows. ?1 is the queue's last rowid before it.
 
+-- name: apply_is_watched
+-- May a trigger of the application change other tracked rows when a row of table ?1 is written? It has one, and the body of
+-- one (its own, or of a table in between) names a tracked table. A full-text index of a table named alike only costs time.
+SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE AND name NOT LIKE 'leadx\_%' ESCAPE '\')
+  AND EXISTS (SELECT 1 FROM main.sqlite_schema s JOIN main.leadx_tables t
+                ON instr(substr(lower(s.sql), instr(lower(s.sql), 'begin')), lower(t.table_name))
+              WHERE s.type = 'trigger' AND s.name NOT LIKE 'leadx\_%' ESCAPE '\')
+
 -- name: removal_robs
 -- Has a row that went along, or was changed, an unsent change of its own (above the mark, or held)?
 SELECT EXISTS (

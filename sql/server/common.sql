@@ -66,7 +66,7 @@ declare
 begin
   for f in select p.oid from pg_catalog.pg_proc p
     where p.pronamespace = 'leadx'::regnamespace
-      and p.proname = any ('{settled_until,page,graves,spell,key_parts,key_condition,visible_row,columns_of,perform,apply,apply_alike,try_alike,apply_run}'::name[])
+      and p.proname = any ('{settled_until,page,graves,spell,key_parts,key_condition,visible_row,is_buried,columns_of,perform,apply,apply_alike,try_alike,apply_run}'::name[])
   loop
     execute format('drop function %s', f);
   end loop;

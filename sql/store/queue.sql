@@ -139,6 +139,15 @@ DELETE FROM main.sync_queue WHERE id = ?1
 INSERT INTO main.leadx_parked(entity, key, reason) SELECT entity_type, entity_id, 'discarded' FROM main.sync_queue WHERE id = ?1
 ON CONFLICT(entity, key) DO UPDATE SET reason = excluded.reason
 
+-- name: queue_discard_question
+-- An open conflict is about the changes of its row; when the last of them is given up, the server's row stands.
+UPDATE main.sync_conflicts SET winner = 'server', resolution = 'discarded', resolved_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+WHERE winner IS NULL AND (entity_type, entity_id) IN (SELECT entity_type, entity_id FROM main.sync_queue WHERE id = ?1)
+  AND NOT EXISTS (SELECT 1 FROM main.sync_queue q WHERE q.rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0)
+    AND q.entity_type = sync_conflicts.entity_type AND q.entity_id = sync_conflicts.entity_id AND q.status IS NOT 'SYNCED' AND q.id <> ?1)
+  AND NOT EXISTS (SELECT 1 FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
+    WHERE q.entity_type = sync_conflicts.entity_type AND q.entity_id = sync_conflicts.entity_id AND q.status IS NOT 'SYNCED' AND q.id <> ?1)
+
 -- name: queue_probe
 INSERT INTO main.sync_queue(id, entity_type, entity_id, action, payload, base) VALUES (?1, ?2, ?1, ?3, '{}', '{}'), (?1 || '+', ?2, ?1, ?3, '{}', '{}')
 

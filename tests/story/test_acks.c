@@ -237,6 +237,20 @@ START_TEST(a_row_of_a_table_that_may_not_be_read_counts_when_it_was_written) {
 }
 END_TEST
 
+/* T10: under a key that is no uuid there is no row to fetch, nor one to delete. */
+START_TEST(a_row_whose_key_the_server_cannot_read_goes_when_it_is_given_up_or_deleted) {
+  live_run(ani.db, "INSERT INTO ack(id, a) VALUES ('one', 'x'), ('two', 'y')");
+  ck_assert_str_eq(sync_one(&ani), "partial");
+  expect(&ani, "SELECT count(*) FROM sync_queue WHERE status = 'FAILED'", "2");
+  live_run(ani.db, "DELETE FROM ack WHERE id = 'two'");
+  sync_one(&ani);
+  expect(&ani, "SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'", "1");
+  live_run(ani.db, "SELECT leadx_discard(id) FROM sync_queue WHERE status = 'FAILED'");
+  for (int i = 0; i < 2; i++) ck_assert_str_eq(sync_one(&ani), "ok");
+  expect(&ani, "SELECT count(*) FROM ack", "0");
+}
+END_TEST
+
 /* ---- whose rows they are ---- */
 
 /* A file that knew nobody when A signed in, and then had its first table tracked and row written. */
@@ -308,6 +322,7 @@ static TCase *scenarios(const char *name) {
   tcase_add_loop_test(tcase,
                       a_row_that_was_not_written_as_it_was_sent_is_not_acknowledged_nor_sent_again,
                       0, COUNT(tricks));
+  tcase_add_test(tcase, a_row_whose_key_the_server_cannot_read_goes_when_it_is_given_up_or_deleted);
   tcase_add_test(tcase, a_row_of_a_table_that_may_not_be_read_counts_when_it_was_written);
   return tcase;
 }

@@ -335,6 +335,43 @@ START_TEST(what_came_beside_an_edit_that_was_edited_there_and_back_is_fetched) {
 }
 END_TEST
 
+/* ---- triggers of the application ---- */
+
+/* G9: what a trigger makes of a pulled row in other rows is neither kept nor sent. */
+START_TEST(a_total_that_a_trigger_keeps_does_not_count_pulled_rows_twice) {
+  device_run(&device,
+             "CREATE TABLE ord(id TEXT PRIMARY KEY NOT NULL, total INTEGER, updated_at TEXT);"
+             "CREATE TABLE item(id TEXT PRIMARY KEY NOT NULL, ord TEXT, amount INTEGER, updated_at "
+             "TEXT); SELECT leadx_track('ord'), leadx_track('item');"
+             "CREATE TRIGGER sum AFTER INSERT ON item BEGIN UPDATE ord SET total = total + "
+             "NEW.amount WHERE id = NEW.ord; END");
+  model_put(&model, "ord", "o", "{\"id\":\"o\",\"total\":5}");
+  ck_assert_str_eq(device_both(&device), "ok");
+  model_put(&model, "item", "i", "{\"id\":\"i\",\"ord\":\"o\",\"amount\":5}");
+  for (int i = 0; i < 2; i++) ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT total FROM ord", "5");
+  expect("SELECT count(*) FROM sync_queue", "0");
+  device_run(&device, "INSERT INTO item VALUES ('j', 'o', 2, NULL)");
+  for (int i = 0; i < 2; i++) ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT total FROM ord", "7");
+  ck_assert_str_eq(model_value(&model, "ord", "o", "total"), "7");
+}
+END_TEST
+
+/* T10 */
+START_TEST(a_question_ends_with_the_last_change_that_it_is_about) {
+  begin("{\"policy\":\"manual\"}");
+  device_run(&device, "UPDATE notes SET a = 'a1'");
+  model_put(&model, "notes", "n", "{\"id\":\"n\",\"a\":\"a9\",\"b\":\"b0\",\"deleted_at\":null}");
+  ck_assert_str_eq(device_both(&device), "partial");
+  expect("SELECT count(*) FROM sync_conflicts WHERE winner IS NULL", "1");
+  device_run(&device, "SELECT leadx_discard(id) FROM sync_queue WHERE status <> 'SYNCED'");
+  expect("SELECT winner || resolution FROM sync_conflicts", "serverdiscarded");
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT a FROM notes", "a9");
+}
+END_TEST
+
 Suite *test_settle_suite(void);
 Suite *test_settle_suite(void) {
   Suite *suite = suite_create("settle");
@@ -354,6 +391,8 @@ Suite *test_settle_suite(void) {
   tcase_add_test(meeting, a_row_that_others_refer_to_here_is_removed_when_they_are_gone);
   tcase_add_test(meeting, what_an_answer_could_not_write_back_comes_with_the_next_pull);
   tcase_add_test(meeting, what_came_beside_an_edit_that_was_edited_there_and_back_is_fetched);
+  tcase_add_test(meeting, a_total_that_a_trigger_keeps_does_not_count_pulled_rows_twice);
+  tcase_add_test(meeting, a_question_ends_with_the_last_change_that_it_is_about);
   tcase_add_loop_test(meeting, a_row_made_again_over_a_deleted_one_meets_no_conflict, 0, 3);
   suite_add_tcase(suite, meeting);
   return suite;
