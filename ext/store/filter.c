@@ -21,7 +21,7 @@ static size_t decode(const char *z, size_t n, char *out, int *stray) {
     int low = high >= 0 ? hex_digit(z[i + 2]) : -1;
     if (low >= 0) i += 2;
     else if (z[i] == '%' && stray) *stray = 1;
-    out[used++] = low >= 0 ? (char)(high << 4 | low) : z[i];
+    out[used++] = (char)(low >= 0 ? high << 4 | low : z[i]);
   }
   out[used] = 0;
   return used;

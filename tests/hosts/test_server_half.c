@@ -355,7 +355,7 @@ START_TEST(a_create_is_applied_only_when_its_row_stands) {
   expect(json_at(answer, "$[0]"), trick->status, trick->code);
   answer = supabase_call(1, "leadx_push", three);
   for (int i = 0; i < 3; i++) {
-    char path[12];
+    char path[16];
     snprintf(path, sizeof path, "$[%d]", i);
     expect(json_at(answer, path), trick->status, trick->code);
   }

@@ -150,7 +150,7 @@ static int count(const char *sql) { return live_int(device.db, sql); }
 
 static void make_rows(const struct key_case *is) {
   for (int i = 0; i < 2; i++) {
-    char v[8];
+    char v[16];
     snprintf(v, sizeof v, "s%d", i);
     if (is->there[i])
       supabase_run(fill("insert into %s values (%s, '%s')", table, is->there[i], v));
