@@ -314,7 +314,9 @@ static int get_upsert(leadx_intake *intake, const char **refused, leadx_err *err
 }
 
 /* A statement that changed nothing, although it went well, has met a row whose key the local table
-** takes for this one; or it had nothing but the key to write. */
+** takes for this one, or a trigger that ignores what it inserts, although the row stands here: the
+** row keeps what it had, and must not count as known. A table of nothing but its key has nothing to
+** write. */
 static int keeps_out_twin(leadx_intake *intake, const char *key, int64_t written,
                           const char **refused, leadx_err *err) {
   int found = 0;
@@ -322,6 +324,8 @@ static int keeps_out_twin(leadx_intake *intake, const char *key, int64_t written
   int rc = leadx_key_is_here(intake->db, intake->table, key, &found, err);
   if (rc == SQLITE_OK && !found)
     *refused = "the local table takes its key for that of another row (or a trigger kept it out)";
+  else if (rc == SQLITE_OK && intake->table->ncolumns > intake->table->nkey)
+    *refused = "a trigger of the application ignored it, and the row here is as it was";
   return rc;
 }
 

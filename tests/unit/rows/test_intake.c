@@ -609,6 +609,24 @@ START_TEST(keys_of_several_columns_and_integer_keys_meet_their_rows) {
 }
 END_TEST
 
+START_TEST(a_row_that_stands_and_whose_change_a_trigger_ignores_is_not_taken_for_known) {
+  device_run(&device, "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, a TEXT, updated_at TEXT);"
+                      "CREATE TRIGGER no_seven BEFORE INSERT ON notes WHEN NEW.a LIKE '%7' BEGIN "
+                      "SELECT RAISE(IGNORE); END; SELECT leadx_track('notes')");
+  put("notes", "{\"id\":\"k\",\"a\":\"1\"}");
+  pull();
+  put("notes", "{\"id\":\"k\",\"a\":\"17\"}");
+  pull();
+  ck_assert_str_eq(device_text(&device, "SELECT a FROM notes"), "1");
+  ck_assert_str_eq(device_text(&device, "SELECT kind || entity_id FROM leadx_problems"), "parkedk");
+  device_run(&device, "DROP TRIGGER no_seven");
+  pull();
+  ck_assert_str_eq(device_text(&device, "SELECT a FROM notes"), "17");
+  ck_assert_int_eq(device_int(&device, "SELECT count(*) FROM leadx_problems"), 0);
+  ck_assert_int_eq(queued(), 0);
+}
+END_TEST
+
 START_TEST(a_key_of_bytes_meets_its_row) {
   device_run(&device, "CREATE TABLE blobs(id BLOB PRIMARY KEY NOT NULL, v TEXT, updated_at TEXT); "
                       "SELECT leadx_track('blobs');"
@@ -716,6 +734,8 @@ Suite *test_intake_suite(void) {
   tcase_add_test(tcase, keys_of_several_columns_and_integer_keys_meet_their_rows);
   tcase_add_test(tcase, a_row_that_no_parked_key_asked_for_changes_nothing);
   tcase_add_test(tcase, a_key_of_bytes_meets_its_row);
+  tcase_add_test(tcase,
+                 a_row_that_stands_and_whose_change_a_trigger_ignores_is_not_taken_for_known);
   tcase_add_test(tcase, a_uuid_in_capitals_is_the_same_row);
   tcase_add_test(tcase, what_another_connection_does_to_the_schema_is_seen_by_the_next_sync);
   suite_add_tcase(suite, tcase);
