@@ -15,7 +15,8 @@
 static char *decode_claims(const char *jwt, size_t *n) {
   const char *from = strchr(jwt, '.');
   const char *to = from ? strchr(from + 1, '.') : NULL;
-  if (!to) return NULL;
+  /* A token is in base64url without padding (RFC 7515): what is not is no token. */
+  if (!to || strcspn(from + 1, "+/=") < (size_t)(to - from - 1)) return NULL;
   size_t nbase64 = (size_t)(to - from - 1);
   char *out = sqlite3_malloc64(nbase64 + 1);
   if (out && leadx_base64_decode(from + 1, nbase64, out, nbase64, n) == 0) return out;
