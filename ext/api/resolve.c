@@ -12,6 +12,7 @@
 #include "base/instant.h"
 #include "base/uuid.h"
 #include "rows/fingerprint.h"
+#include "store/parking.h"
 #include "store/queue.h"
 
 /* An open conflict as it stands in the file. */
@@ -332,8 +333,8 @@ static int settle_deleted(leadx_db *db, const leadx_question *question, const ch
   char id[LEADX_UUID_BYTES];
   int64_t next = 0;
   if (strcmp(choice, "server") == 0) {
-    return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "ttt", question->table->entity,
-                        question->key, "decided for the server");
+    return leadx_parking_add(db, question->table->entity, question->key, LEADX_REFETCH,
+                             "decided for the server", err);
   }
   int rc = leadx_db_int(db, LEADX_SQL_QUEUE_NEXT_ROWID, err, &next, "");
   leadx_uuid_make(next, id);
@@ -350,8 +351,8 @@ static int write_decision(leadx_db *db, leadx_question *question, const char *ch
   if (rc != SQLITE_OK || !question->without_references) return rc;
   rc = write_local(db, question, choice, 0, NULL, err);
   if (rc != SQLITE_OK) return rc;
-  return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "sss", question->table->entity, question->key,
-                      "the row that it refers to is not here yet");
+  return leadx_parking_add(db, question->table->entity, question->key, LEADX_REFUSED,
+                           "the row that it refers to is not here yet", err);
 }
 
 static int settle_row(leadx_db *db, leadx_question *question, const char *choice, leadx_err *err) {

@@ -9,7 +9,10 @@
 #include "base/doc.h"
 #include "rows/fingerprint.h"
 #include "store/queue.h"
+#include "store/cursors.h"
+#include "store/parking.h"
 #include "store/schema.h"
+#include "store/shadow.h"
 
 /* ---- options that stand already ---- */
 
@@ -79,17 +82,13 @@ static int store(leadx_db *db, const leadx_table *table, const char *options, le
 
 /* Everything that is known of an entity and can be fetched again. */
 static int forget_known(leadx_db *db, const char *entity, leadx_err *err) {
-  static const int statements[] = {LEADX_SQL_SHADOW_FORGET_ENTITY, LEADX_SQL_CURSOR_FORGET,
-                                   LEADX_SQL_PLACE_FORGET, LEADX_SQL_PARKED_FORGET};
-  for (size_t i = 0; i < sizeof statements / sizeof statements[0] && err->rc == SQLITE_OK; i++)
-    leadx_db_run(db, statements[i], err, "t", entity);
-  return err->rc;
+  int rc = leadx_shadow_forget_entity(db, entity, err);
+  return rc == SQLITE_OK ? leadx_cursors_forget(db, entity, err) : rc;
 }
 
 /* The table gets another entity: what is unsent, known and open goes with it. */
 static int rename_entity(leadx_db *db, const leadx_table *table, leadx_err *err) {
-  static const int statements[] = {LEADX_SQL_TABLE_RENAME_QUEUED, LEADX_SQL_TABLE_RENAME_KNOWN,
-                                   LEADX_SQL_TABLE_RENAME_PARKED, LEADX_SQL_TABLE_RENAME_CONFLICTS,
+  static const int statements[] = {LEADX_SQL_TABLE_RENAME_QUEUED, LEADX_SQL_TABLE_RENAME_CONFLICTS,
                                    LEADX_SQL_TABLE_RENAME};
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_ENTITY_BEFORE, err, "ss", table->name,
                                       table->entity);
@@ -103,6 +102,8 @@ static int rename_entity(leadx_db *db, const leadx_table *table, leadx_err *err)
        i++) {
     leadx_db_run(db, statements[i], err, "tt", before, table->entity);
   }
+  if (before && err->rc == SQLITE_OK) leadx_shadow_rename(db, before, table->entity, err);
+  if (before && err->rc == SQLITE_OK) leadx_parking_rename(db, before, table->entity, err);
   if (before && err->rc == SQLITE_OK) forget_known(db, before, err);
   sqlite3_free(before);
   return err->rc;
@@ -223,12 +224,9 @@ char *leadx_track_table(leadx_ctx *ctx, const char *name, const char *options, l
 /* Tracked again, the table is pulled from the beginning: nothing of what it holds is known any more,
 ** but of rows that wait to be sent what they held before. */
 static int forget_settled(leadx_db *db, const char *entity, leadx_err *err) {
-  static const int statements[] = {LEADX_SQL_SHADOW_FORGET_SETTLED, LEADX_SQL_CURSOR_FORGET,
-                                   LEADX_SQL_PLACE_FORGET, LEADX_SQL_PARKED_FORGET,
-                                   LEADX_SQL_DIFF_LOOKED_FORGET};
-  for (size_t i = 0; i < sizeof statements / sizeof statements[0] && err->rc == SQLITE_OK; i++)
-    leadx_db_run(db, statements[i], err, "t", entity);
-  return err->rc;
+  int rc = leadx_shadow_forget_settled(db, entity, err);
+  if (rc == SQLITE_OK) rc = leadx_cursors_forget(db, entity, err);
+  return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_DIFF_LOOKED_FORGET, err, "t", entity) : rc;
 }
 
 static int forget(leadx_db *db, const leadx_table *known, const char *name, leadx_err *err) {

@@ -92,7 +92,7 @@ static const leadx_vtab_entry entries[] = {
                     " in_progress INTEGER, failed INTEGER, synced INTEGER, conflicts INTEGER, "
                     "oldest_pending_at TEXT,"
                     " last_push_at TEXT, last_pull_at TEXT, \"cursor\" TEXT, last_error TEXT,"
-                    " parked INTEGER)",
+                    " parked INTEGER, changes INTEGER)",
      .sql_id = LEADX_SQL_VTAB_STATUS,
      .sql_id_without_tables = NO_SQL,
      .binding = BIND_USER,

@@ -3,6 +3,7 @@
 
 #include "pull/pulling.h"
 #include "rows/key.h"
+#include "store/parking.h"
 
 /* *raw: is the key as somebody else spelled it? Then it has its turn when the next sync has
 ** settled it. */
@@ -20,8 +21,7 @@ static int read_parked(leadx_pulling *pulling, char **keys, int *n, int *last, l
   size_t bytes = 0;
   int rc = leadx_intake_look(pulling->intake, err);
   const char *after = pulling->after ? pulling->after : "";
-  sqlite3_stmt *stmt = rc == SQLITE_OK ? leadx_db_query(db, LEADX_SQL_PARKED_LIST, err, "ss",
-                                                        pulling->table->entity, after)
+  sqlite3_stmt *stmt = rc == SQLITE_OK ? leadx_parking_list(db, pulling->table->entity, after, err)
                                        : NULL;
   if (!stmt) return err->rc;
   *n = 0;
@@ -60,37 +60,42 @@ static leadx_slice find_row(const leadx_table *table, leadx_slice rows, const ch
   return none;
 }
 
-/* Rows that came are taken, those that did not are removed. Every key is unparked first: what
-** cannot go in parks itself again. */
+/* Rows that came are taken, those that did not are removed. What cannot go in, or not go, stays
+** parked. */
 static int settle_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n,
                          leadx_err *err) {
   leadx_slice come[LEADX_PARKED_KEYS];
+  leadx_db *db = &pulling->run->ctx->db;
+  const char *entity = pulling->table->entity;
   int ncome = 0, rc = SQLITE_OK;
   for (int i = 0; i < n && rc == SQLITE_OK; i++) {
     int changed = 0, refused = 0;
     leadx_slice row = find_row(pulling->table, rows, keys[i], err);
     if (err->rc != SQLITE_OK) return err->rc;
     /* A row that was hidden is shown again: the change that was kept for it goes out. */
-    if (row.n)
-      rc = leadx_db_run(&pulling->run->ctx->db, LEADX_SQL_PARKED_REVIVE, err, "tt",
-                        pulling->table->entity, keys[i]);
+    if (row.n) rc = leadx_parking_revive(db, entity, keys[i], err);
     if (row.n) come[ncome++] = row;
     else rc = leadx_intake_remove(pulling->intake, keys[i], &changed, &refused, err);
     pulling->run->tally.pulled += changed;
-    if (rc == SQLITE_OK && !refused) rc = leadx_pulling_unpark(pulling, keys[i], err);
+    if (rc == SQLITE_OK && !refused) rc = leadx_parking_try(db, entity, keys[i], err);
   }
-  return rc == SQLITE_OK ? leadx_stretch_apply_rows(pulling, come, ncome, 1, err) : rc;
+  if (rc == SQLITE_OK) rc = leadx_stretch_apply_rows(pulling, come, ncome, 1, err);
+  for (int i = 0; i < n && rc == SQLITE_OK; i++)
+    rc = leadx_parking_leave_tried(db, entity, keys[i], err);
+  return rc;
 }
 
 static int apply_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n,
                         leadx_err *err) {
   leadx_db *db = &pulling->run->ctx->db;
+  int64_t before = pulling->run->tally.pulled;
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
   rc = leadx_run_renew(pulling->run, err);
   if (rc == SQLITE_OK) rc = leadx_intake_begin(pulling->intake, err);
   if (rc == SQLITE_OK) rc = settle_parked(pulling, rows, keys, n, err);
   if (rc == SQLITE_OK) rc = leadx_intake_end(pulling->intake, err);
+  if (rc == SQLITE_OK) rc = leadx_pulling_note_changes(pulling->run, pulling->table, before, err);
   return leadx_db_end(db, rc, err);
 }
 

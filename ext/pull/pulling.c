@@ -71,7 +71,9 @@ int leadx_pulling_arrive(leadx_pulling *pulling, leadx_err *err) {
   return rc;
 }
 
-int leadx_pulling_unpark(leadx_pulling *pulling, const char *key, leadx_err *err) {
-  return leadx_db_run(&pulling->run->ctx->db, LEADX_SQL_PARKED_DROP, err, "tt",
-                      pulling->table->entity, key);
+int leadx_pulling_note_changes(leadx_run *run, const leadx_table *table, int64_t before,
+                               leadx_err *err) {
+  int64_t n = run->tally.pulled - before;
+  if (n == 0) return SQLITE_OK;
+  return leadx_db_run(&run->ctx->db, LEADX_SQL_PULL_CHANGED, err, "ti", table->name, n);
 }

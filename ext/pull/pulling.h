@@ -74,8 +74,10 @@ void leadx_pulling_note_time(leadx_pulling *pulling, const leadx_request *done, 
 void leadx_pulling_count_rows(leadx_pulling *pulling, int count);
 /* Nothing of a strange answer is applied, and the run ends. */
 void leadx_pulling_say_strange(leadx_pulling *pulling, const char *strange);
-/* A parked row went in after all. Inside a write transaction. */
-int leadx_pulling_unpark(leadx_pulling *pulling, const char *key, leadx_err *err);
+/* Counts the local rows that were changed since so many were (tally.pulled) in the table's changes, in
+** the write transaction that changed them. */
+int leadx_pulling_note_changes(leadx_run *run, const leadx_table *table, int64_t before,
+                               leadx_err *err);
 
 /* ---- place.c: where a pull begins, and what is saved of it ---- */
 

@@ -13,6 +13,7 @@
 #include "rows/diff.h"
 #include "rows/intake.h"
 #include "pull/page.h"
+#include "pull/pulling.h"
 #include "pull/pull.h"
 #include "store/settings.h"
 
@@ -133,6 +134,7 @@ static int change_rows(leadx_reconciling *job, leadx_slice rows, char **gone, in
   leadx_db *db = &job->run->ctx->db;
   leadx_json_walk walk;
   leadx_slice row;
+  int64_t before = job->run->tally.pulled;
   int changed = 0, refused = 0, rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
   rc = leadx_run_renew(job->run, err);
@@ -151,6 +153,7 @@ static int change_rows(leadx_reconciling *job, leadx_slice rows, char **gone, in
     job->run->tally.pulled += changed;
   }
   if (rc == SQLITE_OK) rc = leadx_intake_end(job->intake, err);
+  if (rc == SQLITE_OK) rc = leadx_pulling_note_changes(job->run, job->table, before, err);
   return leadx_db_end(db, rc, err);
 }
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "rows/key.h"
 #include "pull/pulling.h"
+#include "store/parking.h"
 
 /* A write transaction takes no further group after so many milliseconds: an application's own write
 ** waits no longer than that. */
@@ -75,7 +76,8 @@ static int apply_apart(leadx_pulling *pulling, const leadx_slice *rows, int n, i
       left--;
       if (round == 0 || rc != SQLITE_OK) continue;
       char *key = leadx_key_of_row(pulling->table, rows[i], err);
-      rc = key ? leadx_pulling_unpark(pulling, key, err) : leadx_err_nomem(err);
+      rc = key ? leadx_parking_leave(&pulling->run->ctx->db, pulling->table->entity, key, err)
+               : leadx_err_nomem(err);
       sqlite3_free(key);
     }
   }
@@ -119,11 +121,11 @@ static int remove_row(leadx_pulling *pulling, const char *key, leadx_err *err) {
   int pending = leadx_intake_is_pending(pulling->intake, key);
   if (!pending) pulling->table->held_back = 1;
   /* Not hidden, but deleted: the change that was kept meets the delete. */
-  rc = leadx_db_run(&run->ctx->db, LEADX_SQL_PARKED_REVIVE, err, "tt", pulling->table->entity, key);
+  rc = leadx_parking_revive(&run->ctx->db, pulling->table->entity, key, err);
   if (rc != SQLITE_OK) return rc;
-  return leadx_db_run(&run->ctx->db, LEADX_SQL_PARKED_ADD, err, "ttt", pulling->table->entity, key,
-                      pending ? "deleted on the server while a local change is unsent"
-                              : "deleted on the server, still referred to here");
+  return leadx_parking_add(
+      &run->ctx->db, pulling->table->entity, key, pending ? LEADX_REFETCH : LEADX_REFUSED,
+      pending ? LEADX_PARKED_BURIED : "deleted on the server, still referred to here", err);
 }
 
 /* Removes the rows that the page says are deleted. */
@@ -164,6 +166,7 @@ static int apply_groups(leadx_pulling *pulling, leadx_stretch *stretch, leadx_er
 
 static int apply_stretch(leadx_pulling *pulling, leadx_stretch *stretch, leadx_err *err) {
   leadx_db *db = &pulling->run->ctx->db;
+  int64_t before = pulling->run->tally.pulled;
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
   rc = leadx_run_renew(pulling->run, err);
@@ -174,6 +177,7 @@ static int apply_stretch(leadx_pulling *pulling, leadx_stretch *stretch, leadx_e
   if (rc == SQLITE_OK) rc = leadx_intake_begin(pulling->intake, err);
   if (rc == SQLITE_OK) rc = apply_groups(pulling, stretch, err);
   if (rc == SQLITE_OK) rc = leadx_intake_end(pulling->intake, err);
+  if (rc == SQLITE_OK) rc = leadx_pulling_note_changes(pulling->run, pulling->table, before, err);
   if (rc == SQLITE_OK) rc = leadx_place_save(pulling, err);
   if (rc == SQLITE_OK && stretch->left == 0) rc = leadx_place_save_cursor(pulling, err);
   return leadx_db_end(db, rc, err);

@@ -19,6 +19,7 @@
 #include "push/outcome.h"
 #include "session/session.h"
 #include "store/settings.h"
+#include "store/parking.h"
 
 /* How often one change may go back and forth with the server before it waits for the next sync. */
 #define MAX_ROUNDS 6
@@ -269,8 +270,8 @@ static int keep_hidden(leadx_push *push, leadx_change *change, leadx_err *err) {
                              "itself",
                              err);
   if (change->action != LEADX_CREATE && change->table->mode != LEADX_MODE_PUSH &&
-      leadx_db_run(leadx_pushing_db(push), LEADX_SQL_PARKED_ADD, err, "sss", change->table->entity,
-                   change->key, "hidden while a local change is unsent") != SQLITE_OK)
+      leadx_parking_add(leadx_pushing_db(push), change->table->entity, change->key, LEADX_REFETCH,
+                        LEADX_PARKED_HIDDEN, err) != SQLITE_OK)
     return err->rc;
   return leadx_settle_fail(push, change, "forbidden",
                            change->action == LEADX_CREATE
@@ -283,9 +284,9 @@ static int keep_hidden(leadx_push *push, leadx_change *change, leadx_err *err) {
 
 /* Did a pull bring the row's tombstone, and leave the row for its unsent change's sake? */
 static int look_for_tombstone(leadx_push *push, leadx_change *change, leadx_err *err) {
-  int64_t yes = 0;
-  int rc = leadx_db_int(leadx_pushing_db(push), LEADX_SQL_PARKED_IS_BURIED, err, &yes, "ss",
-                        change->table->entity, change->key);
+  int yes = 0;
+  int rc = leadx_parking_is_buried(leadx_pushing_db(push), change->table->entity, change->key, &yes,
+                                   err);
   if (yes) change->buried = 1;
   return rc;
 }

@@ -6,6 +6,7 @@
 
 #include "rows/apply.h"
 #include "rows/capture.h"
+#include "store/parking.h"
 
 void leadx_write_back_clear(leadx_write_back *back) {
   leadx_db_put(back->db, back->stmt);
@@ -207,8 +208,8 @@ static int write_back_values(leadx_db *db, leadx_write_back *back, const leadx_c
     return err->rc;
   /* The pull tries again: a parent that has not come yet may be all that is missing. */
   if (leadx_apply_is_refusal(rc))
-    return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "ttt", table->entity, change->key,
-                        "the server's row did not fit after the ack");
+    return leadx_parking_add(db, table->entity, change->key, LEADX_REFUSED,
+                             "the server's row did not fit after the ack", err);
   if (rc == SQLITE_DONE) return SQLITE_OK;
   return leadx_err_db(err, db->handle, rc, "write the server's row back");
 }
@@ -239,8 +240,8 @@ static int has_local(leadx_db *db, const leadx_change *change, int *yes, leadx_e
 ** there: what it has beside the edit is not known here until a pull fetches it. */
 static int leave_to_pull(leadx_db *db, const leadx_change *change, leadx_err *err) {
   if (change->table->mode == LEADX_MODE_PUSH) return SQLITE_OK;
-  return leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "sss", change->table->entity, change->key,
-                      "what was sent was not the local row");
+  return leadx_parking_add(db, change->table->entity, change->key, LEADX_REFETCH,
+                           "what was sent was not the local row", err);
 }
 
 /* An application may queue a DELETE of what stands in its own table still. A later change may be why
@@ -300,7 +301,6 @@ int leadx_write_back_deleted(leadx_db *db, const leadx_change *change, leadx_err
   int changed = 0, rc = leadx_apply_remove(db, change->table, change->key, &changed, &refused, err);
   /* Rows that refer to it hold it: the next pull looks again, and until then it counts as known. */
   if (rc == SQLITE_OK && refused)
-    rc = leadx_db_run(db, LEADX_SQL_PARKED_ADD, err, "sss", change->table->entity, change->key,
-                      refused);
+    rc = leadx_parking_add(db, change->table->entity, change->key, LEADX_REFUSED, refused, err);
   return rc;
 }

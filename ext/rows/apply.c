@@ -1,9 +1,10 @@
 /* Rows in. See apply.h. */
 #include "rows/apply.h"
-#include "rows/key.h"
 
 #include <string.h>
 
+#include "rows/key.h"
+#include "store/parking.h"
 #include "store/queue.h"
 #include "store/shadow.h"
 
@@ -70,9 +71,8 @@ static int delete_row(leadx_db *db, const leadx_table *table, const char *key, i
 ** anybody here: it is taken out of the queue, and the server's state of those rows is fetched. */
 static int take_back_effects(leadx_db *db, const leadx_table *table, const char *key,
                              int64_t before, leadx_err *err) {
-  int rc = leadx_db_run(db, LEADX_SQL_REMOVAL_FORGET, err, "i", before);
-  if (rc == SQLITE_OK)
-    rc = leadx_db_run(db, LEADX_SQL_REMOVAL_REFETCH, err, "iss", before, table->entity, key);
+  int rc = leadx_shadow_forget_effects(db, before, err);
+  if (rc == SQLITE_OK) rc = leadx_parking_add_effects(db, before, table->entity, key, err);
   return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_REMOVAL_UNQUEUE, err, "i", before) : rc;
 }
 

@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/uuid.h"
 #include "rows/capture.h"
 #include "rows/fingerprint.h"
 #include "rows/key.h"
 #include "rows/unsent.h"
+#include "store/cursors.h"
 #include "store/template.h"
 
 /* Rows looked at before the clock is; a write transaction takes no more of them after so many
@@ -295,9 +297,8 @@ static int miss_row(leadx_looking *looking, const char *key, int *any, leadx_err
 static int miss_handful(leadx_looking *looking, leadx_missing *missing, leadx_err *err) {
   int n = 0;
   char *keys[HANDFUL_ROWS];
-  sqlite3_stmt *stmt = leadx_db_query(looking->db, LEADX_SQL_SHADOW_STANDING, err, "tti",
-                                      looking->table->entity, missing->after ? missing->after : "",
-                                      (int64_t)HANDFUL_ROWS);
+  sqlite3_stmt *stmt = leadx_shadow_standing(
+      looking->db, looking->table->entity, missing->after ? missing->after : "", HANDFUL_ROWS, err);
   while (stmt && leadx_db_next(looking->db, stmt, err)) {
     const char *key = leadx_db_text(stmt, 0, err);
     keys[n] = key ? sqlite3_mprintf("%s", key) : NULL;
@@ -320,11 +321,7 @@ static int miss_handful(leadx_looking *looking, leadx_missing *missing, leadx_er
 /* The pull begins anew, and brings what is missing; what is known in its present version is passed
 ** over. */
 static int fetch_again(leadx_db *db, const leadx_table *table, leadx_err *err) {
-  static const int statements[] = {LEADX_SQL_CURSOR_FORGET, LEADX_SQL_PLACE_FORGET,
-                                   LEADX_SQL_PARKED_FORGET};
-  for (size_t i = 0; i < sizeof statements / sizeof statements[0] && err->rc == SQLITE_OK; i++)
-    leadx_db_run(db, statements[i], err, "t", table->entity);
-  return err->rc;
+  return leadx_cursors_forget(db, table->entity, err);
 }
 
 /* ---- catching up ---- */

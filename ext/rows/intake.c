@@ -9,6 +9,7 @@
 #include "rows/key.h"
 #include "rows/mark.h"
 #include "rows/unsent.h"
+#include "store/parking.h"
 
 /* One member of a row: what the rows of one answer have in common, and the value in the row that is
 ** taken just now. */
@@ -382,19 +383,18 @@ static int upsert_alone(leadx_intake *intake, const char *key, const char **refu
 
 /* ---- rows ---- */
 
-static int park(leadx_intake *intake, const char *key, const char *reason, int *parked,
-                leadx_err *err) {
+static int park(leadx_intake *intake, const char *key, leadx_parking why, const char *reason,
+                int *parked, leadx_err *err) {
   *parked = 1;
-  return leadx_db_run(intake->db, LEADX_SQL_PARKED_ADD, err, "ttt", intake->table->entity, key,
-                      reason);
+  return leadx_parking_add(intake->db, intake->table->entity, key, why, reason, err);
 }
 
 /* A row that waits for its unsent change. One that the server hid, and shows now, lets the change go
 ** out. */
 static int keep_back(leadx_intake *intake, const char *key, const char *reason, int *parked,
                      leadx_err *err) {
-  int rc = leadx_db_run(intake->db, LEADX_SQL_PARKED_REVIVE, err, "tt", intake->table->entity, key);
-  return rc == SQLITE_OK ? park(intake, key, reason, parked, err) : rc;
+  int rc = leadx_parking_revive(intake->db, intake->table->entity, key, err);
+  return rc == SQLITE_OK ? park(intake, key, LEADX_REFETCH, reason, parked, err) : rc;
 }
 
 /* *known: we hold this very version of the row already. */
@@ -414,13 +414,13 @@ static int take_row(leadx_intake *intake, const char *key, const char *version, 
   if (leadx_intake_is_pending(intake, key))
     return keep_back(intake, key, "a local change is unsent", parked, err);
   const char *misfit = leadx_key_misfit(intake->table, key);
-  if (misfit) return park(intake, key, misfit, parked, err);
+  if (misfit) return park(intake, key, LEADX_REFUSED, misfit, parked, err);
   int removes = leadx_mark_says_deleted(value_at(intake, intake->mark_at)) &&
                 leadx_mark_drops_deleted(intake->table);
   rc = removes ? leadx_apply_remove(intake->db, intake->table, key, changed, &refused, err)
                : upsert_alone(intake, key, &refused, err);
   if (rc != SQLITE_OK) return rc;
-  if (refused) return park(intake, key, refused, parked, err);
+  if (refused) return park(intake, key, LEADX_REFUSED, refused, parked, err);
   if (removes) return SQLITE_OK;
   *changed = 1;
   return leadx_fingerprint_note(intake->db, intake->table, key, version, err);

@@ -6,6 +6,8 @@
 
 #include "base/instant.h"
 #include "rows/mark.h"
+#include "store/parking.h"
+#include "store/shadow.h"
 
 /* A number whose plain form would have more digits than this stays as it is written. */
 #define MOST_DIGITS 1200
@@ -724,7 +726,7 @@ const char *leadx_key_misfit(const leadx_table *table, const char *key) {
 /* A key that is to be written otherwise. */
 typedef struct respelling {
   struct respelling *next;
-  int sql_id;
+  char place; /* the first letter of what key_unsent calls it; k: what is known of rows */
   int64_t rowid;
   char *entity, *from, *to;
 } respelling;
@@ -796,7 +798,7 @@ static int is_plain(const leadx_table *table) {
 }
 
 /* Adds what a row (place, rowid, entity, key) has to become, if anything; takes over `to`. */
-static int add_respelling(respelling **list, int sql_id, int64_t rowid, const char *entity,
+static int add_respelling(respelling **list, char place, int64_t rowid, const char *entity,
                           const char *from, char *to, leadx_err *err) {
   respelling *fresh = strcmp(from, to) == 0 ? NULL : sqlite3_malloc64(sizeof *fresh);
   if (!fresh) {
@@ -805,7 +807,7 @@ static int add_respelling(respelling **list, int sql_id, int64_t rowid, const ch
     return same ? SQLITE_OK : leadx_err_nomem(err);
   }
   *fresh = (respelling){
-      *list, sql_id, rowid, sqlite3_mprintf("%s", entity), sqlite3_mprintf("%s", from), to};
+      *list, place, rowid, sqlite3_mprintf("%s", entity), sqlite3_mprintf("%s", from), to};
   *list = fresh;
   return fresh->entity && fresh->from ? SQLITE_OK : leadx_err_nomem(err);
 }
@@ -819,20 +821,23 @@ static int find_respelling(const leadx_tables *tables, sqlite3_stmt *row, respel
   if (!table || strlen(key) != (size_t)sqlite3_column_bytes(row, 3)) return SQLITE_OK;
   leadx_key_doubt(table, key);
   if (is_plain(table)) return SQLITE_OK;
-  int sql_id = place[0] == 'q'   ? LEADX_SQL_KEY_RESPELL_QUEUE
-               : place[0] == 'p' ? LEADX_SQL_KEY_RESPELL_PARKED
-                                 : LEADX_SQL_KEY_RESPELL_CONFLICT;
   char *to = leadx_key_read(table, key, LEADX_BY_DEVICE, err);
-  return to ? add_respelling(list, sql_id, sqlite3_column_int64(row, 1), entity, key, to, err)
+  return to ? add_respelling(list, place[0], sqlite3_column_int64(row, 1), entity, key, to, err)
             : err->rc;
 }
 
 static int respell(leadx_db *db, const respelling *list, leadx_err *err) {
   int rc = err->rc;
   for (; list && rc == SQLITE_OK; list = list->next) {
-    rc = list->sql_id == LEADX_SQL_KEY_RESPELL_PARKED || list->sql_id == LEADX_SQL_KEY_RESPELL_KNOWN
-             ? leadx_db_run(db, list->sql_id, err, "ttt", list->entity, list->from, list->to)
-             : leadx_db_run(db, list->sql_id, err, "it", list->rowid, list->to);
+    const char *entity = list->entity, *from = list->from, *to = list->to;
+    switch (list->place) {
+      case 'p': rc = leadx_parking_respell(db, entity, from, to, err); break;
+      case 'k': rc = leadx_shadow_respell(db, entity, from, to, err); break;
+      case 'q':
+        rc = leadx_db_run(db, LEADX_SQL_KEY_RESPELL_QUEUE, err, "it", list->rowid, to);
+        break;
+      default: rc = leadx_db_run(db, LEADX_SQL_KEY_RESPELL_CONFLICT, err, "it", list->rowid, to);
+    }
   }
   return rc;
 }
@@ -843,7 +848,7 @@ int leadx_key_settle_known(leadx_db *db, const leadx_table *table, leadx_err *er
   while (stmt && err->rc == SQLITE_OK && leadx_db_next(db, stmt, err)) {
     const char *key = leadx_db_text(stmt, 0, err);
     char *to = key ? leadx_key_read(table, key, LEADX_BY_DEVICE, err) : NULL;
-    if (to) add_respelling(&list, LEADX_SQL_KEY_RESPELL_KNOWN, 0, table->entity, key, to, err);
+    if (to) add_respelling(&list, 'k', 0, table->entity, key, to, err);
   }
   leadx_db_put(db, stmt);
   int rc = respell(db, list, err);

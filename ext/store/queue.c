@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/instant.h"
 #include "base/uuid.h"
+#include "store/parking.h"
 
 /* How far ahead a next try can lie at most; anything later comes from a clock that jumped. */
 #define FURTHEST_TRY_US ((int64_t)2 * 3600 * 1000000)
@@ -303,7 +304,7 @@ int leadx_queue_discard(leadx_db *db, const char *id, leadx_err *err) {
         "leadx_discard: the row is being sent just now; try again when the sync has ended");
   }
   rc = leadx_db_run(db, LEADX_SQL_QUEUE_DISCARD_QUESTION, err, "t", id);
-  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_QUEUE_REFETCH, err, "t", id);
+  if (rc == SQLITE_OK) rc = leadx_parking_add_queued(db, id, err);
   return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_QUEUE_DELETE, err, "t", id) : err->rc;
 }
 

@@ -34,6 +34,18 @@ static const int create_statements[] = {
     LEADX_SQL_SCHEMA_PLACES,        LEADX_SQL_SCHEMA_UNWRITTEN, LEADX_SQL_SCHEMA_CELL,
 };
 
+/* What each format added to tables that are there already, in this order. */
+static const struct step {
+  int format, sql_id;
+  const char *table, *column; /* added; NULL for a step that changes rows */
+} steps[] = {
+    {3, LEADX_SQL_SCHEMA_STEP_CHANGES, "leadx_tables", "changes"},
+    {3, LEADX_SQL_SCHEMA_STEP_SINCE, "leadx_parked", "since"},
+    {3, LEADX_SQL_SCHEMA_STEP_REFUSED, "leadx_parked", "refused"},
+    {3, LEADX_SQL_SCHEMA_STEP_REFETCH, NULL, NULL},
+};
+#define STEPS (sizeof steps / sizeof steps[0])
+
 /* ---- is it there? ---- */
 
 /* What SQLite keeps of one of our statements: the text from the name on, behind "CREATE TABLE ". */
@@ -104,13 +116,12 @@ static int read_format(leadx_db *db, const char *who, int64_t *format, leadx_err
   return rc;
 }
 
-int leadx_schema_probe(leadx_db *db, const char *who, int *present, leadx_err *err) {
-  int64_t format = 0;
-  *present = 0;
+/* *format: 0 while leadx has no tables here. */
+static int probe(leadx_db *db, const char *who, int64_t *format, leadx_err *err) {
+  *format = 0;
   int rc = refuse_masks(db, who, err);
-  if (rc == SQLITE_OK) rc = read_format(db, who, &format, err);
-  if (rc == SQLITE_OK) *present = format > 0;
-  return rc == SQLITE_OK && *present ? check_encoding(db, who, err) : rc;
+  if (rc == SQLITE_OK) rc = read_format(db, who, format, err);
+  return rc == SQLITE_OK && *format > 0 ? check_encoding(db, who, err) : rc;
 }
 
 /* Does a queue that somebody else made begin with the documented columns? *have gets the names of
@@ -164,9 +175,26 @@ static int extend_queue(leadx_db *db, const char *who, leadx_err *err) {
   return rc;
 }
 
-static int create_all(leadx_db *db, const char *who, leadx_err *err) {
+static int has_column(leadx_db *db, const struct step *step) {
+  return step->column &&
+         sqlite3_table_column_metadata(db->handle, "main", step->table, step->column, NULL, NULL,
+                                       NULL, NULL, NULL) == SQLITE_OK;
+}
+
+/* Brings the tables of a file of that format to this one. */
+static int take_steps(leadx_db *db, int64_t format, leadx_err *err) {
+  for (size_t i = 0; i < STEPS && err->rc == SQLITE_OK; i++) {
+    if (format < steps[i].format && !has_column(db, &steps[i]))
+      leadx_db_exec(db, leadx_sql_text[steps[i].sql_id], err);
+  }
+  return err->rc;
+}
+
+/* format: of the tables that are there; 0 for none. */
+static int create_all(leadx_db *db, const char *who, int64_t format, leadx_err *err) {
   int64_t had_queue = 0;
-  int rc = has_table(db, "sync_queue", &had_queue, err);
+  int rc = format > 0 ? take_steps(db, format, err) : SQLITE_OK;
+  if (rc == SQLITE_OK) rc = has_table(db, "sync_queue", &had_queue, err);
   if (rc == SQLITE_OK && had_queue) rc = extend_queue(db, who, err);
   for (size_t i = 0; rc == SQLITE_OK && i < sizeof create_statements / sizeof create_statements[0];
        i++) {
@@ -187,25 +215,36 @@ static int is_to_the_letter(const char *statement, const char *sql) {
   return sql && strncmp(sql, statement, verb) == 0 && strcmp(sql + verb, kept_text(statement)) == 0;
 }
 
-/* May an object stand on one of our tables, or under one of our names? The queue may have come from
+/* Does a table lack what a format after that one added to it? */
+static int is_before(int64_t format, const char *table) {
+  for (size_t i = 0; i < STEPS; i++) {
+    if (format < steps[i].format && steps[i].table && sqlite3_stricmp(steps[i].table, table) == 0)
+      return 1;
+  }
+  return 0;
+}
+
+/* May an object stand on one of our tables, or under one of our names, in a file of that format? The
+** queue may have come from
 ** somebody else, and may have indices that refuse no row; check_queue() looks at its columns. */
-static int may_stand(const char *type, const char *name, const char *table, const char *sql) {
+static int may_stand(int64_t format, const char *type, const char *name, const char *table,
+                     const char *sql) {
   int of_queue = sqlite3_stricmp(table, "sync_queue") == 0;
   const char *own = own_statement(name);
   if (strcmp(type, "index") == 0)
     return !sql || (of_queue && sqlite3_strnicmp(sql, "CREATE INDEX ", 13) == 0);
-  if (own && strcmp(type, "table") == 0 && of_queue)
+  if (own && strcmp(type, "table") == 0 && (of_queue || is_before(format, table)))
     return sql && sqlite3_strnicmp(sql, "CREATE TABLE ", 13) == 0;
   return own && is_to_the_letter(own, sql);
 }
 
 /* Judges one row of schema_own_objects. */
-static int check_object(const char *who, sqlite3_stmt *row, leadx_err *err) {
+static int check_object(const char *who, int64_t format, sqlite3_stmt *row, leadx_err *err) {
   const char *type = leadx_db_text(row, 0, err), *name = leadx_db_text(row, 1, err);
   const char *table = leadx_db_text(row, 2, err), *sql = leadx_db_text(row, 3, err);
   if (err->rc != SQLITE_OK) return err->rc;
   if (type && name && table && !own_statement(table) && !own_statement(name)) return SQLITE_OK;
-  if (type && name && table && may_stand(type, name, table, sql)) return SQLITE_OK;
+  if (type && name && table && may_stand(format, type, name, table, sql)) return SQLITE_OK;
   if (type && name && table && strcmp(type, "trigger") == 0 && !own_statement(name)) {
     return leadx_err_set(err, SQLITE_ERROR,
                          "%s: the trigger \"%.60s\" on leadx's table %.60s is not leadx's, so "
@@ -220,23 +259,19 @@ static int check_object(const char *who, sqlite3_stmt *row, leadx_err *err) {
                        who, type ? type : "the object", name ? name : "without a name");
 }
 
-static int check_objects(leadx_db *db, const char *who, leadx_err *err) {
+static int check_objects(leadx_db *db, const char *who, int64_t format, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_SCHEMA_OWN_OBJECTS, err);
   if (!stmt) return err->rc;
-  while (leadx_db_next(db, stmt, err) && check_object(who, stmt, err) == SQLITE_OK) continue;
+  while (leadx_db_next(db, stmt, err) && check_object(who, format, stmt, err) == SQLITE_OK)
+    continue;
   leadx_db_put(db, stmt);
   return err->rc;
 }
 
 int leadx_schema_verify(leadx_db *db, const char *who, leadx_err *err) {
   unsigned have = 0;
-  int rc = check_objects(db, who, err);
+  int rc = check_objects(db, who, LEADX_FORMAT, err);
   return rc == SQLITE_OK ? check_queue(db, who, &have, err) : rc;
-}
-
-int leadx_schema_open(leadx_db *db, const char *who, int *present, leadx_err *err) {
-  int rc = leadx_schema_probe(db, who, present, err);
-  return rc == SQLITE_OK && *present ? leadx_schema_verify(db, who, err) : rc;
 }
 
 /* ---- making it ---- */
@@ -254,7 +289,18 @@ int leadx_schema_ensure(leadx_db *db, const char *who, leadx_err *err) {
   }
   rc = leadx_db_nest_open(db, err);
   if (rc != SQLITE_OK) return rc;
-  rc = create_all(db, who, err);
+  /* What somebody hung on our tables must not run in the steps. */
+  if (format > 0) rc = check_objects(db, who, format, err);
+  if (rc == SQLITE_OK) rc = create_all(db, who, format, err);
   if (rc == SQLITE_OK) rc = leadx_schema_verify(db, who, err);
   return leadx_db_nest_close(db, rc, err);
+}
+
+int leadx_schema_open(leadx_db *db, const char *who, int *present, leadx_err *err) {
+  int64_t format = 0;
+  int rc = probe(db, who, &format, err);
+  *present = rc == SQLITE_OK && format > 0;
+  if (!*present) return rc;
+  return format < LEADX_FORMAT ? leadx_schema_ensure(db, who, err)
+                               : leadx_schema_verify(db, who, err);
 }

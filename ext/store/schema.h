@@ -6,7 +6,7 @@
 #include "store/db.h"
 
 /* The format this code writes. 2: what is known of servers' functions, and the places of their
-** pages. */
+** pages. 3: leadx_cell, leadx_tables.changes, and since and refused of leadx_parked. */
 #define LEADX_FORMAT 3
 
 /* Creates or migrates what is missing, inside the caller's transaction or one of its own.
@@ -14,12 +14,9 @@
 ** of the documented shape is an error that says which column is wrong. */
 int leadx_schema_ensure(leadx_db *db, const char *who, leadx_err *err);
 
-/* *present: do leadx's tables exist? A newer format, a view in the place of one of them and a file
-** whose encoding is not UTF-8 are errors. Writes nothing. */
-int leadx_schema_probe(leadx_db *db, const char *who, int *present, leadx_err *err);
-
-/* The same for those who read, write or send: tables that are there must also be ours
-** (leadx_schema_verify). */
+/* *present: do leadx's tables exist? Then they must be ours (leadx_schema_verify). A newer format, a
+** view in the place of one of them and a file whose encoding is not UTF-8 are errors. Writes nothing,
+** but brings tables of an older format to this one. */
 int leadx_schema_open(leadx_db *db, const char *who, int *present, leadx_err *err);
 
 /* Is everything in the file that bears one of our names, or hangs on one of our tables, what

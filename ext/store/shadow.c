@@ -60,3 +60,29 @@ int leadx_shadow_mark(leadx_db *db, const char *entity, const char *key, leadx_s
 int leadx_shadow_forget(leadx_db *db, const char *entity, const char *key, leadx_err *err) {
   return leadx_db_run(db, LEADX_SQL_SHADOW_FORGET, err, "ss", entity, key);
 }
+
+int leadx_shadow_forget_entity(leadx_db *db, const char *entity, leadx_err *err) {
+  return leadx_db_run(db, LEADX_SQL_SHADOW_FORGET_ENTITY, err, "t", entity);
+}
+
+int leadx_shadow_forget_settled(leadx_db *db, const char *entity, leadx_err *err) {
+  return leadx_db_run(db, LEADX_SQL_SHADOW_FORGET_SETTLED, err, "t", entity);
+}
+
+int leadx_shadow_forget_effects(leadx_db *db, int64_t above, leadx_err *err) {
+  return leadx_db_run(db, LEADX_SQL_SHADOW_FORGET_EFFECTS, err, "i", above);
+}
+
+int leadx_shadow_rename(leadx_db *db, const char *before, const char *entity, leadx_err *err) {
+  return leadx_db_run(db, LEADX_SQL_SHADOW_RENAME, err, "tt", before, entity);
+}
+
+sqlite3_stmt *leadx_shadow_standing(leadx_db *db, const char *entity, const char *after, int most,
+                                    leadx_err *err) {
+  return leadx_db_query(db, LEADX_SQL_SHADOW_STANDING, err, "tti", entity, after, (int64_t)most);
+}
+
+int leadx_shadow_respell(leadx_db *db, const char *entity, const char *from, const char *to,
+                         leadx_err *err) {
+  return leadx_db_run(db, LEADX_SQL_SHADOW_RESPELL, err, "ttt", entity, from, to);
+}

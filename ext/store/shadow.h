@@ -39,5 +39,19 @@ int leadx_shadow_mark(leadx_db *db, const char *entity, const char *key, leadx_s
                       leadx_err *err);
 
 int leadx_shadow_forget(leadx_db *db, const char *entity, const char *key, leadx_err *err);
+/* All rows of an entity; the same but for those of which something is unsent. */
+int leadx_shadow_forget_entity(leadx_db *db, const char *entity, leadx_err *err);
+int leadx_shadow_forget_settled(leadx_db *db, const char *entity, leadx_err *err);
+/* The rows that the outbox has above a rowid as deleted. */
+int leadx_shadow_forget_effects(leadx_db *db, int64_t above, leadx_err *err);
+int leadx_shadow_rename(leadx_db *db, const char *before, const char *entity, leadx_err *err);
+/* Gives a row another spelling of its key. */
+int leadx_shadow_respell(leadx_db *db, const char *entity, const char *from, const char *to,
+                         leadx_err *err);
+
+/* The keys behind one that count as standing here, in their order, so many at most (column 0). Given
+** back with leadx_db_put(); NULL after an error. */
+sqlite3_stmt *leadx_shadow_standing(leadx_db *db, const char *entity, const char *after, int most,
+                                    leadx_err *err);
 
 #endif

@@ -54,10 +54,8 @@ SELECT t.entity, t.table_name,
   ifnull(o.conflicts, 0), w.oldest_pending_at, t.last_push_at, t.last_pull_at,
   (SELECT c.version FROM main.leadx_cursors c WHERE c.entity = t.entity ORDER BY c.user = ?2 DESC, c.version DESC LIMIT 1),
   ifnull(t.last_error, (SELECT q.error_message FROM main.sync_queue q WHERE q.rowid = w.failed_rowid)),
-  (SELECT count(*) FROM main.leadx_parked p WHERE p.entity = t.entity
-     AND p.reason NOT IN ('discarded', 'a local change is unsent', 'a row that it refers to was removed',
-       'deleted on the server while a local change is unsent', 'decided for the server', 'what was sent was not the local row',
-       'hidden while a local change is unsent'))
+  (SELECT count(*) FROM main.leadx_parked p WHERE p.entity = t.entity AND p.refused),
+  t.changes
 FROM main.leadx_tables t
 LEFT JOIN work w ON w.entity = t.entity
 LEFT JOIN history s ON s.entity = t.entity

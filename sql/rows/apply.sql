@@ -18,13 +18,5 @@ SELECT EXISTS (
   SELECT 1 FROM main.sync_queue n CROSS JOIN main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
   WHERE n.rowid > ?1 AND q.rowid <= ?1 AND q.status IS NOT 'SYNCED' AND q.entity_type = n.entity_type AND q.entity_id = n.entity_id)
 
--- name: removal_refetch
--- A row that a trigger of the application made is its own affair, and nothing is fetched of a table that only pushes.
-INSERT INTO main.leadx_parked(entity, key, reason)
-SELECT DISTINCT entity_type, entity_id, 'a row that it refers to was removed' FROM main.sync_queue
-WHERE rowid > ?1 AND action <> 'CREATE' AND (entity_type, entity_id) IS NOT (?2, ?3)
-  AND entity_type NOT IN (SELECT entity FROM main.leadx_tables WHERE options ->> 'mode' = 'push')
-ON CONFLICT(entity, key) DO UPDATE SET reason = excluded.reason
-
 -- name: removal_unqueue
 DELETE FROM main.sync_queue WHERE rowid > ?1

@@ -16,15 +16,9 @@ UPDATE main.sync_queue SET entity_id = ?2 WHERE rowid = ?1
 -- name: key_respell_conflict
 UPDATE main.sync_conflicts SET entity_id = ?2 WHERE rowid = ?1
 
--- name: key_respell_parked
-UPDATE OR REPLACE main.leadx_parked SET key = ?3 WHERE entity = ?1 AND key = ?2
-
 -- name: key_known
 -- What is known of a table's rows, for a key column whose type was learned since.
 SELECT key FROM main.leadx_shadow WHERE entity = ?1
-
--- name: key_respell_known
-UPDATE OR REPLACE main.leadx_shadow SET key = ?3 WHERE entity = ?1 AND key = ?2
 
 -- name: key_is_settled
 SELECT EXISTS (SELECT 1 FROM main.leadx_settings WHERE key = 'keys')

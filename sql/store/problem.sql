@@ -43,13 +43,11 @@ SELECT kind, entity_type, entity_id,
     NULL, id, coalesce(client_payload, server_payload)
   FROM main.sync_conflicts WHERE winner IS NULL
   UNION ALL
-  SELECT 'parked', p.entity, p.key, NULL, 'parked', 'the server''s row does not fit here: ' || p.reason,
+  SELECT 'parked', p.entity, p.key, p.since, 'parked', 'the server''s row does not fit here: ' || p.reason,
     'SELECT leadx_pull(' || quote(ifnull(t.table_name, p.entity)) || '); -- once what the message says is mended',
     NULL, NULL, NULL
   FROM main.leadx_parked p LEFT JOIN main.leadx_tables t ON t.entity = p.entity
-  WHERE p.reason NOT IN ('discarded', 'a local change is unsent', 'a row that it refers to was removed',
-       'deleted on the server while a local change is unsent', 'decided for the server', 'what was sent was not the local row',
-       'hidden while a local change is unsent')
+  WHERE p.refused
   UNION ALL
   SELECT 'paused', t.entity, NULL, coalesce(t.last_pull_at, t.last_push_at), 'paused', t.last_error,
     CASE WHEN t.table_name COLLATE NOCASE IN (SELECT name FROM main.sqlite_schema WHERE type = 'table')
@@ -77,8 +75,5 @@ SELECT
   + (SELECT count(*) FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
      WHERE q.rowid <= (SELECT below FROM mark) AND (q.status IS NULL OR q.status NOT IN ('PENDING', 'IN_PROGRESS', 'SYNCED')))
   + (SELECT count(*) FROM main.sync_conflicts WHERE winner IS NULL)
-  + (SELECT count(*) FROM main.leadx_parked
-     WHERE reason NOT IN ('discarded', 'a local change is unsent', 'a row that it refers to was removed',
-       'deleted on the server while a local change is unsent', 'decided for the server', 'what was sent was not the local row',
-       'hidden while a local change is unsent'))
+  + (SELECT count(*) FROM main.leadx_parked WHERE refused)
   + (SELECT count(*) FROM main.leadx_tables WHERE last_error IS NOT NULL)

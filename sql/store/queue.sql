@@ -87,10 +87,6 @@ SELECT q.rowid, q.id, q.entity_type, q.entity_id, q.action, q.status, q.retry_co
 FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
 WHERE q.status IN ('PENDING', 'IN_PROGRESS', 'FAILED') ORDER BY q.rowid
 
--- name: queue_unsent_of_entity
-SELECT EXISTS (SELECT 1 FROM main.sync_queue WHERE rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0)
-               AND status IN ('PENDING', 'IN_PROGRESS') AND entity_type = ?1)
-
 -- name: queue_claim
 UPDATE main.sync_queue SET status = 'IN_PROGRESS', sent_at = ifnull(sent_at, ?2)
 WHERE id = ?1 AND status IS NOT 'SYNCED'
@@ -133,11 +129,6 @@ SELECT status, entity_type, entity_id FROM main.sync_queue WHERE id = ?1
 
 -- name: queue_delete
 DELETE FROM main.sync_queue WHERE id = ?1
-
--- name: queue_refetch
--- A discarded change leaves its local row behind; the next pull fetches the server's state of it.
-INSERT INTO main.leadx_parked(entity, key, reason) SELECT entity_type, entity_id, 'discarded' FROM main.sync_queue WHERE id = ?1
-ON CONFLICT(entity, key) DO UPDATE SET reason = excluded.reason
 
 -- name: queue_discard_question
 -- An open conflict is about the changes of its row; when the last of them is given up, the server's row stands.

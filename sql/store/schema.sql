@@ -29,7 +29,8 @@ CREATE TABLE IF NOT EXISTS main.leadx_settings (
 ) WITHOUT ROWID
 
 -- name: schema_tables
--- One row per tracked table; options is the JSON given to leadx_track(), completed with what was inferred.
+-- One row per tracked table; options is the JSON given to leadx_track(), completed with what was inferred. changes grows
+-- by one for each local row that a pull changed. Columns of a later format stand as ALTER TABLE leaves them.
 CREATE TABLE IF NOT EXISTS main.leadx_tables (
   table_name TEXT PRIMARY KEY NOT NULL,
   entity TEXT NOT NULL UNIQUE,
@@ -39,7 +40,7 @@ CREATE TABLE IF NOT EXISTS main.leadx_tables (
   last_push_at TEXT,
   last_pull_at TEXT,
   last_error TEXT
-) WITHOUT ROWID
+, changes INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID
 
 -- name: schema_applying
 -- While a row stands here, the triggers capture nothing. It is written and deleted within one
@@ -203,11 +204,12 @@ INSERT INTO main.leadx_settings(key, value) VALUES (?1, ?2)
 ON CONFLICT(key) DO UPDATE SET value = excluded.value
 
 -- name: schema_parked
--- Rows of the server that could not be applied (yet): fetched again by key at every pull until they fit.
+-- Rows of the server that could not be applied (yet): fetched again by key at every pull until they fit. since: when
+-- that was first so; refused: this file kept the row out, and a person has to do something.
 CREATE TABLE IF NOT EXISTS main.leadx_parked (
   entity TEXT NOT NULL,
   key TEXT NOT NULL,
-  reason TEXT NOT NULL,
+  reason TEXT NOT NULL, since TEXT, refused INTEGER NOT NULL DEFAULT 1,
   PRIMARY KEY (entity, key)
 ) WITHOUT ROWID
 
@@ -245,3 +247,20 @@ CREATE TABLE IF NOT EXISTS main.leadx_places (
   place TEXT NOT NULL,
   PRIMARY KEY (origin, user, entity)
 ) WITHOUT ROWID
+
+-- name: schema_step_changes
+-- What a file of format 2 or before lacks.
+ALTER TABLE main.leadx_tables ADD COLUMN changes INTEGER NOT NULL DEFAULT 0
+
+-- name: schema_step_since
+ALTER TABLE main.leadx_parked ADD COLUMN since TEXT
+
+-- name: schema_step_refused
+ALTER TABLE main.leadx_parked ADD COLUMN refused INTEGER NOT NULL DEFAULT 1
+
+-- name: schema_step_refetch
+-- The reasons of a file of format 2 for rows that were only to be fetched once more.
+UPDATE main.leadx_parked SET refused = 0
+WHERE reason IN ('discarded', 'a local change is unsent', 'a row that it refers to was removed',
+  'deleted on the server while a local change is unsent', 'decided for the server', 'what was sent was not the local row',
+  'hidden while a local change is unsent')

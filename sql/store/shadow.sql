@@ -44,9 +44,13 @@ ORDER BY h.key LIMIT ?3
 -- name: reconcile_count_known
 SELECT count(*) FROM main.leadx_shadow WHERE entity = ?1 AND version IS NOT NULL
 
--- name: removal_forget
+-- name: shadow_forget_effects
+-- What the outbox has above a rowid as deleted.
 DELETE FROM main.leadx_shadow
 WHERE (entity, key) IN (SELECT entity_type, entity_id FROM main.sync_queue WHERE rowid > ?1 AND action = 'DELETE')
 
--- name: table_rename_known
+-- name: shadow_rename
 UPDATE main.leadx_shadow SET entity = ?2 WHERE entity = ?1
+
+-- name: shadow_respell
+UPDATE OR REPLACE main.leadx_shadow SET key = ?3 WHERE entity = ?1 AND key = ?2

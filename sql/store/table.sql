@@ -50,9 +50,6 @@ SELECT entity FROM main.leadx_tables WHERE table_name = ?1 COLLATE NOCASE AND en
 -- name: table_rename_queued
 UPDATE main.sync_queue SET entity_type = ?2 WHERE entity_type = ?1 AND status IS NOT 'SYNCED'
 
--- name: table_rename_parked
-UPDATE main.leadx_parked SET entity = ?2 WHERE entity = ?1
-
 -- name: table_rename_conflicts
 UPDATE main.sync_conflicts SET entity_type = ?2 WHERE entity_type = ?1 AND winner IS NULL
 

@@ -473,7 +473,8 @@ static const struct hostile {
      "'1&limit=0#', '[1', 7, -1 FROM leadx_tables",
      NULL, ANY},
     {"parked rows of other tables",
-     "INSERT INTO leadx_parked VALUES ('auth.users', '1', 'x'), ('notes', '1),id.neq.(1', x'00'), "
+     "INSERT INTO leadx_parked(entity, key, reason) VALUES ('auth.users', '1', 'x'), ('notes', "
+     "'1),id.neq.(1', x'00'), "
      "(x'ff', x'ff', 5)",
      NULL, ANY},
     {"conflicts that make no sense",

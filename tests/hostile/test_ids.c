@@ -132,7 +132,7 @@ END_TEST
 START_TEST(a_shadow_key_of_any_form_ends_every_comparison) {
   int64_t n = 0;
   leadx_err err = {0};
-  static const int statements[] = {LEADX_SQL_RECONCILE_VANISHED, LEADX_SQL_PARKED_LIST};
+  static const int statements[] = {LEADX_SQL_RECONCILE_VANISHED, LEADX_SQL_PARKING_LIST};
   tracked_run(&file, "INSERT INTO leadx_shadow(entity, key, version) VALUES ('notes', %s, 'v')",
               _i == 6 ? "'x'" : ids[_i]);
   tracked_run(&file, "INSERT INTO leadx_parked(entity, key, reason) VALUES ('notes', %s, 'v')",

@@ -68,10 +68,11 @@ static void all_deleted(void) {
 /* A tombstone came of that row, which has an unsent change. */
 static void bury(const char *entity, const char *key) {
   char sql[200];
-  snprintf(sql, sizeof sql,
-           "INSERT OR REPLACE INTO leadx_parked VALUES ('%s', '%s', 'deleted on the server while a "
-           "local change is unsent')",
-           entity, key);
+  snprintf(
+      sql, sizeof sql,
+      "INSERT OR REPLACE INTO leadx_parked(entity, key, refused, reason) VALUES ('%s', '%s', 0, "
+      "'deleted on the server while a local change is unsent')",
+      entity, key);
   device_run(&device, sql);
 }
 

@@ -407,8 +407,8 @@ START_TEST(an_edit_of_a_row_deleted_on_the_server_does_not_raise_it_from_the_dea
   synced_customer();
   model_remove(&model, "customers", "c1");
   device_run(&device, "UPDATE customers SET name = 'Budi';"
-                      "INSERT INTO leadx_parked VALUES ('customer', 'c1', 'deleted on the server "
-                      "while a local change is unsent')");
+                      "INSERT INTO leadx_parked(entity, key, refused, reason) VALUES ('customer', "
+                      "'c1', 0, 'deleted on the server while a local change is unsent')");
   ck_assert_str_eq(device_sync(&device), "ok");
   ck_assert_int_eq(model_count(&model, "customers"), 0);
   ck_assert_int_eq(model_seen(&model, "POST", "/customers"), 0);

@@ -91,6 +91,68 @@ START_TEST(an_open_conflict_is_named_and_its_fix_decides_it) {
 }
 END_TEST
 
+/* It is tried at every pull, and was parked only once. */
+START_TEST(a_parked_row_says_since_when_whatever_is_tried) {
+  device_run(&device, "CREATE TABLE since(at TEXT); CREATE TRIGGER guard BEFORE INSERT ON notes "
+                      "BEGIN SELECT RAISE(ABORT, 'not today'); END");
+  model_put(&model, "notes", "a", "{\"id\":\"a\",\"name\":\"Ann\",\"n\":1}");
+  ck_assert_str_eq(device_both(&device), "partial");
+  expect("SELECT since > strftime('%Y-%m-%d', 'now') FROM leadx_problems", "1");
+  device_run(&device, "UPDATE leadx_parked SET since = '2026-01-02T03:04:05.678Z'");
+  for (int i = 0; i < 2; i++) ck_assert_str_eq(device_both(&device), "partial");
+  expect("SELECT since FROM leadx_problems", "2026-01-02T03:04:05.678Z");
+  model_put(&model, "notes", "a", "{\"id\":\"a\",\"name\":\"Ann again\",\"n\":1}");
+  ck_assert_str_eq(device_both(&device), "partial");
+  expect("SELECT since FROM leadx_problems", "2026-01-02T03:04:05.678Z");
+}
+END_TEST
+
+START_TEST(a_row_that_is_only_fetched_once_more_is_no_problem) {
+  model_put(&model, "notes", "a", "{\"id\":\"a\",\"name\":\"Ann\",\"n\":1}");
+  ck_assert_str_eq(device_both(&device), "ok");
+  device_run(&device, "UPDATE notes SET n = 2; SELECT leadx_discard((SELECT id FROM sync_queue "
+                      "WHERE status = 'PENDING'))");
+  expect("SELECT count(*) || group_concat(reason || refused) FROM leadx_parked", "1discarded0");
+  expect("SELECT count(*) FROM leadx_problems", "0");
+  expect("SELECT parked FROM leadx_status", "0");
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT n FROM notes", "1");
+  expect("SELECT count(*) FROM leadx_parked", "0");
+}
+END_TEST
+
+START_TEST(changes_grow_by_one_for_each_row_that_a_pull_changed) {
+  model_put(&model, "notes", "a", "{\"id\":\"a\",\"name\":\"Ann\",\"n\":1}");
+  model_put(&model, "notes", "b", "{\"id\":\"b\",\"name\":\"Bob\",\"n\":1}");
+  expect("SELECT changes FROM leadx_status", "0");
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT changes FROM leadx_status", "2");
+  device_run(&device, "UPDATE notes SET n = 2 WHERE id = 'a'");
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT changes FROM leadx_status", "2");
+  model_put(&model, "notes", "b", "{\"id\":\"b\",\"name\":\"Bob\",\"n\":3}");
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT changes FROM leadx_status", "3");
+  model_remove(&model, "notes", "b");
+  ck_assert_str_eq(device_reconcile(&device), "ok");
+  expect("SELECT changes || ' ' || (SELECT count(*) FROM notes) FROM leadx_status", "4 1");
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT changes FROM leadx_status", "4");
+}
+END_TEST
+
+START_TEST(a_row_that_was_parked_counts_as_changed_when_it_goes_in) {
+  device_run(&device, "CREATE TRIGGER guard BEFORE INSERT ON notes BEGIN SELECT RAISE(ABORT, 'not "
+                      "today'); END");
+  model_put(&model, "notes", "a", "{\"id\":\"a\",\"name\":\"Ann\",\"n\":1}");
+  ck_assert_str_eq(device_both(&device), "partial");
+  expect("SELECT changes || parked FROM leadx_status", "01");
+  device_run(&device, "DROP TRIGGER guard");
+  ck_assert_str_eq(device_both(&device), "ok");
+  expect("SELECT (changes > 0) || parked FROM leadx_status", "10");
+}
+END_TEST
+
 START_TEST(a_parked_row_is_named_and_its_fix_fetches_it_once_the_cause_is_gone) {
   device_run(&device, "CREATE TABLE gate(shut INTEGER); INSERT INTO gate VALUES (1);"
                       "CREATE TRIGGER guard BEFORE INSERT ON notes WHEN (SELECT shut FROM gate) "
@@ -163,6 +225,10 @@ Suite *test_problems_suite(void) {
   tcase_add_test(tcase, a_failure_of_yesterday_keeps_the_state_from_being_ok);
   tcase_add_test(tcase, an_open_conflict_is_named_and_its_fix_decides_it);
   tcase_add_test(tcase, a_parked_row_is_named_and_its_fix_fetches_it_once_the_cause_is_gone);
+  tcase_add_test(tcase, a_parked_row_says_since_when_whatever_is_tried);
+  tcase_add_test(tcase, a_row_that_is_only_fetched_once_more_is_no_problem);
+  tcase_add_test(tcase, changes_grow_by_one_for_each_row_that_a_pull_changed);
+  tcase_add_test(tcase, a_row_that_was_parked_counts_as_changed_when_it_goes_in);
   tcase_add_test(tcase, a_row_of_the_queue_with_another_word_as_status_is_seen_and_can_be_sent);
   tcase_add_loop_test(tcase, a_filter_that_no_settled_row_meets_reads_no_settled_row, 0,
                       (int)(sizeof filters / sizeof filters[0]));

@@ -191,7 +191,7 @@ START_TEST(vtab_has_the_documented_columns) {
       "payload;base",
       "entity_type;table_name;mode;priority;pending;in_progress;failed;synced;conflicts;oldest_"
       "pending_at;last_push_at;"
-      "last_pull_at;cursor;last_error;parked",
+      "last_pull_at;cursor;last_error;parked;changes",
       "id;entity_type;entity_id;column;base;client;server;client_updated_at;server_updated_at;"
       "winner;resolution;detected_at;"
       "resolved_at",
@@ -396,8 +396,8 @@ END_TEST
 START_TEST(vtab_status_counts_per_entity) {
   expect("SELECT * FROM leadx_status",
          "activity|activities|push|1|1|0|1|1|0|2024-01-01 "
-         "00:00:02|2024-05-01T08:00:00.000Z|2024-05-01T08:00:01.000Z|~|too long|0;"
-         "customer|customers|both|3|4|0|0|0|0|2024-01-01 00:00:04|~|~|~|~|0");
+         "00:00:02|2024-05-01T08:00:00.000Z|2024-05-01T08:00:01.000Z|~|too long|0|0;"
+         "customer|customers|both|3|4|0|0|0|0|2024-01-01 00:00:04|~|~|~|~|0|0");
 }
 END_TEST
 

@@ -673,8 +673,10 @@ START_TEST(steps_send_one_request_each_and_end) {
              i % 2 ? "null" : "\"2999-01-01T00:00:00Z\"");
     pages_put(&model, "more", doc);
   }
-  device_run(&device, "INSERT INTO leadx_parked SELECT 'notes', printf('n%05d', value), "
-                      "'discarded' FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')");
+  device_run(
+      &device,
+      "INSERT INTO leadx_parked(entity, key, reason) SELECT 'notes', printf('n%05d', value), "
+      "'discarded' FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')");
   for (int round = 0; round < 2; round++) {
     int steps = 1;
     while (device_step(&device) && steps < 120) steps++;

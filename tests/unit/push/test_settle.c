@@ -74,8 +74,9 @@ static int edit_during_fetch(leadx_request *req) {
 /* As a pull leaves it that brings a tombstone of a row with an unsent change. */
 static void bury(void) {
   model_remove(&model, "notes", "n");
-  device_run(&device, "INSERT INTO leadx_parked VALUES ('notes', 'n', 'deleted on the server while "
-                      "a local change is unsent')");
+  device_run(&device,
+             "INSERT INTO leadx_parked(entity, key, refused, reason) VALUES ('notes', 'n', "
+             "0, 'deleted on the server while a local change is unsent')");
 }
 
 START_TEST(an_edit_made_while_the_delete_is_met_is_neither_lost_nor_failed) {
