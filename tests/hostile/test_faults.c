@@ -109,12 +109,25 @@ static void forget(void) {
   for (int i = 0; i < story_count; i++) story_forget(&moments[i]);
 }
 
-/* Does it stand as it should after that many steps? */
+/* How many bytes two texts have in common at their beginning, back to the start of a line. */
+static size_t common(const char *a, const char *b) {
+  size_t n = 0, line = 0;
+  for (; a[n] && a[n] == b[n]; n++) {
+    if (a[n] == '\n') line = n + 1;
+  }
+  return line;
+}
+
+/* Does it stand as it should after that many steps? Says where it begins to differ: the whole is
+** longer than a message of Check may be. */
 static void compare(const char *what, int failing, long n, int steps) {
   story_tell(&told, now, TEXT_BYTES);
+  size_t at = common(now, texts[steps]);
   ck_assert_msg(strcmp(now, texts[steps]) == 0,
-                "%s %ld failed in \"%s\"; after \"%s\" it should stand\n%s\nbut it stands\n%s",
-                what, n, story_steps[failing].name, story_steps[steps - 1].name, texts[steps], now);
+                "%s %ld failed in \"%s\"; after \"%s\" it should stand\n%.400s\nbut it "
+                "stands\n%.400s",
+                what, n, story_steps[failing].name, story_steps[steps - 1].name, texts[steps] + at,
+                now + at);
 }
 
 /* ---- memory ---- */

@@ -234,7 +234,8 @@ static int list_calls(call *calls, int most) {
   int n = 0;
   sqlite3_stmt *stmt = NULL;
   sqlite3_prepare_v2(device.db,
-                     "SELECT name, narg FROM pragma_function_list WHERE name LIKE 'leadx_%' UNION "
+                     "SELECT name, narg FROM pragma_function_list WHERE name LIKE 'leadx_%' AND "
+                     "name NOT LIKE 'leadx_key_%' UNION "
                      "SELECT name, -1 FROM pragma_module_list"
                      " WHERE name LIKE 'leadx_%'",
                      -1, &stmt, NULL);
