@@ -491,15 +491,16 @@ static void append_row_cells(sqlite3_str *sql, const leadx_table *table, const c
   sqlite3_str_appendf(sql, ", %Q", row_tail(table));
 }
 
-/* The quotes of a row whose texts have none. */
-static int count_quotes(const leadx_table *table) {
-  int n = 0;
+/* Appends how many quotes a row has whose texts have none. */
+static void append_quotes(sqlite3_str *sql, const leadx_table *table) {
+  int n = row_tail(table)[0] == '"';
   for (int i = 0; i < table->ncolumns; i++) {
     char *name = row_name(table, i);
+    if (!name) leadx_db_spoil(sql);
     for (const char *z = name; z && *z; z++) n += *z == '"';
     sqlite3_free(name);
   }
-  return n + (row_tail(table)[0] == '"');
+  sqlite3_str_appendf(sql, "%d", n);
 }
 
 /* The condition that the value of a column is not what its quotes, or their absence, say. */
@@ -689,7 +690,7 @@ static void fill_trigger(const void *arg, sqlite3_str *sql, const char *hole, si
   if (HOLE("entity")) sqlite3_str_appendf(sql, "%Q", table->entity);
   if (HOLE("width")) sqlite3_str_appendf(sql, "%d", width_of(table));
   if (HOLE("keys")) append_key_places(sql, table);
-  if (HOLE("quotes")) sqlite3_str_appendf(sql, "%d", count_quotes(table));
+  if (HOLE("quotes")) append_quotes(sql, table);
   if (HOLE("new_key")) append_key_quickly(sql, table, "NEW");
   if (HOLE("old_key")) append_key_quickly(sql, table, "OLD");
   if (HOLE("new_odd")) append_odd(sql, table, "NEW");
