@@ -17,6 +17,7 @@
 
 #include "base/hash.h"
 #include "rows/key.h"
+#include "rows/unique.h"
 #include "store/template.h"
 
 /* Long chains of || and OR are cut into parentheses of this many, so that 2,000 columns stay under
@@ -557,7 +558,17 @@ static void append_edit_cells(sqlite3_str *sql, const leadx_table *table, int fr
 
 /* ---- whole triggers ---- */
 
-enum { TRIGGER_INSERT, TRIGGER_UPDATE, TRIGGER_REKEY, TRIGGER_DELETE };
+enum {
+  TRIGGER_INSERT,
+  TRIGGER_UPDATE,
+  TRIGGER_REKEY,
+  TRIGGER_DELETE,
+  TRIGGER_NOTE,
+  TRIGGER_RENOTE,
+  TRIGGER_TOOK,
+  TRIGGER_RETOOK,
+  TRIGGER_FORGET
+};
 
 static const struct trigger_kind {
   const char *suffix, *event;
@@ -566,12 +577,17 @@ static const struct trigger_kind {
     [TRIGGER_INSERT] = {"insert", "INSERT", LEADX_SQL_CAPTURE_INSERT},
     [TRIGGER_UPDATE] = {"update", "UPDATE", LEADX_SQL_CAPTURE_UPDATE},
     [TRIGGER_REKEY] = {"rekey", NULL, -1}, /* format 2 had one */
-    [TRIGGER_DELETE] = {"delete", "DELETE", LEADX_SQL_CAPTURE_DELETE}};
+    [TRIGGER_DELETE] = {"delete", "DELETE", LEADX_SQL_CAPTURE_DELETE},
+    [TRIGGER_NOTE] = {"note", "INSERT", LEADX_SQL_CAPTURE_NOTE},
+    [TRIGGER_RENOTE] = {"renote", "UPDATE", LEADX_SQL_CAPTURE_NOTE},
+    [TRIGGER_TOOK] = {"took", "INSERT", LEADX_SQL_CAPTURE_TOOK},
+    [TRIGGER_RETOOK] = {"retook", "UPDATE", LEADX_SQL_CAPTURE_TOOK},
+    [TRIGGER_FORGET] = {"forget", "DELETE", LEADX_SQL_CAPTURE_FORGET}};
 
 /* The text of a trigger; -1: there is none any more. */
 static int template_of(const leadx_table *table, int which) {
   int id = trigger_kinds[which].template_id;
-  return id >= 0 && is_wide(table) ? LEADX_SQL_CAPTURE_WIDE : id;
+  return id >= 0 && which < TRIGGER_NOTE && is_wide(table) ? LEADX_SQL_CAPTURE_WIDE : id;
 }
 
 char *leadx_capture_name(const leadx_table *table, int which) {
@@ -716,6 +732,151 @@ char *leadx_capture_trigger(const leadx_table *table, int which) {
   return sqlite3_str_finish(sql);
 }
 
+/* ---- what REPLACE takes along ---- */
+
+/* A trigger that notes rows that REPLACE may take along, or sees what became of them. */
+typedef struct taking_fill {
+  const leadx_table *table;
+  const leadx_uniques *uniques;
+  const char *name, *row; /* the quoted name of the table */
+  int which;
+} taking_fill;
+
+static int is_edit(const taking_fill *fill) {
+  return fill->which == TRIGGER_RENOTE || fill->which == TRIGGER_RETOOK;
+}
+
+/* A key that SQLite chooses is -1 before the row is written, and a note of it is the next row's. */
+static int chooses_key(const taking_fill *fill) {
+  return !is_edit(fill) && fill->table->integer_key;
+}
+
+static void append_new_key(const taking_fill *fill, sqlite3_str *sql) {
+  if (chooses_key(fill)) sqlite3_str_appendall(sql, "ifnull(");
+  append_key_quickly(sql, fill->table, "NEW");
+  if (chooses_key(fill)) sqlite3_str_appendall(sql, ", -1)");
+}
+
+/* Is it a note of the row that is being written? */
+static void append_is_new(const taking_fill *fill, sqlite3_str *sql) {
+  sqlite3_str_appendall(sql,
+                        chooses_key(fill) ? "leadx_taken.new IN (-1, " : "leadx_taken.new IS ");
+  append_new_key(fill, sql);
+  if (chooses_key(fill)) sqlite3_str_appendall(sql, ")");
+}
+
+/* Has the table's row the key of another one, byte by byte? */
+static void append_has_key_of(const taking_fill *fill, sqlite3_str *sql, const char *other) {
+  const leadx_table *table = fill->table;
+  for (int i = 0; i < table->nkey; i++) {
+    const char *name = table->columns[table->key[i]].name;
+    sqlite3_str_appendf(sql, "%s%s.\"%w\" COLLATE BINARY IS %s.\"%w\"", i ? " AND " : "", fill->row,
+                        name, other, name);
+  }
+}
+
+/* One column of the keys of the rows that a unique index finds. */
+static void append_note(const taking_fill *fill, sqlite3_str *sql, const char *match, int column) {
+  const leadx_table *table = fill->table;
+  const leadx_column *part = &table->columns[column];
+  char *name = json_name(part), *ref = reference(fill->row, part);
+  if (!name || !ref) leadx_db_spoil(sql);
+  sqlite3_str_appendf(sql, "%Q, ", table->entity);
+  append_new_key(fill, sql);
+  sqlite3_str_appendall(sql, ", ");
+  append_key_quickly(sql, table, fill->row);
+  sqlite3_str_appendf(sql, ", %d, '%c%q', ", column, part->type == LEADX_BOOLEAN ? 'B' : 'K',
+                      name ? name : "");
+  append_cell_value(sql, part->type, ref ? ref : "NULL");
+  sqlite3_str_appendf(sql, ", %s FROM %s WHERE (%s) AND NOT (", ref ? ref : "NULL", fill->row,
+                      match);
+  append_has_key_of(fill, sql, "NEW");
+  sqlite3_str_appendall(sql, ")");
+  if (is_edit(fill)) {
+    sqlite3_str_appendall(sql, " AND NOT (");
+    append_has_key_of(fill, sql, "OLD");
+    sqlite3_str_appendall(sql, ")");
+  }
+  sqlite3_free(name);
+  sqlite3_free(ref);
+}
+
+static void append_notes(const taking_fill *fill, sqlite3_str *sql) {
+  for (int i = 0; i < fill->uniques->n; i++) {
+    sqlite3_str_appendall(sql, "  INSERT INTO leadx_taken(entity, new, old, place, k, v, raw)");
+    for (int k = 0; k < fill->table->nkey; k++) {
+      sqlite3_str_appendall(sql, k ? "\n    UNION ALL SELECT " : " SELECT ");
+      append_note(fill, sql, fill->uniques->match[i], fill->table->key[k]);
+    }
+    sqlite3_str_appendall(sql, ";\n");
+  }
+}
+
+/* Is the table's row the one that is noted? Compared as its column compares first, so that an index
+** finds it. */
+static void append_stands(const taking_fill *fill, sqlite3_str *sql) {
+  const leadx_table *table = fill->table;
+  for (int i = 0; i < table->nkey; i++) {
+    const char *name = table->columns[table->key[i]].name;
+    char *noted = table->nkey == 1
+                      ? sqlite3_mprintf("leadx_taken.raw")
+                      : sqlite3_mprintf(
+                            "(SELECT leadx_note.raw FROM leadx_taken leadx_note WHERE "
+                            "leadx_note.entity = leadx_taken.entity AND leadx_note.new IS "
+                            "leadx_taken.new AND leadx_note.old IS leadx_taken.old AND "
+                            "leadx_note.place = %d)",
+                            table->key[i]);
+    if (!noted) leadx_db_spoil(sql);
+    sqlite3_str_appendf(sql, "%s%s.\"%w\" IS %s AND %s.\"%w\" COLLATE BINARY IS %s",
+                        i ? " AND " : "", fill->row, name, noted ? noted : "NULL", fill->row, name,
+                        noted ? noted : "NULL");
+    sqlite3_free(noted);
+  }
+}
+
+/* The row whose key changes has a DELETE of its old one, whoever notes it. */
+static void append_moved(const taking_fill *fill, sqlite3_str *sql) {
+  if (!is_edit(fill)) return;
+  sqlite3_str_appendf(sql, "  DELETE FROM leadx_taken WHERE entity = %Q AND old IS ",
+                      fill->table->entity);
+  append_key_quickly(sql, fill->table, "OLD");
+  sqlite3_str_appendall(sql, " AND NOT (");
+  append_same_key(sql, fill->table);
+  sqlite3_str_appendall(sql, ");\n");
+}
+
+static void fill_taking(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
+  const taking_fill *fill = arg;
+#define HOLE(name) leadx_template_is(hole, n, name)
+  if (HOLE("name")) sqlite3_str_appendf(sql, "\"%w\"", fill->name);
+  if (HOLE("table")) sqlite3_str_appendall(sql, fill->row);
+  if (HOLE("entity")) sqlite3_str_appendf(sql, "%Q", fill->table->entity);
+  if (HOLE("event")) sqlite3_str_appendall(sql, trigger_kinds[fill->which].event);
+  if (HOLE("of") && is_edit(fill)) sqlite3_str_appendall(sql, fill->uniques->of);
+  if (HOLE("is_new")) append_is_new(fill, sql);
+  if (HOLE("notes")) append_notes(fill, sql);
+  if (HOLE("stands")) append_stands(fill, sql);
+  if (HOLE("moved")) append_moved(fill, sql);
+  if (HOLE("keys")) append_key_places(sql, fill->table);
+  if (HOLE("old_key")) append_key_quickly(sql, fill->table, "OLD");
+#undef HOLE
+}
+
+static char *taking_trigger(const leadx_table *table, const leadx_uniques *uniques, int which) {
+  char *name = leadx_capture_name(table, which), *row = sqlite3_mprintf("\"%w\"", table->name);
+  sqlite3_str *sql = sqlite3_str_new(NULL);
+  if (name && row) {
+    const taking_fill fill = {table, uniques, name, row, which};
+    leadx_template_append(sql, leadx_sql_text[trigger_kinds[which].template_id], fill_taking,
+                          &fill);
+  } else {
+    leadx_db_spoil(sql);
+  }
+  sqlite3_free(name);
+  sqlite3_free(row);
+  return sqlite3_str_finish(sql);
+}
+
 /* ---- what all tables share ---- */
 
 /* Does NEW.texts hold what must be escaped? One GLOB per character, because SQLite finds one by
@@ -830,6 +991,8 @@ static const struct shared_object {
 } shared_objects[] = {
     {"leadx_slow", LEADX_SQL_CAPTURE_SLOW_VIEW, 1, 1},
     {"leadx_slow_queue", LEADX_SQL_CAPTURE_SLOW, 0, 1},
+    {"leadx_took", LEADX_SQL_CAPTURE_TOOK_VIEW, 1, 1},
+    {"leadx_took_queue", LEADX_SQL_CAPTURE_TOOK_QUEUE, 0, 1},
     {"leadx_record", LEADX_SQL_CAPTURE_RECORD_VIEW, 1, 0},
     {"leadx_record_queue", LEADX_SQL_CAPTURE_RECORD, 0, 0},
     {"leadx_row_%d", LEADX_SQL_CAPTURE_ROW_VIEW, 1, 0},
@@ -860,11 +1023,11 @@ static int drop_trigger(leadx_db *db, const char *name, leadx_err *err) {
   return rc;
 }
 
-static int install_one(leadx_db *db, const leadx_table *table, int which, int *renewed,
-                       leadx_err *err) {
-  int same = 0, exists = 0, is_made = template_of(table, which) >= 0;
+/* Makes the trigger be that text (NULL: out of memory), or not be there if the text is empty. */
+static int install_text(leadx_db *db, const leadx_table *table, int which, char *sql, int *renewed,
+                        leadx_err *err) {
+  int same = 0, exists = 0, is_made = sql && sql[0];
   char *name = leadx_capture_name(table, which);
-  char *sql = is_made ? leadx_capture_trigger(table, which) : sqlite3_mprintf("");
   int rc = name && sql ? trigger_stands(db, name, sql, &same, &exists, err) : leadx_err_nomem(err);
   if (rc == SQLITE_OK && (exists || is_made) && !same) {
     *renewed = 1;
@@ -876,7 +1039,30 @@ static int install_one(leadx_db *db, const leadx_table *table, int which, int *r
   return rc;
 }
 
-/* Lends a statement about the table's triggers: ?1 is its name, ?2 to ?5 are the names of ours. */
+static int install_one(leadx_db *db, const leadx_table *table, int which, int *renewed,
+                       leadx_err *err) {
+  int is_made = template_of(table, which) >= 0;
+  return install_text(db, table, which,
+                      is_made ? leadx_capture_trigger(table, which) : sqlite3_mprintf(""), renewed,
+                      err);
+}
+
+/* The triggers that see what REPLACE takes along, of a table from which it can take something. They
+** come last, because SQLite runs the newest trigger first and their DELETE frees what the row that
+** is written needs. What they missed cannot be found by comparing, so nobody has to be told. */
+static int install_taking(leadx_db *db, const leadx_table *table, leadx_err *err) {
+  leadx_uniques uniques;
+  int renewed = 0, rc = leadx_uniques_read(db, table, &uniques, err);
+  for (int i = TRIGGER_NOTE; i < LEADX_TRIGGERS && rc == SQLITE_OK; i++)
+    rc = install_text(db, table, i,
+                      uniques.n ? taking_trigger(table, &uniques, i) : sqlite3_mprintf(""),
+                      &renewed, err);
+  leadx_uniques_clear(&uniques);
+  return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_CAPTURE_NOTES_CLEAR, err, "t", table->entity)
+                         : rc;
+}
+
+/* Lends a statement about the table's triggers: ?1 is its name, ?2 to ?10 are the names of ours. */
 static sqlite3_stmt *query_triggers(leadx_db *db, const leadx_table *table, int sql_id,
                                     leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_query(db, sql_id, err, "s", table->name);
@@ -1010,8 +1196,9 @@ int leadx_capture_install(leadx_db *db, const leadx_table *table, int *renewed, 
   } else {
     if (rc == SQLITE_OK) rc = install_shared(db, table, &fresh, err);
     if (rc == SQLITE_OK) rc = drop_overtaken(db, table, err);
-    for (int i = 0; i < LEADX_TRIGGERS && rc == SQLITE_OK; i++)
+    for (int i = 0; i < TRIGGER_NOTE && rc == SQLITE_OK; i++)
       rc = install_one(db, table, i, &fresh, err);
+    if (rc == SQLITE_OK) rc = install_taking(db, table, err);
     if (rc == SQLITE_OK && fresh) rc = drop_old_view(db, err);
   }
   if (renewed) *renewed = fresh;

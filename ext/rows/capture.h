@@ -18,10 +18,12 @@ char *leadx_capture_local(leadx_db *db, const leadx_table *table, const char *ke
 ** within a millisecond, the order of the queue. */
 void leadx_capture_id(sqlite3_str *sql);
 
-#define LEADX_TRIGGERS 4
-/* The trigger's name (insert, update, rekey, delete) in sqlite3_malloc memory. */
+#define LEADX_TRIGGERS 9
+/* The trigger's name (insert, update, rekey, delete; note, renote, took, retook, forget, which are for
+** what REPLACE takes along) in sqlite3_malloc memory. */
 char *leadx_capture_name(const leadx_table *table, int which);
-/* The whole CREATE TRIGGER statement in sqlite3_malloc memory; NULL when out of memory. */
+/* The whole CREATE TRIGGER statement of one of the first four in sqlite3_malloc memory; NULL when out
+** of memory. */
 char *leadx_capture_trigger(const leadx_table *table, int which);
 
 /* A number that stands for the triggers that are on the table, ours and others, and for what ours

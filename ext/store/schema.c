@@ -32,6 +32,7 @@ static const int create_statements[] = {
     LEADX_SQL_SCHEMA_RUNS,          LEADX_SQL_SCHEMA_CONFLICTS, LEADX_SQL_SCHEMA_PARKED,
     LEADX_SQL_SCHEMA_CHECK_RESULTS, LEADX_SQL_SCHEMA_REVIVE,    LEADX_SQL_SCHEMA_SERVERS,
     LEADX_SQL_SCHEMA_PLACES,        LEADX_SQL_SCHEMA_UNWRITTEN, LEADX_SQL_SCHEMA_CELL,
+    LEADX_SQL_SCHEMA_TAKEN,
 };
 
 /* What each format added to tables that are there already, in this order. */

@@ -130,6 +130,48 @@ BEGIN
 {{parts}}{{wide_old}}  INSERT INTO leadx_slow VALUES ({{entity}}, {{wide_key}}, {{keys}}, {{wide_action}}, 0);
 END
 
+-- name: capture_note
+-- REPLACE takes rows along that have a unique value of the new row, and fires their DELETE triggers or not, as the connection is set.
+-- Before a row is written the keys of such rows are noted, if their own is another; for an UPDATE, also than the old one.
+CREATE TRIGGER {{name}} BEFORE {{event}}{{of}} ON {{table}}
+WHEN NOT EXISTS (SELECT 1 FROM leadx_applying)
+BEGIN
+  DELETE FROM leadx_taken WHERE entity = {{entity}} AND {{is_new}};
+{{notes}}END
+
+-- name: capture_took
+-- After it is written, the noted rows that are gone were taken along: their DELETE has not been seen, or capture_forget would have
+-- removed the note.
+CREATE TRIGGER {{name}} AFTER {{event}}{{of}} ON {{table}}
+WHEN EXISTS (SELECT 1 FROM leadx_taken) AND NOT EXISTS (SELECT 1 FROM leadx_applying)
+BEGIN
+{{moved}}  DELETE FROM leadx_taken WHERE entity = {{entity}} AND {{is_new}} AND EXISTS (SELECT 1 FROM {{table}} WHERE {{stands}});
+  INSERT INTO leadx_took SELECT DISTINCT entity, old, {{keys}} FROM leadx_taken WHERE entity = {{entity}} AND {{is_new}};
+END
+
+-- name: capture_forget
+CREATE TRIGGER {{name}} AFTER DELETE ON {{table}}
+WHEN EXISTS (SELECT 1 FROM leadx_taken)
+BEGIN
+  DELETE FROM leadx_taken WHERE entity = {{entity}} AND old IS {{old_key}};
+END
+
+-- name: capture_took_view
+CREATE VIEW leadx_took(entity, old, keys) AS SELECT NULL, NULL, NULL WHERE 0
+
+-- name: capture_took_queue
+-- The DELETE of a row that was taken along. Its payload has the key only.
+CREATE TRIGGER leadx_took_queue INSTEAD OF INSERT ON leadx_took
+BEGIN
+  INSERT INTO leadx_cell(place, k, v) SELECT DISTINCT place, k, v FROM leadx_taken WHERE entity = NEW.entity AND old IS NEW.old;
+  INSERT INTO leadx_slow VALUES (NEW.entity, NEW.old, NEW.keys, 'DELETE', 0);
+  DELETE FROM leadx_taken WHERE entity = NEW.entity AND old IS NEW.old;
+END
+
+-- name: capture_notes_clear
+-- Notes of statements that failed.
+DELETE FROM main.leadx_taken WHERE entity = ?1
+
 -- name: capture_id
 -- A UUIDv7: 48 bits of milliseconds, then the queue's next rowid as a counter of 26 bits, then 48 random bits.
 printf('%08x-%04x-7%03x-%04x-%012x', leadx_clock.ms >> 16, leadx_clock.ms & 65535, leadx_clock.n >> 14 & 4095, leadx_clock.n & 16383 | 32768, random() & 281474976710655)

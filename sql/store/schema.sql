@@ -66,6 +66,19 @@ CREATE TABLE IF NOT EXISTS main.leadx_cell (
   w
 )
 
+-- name: schema_taken
+-- The keys of rows that a row that is being written (new) may take along by REPLACE, a row here for each column of such a key. What
+-- a statement that failed leaves behind is removed when its row is written again, or by the next look at the table.
+CREATE TABLE IF NOT EXISTS main.leadx_taken (
+  entity TEXT,
+  new,
+  old,
+  place INTEGER,
+  k TEXT,
+  v,
+  raw
+)
+
 -- name: schema_shadow
 -- The rows that are known, with their version as the server wrote it; NULL while the server has not confirmed the row.
 -- gone: the server keeps the row as deleted, so it is not missed here. fingerprint: what the local row held when all of it was sent or queued.

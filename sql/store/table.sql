@@ -20,6 +20,17 @@ SELECT f.id, f."table", f."from", f."to" FROM pragma_foreign_key_list(?1, 'main'
 SELECT count(*) FROM pragma_index_list(?1, 'main') l WHERE l."unique"
   AND (l.origin <> 'pk' OR EXISTS (SELECT 1 FROM pragma_index_xinfo(l.name, 'main') x WHERE x.key AND x.coll <> 'BINARY'))
 
+-- name: table_uniques
+-- The indexes by which REPLACE can remove another row than that of the same key, with their columns in order; "all" says that
+-- their columns do not tell which columns an UPDATE of it names.
+SELECT l.seq, s.sql, l.partial, x.cid, x.name, x.coll, ifnull(t.hidden, 1) AS "all"
+FROM pragma_index_list(?1, 'main') l JOIN pragma_index_xinfo(l.name, 'main') x
+  LEFT JOIN main.sqlite_schema s ON s.type = 'index' AND s.name = l.name
+  LEFT JOIN pragma_table_xinfo(?1, 'main') t ON t.cid = x.cid
+WHERE l."unique" AND x.key
+  AND (l.origin <> 'pk' OR EXISTS (SELECT 1 FROM pragma_index_xinfo(l.name, 'main') y WHERE y.key AND y.coll <> 'BINARY'))
+ORDER BY l.seq, x.seqno
+
 -- name: table_tracked
 SELECT table_name, entity, priority, options FROM main.leadx_tables ORDER BY priority, table_name
 
@@ -74,13 +85,13 @@ WHERE table_name COLLATE NOCASE NOT IN (SELECT name FROM main.sqlite_schema WHER
 -- name: table_stray_trigger
 -- A trigger of ours that came along when the table was renamed: it bears another table's name.
 SELECT name FROM main.sqlite_schema
-WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE AND name LIKE 'leadx\_%' ESCAPE '\' AND name NOT IN (?2, ?3, ?4, ?5) LIMIT 1
+WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE AND name LIKE 'leadx\_%' ESCAPE '\' AND name NOT IN (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) LIMIT 1
 
 -- name: table_trigger_before_ours
--- SQLite runs the newest trigger first. Is there one on the table that is newer than one of ours (?2 to ?5), and may write the row after us?
+-- SQLite runs the newest trigger first. Is there one on the table that is newer than one of ours (?2 to ?10), and may write the row after us?
 SELECT EXISTS (SELECT 1 FROM main.sqlite_schema a JOIN main.sqlite_schema b ON b.tbl_name = a.tbl_name COLLATE NOCASE AND b.rowid < a.rowid
-  WHERE a.type = 'trigger' AND a.tbl_name = ?1 COLLATE NOCASE AND a.sql LIKE '%after%' AND a.name NOT IN (?2, ?3, ?4, ?5)
-    AND b.type = 'trigger' AND b.name IN (?2, ?3, ?4, ?5))
+  WHERE a.type = 'trigger' AND a.tbl_name = ?1 COLLATE NOCASE AND a.sql LIKE '%after%' AND a.name NOT IN (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+    AND b.type = 'trigger' AND b.name IN (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10))
 
 -- name: table_set_error
 UPDATE main.leadx_tables SET last_error = ?2 WHERE table_name = ?1
@@ -96,9 +107,9 @@ WHERE l.schema = 'main' AND l.type = 'table' AND l.name NOT LIKE 'sqlite\_%' ESC
 ORDER BY l.name
 
 -- name: table_triggers
--- The table itself, the triggers on it, and what these hand their changes to: where they stand and what they say.
-SELECT name, sql, rootpage, rowid FROM main.sqlite_schema s WHERE type IN ('trigger', 'view', 'table')
-  AND (tbl_name = ?1 COLLATE NOCASE OR tbl_name IN ('leadx_record', 'leadx_slow')
+-- The table itself, its indexes, the triggers on it, and what these hand their changes to: where they stand and what they say.
+SELECT name, sql, rootpage, rowid FROM main.sqlite_schema s WHERE type IN ('trigger', 'view', 'table', 'index')
+  AND (tbl_name = ?1 COLLATE NOCASE OR tbl_name IN ('leadx_record', 'leadx_slow', 'leadx_took')
     OR (substr(tbl_name, 1, 6) = 'leadx_' AND EXISTS (SELECT 1 FROM main.sqlite_schema t WHERE t.type = 'trigger' AND t.tbl_name = ?1 COLLATE NOCASE
       AND t.name GLOB 'leadx_*' AND instr(t.sql, ' INTO ' || s.tbl_name || ' '))))
 

@@ -142,6 +142,33 @@ START_TEST(a_replace_of_a_row_that_the_server_deleted_makes_it_again) {
 }
 END_TEST
 
+/* A2: the row that REPLACE takes along by a unique value goes on the server too, and before the row
+** that takes the value there. */
+START_TEST(a_replace_takes_a_row_along_on_the_server_too) {
+  static const char *const replaces[] = {
+      "REPLACE INTO customers(id, name, city, notes, code) VALUES(" ID("9") ", 'new', 'Tegal', "
+                                                                            "'n9', 'P-1')",
+      "INSERT INTO customers(id, name, city, notes, code) VALUES(" ID(
+          "9") ", 'new', 'Tegal', 'n9', "
+               "'P-9'); SELECT leadx_sync(); UPDATE OR REPLACE customers SET code = 'P-1' WHERE "
+               "name = 'new'",
+  };
+  be_recursive(_i & 1);
+  live_run(device.db,
+           "DROP TABLE customers; CREATE TABLE customers(" COLUMNS ", code TEXT UNIQUE)");
+  live_text(device.db, "SELECT leadx_sync()");
+  sync_ok();
+  live_run(device.db, "UPDATE customers SET code = 'P-1' WHERE name = 'ani'");
+  sync_ok();
+  live_run(device.db, replaces[_i >> 1]);
+  sync_ok();
+  expect_both("budi/Pati/n2,cici/Tuban/n3,new/Tegal/n9");
+  sync_ok();
+  expect_both("budi/Pati/n2,cici/Tuban/n3,new/Tegal/n9");
+  ck_assert_str_eq(live_psql("select code from customers where name = 'new'"), "P-1");
+}
+END_TEST
+
 /* G3: what the application's triggers keep out, or trim, is not known, and never deleted. */
 START_TEST(rows_that_a_trigger_keeps_out_or_trims_stay_on_the_server) {
   live_run(
@@ -220,6 +247,7 @@ static void add_stories(TCase *tcase) {
   tcase_add_loop_test(tcase, a_replace_that_changes_nothing_sends_nothing, 0, 2);
   tcase_add_loop_test(tcase, a_replace_of_what_a_colleague_changed_too_is_a_conflict, 0, 2);
   tcase_add_loop_test(tcase, a_replace_of_a_row_that_the_server_deleted_makes_it_again, 0, 2);
+  tcase_add_loop_test(tcase, a_replace_takes_a_row_along_on_the_server_too, 0, 4);
   tcase_add_loop_test(tcase, rows_that_a_trigger_keeps_out_or_trims_stay_on_the_server, 0, 2);
   tcase_add_loop_test(tcase, an_edit_is_seen_whatever_became_of_the_queue_s_numbers, 0, 3);
   tcase_add_loop_test(tcase, an_edit_between_untrack_and_track_of_an_unsent_row_is_sent, 0, 2);

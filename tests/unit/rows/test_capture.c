@@ -694,6 +694,97 @@ START_TEST(a_queue_that_checks_its_rows_never_sees_half_a_one) {
 }
 END_TEST
 
+/* ---- what REPLACE takes along ---- */
+
+/* Folders with names that are unique among siblings, and whose parent may be taken from them. */
+static void track_folders(void) {
+  tracked_run(&file,
+              "PRAGMA foreign_keys = ON; CREATE TABLE f(id TEXT PRIMARY KEY NOT NULL, p TEXT "
+              "REFERENCES f(id) ON DELETE SET NULL, c TEXT UNIQUE, UNIQUE(p, c)); SELECT "
+              "leadx_track('f'); INSERT INTO f VALUES('a', NULL, 'ca'), ('b', 'a', 'cb'), ('d', "
+              "'a', 'cd'); DELETE FROM sync_queue");
+}
+
+/* What the notes of a write that came to nothing say is no reason for a DELETE, whatever became of
+** the rows since. */
+START_TEST(what_a_write_that_failed_would_have_taken_is_never_a_delete) {
+  static const char *const failures[] = {
+      "INSERT OR IGNORE INTO f VALUES('n', NULL, 'cb')",
+      "INSERT INTO f VALUES('n', NULL, 'cb') ON CONFLICT DO NOTHING",
+      "UPDATE OR IGNORE f SET c = 'cb' WHERE id = 'd'",
+      "DROP TRIGGER leadx_f_note; CREATE TRIGGER no BEFORE INSERT ON f WHEN NEW.id = 'n' BEGIN "
+      "SELECT RAISE(IGNORE); END; "
+      "SELECT leadx_track('f'); REPLACE INTO f VALUES('n', NULL, 'cb'); DROP TRIGGER no",
+      "DROP TRIGGER leadx_f_renote; CREATE TRIGGER no BEFORE UPDATE ON f BEGIN SELECT "
+      "RAISE(IGNORE); END; SELECT leadx_track('f'); UPDATE OR REPLACE f "
+      "SET c = 'cb' WHERE id = 'd'; DROP TRIGGER no",
+  };
+  track_folders();
+  tracked_run(&file, "%s", failures[_i]);
+  ck_assert_int_gt(tracked_int(&file, "SELECT count(*) FROM leadx_taken"), 0);
+  if (_i % 2) tracked_run(&file, "DROP TRIGGER leadx_f_forget");
+  tracked_run(&file,
+              "INSERT INTO leadx_applying VALUES('pull'); DELETE FROM f WHERE id = 'b'; "
+              "DELETE FROM leadx_applying; UPDATE f SET p = NULL WHERE id = 'd'; INSERT INTO "
+              "f VALUES('n', NULL, 'cn'); UPDATE f SET c = id WHERE id IN ('d', 'n')");
+  /* Where triggers were missing, the look at the table has queued its rows once more. */
+  if (_i < 3) expect_queue("UPDATE d, CREATE n, UPDATE d, UPDATE n");
+  expect("SELECT count(*) FROM sync_queue WHERE action = 'DELETE'", "0");
+  tracked_look(&file, "f");
+  expect("SELECT count(*) FROM leadx_taken", "0");
+}
+END_TEST
+
+/* The row that is taken along leaves its children behind, which are written in the middle. */
+START_TEST(a_row_that_is_taken_along_is_deleted_once_and_before_what_takes_it) {
+  static const char *const replaces[] = {
+      "REPLACE INTO f VALUES('n', NULL, 'ca')",
+      "INSERT INTO f VALUES('n', NULL, 'cn'); DELETE FROM sync_queue; UPDATE OR REPLACE f SET c = "
+      "'ca' WHERE id = 'n'",
+      "CREATE TRIGGER more BEFORE INSERT ON f WHEN NEW.id = 'n' BEGIN UPDATE f SET c = c || '!' "
+      "WHERE id = 'd'; END; SELECT leadx_track('f'); REPLACE INTO f VALUES('n', NULL, 'ca')",
+      "CREATE TRIGGER more BEFORE INSERT ON f WHEN NEW.id = 'n' BEGIN DELETE FROM f WHERE id = "
+      "'a'; END; REPLACE INTO f VALUES('n', NULL, 'ca')",
+      "CREATE TRIGGER more AFTER INSERT ON f WHEN NEW.id = 'n' BEGIN REPLACE INTO f VALUES('m', "
+      "NULL, 'cm'); END; REPLACE INTO f VALUES('n', NULL, 'ca')",
+  };
+  track_folders();
+  /* SQLite itself refuses the UPDATE where it would fire a trigger and take a parent from its child. */
+  tracked_run(&file, "PRAGMA recursive_triggers = %d; PRAGMA foreign_keys = %d", _i / 5, _i != 6);
+  tracked_run(&file, "%s", replaces[_i % 5]);
+  expect("SELECT group_concat(action || entity_id) FROM sync_queue WHERE action = 'DELETE'",
+         "DELETEa");
+  expect("SELECT group_concat(id) FROM (SELECT id FROM f WHERE id <> 'm' ORDER BY id)", "b,d,n");
+  expect("SELECT (SELECT rowid FROM sync_queue WHERE entity_id = 'a') < (SELECT rowid FROM "
+         "sync_queue WHERE entity_id = 'n')",
+         "1");
+  expect("SELECT count(*) FROM leadx_taken", "0");
+}
+END_TEST
+
+/* An index is made, goes, or has a text that is not understood, while the table is tracked. */
+START_TEST(an_index_that_comes_later_is_known_from_the_next_look_on) {
+  tracked_run(&file, "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, a TEXT, b TEXT); SELECT "
+                     "leadx_track('t'); INSERT INTO t VALUES('k', 'x', '1'), ('l', 'y', '2'); "
+                     "DELETE FROM sync_queue");
+  tracked_look(&file, "t");
+  expect("SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 't'", "3");
+  tracked_run(&file, "CREATE UNIQUE INDEX i ON t(upper(a), b COLLATE NOCASE)");
+  tracked_look(&file, "t");
+  tracked_run(&file, "DELETE FROM sync_queue");
+  expect("SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 't'", "8");
+  tracked_run(&file, "REPLACE INTO t VALUES('m', 'X', '1')");
+  expect_queue("DELETE k, CREATE m");
+  tracked_run(&file, "DROP INDEX i; CREATE UNIQUE INDEX i ON t(upper(a /* , */)); DELETE FROM "
+                     "sync_queue");
+  tracked_look(&file, "t");
+  expect("SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 't'", "3");
+  tracked_run(&file, "REPLACE INTO t VALUES('o', 'x', '1')");
+  expect("SELECT action || entity_id FROM sync_queue ORDER BY rowid DESC", "CREATEo");
+  expect("SELECT count(*) FROM sync_queue WHERE action = 'DELETE'", "0");
+}
+END_TEST
+
 Suite *test_capture_suite(void) {
   Suite *suite = suite_create("capture");
   TCase *tc = tcase_create("capture");
@@ -715,6 +806,10 @@ Suite *test_capture_suite(void) {
   tcase_add_test(tc, python_writes_and_is_captured);
   tcase_add_test(tc, a_full_disk_fails_a_write_whole_and_a_purge_makes_room);
   tcase_add_test(tc, a_thousand_updates_of_one_row_are_a_thousand_queue_rows_in_order);
+  tcase_add_loop_test(tc, what_a_write_that_failed_would_have_taken_is_never_a_delete, 0, 5);
+  tcase_add_loop_test(tc, a_row_that_is_taken_along_is_deleted_once_and_before_what_takes_it, 0,
+                      10);
+  tcase_add_test(tc, an_index_that_comes_later_is_known_from_the_next_look_on);
   suite_add_tcase(suite, tc);
   TCase *shape = tcase_create("shape");
   tcase_add_checked_fixture(shape, set_up, tear_down);

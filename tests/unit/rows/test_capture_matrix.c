@@ -42,6 +42,20 @@ static const kind kinds[] = {
      "(id TEXT PRIMARY KEY NOT NULL COLLATE NOCASE, code TEXT, a TEXT%s)", 0, 0},
     {"no second unique", "simple", "id", "code", "a", NULL,
      "(id TEXT PRIMARY KEY NOT NULL, code TEXT, a TEXT%s)", 0, 0},
+    {"composite unique", "two", "id", "code", "a", NULL,
+     "(id TEXT PRIMARY KEY NOT NULL, code TEXT, z INTEGER DEFAULT 7, a TEXT%s, UNIQUE(z, code))", 0,
+     0},
+    {"partial", "part", "id", "code", "a", NULL,
+     "(id TEXT PRIMARY KEY NOT NULL, code TEXT, a TEXT%s); CREATE UNIQUE INDEX \"i $T\" ON "
+     "$T(code) WHERE code <> 'c3' AND a IS NOT 'new'",
+     0, 0},
+    {"expression", "expr", "id", "code", "a", NULL,
+     "(id INTEGER PRIMARY KEY, code TEXT, a TEXT%s); CREATE UNIQUE INDEX \"i $T\" ON $T(a COLLATE "
+     "NOCASE DESC, ifnull(lower(\"code\"), ',)') ASC) WHERE a <> ')';CREATE UNIQUE INDEX \"j $T\" "
+     "ON $T(substr(code, 1, 2))",
+     1, 0},
+    {"nocase unique", "nounique", "id", "code", "a", NULL,
+     "(id TEXT PRIMARY KEY, code TEXT COLLATE NOCASE, a TEXT%s, UNIQUE(code)) WITHOUT ROWID", 0, 0},
     {"odd names", "x y\"z'", "\"a\"\"b\"", "\"select\"", "\"\xf0\x9f\x9a\x80 \xc3\xa9\\n\"", NULL,
      "(\"a\"\"b\" TEXT PRIMARY KEY NOT NULL, \"select\" TEXT UNIQUE, \"\xf0\x9f\x9a\x80 "
      "\xc3\xa9\\n\" TEXT%s)",
@@ -121,6 +135,16 @@ static const char *const forms[] = {
     "r; RELEASE s",
     "INSERT INTO $T($C) VALUES $4, $5; UPDATE $T SET $A = 'b' WHERE $K4; UPDATE $T SET $A = 'c' "
     "WHERE $K4",
+    "INSERT OR REPLACE INTO $T(rowid, $C) SELECT rowid, * FROM (SELECT rowid FROM $T WHERE $K2), "
+    "(VALUES $4:1)",
+    "UPDATE OR REPLACE $T SET rowid = (SELECT rowid FROM $T WHERE $K2) WHERE $K1",
+    "INSERT OR REPLACE INTO $T($U, $A) VALUES ('c1', 'auto'), ('c2', 'auto'), ('c1', 'again')",
+    "BEGIN; SAVEPOINT s; REPLACE INTO $T($C) VALUES $4:2; ROLLBACK TO s; RELEASE s; REPLACE INTO "
+    "$T($C) VALUES $4:3; COMMIT",
+    "INSERT OR IGNORE INTO $T($C) VALUES $4:2; DELETE FROM $T WHERE $K2; INSERT INTO $T($C) VALUES "
+    "$4:2",
+    "INSERT OR IGNORE INTO $T($C) VALUES $4:2; INSERT INTO leadx_applying VALUES('pull'); DELETE "
+    "FROM $T WHERE $K9; DELETE FROM leadx_applying; UPDATE $T SET $U = 'c5' WHERE $K1",
     "UPDATE $T SET $A = 'from' FROM (SELECT 'c1' AS z) WHERE $U = z",
 };
 enum { FORMS = sizeof forms / sizeof forms[0] };
@@ -186,6 +210,19 @@ typedef struct bench {
   char *copy; /* puts the first rows back into both tables */
 } bench;
 
+/* $T is the table; after "i or "j, which begin an index's name, bare. */
+static char *write_ddl(const char *table, const char *ddl) {
+  sqlite3_str *sql = sqlite3_str_new(NULL);
+  for (const char *z = ddl; *z; z++) {
+    int is_hole = z[0] == '$' && z[1] == 'T',
+        is_bare = is_hole && z > ddl && z[-1] == ' ' && z > ddl + 2 && z[-3] == '"';
+    if (!is_hole) sqlite3_str_appendchar(sql, 1, *z);
+    else sqlite3_str_appendf(sql, is_bare ? "%w" : "\"%w\"", table);
+    z += is_hole;
+  }
+  return sqlite3_str_finish(sql);
+}
+
 static void make_tables(bench *b) {
   sqlite3_str *more = sqlite3_str_new(NULL);
   for (int i = 1; i <= b->k->wide; i++) sqlite3_str_appendf(more, ", x%d INTEGER DEFAULT %d", i, i);
@@ -194,8 +231,12 @@ static void make_tables(bench *b) {
   snprintf(b->twin, sizeof b->twin, "twin %s", b->k->table);
   for (int i = 0; i < 2; i++) {
     char *ddl = sqlite3_mprintf(b->k->ddl, columns ? columns : "");
-    tracked_run(&b->file, "CREATE TABLE \"%w\"%s", names[i], ddl);
+    char *first = sqlite3_mprintf("CREATE TABLE $T%s", ddl);
+    char *sql = first ? write_ddl(names[i], first) : NULL;
+    tracked_run(&b->file, "%s", sql);
     sqlite3_free(ddl);
+    sqlite3_free(first);
+    sqlite3_free(sql);
   }
   sqlite3_free(columns);
   tracked_run(&b->file, "SELECT leadx_track(%Q, '{\"entity\":\"it\"}')", b->k->table);
@@ -229,10 +270,12 @@ static int run_form(bench *b, const char *table, const char *form, int *changes)
   return rc;
 }
 
-/* Without recursive triggers nobody sees the row that REPLACE takes along over another unique
-** column, and nothing is concluded from its absence: the queue may lead to more rows. */
-static int takes_unseen(const leadx_table *table, const char *form, const char *settings) {
-  return table->has_unique && strstr(form, "REPLACE") && strstr(settings, "recursive_triggers=0");
+/* A rowid that is not the key is given so rarely that only tables with another unique value, which
+** have triggers before a write anyway, look for the row that REPLACE takes along by it: elsewhere it
+** stays on the server. */
+static int takes_by_rowid(const leadx_table *table, const char *form, const char *settings) {
+  return !table->has_unique && strstr(form, "REPLACE") && strstr(form, "rowid") &&
+         strstr(settings, "recursive_triggers=0");
 }
 
 static void run_case(bench *b, const char *form, int known, const char *settings) {
@@ -266,7 +309,7 @@ static void run_case(bench *b, const char *form, int known, const char *settings
   tracked_look(&b->file, b->k->table);
   if (!wrong) wrong = image_fold(&is, &b->file, "it");
   if (!wrong) wrong = image_check(&is, &b->file, b->table);
-  if (wrong && takes_unseen(b->table, form, settings)) wrong = NULL;
+  if (wrong && takes_by_rowid(b->table, form, settings)) wrong = NULL;
   ck_assert_msg(wrong == NULL, "%s, %s, %s: %s", b->k->label, settings, form, wrong ? wrong : "");
   image_clear(&is);
 }
