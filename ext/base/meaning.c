@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "base/hash.h"
 #include "base/instant.h"
 
@@ -148,7 +149,7 @@ static uint64_t hash_double(leadx_kind kind, double x) {
   if (kind.type == LEADX_DECIMAL) {
     char text[40];
     sqlite3_snprintf(sizeof text, text, "%.15g", x);
-    x = strtod(text, NULL);
+    leadx_number_double(text, strlen(text), &x); /* strtod() reads the point of the host's locale */
   }
   return hash_form('f', &x, sizeof x);
 }

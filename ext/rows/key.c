@@ -1,6 +1,7 @@
 /* Keys. See key.h. */
 #include "rows/key.h"
 
+#include <float.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -82,7 +83,7 @@ static int append_decimal(sqlite3_str *out, const decimal_text *d) {
 static void append_double(sqlite3_str *out, double x) {
   char text[40];
   decimal_text d;
-  if (x > 1.7976931348623157e308 || x < -1.7976931348623157e308) {
+  if (x > DBL_MAX || x < -DBL_MAX) {
     sqlite3_str_appendall(out, x > 0 ? "Infinity" : "-Infinity");
     return;
   }

@@ -780,7 +780,7 @@ leadx_type leadx_table_compared_as(const leadx_table *table, int column) {
   for (int r = 0; r < table->nreferences && table->columns[column].type == LEADX_TEXT; r++) {
     const leadx_reference *reference = &table->references[r];
     for (int i = 0; reference->parent && i < reference->ncolumn; i++) {
-      if (reference->column[i] == column && i < reference->parent->nkey)
+      if (i < reference->parent->nkey && reference->column[i] == column)
         return reference->parent->columns[reference->parent->key[i]].type == LEADX_UUID
                    ? LEADX_UUID
                    : LEADX_TEXT;

@@ -336,7 +336,7 @@ static void run_sync(worker *w, const char *trigger, int whole) {
                                 .with_pull = whole,
                                 .request_budget = -1,
                                 .in_background = 1};
-  leadx_result result;
+  leadx_result result = {.state = LEADX_STATE_OK};
   int rc = leadx_db_int(&w->ctx->db, LEADX_SQL_QUEUE_NEXT_ROWID, &err, &w->seen_rowid, "");
   if (rc == SQLITE_OK) rc = leadx_sync_run(w->ctx, &options, &result, &err);
   leadx_db_release(&w->ctx->db);
