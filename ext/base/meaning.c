@@ -226,18 +226,11 @@ static uint64_t hash_json(leadx_slice value) {
 
 /* ---- local values ---- */
 
-static int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 /* Is the text how bytes are written on the wire? */
 static int is_bytea(const char *z, size_t n) {
   if (n < 2 || n % 2 || z[0] != '\\' || z[1] != 'x') return 0;
   for (size_t i = 2; i < n; i++) {
-    if (hex_digit(z[i]) < 0) return 0;
+    if (leadx_number_hex(z[i]) < 0) return 0;
   }
   return 1;
 }
@@ -259,7 +252,8 @@ static uint64_t hash_bytea_text(leadx_kind kind, const char *z, size_t n) {
   unsigned char *bytes = sqlite3_malloc64(n / 2 + 1);
   if (!bytes) return 0;
   for (size_t i = 2; i < n; i += 2)
-    bytes[i / 2 - 1] = (unsigned char)(hex_digit(z[i]) << 4 | hex_digit(z[i + 1]));
+    bytes[i / 2 - 1] = (unsigned char)((unsigned)leadx_number_hex(z[i]) << 4 |
+                                       (unsigned)leadx_number_hex(z[i + 1]));
   uint64_t hash = hash_bytes(kind, bytes, n / 2 - 1);
   sqlite3_free(bytes);
   return hash;

@@ -43,6 +43,19 @@ static int says_word(const char *sql) {
   return 0;
 }
 
+/* A trigger of leadx may repeat what an index says: there SQLite's rules for schema text hold. Is that
+** all that the statement says of the word? */
+static int is_trigger_of_an_index(const char *sql) {
+  static const char kept[] = WORD "('where')";
+  const char *at = strncmp(sql, "CREATE TRIGGER \"leadx_", 22) == 0 ? strstr(sql, kept) : NULL;
+  if (!at) return 0;
+  char *rest = sqlite3_mprintf("%s", sql);
+  for (char *z = rest; z && (z = strstr(z, kept)) != NULL;) memset(z, ' ', sizeof kept - 1);
+  int is_all = rest && !says_word(rest);
+  sqlite3_free(rest);
+  return is_all;
+}
+
 static int on_statement(unsigned type, void *ctx, void *stmt, void *text) {
   (void)type;
   (void)ctx;
@@ -50,7 +63,8 @@ static int on_statement(unsigned type, void *ctx, void *stmt, void *text) {
   const char *sql = sqlite3_sql(stmt);
   if (!recording || !sql) return 0;
   statements++;
-  if (!found[0] && says_word(sql)) snprintf(found, sizeof found, "%s", sql);
+  if (!found[0] && says_word(sql) && !is_trigger_of_an_index(sql))
+    snprintf(found, sizeof found, "%s", sql);
   return 0;
 }
 
@@ -173,6 +187,10 @@ END_TEST
 /* The look itself sees what it shall see. */
 START_TEST(the_word_is_found_where_it_would_run) {
   ck_assert_int_eq(says_word("SELECT a IS (canary('x'))"), 1);
+  ck_assert_int_eq(is_trigger_of_an_index("SELECT canary('where')"), 0);
+  ck_assert_int_eq(is_trigger_of_an_index("CREATE TRIGGER \"leadx_a\" canary('where') canary()"),
+                   0);
+  ck_assert_int_eq(is_trigger_of_an_index("CREATE TRIGGER \"leadx_a\" canary('where')"), 1);
   ck_assert_int_eq(says_word("SELECT \"a\"\"canary()\", 'canary''()' -- canary\n"), 0);
   ck_assert_int_eq(says_word("SELECT 'a' || Canary"), 1);
 }
