@@ -171,7 +171,8 @@ static int may_lack_row(const leadx_change *change, call_status status) {
   return status != CALL_CONFLICT;
 }
 
-static const char *read_item(leadx_slice answer, const leadx_change *change, call_item *item) {
+static const char *read_item(leadx_slice answer, const leadx_change *change, call_item *item,
+                             leadx_err *err) {
   memset(item, 0, sizeof *item);
   if (!leadx_json_is_text(leadx_json_member(answer, "op"), change->op))
     return "an operation that was not asked for";
@@ -180,7 +181,7 @@ static const char *read_item(leadx_slice answer, const leadx_change *change, cal
   leadx_slice row = leadx_json_member(answer, "row");
   leadx_json_kind kind = leadx_json_kind_of(row);
   if (kind == LEADX_JSON_OBJECT) {
-    if (!leadx_change_is_row(change, row)) return "a row that was not asked for";
+    if (!leadx_change_is_row(change, row, err)) return "a row that was not asked for";
     item->row = row;
   } else if (kind != LEADX_JSON_NULL || !may_lack_row(change, item->status)) {
     return "an operation without its row";
@@ -195,14 +196,14 @@ static const char *read_item(leadx_slice answer, const leadx_change *change, cal
 /* Reads the answer (a checked array) into items, which has room for n. NULL, or what is strange
 ** about it: then nothing of it counts. */
 static const char *read_answer(leadx_slice array, leadx_change *const *changes, int n,
-                               call_item *items) {
+                               call_item *items, leadx_err *err) {
   leadx_json_walk walk;
   leadx_slice answer;
   int i = 0;
   leadx_json_walk_init(&walk, array);
   while (leadx_json_walk_element(&walk, &answer)) {
     if (i == n) return "more answers than there were operations";
-    const char *strange = read_item(answer, changes[i], &items[i]);
+    const char *strange = read_item(answer, changes[i], &items[i], err);
     if (strange) return strange;
     i++;
   }
@@ -282,9 +283,9 @@ int leadx_call_settle(leadx_push *push, leadx_job *job, leadx_slice array, leadx
                       leadx_err *err) {
   call_item *items = sqlite3_malloc64(sizeof *items * (size_t)job->n);
   if (!items) return leadx_err_nomem(err);
-  const char *strange = read_answer(array, job->changes, job->n, items);
-  int rc = SQLITE_OK;
-  if (strange) {
+  const char *strange = read_answer(array, job->changes, job->n, items, err);
+  int rc = err->rc; /* what could not be read for want of memory says nothing about the answer */
+  if (rc == SQLITE_OK && strange) {
     *class_ = LEADX_CLASS_PROTOCOL;
     rc = end_strangely(push, strange, err);
   }

@@ -464,9 +464,8 @@ void leadx_change_unload(leadx_change *change) {
 
 /* ---- comparing with the server's row ---- */
 
-int leadx_change_is_row(const leadx_change *change, leadx_slice row) {
-  leadx_err failed = {0};
-  return leadx_key_is_row(change->table, change->key, row, &failed);
+int leadx_change_is_row(const leadx_change *change, leadx_slice row, leadx_err *err) {
+  return leadx_key_is_row(change->table, change->key, row, err);
 }
 
 leadx_slice leadx_change_keep(leadx_change *change, leadx_slice slice) {

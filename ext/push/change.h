@@ -82,7 +82,7 @@ int leadx_change_set_error(leadx_change *change, const char *fmt, const char *de
 leadx_field *leadx_change_field(const leadx_change *change, int column);
 
 /* Is this the row of the change? row is a checked object from the server. */
-int leadx_change_is_row(const leadx_change *change, leadx_slice row);
+int leadx_change_is_row(const leadx_change *change, leadx_slice row, leadx_err *err);
 
 /* Copies a slice of an answer so that it lives as long as the change. An empty slice when out of
 ** memory. */

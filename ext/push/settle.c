@@ -294,9 +294,8 @@ static int look_for_tombstone(leadx_push *push, leadx_change *change, leadx_err 
 /* ---- matching rows to changes ---- */
 
 /* The change a row belongs to, or -1; answers nearly always come in the order of the request. */
-static int find_row_owner(const leadx_job *job, leadx_slice row, int guess) {
-  leadx_err failed = {0};
-  char *key = job->n ? leadx_key_of_row(job->changes[0]->table, row, &failed) : NULL;
+static int find_row_owner(const leadx_job *job, leadx_slice row, int guess, leadx_err *err) {
+  char *key = job->n ? leadx_key_of_row(job->changes[0]->table, row, err) : NULL;
   int owner = -1;
   if (key && guess < job->n && strcmp(job->changes[guess]->key, key) == 0) owner = guess;
   for (int i = 0; key && i < job->n && owner < 0; i++) {
@@ -321,15 +320,17 @@ static int has_key(const leadx_table *table, leadx_slice row) {
 }
 
 /* Gives every change its row; rows has room for job->n. How many rows there are besides that nobody
-** asked for; more than the job has changes when one came twice, or has no key. */
-static int match_rows(const leadx_job *job, leadx_slice array, leadx_slice *rows) {
+** asked for; more than the job has changes when one came twice, or has no key. What could not be read
+** for want of memory is an error, and says nothing about the answer. */
+static int match_rows(const leadx_job *job, leadx_slice array, leadx_slice *rows, leadx_err *err) {
   leadx_json_walk walk;
   leadx_slice row;
   int strange = 0;
   memset(rows, 0, sizeof *rows * (size_t)job->n);
   leadx_json_walk_init(&walk, array);
   for (int next = 0; leadx_json_walk_element(&walk, &row);) {
-    int owner = find_row_owner(job, row, next);
+    int owner = find_row_owner(job, row, next, err);
+    if (err->rc != SQLITE_OK) return 0;
     if (owner >= 0 ? rows[owner].n > 0 : !has_key(job->changes[0]->table, row)) return job->n + 1;
     if (owner >= 0) rows[owner] = row;
     strange += owner < 0;
@@ -469,8 +470,12 @@ int leadx_settle_good(leadx_push *push, leadx_job *job, const leadx_verdict *ver
                       leadx_class *class_, leadx_err *err) {
   leadx_slice *rows = sqlite3_malloc64(sizeof *rows * (size_t)job->n);
   if (!rows) return leadx_err_nomem(err);
-  int strange = match_rows(job, verdict->rows, rows), rc = SQLITE_OK,
+  int strange = match_rows(job, verdict->rows, rows, err), rc = err->rc,
       may_be_ours = count_matched(job, rows) + strange <= job->n;
+  if (rc != SQLITE_OK) {
+    sqlite3_free(rows);
+    return rc;
+  }
   if (strange && may_be_ours && job->kind == LEADX_JOB_CREATE) {
     rc = settle_rekeyed(push, job, rows, err);
   } else if (strange) {

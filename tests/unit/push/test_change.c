@@ -251,12 +251,12 @@ END_TEST
 /* A key that is a text here may be a number or a uuid there. */
 START_TEST(a_row_is_recognised_however_the_server_writes_its_key) {
   load("INSERT INTO customers VALUES ('17', 'Ani', 'Solo')");
-  ck_assert_int_eq(leadx_change_is_row(&change, slice("{\"id\":\"17\"}")), 1);
-  ck_assert_int_eq(leadx_change_is_row(&change, slice("{\"id\":17}")), 1);
-  ck_assert_int_eq(leadx_change_is_row(&change, slice("{\"id\":18}")), 0);
-  ck_assert_int_eq(leadx_change_is_row(&change, slice("{\"id\":170}")), 0);
-  ck_assert_int_eq(leadx_change_is_row(&change, slice("{\"id\":null}")), 0);
-  ck_assert_int_eq(leadx_change_is_row(&change, slice("{\"name\":\"17\"}")), 0);
+  ck_assert_int_eq(leadx_change_is_row(&change, slice("{\"id\":\"17\"}"), &err), 1);
+  ck_assert_int_eq(leadx_change_is_row(&change, slice("{\"id\":17}"), &err), 1);
+  ck_assert_int_eq(leadx_change_is_row(&change, slice("{\"id\":18}"), &err), 0);
+  ck_assert_int_eq(leadx_change_is_row(&change, slice("{\"id\":170}"), &err), 0);
+  ck_assert_int_eq(leadx_change_is_row(&change, slice("{\"id\":null}"), &err), 0);
+  ck_assert_int_eq(leadx_change_is_row(&change, slice("{\"name\":\"17\"}"), &err), 0);
 }
 END_TEST
 
