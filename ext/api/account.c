@@ -8,6 +8,7 @@
 #include "session/auth.h"
 #include "base/instant.h"
 #include "base/secret.h"
+#include "rows/handover.h"
 #include "store/owner.h"
 #include "store/schema.h"
 #include "store/settings.h"
@@ -63,7 +64,7 @@ static int adopt(leadx_ctx *ctx, const char *who, const char *user, leadx_err *e
   int nested = !sqlite3_get_autocommit(db->handle);
   rc = nested ? leadx_db_nest_open(db, err) : leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
-  rc = leadx_owner_adopt(db, user, err);
+  rc = leadx_handover(db, who, user, err);
   leadx_db_release(db);
   if (nested) return leadx_db_nest_close(db, rc, err);
   return leadx_db_end(db, rc, err);
@@ -185,7 +186,8 @@ static int give_up_file(leadx_ctx *ctx, const char *user, int force, int64_t *un
   leadx_db *db = &ctx->db;
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
-  rc = user[0] ? leadx_owner_adopt(db, user, err) : SQLITE_OK;
+  rc = user[0] ? leadx_handover(db, "leadx_logout", user, err) : SQLITE_OK;
+  if (rc == SQLITE_OK) rc = leadx_handover_find(db, "leadx_logout", err);
   if (rc == SQLITE_OK) rc = leadx_owner_unsent(db, user, unsent, err);
   if (rc == SQLITE_OK && user[0] && *unsent > 0 && !force) rc = refuse_unsent(*unsent, err);
   if (rc == SQLITE_OK) rc = leadx_owner_adopt(db, "", err);

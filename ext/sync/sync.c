@@ -6,17 +6,18 @@
 #include "base/clock.h"
 #include "session/line.h"
 #include "rows/diff.h"
+#include "rows/handover.h"
 #include "rows/key.h"
 #include "run/discover.h"
 #include "run/learn.h"
 #include "store/lease.h"
-#include "store/owner.h"
 #include "store/problem.h"
 #include "pull/pull.h"
 #include "push/push.h"
 #include "pull/reconcile.h"
 #include "store/schema.h"
 #include "session/session.h"
+#include "store/owner.h"
 #include "store/settings.h"
 
 /* How long a server may ask us to stay away. */
@@ -45,7 +46,7 @@ static int prepare_file(leadx_ctx *ctx, leadx_tables *tables, const char *who, c
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
   rc = leadx_queue_recover(db, err);
-  if (rc == SQLITE_OK && user[0]) rc = leadx_owner_adopt(db, user, err);
+  if (rc == SQLITE_OK && user[0]) rc = leadx_handover(db, who, user, err);
   if (rc == SQLITE_OK) rc = leadx_key_settle(db, tables, err);
   if (rc == SQLITE_OK) rc = leadx_diff_follow(db, 1, &renamed, err);
   if (rc == SQLITE_OK && renamed) rc = leadx_tables_refresh(db, who, tables, err);

@@ -647,6 +647,50 @@ START_TEST(rows_of_one_user_are_never_sent_as_another) {
 }
 END_TEST
 
+static const char *log_out(int force) {
+  static char text[700];
+  leadx_err_clear(&device.ctx->err);
+  char *result = leadx_account_logout(device.ctx, force, &opener, &device.ctx->err);
+  leadx_db_release(&device.ctx->db);
+  snprintf(text, sizeof text, "%s", result ? result : device.ctx->err.text);
+  sqlite3_free(result);
+  return text;
+}
+
+/* A migration tool that rebuilds a table leaves its triggers behind. */
+static void drop_triggers(void) {
+  const char *drops = device_text(
+      &device, "SELECT group_concat('DROP TRIGGER ' || name, ';') FROM sqlite_master "
+               "WHERE type = 'trigger' AND tbl_name = 'customers'");
+  device_run(&device, drops);
+}
+
+START_TEST(what_no_trigger_saw_is_of_the_user_who_wrote_it) {
+  switch_to(ANI "1");
+  add_customers(1, 1);
+  drop_triggers();
+  add_customers(2, 2);
+  switch_to(BUDI "1");
+  add_customers(3, 3);
+  ck_assert_str_eq(device_both(&device), "ok");
+  ck_assert_int_eq(model_count(&model, "customers"), 1);
+  ck_assert_int_eq(queue_count("owner = 'ani' AND status = 'PENDING'"), 2);
+  switch_to(ANI "2");
+  ck_assert_str_eq(device_both(&device), "ok");
+  ck_assert_int_eq(model_count(&model, "customers"), 3);
+}
+END_TEST
+
+START_TEST(a_sign_out_counts_what_no_trigger_saw) {
+  switch_to(ANI "1");
+  drop_triggers();
+  add_customers(1, 1);
+  ck_assert_ptr_nonnull(strstr(log_out(0), "unsent changes of this user: 1"));
+  ck_assert_ptr_nonnull(strstr(log_out(1), "\"unsent\":1"));
+  ck_assert_int_eq(queue_count("owner = 'ani' AND status = 'PENDING'"), 1);
+}
+END_TEST
+
 START_TEST(the_pull_of_another_user_leaves_unsent_rows_alone) {
   switch_to(ANI "1");
   add_customers(1, 1);
@@ -702,16 +746,6 @@ START_TEST(a_file_that_has_a_user_is_not_synced_as_nobody) {
   ck_assert_str_eq(device_both(&device), "offline");
 }
 END_TEST
-
-static const char *log_out(int force) {
-  static char text[700];
-  leadx_err_clear(&device.ctx->err);
-  char *result = leadx_account_logout(device.ctx, force, &opener, &device.ctx->err);
-  leadx_db_release(&device.ctx->db);
-  snprintf(text, sizeof text, "%s", result ? result : device.ctx->err.text);
-  sqlite3_free(result);
-  return text;
-}
 
 START_TEST(a_sign_out_waits_for_unsent_rows_and_a_forced_one_keeps_them_for_their_user) {
   switch_to(ANI "1");
@@ -820,6 +854,8 @@ static void add_account(Suite *suite) {
   tcase_add_test(tcase, a_sign_in_that_fails_changes_nothing);
   tcase_add_test(tcase, a_sign_in_keeps_out_of_transactions_and_takes_no_nonsense);
   tcase_add_test(tcase, rows_of_one_user_are_never_sent_as_another);
+  tcase_add_test(tcase, what_no_trigger_saw_is_of_the_user_who_wrote_it);
+  tcase_add_test(tcase, a_sign_out_counts_what_no_trigger_saw);
   tcase_add_test(tcase, the_pull_of_another_user_leaves_unsent_rows_alone);
   tcase_add_test(tcase, what_was_written_before_the_first_sign_in_is_the_first_users);
   tcase_add_test(tcase, a_new_user_pulls_from_the_beginning_and_so_does_one_who_comes_back);
