@@ -8,6 +8,7 @@
 #include "rows/key.h"
 #include "push/change.h"
 #include "rows/mark.h"
+#include "rows/respell.h"
 #include "base/clock.h"
 #include "base/instant.h"
 #include "base/uuid.h"
@@ -398,10 +399,23 @@ static leadx_table *find_pending(leadx_db *db, const char *id, char **key, leadx
   return table;
 }
 
+/* What follows a discarded change goes by whether its row has others, which may be spelled
+** otherwise. */
+static int respell(leadx_db *db, leadx_err *err) {
+  leadx_tables tables;
+  int rc = leadx_tables_load(db, "leadx_discard", &tables, err);
+  if (rc == SQLITE_OK) rc = leadx_respell(db, &tables, err);
+  leadx_tables_clear(&tables);
+  return rc;
+}
+
 int leadx_resolve_discard(leadx_db *db, const char *id, leadx_err *err) {
   char *key = NULL;
-  leadx_table *table = find_pending(db, id, &key, err);
-  int rc = err->rc == SQLITE_OK ? leadx_queue_discard(db, id, err) : err->rc;
+  int64_t compared = 0;
+  int rc = leadx_db_int(db, LEADX_SQL_DISCARD_COMPARES, err, &compared, "s", id);
+  if (rc == SQLITE_OK && compared) rc = respell(db, err);
+  leadx_table *table = rc == SQLITE_OK ? find_pending(db, id, &key, err) : NULL;
+  rc = err->rc == SQLITE_OK ? leadx_queue_discard(db, id, err) : err->rc;
   if (rc == SQLITE_OK && table) rc = leadx_apply_settled(db, table, key, err);
   leadx_table_free(table);
   sqlite3_free(key);
@@ -430,6 +444,7 @@ int leadx_resolve_conflict(leadx_db *db, const leadx_tables *tables, const char 
         err, SQLITE_ERROR,
         "leadx_resolve: the values must be a JSON object of the contested columns");
   }
+  if (leadx_respell(db, tables, err) != SQLITE_OK) return err->rc;
   int rc = read_question(db, tables, id, &question, err);
   if (rc == SQLITE_OK && merge) rc = check_merge(&question, err);
   if (rc == SQLITE_OK && question.table) rc = carry_out(db, &question, id, choice, err);

@@ -660,7 +660,8 @@ int leadx_settle_orphans(leadx_push *push, const leadx_plan *plan, leadx_err *er
     orphans += plan->changes[i].orphaned ? plan->changes[i].nmembers : 0;
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
-  rc = leadx_queue_counts(db, &counts, err);
+  rc = leadx_run_renew(push->run, err);
+  if (rc == SQLITE_OK) rc = leadx_queue_counts(db, &counts, err);
   for (int i = 0; i < plan->n && rc == SQLITE_OK; i++) {
     if (plan->changes[i].orphaned)
       rc = settle_orphan(push, &plan->changes[i], counts.pending + counts.failed - orphans, err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "rows/key.h"
+#include "rows/respell.h"
 #include "store/parking.h"
 #include "store/queue.h"
 #include "store/shadow.h"
@@ -67,11 +68,18 @@ static int delete_row(leadx_db *db, const leadx_table *table, const char *key, i
   return SQLITE_OK;
 }
 
+/* The keys that the triggers queued behind `before` are compared with those of other rows. */
+static int respell_effects(leadx_db *db, const leadx_table *table, int64_t before, leadx_err *err) {
+  const leadx_tables tables = {.list = table->among, .n = table->namong};
+  return leadx_respell_behind(db, &tables, before, err);
+}
+
 /* What the removal did to other rows, as the triggers wrote it down behind `before`, is no wish of
 ** anybody here: it is taken out of the queue, and the server's state of those rows is fetched. */
 static int take_back_effects(leadx_db *db, const leadx_table *table, const char *key,
                              int64_t before, leadx_err *err) {
-  int rc = leadx_shadow_forget_effects(db, before, err);
+  int rc = respell_effects(db, table, before, err);
+  if (rc == SQLITE_OK) rc = leadx_shadow_forget_effects(db, before, err);
   if (rc == SQLITE_OK) rc = leadx_parking_add_effects(db, before, table->entity, key, err);
   return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_REMOVAL_UNQUEUE, err, "i", before) : rc;
 }
@@ -102,6 +110,7 @@ static int delete_watched(leadx_db *db, const leadx_table *table, const char *ke
   int rc = leadx_apply_watch(db, &before, err);
   if (rc == SQLITE_OK) rc = delete_row(db, table, key, changed, refused, err);
   if (rc == SQLITE_OK) rc = leadx_apply_begin(db, err);
+  if (rc == SQLITE_OK) rc = respell_effects(db, table, before, err);
   if (rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_REMOVAL_ROBS, err, &robbed, "i", before);
   if (rc == SQLITE_OK && robbed) *refused = "a row that refers to it has an unsent change";
   return rc == SQLITE_OK && !robbed ? take_back_effects(db, table, key, before, err) : rc;

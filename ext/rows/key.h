@@ -83,20 +83,12 @@ void leadx_key_where(const leadx_table *table, sqlite3_str *sql, int first);
 ** it is none of the table. */
 int leadx_key_bind(const leadx_table *table, sqlite3_stmt *stmt, int first, const char *key);
 
-/* Gives what is unsent, parked or in question its canonical key, inside the caller's write
-** transaction: an application writes queue rows by hand, and a trigger writes what is cheap. In a
-** file of an earlier version also what is known of rows, once. */
-int leadx_key_settle(leadx_db *db, const leadx_tables *tables, leadx_err *err);
-
 /* Could the server spell this key otherwise, because a column of texts here is a uuid there? Marks
-** the columns of which that is so (is_doubted) unless their type is settled. settle() does it for
-** what it reads. */
+** the columns of which that is so (is_doubted) unless their type is settled. leadx_respell() does it
+** for what it reads. */
 void leadx_key_doubt(leadx_table *table, const char *key);
 /* The same for the rows of the table. */
 int leadx_key_doubt_rows(leadx_db *db, leadx_table *table, leadx_err *err);
-/* Gives what is known of a table's rows its canonical key, when the type of a key column has become
-** another. Inside the caller's write transaction. */
-int leadx_key_settle_known(leadx_db *db, const leadx_table *table, leadx_err *err);
 
 /* *found: is the local row of that key here? */
 int leadx_key_is_here(leadx_db *db, const leadx_table *table, const char *key, int *found,

@@ -18,9 +18,7 @@ struct leadx_unsent {
   int with_values;
   leadx_entry *entries; /* an open hash table; its size is a power of two */
   size_t n, size;
-  int is_begun;
-  int64_t seen_rowid; /* the queue was read up to here */
-  char *seen_id; /* and this was the row that stood there; NULL: there was none */
+  leadx_queue_place seen; /* the queue was read up to here */
 };
 
 leadx_unsent *leadx_unsent_open(leadx_db *db, const leadx_table *table, int with_values,
@@ -43,12 +41,9 @@ static void forget_all(leadx_unsent *unsent) {
     sqlite3_free(unsent->entries[i].parts);
   }
   sqlite3_free(unsent->entries);
-  sqlite3_free(unsent->seen_id);
+  leadx_queue_place_clear(&unsent->seen);
   unsent->entries = NULL;
-  unsent->seen_id = NULL;
   unsent->n = unsent->size = 0;
-  unsent->seen_rowid = 0;
-  unsent->is_begun = 0;
 }
 
 void leadx_unsent_close(leadx_unsent *unsent) {
@@ -165,63 +160,37 @@ static int read_held(leadx_unsent *unsent, leadx_err *err) {
   return rc;
 }
 
-/* *same: is the row that was read last still where it was? A number that came anew would stand for
-** another one. */
-static int is_same_queue(leadx_unsent *unsent, int64_t *same, leadx_err *err) {
-  *same = unsent->is_begun && !unsent->seen_id;
-  if (!unsent->is_begun || !unsent->seen_id) return SQLITE_OK;
-  return leadx_db_int(unsent->db, LEADX_SQL_UNSENT_STANDS, err, same, "is", unsent->seen_rowid,
-                      unsent->seen_id);
-}
-
 /* Begins with an empty table behind the mark, after a look at whether that still stands. */
 static int begin_anew(leadx_unsent *unsent, leadx_err *err) {
   forget_all(unsent);
   int rc = leadx_queue_check_mark(unsent->db, err);
   if (rc == SQLITE_OK)
-    rc = leadx_db_int(unsent->db, LEADX_SQL_QUEUE_MARK_GET, err, &unsent->seen_rowid, "");
+    rc = leadx_db_int(unsent->db, LEADX_SQL_QUEUE_MARK_GET, err, &unsent->seen.rowid, "");
   if (rc == SQLITE_OK) rc = read_held(unsent, err);
-  unsent->is_begun = rc == SQLITE_OK;
   return rc;
 }
 
-/* The queue's last row before the new ones are read: those behind it may be read twice, which
-** changes nothing. */
-static int read_last(leadx_db *db, int64_t *rowid, char **id, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_UNSENT_LAST, err);
-  if (!stmt) return err->rc;
-  if (leadx_db_next(db, stmt, err)) {
-    const char *text = leadx_db_text(stmt, 1, err);
-    *rowid = sqlite3_column_int64(stmt, 0);
-    *id = sqlite3_mprintf("%s", text ? text : "");
-    if (!*id) leadx_err_nomem(err);
-  }
-  leadx_db_put(db, stmt);
-  return err->rc;
-}
-
 int leadx_unsent_look(leadx_unsent *unsent, leadx_err *err) {
-  int64_t same = 0, last = 0;
-  char *id = NULL;
-  int rc = is_same_queue(unsent, &same, err);
+  leadx_db *db = unsent->db;
+  leadx_queue_place last = {0};
+  sqlite3_stmt *stmt = NULL;
+  int same = 0, rc = leadx_queue_stands(db, &unsent->seen, &same, err);
   if (rc == SQLITE_OK && !same) rc = begin_anew(unsent, err);
-  if (rc == SQLITE_OK) rc = read_last(unsent->db, &last, &id, err);
-  sqlite3_stmt *stmt = rc == SQLITE_OK
-                           ? leadx_db_query(unsent->db,
-                                            unsent->with_values ? LEADX_SQL_UNSENT_CHANGES
-                                                                : LEADX_SQL_UNSENT_KEYS,
-                                            err, "is", unsent->seen_rowid, unsent->table->entity)
-                           : NULL;
+  /* The last row before the new ones are read: those behind it may be read twice, which changes
+  ** nothing. */
+  if (rc == SQLITE_OK) rc = leadx_queue_last(db, &last, err);
+  int statement = unsent->with_values ? LEADX_SQL_UNSENT_CHANGES : LEADX_SQL_UNSENT_KEYS;
+  if (rc == SQLITE_OK)
+    stmt = leadx_db_query(db, statement, err, "is", unsent->seen.rowid, unsent->table->entity);
   if (stmt) rc = take_rows(unsent, stmt, err);
-  leadx_db_put(unsent->db, stmt);
-  if (stmt && rc == SQLITE_OK) {
-    sqlite3_free(unsent->seen_id);
-    unsent->seen_id = id;
-    unsent->seen_rowid = last;
-    return SQLITE_OK;
+  leadx_db_put(db, stmt);
+  if (!stmt || rc != SQLITE_OK) {
+    leadx_queue_place_clear(&last);
+    return err->rc;
   }
-  sqlite3_free(id);
-  return err->rc;
+  leadx_queue_place_clear(&unsent->seen);
+  unsent->seen = last;
+  return SQLITE_OK;
 }
 
 int leadx_unsent_has(const leadx_unsent *unsent, const char *key) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "rows/respell.h"
 #include "session/session.h"
 #include "store/queue.h"
 #include "store/settings.h"
@@ -69,7 +70,8 @@ int leadx_run_renew(leadx_run *run, leadx_err *err) {
     leadx_run_trace(run, "the lease is lost");
   }
   /* Whoever emptied the queue meanwhile made its numbers begin anew. */
-  return rc == SQLITE_OK ? leadx_queue_check_mark(&run->ctx->db, err) : rc;
+  if (rc == SQLITE_OK) rc = leadx_queue_check_mark(&run->ctx->db, err);
+  return rc == SQLITE_OK ? leadx_respell_new(&run->ctx->db, run->tables, &run->respelled, err) : rc;
 }
 
 /* ---- requests, one at a time ---- */

@@ -6,6 +6,7 @@
 #include "rest/rest.h"
 #include "run/exchange.h"
 #include "session/ctx.h"
+#include "store/queue.h"
 #include "store/table.h"
 
 /* What a run did. */
@@ -38,6 +39,7 @@ typedef struct leadx_run {
   const char *owner; /* of the lease */
   const char *user; /* whose token it is: its sub, "" without one */
   int64_t request_budget; /* how many requests may still be started; < 0: no limit */
+  leadx_queue_place respelled; /* up to there the queue's keys are canonical */
   int in_background; /* nobody waits for it: it gives way to the application */
   leadx_tally tally;
   leadx_trace trace;
@@ -63,8 +65,8 @@ int leadx_run_may_ask(const leadx_run *run);
 /* Sees to a token that can be used, with nothing in flight and no transaction open; ends the run
 ** where there is none. */
 void leadx_run_refresh(leadx_run *run);
-/* Takes the lease again for another term; tally.lost_lease when somebody else has it.
-** Inside a write transaction. */
+/* Begins a write transaction of the run: takes the lease again for another term (tally.lost_lease
+** when somebody else has it), and gives what was queued meanwhile its canonical key. */
 int leadx_run_renew(leadx_run *run, leadx_err *err);
 
 /* ---- requests, one at a time ---- */

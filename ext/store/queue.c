@@ -362,6 +362,33 @@ int leadx_queue_counts(leadx_db *db, leadx_counts *counts, leadx_err *err) {
   return rc;
 }
 
+void leadx_queue_place_clear(leadx_queue_place *place) {
+  sqlite3_free(place->id);
+  memset(place, 0, sizeof *place);
+}
+
+int leadx_queue_last(leadx_db *db, leadx_queue_place *place, leadx_err *err) {
+  *place = (leadx_queue_place){.is_known = 1};
+  sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_QUEUE_LAST_PLACE, err);
+  if (!stmt) return err->rc;
+  if (leadx_db_next(db, stmt, err)) {
+    const char *text = leadx_db_text(stmt, 1, err);
+    place->rowid = sqlite3_column_int64(stmt, 0);
+    place->id = sqlite3_mprintf("%s", text ? text : "");
+    if (!place->id) leadx_err_nomem(err);
+  }
+  leadx_db_put(db, stmt);
+  return err->rc;
+}
+
+int leadx_queue_stands(leadx_db *db, const leadx_queue_place *place, int *yes, leadx_err *err) {
+  int64_t stands = place->is_known;
+  if (place->id)
+    leadx_db_int(db, LEADX_SQL_QUEUE_STANDS, err, &stands, "is", place->rowid, place->id);
+  *yes = stands != 0;
+  return err->rc;
+}
+
 int leadx_queue_has_unsent(leadx_db *db, const char *entity, const char *key, int64_t *yes,
                            leadx_err *err) {
   *yes = 0;

@@ -86,7 +86,21 @@ typedef struct leadx_counts {
   int64_t pending, failed, conflicts;
 } leadx_counts;
 int leadx_queue_counts(leadx_db *db, leadx_counts *counts, leadx_err *err);
-/* Is something of that row unsent? *yes is 1 or 0. */
+/* A place in the queue: the row that was its last one at some time. Zeros: no place. */
+typedef struct leadx_queue_place {
+  int is_known;
+  int64_t rowid; /* 0: the queue was empty */
+  char *id; /* of the row, NULL where the queue was empty; sqlite3_malloc */
+} leadx_queue_place;
+void leadx_queue_place_clear(leadx_queue_place *place);
+/* The place of the last row, into *place, which the caller clears. */
+int leadx_queue_last(leadx_db *db, leadx_queue_place *place, leadx_err *err);
+/* *yes: is that row still where it was? Deletions and a VACUUM make the queue's numbers begin anew,
+** and a number stands for another row then. */
+int leadx_queue_stands(leadx_db *db, const leadx_queue_place *place, int *yes, leadx_err *err);
+
+/* Is something of that row unsent? *yes is 1 or 0. The key is compared with entity_id as it stands
+** there (rows/respell.h). */
 int leadx_queue_has_unsent(leadx_db *db, const char *entity, const char *key, int64_t *yes,
                            leadx_err *err);
 /* Unsent rows of one entity. */

@@ -690,9 +690,12 @@ static int order_columns(leadx_reference *reference, const leadx_table *parent) 
   return 1;
 }
 
-static void find_parents(const leadx_tables *tables) {
+/* Tells the tables of each other: who is whose parent, and which there are. */
+static void introduce(const leadx_tables *tables) {
   for (int i = 0; i < tables->n; i++) {
-    const leadx_table *table = tables->list[i];
+    leadx_table *table = tables->list[i];
+    table->among = tables->list;
+    table->namong = tables->n;
     for (int r = 0; r < table->nreferences; r++) {
       leadx_reference *reference = &table->references[r];
       leadx_table *parent = leadx_tables_by_name(tables, reference->parent_table);
@@ -719,7 +722,7 @@ int leadx_tables_load(leadx_db *db, const char *who, leadx_tables *tables, leadx
   }
   leadx_db_put(db, stmt);
   if (err->rc != SQLITE_OK) leadx_tables_clear(tables);
-  find_parents(tables);
+  introduce(tables);
   return err->rc;
 }
 

@@ -52,6 +52,9 @@ typedef struct leadx_table {
   int nkey;
   leadx_reference *references;
   int nreferences;
+  struct leadx_table *
+      *among; /* the tables that it was loaded with, itself among them; NULL: it alone */
+  int namong;
   int has_unique; /* a UNIQUE besides the key: REPLACE can remove another row without a trigger */
   int without_rowid, integer_key;
   int served; /* the server's functions serve it, as far as is known (discover.h) */

@@ -7,6 +7,7 @@
 #include "session/line.h"
 #include "rows/diff.h"
 #include "rows/handover.h"
+#include "rows/respell.h"
 #include "rows/key.h"
 #include "run/discover.h"
 #include "run/learn.h"
@@ -39,15 +40,14 @@ static leadx_transport *open_transport(leadx_ctx *ctx, const leadx_sync_options 
 ** now, follows tables that were renamed, renews triggers that are missing or old: one short write
 ** transaction, which also proves that the file can be written. Then finds rows that no trigger
 ** saw, where there may be any. */
-static int prepare_file(leadx_ctx *ctx, leadx_tables *tables, const char *who, const char *user,
-                        leadx_err *err) {
-  leadx_db *db = &ctx->db;
+static int prepare_file(leadx_run *run, leadx_tables *tables, const char *who, leadx_err *err) {
+  leadx_db *db = &run->ctx->db;
   int renamed = 0;
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
   rc = leadx_queue_recover(db, err);
-  if (rc == SQLITE_OK && user[0]) rc = leadx_handover(db, who, user, err);
-  if (rc == SQLITE_OK) rc = leadx_key_settle(db, tables, err);
+  if (rc == SQLITE_OK && run->user[0]) rc = leadx_handover(db, who, run->user, err);
+  if (rc == SQLITE_OK) rc = leadx_respell_new(db, tables, &run->respelled, err);
   if (rc == SQLITE_OK) rc = leadx_diff_follow(db, 1, &renamed, err);
   if (rc == SQLITE_OK && renamed) rc = leadx_tables_refresh(db, who, tables, err);
   for (int i = 0; i < tables->n && rc == SQLITE_OK; i++)
@@ -149,7 +149,7 @@ static int learn_keys(const leadx_sync_options *options, leadx_run *run, leadx_t
   if (rc != SQLITE_OK || !learned) return rc;
   leadx_tables_rest(tables);
   rc = leadx_tables_refresh(&run->ctx->db, options->who, tables, err);
-  return rc == SQLITE_OK ? prepare_file(run->ctx, tables, options->who, run->user, err) : rc;
+  return rc == SQLITE_OK ? prepare_file(run, tables, options->who, err) : rc;
 }
 
 /* The work itself, by what is known of the server's functions, and at its end the question about
@@ -203,7 +203,7 @@ static int run_leased(leadx_ctx *ctx, const leadx_sync_options *options, leadx_r
                       leadx_tables *tables, leadx_credentials *credentials, leadx_err *err) {
   char file_user[LEADX_USER_BYTES];
   leadx_auth *auth = run->auth;
-  int rc = prepare_file(ctx, tables, options->who, credentials->user, err);
+  int rc = prepare_file(run, tables, options->who, err);
   if (rc == SQLITE_OK) rc = leadx_owner_get(&ctx->db, file_user, err);
   if (rc != SQLITE_OK) return rc;
   run->transport = open_transport(ctx, options, credentials, err);
@@ -264,6 +264,7 @@ static int run_configured(leadx_ctx *ctx, const leadx_sync_options *options,
   rc = leadx_tables_refresh(&ctx->db, options->who, &tables, err);
   if (rc == SQLITE_OK) rc = run_leased(ctx, options, &run, &tables, credentials, err);
   leadx_tables_rest(&tables);
+  leadx_queue_place_clear(&run.respelled);
   *ctx->tables = tables;
   if (leadx_lease_drop(&ctx->db, owner) != SQLITE_OK)
     leadx_session_leave_lease(ctx->session, owner);

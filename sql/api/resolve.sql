@@ -45,3 +45,9 @@ INSERT INTO main.sync_queue(id, entity_type, entity_id, action, payload) VALUES 
 -- The table that a queue row is about, if it has the option `pending`.
 SELECT t.table_name, t.options, q.entity_id FROM main.sync_queue q JOIN main.leadx_tables t ON t.entity = q.entity_type
 WHERE q.id = ?1 AND t.options LIKE '%"pending"%'
+
+-- name: discard_compares
+-- Is the change's table asked about just now, or does it note which rows have unsent changes?
+SELECT EXISTS (SELECT 1 FROM main.sync_queue q WHERE q.id = ?1 AND (
+  EXISTS (SELECT 1 FROM main.sync_conflicts c WHERE c.winner IS NULL AND c.entity_type = q.entity_type)
+  OR EXISTS (SELECT 1 FROM main.leadx_tables t WHERE t.entity = q.entity_type AND t.options LIKE '%"pending"%')))

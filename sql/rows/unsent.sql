@@ -15,9 +15,3 @@ SELECT entity_id, action, payload FROM main.sync_queue WHERE rowid > ?1 AND enti
 -- name: unsent_changes_held
 SELECT q.entity_id, q.action, q.payload FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
 WHERE q.entity_type = ?1 AND q.status IS NOT 'SYNCED' ORDER BY q.rowid
-
--- name: unsent_last
-SELECT rowid, id FROM main.sync_queue ORDER BY rowid DESC LIMIT 1
-
--- name: unsent_stands
-SELECT 1 FROM main.sync_queue WHERE rowid = ?1 AND id = ?2

@@ -215,3 +215,9 @@ VALUES (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?
 
 -- name: run_trim
 DELETE FROM main.leadx_runs WHERE n <= (SELECT max(n) FROM main.leadx_runs) - 1000
+
+-- name: queue_last_place
+SELECT rowid, id FROM main.sync_queue ORDER BY rowid DESC LIMIT 1
+
+-- name: queue_stands
+SELECT 1 FROM main.sync_queue WHERE rowid = ?1 AND id = ?2

@@ -71,6 +71,74 @@ static int edit_during_fetch(leadx_request *req) {
   return 0;
 }
 
+/* A key that the user's table, and so the trigger, spells in another way than the server does. */
+#define SPELLED_HERE "019B76F7-DCBA-7000-8015-590D2E7357E0"
+#define SPELLED_THERE "019b76f7-dcba-7000-8015-590d2e7357e0"
+
+/* The user edits the row while the answer to what was sent before is under way. */
+static int edit_spelled(leadx_request *req) {
+  if (edits_left > 0 && (strstr(req->url, "id=in.") || strcmp(req->method, "GET") == 0)) {
+    edits_left--;
+    device_run(&device, "UPDATE spelled SET a = 'a2'");
+  }
+  return 0;
+}
+
+static void begin_spelled(const char *policy) {
+  char sql[500];
+  snprintf(sql, sizeof sql,
+           "CREATE TABLE spelled(id TEXT PRIMARY KEY NOT NULL, a TEXT, updated_at TEXT); "
+           "SELECT leadx_track('spelled', "
+           "'{\"columns\":{\"id\":{\"type\":\"uuid\"}},\"policy\":\"%s\"}'); "
+           "INSERT INTO spelled(id, a) VALUES ('" SPELLED_HERE "', 'a0')",
+           policy);
+  device_run(&device, sql);
+  ck_assert_str_eq(device_both(&device), "ok");
+}
+
+static void change_there(const char *a) {
+  char row[200];
+  snprintf(row, sizeof row, "{\"id\":\"" SPELLED_THERE "\",\"a\":\"%s\"}", a);
+  model_put(&model, "spelled", SPELLED_THERE, row);
+}
+
+START_TEST(an_edit_made_while_an_older_one_is_settled_stands_whatever_its_key_is_spelled) {
+  begin_spelled("server");
+  device_run(&device, "UPDATE spelled SET a = 'a1'");
+  change_there("a9");
+  edits_left = 1;
+  pages_before = edit_spelled;
+  ck_assert_str_eq(device_both(&device), "ok");
+  ck_assert_int_eq(edits_left, 0);
+  pages_before = NULL;
+  expect("SELECT a FROM spelled", "a2");
+}
+END_TEST
+
+START_TEST(a_decision_is_about_edits_whatever_their_key_is_spelled) {
+  begin_spelled("manual");
+  device_run(&device, "UPDATE spelled SET a = 'a1'");
+  change_there("a9");
+  ck_assert_str_eq(device_both(&device), "partial");
+  device_run(&device, "UPDATE spelled SET a = 'a2'");
+  device_run(&device, "SELECT leadx_resolve(id, 'server') FROM sync_conflicts");
+  expect("SELECT a FROM spelled", "a9");
+  expect("SELECT count(*) FROM sync_queue WHERE status <> 'SYNCED'", "0");
+}
+END_TEST
+
+START_TEST(a_question_ends_not_before_the_last_change_whatever_its_key_is_spelled) {
+  begin_spelled("manual");
+  device_run(&device, "UPDATE spelled SET a = 'a1'");
+  change_there("a9");
+  ck_assert_str_eq(device_both(&device), "partial");
+  device_run(&device, "UPDATE spelled SET a = 'a2'");
+  device_run(&device, "SELECT leadx_discard((SELECT id FROM sync_queue WHERE status <> 'SYNCED' "
+                      "ORDER BY rowid LIMIT 1))");
+  expect("SELECT count(*) FROM sync_conflicts WHERE winner IS NULL", "1");
+}
+END_TEST
+
 /* As a pull leaves it that brings a tombstone of a row with an unsent change. */
 static void bury(void) {
   model_remove(&model, "notes", "n");
@@ -394,6 +462,10 @@ Suite *test_settle_suite(void) {
   tcase_add_test(meeting, what_came_beside_an_edit_that_was_edited_there_and_back_is_fetched);
   tcase_add_test(meeting, a_total_that_a_trigger_keeps_does_not_count_pulled_rows_twice);
   tcase_add_test(meeting, a_question_ends_with_the_last_change_that_it_is_about);
+  tcase_add_test(meeting,
+                 an_edit_made_while_an_older_one_is_settled_stands_whatever_its_key_is_spelled);
+  tcase_add_test(meeting, a_decision_is_about_edits_whatever_their_key_is_spelled);
+  tcase_add_test(meeting, a_question_ends_not_before_the_last_change_whatever_its_key_is_spelled);
   tcase_add_loop_test(meeting, a_row_made_again_over_a_deleted_one_meets_no_conflict, 0, 3);
   suite_add_tcase(suite, meeting);
   return suite;

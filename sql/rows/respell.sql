@@ -1,6 +1,6 @@
--- Statements of key.c: the places where keys stand as somebody else wrote them.
+-- Statements of respell.c: the places where keys stand as somebody else wrote them.
 
--- name: key_unsent
+-- name: respell_unsent
 SELECT 'queue', q.rowid, q.entity_type, q.entity_id FROM main.sync_queue q
 WHERE q.rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0) AND q.status IS NOT 'SYNCED'
 UNION ALL
@@ -10,18 +10,21 @@ SELECT 'parked', 0, entity, key FROM main.leadx_parked
 UNION ALL
 SELECT 'conflict', rowid, entity_type, entity_id FROM main.sync_conflicts WHERE winner IS NULL
 
--- name: key_respell_queue
+-- name: respell_behind
+SELECT 'queue', rowid, entity_type, entity_id FROM main.sync_queue WHERE rowid > ?1 AND status IS NOT 'SYNCED'
+
+-- name: respell_queue
 UPDATE main.sync_queue SET entity_id = ?2 WHERE rowid = ?1
 
--- name: key_respell_conflict
+-- name: respell_conflict
 UPDATE main.sync_conflicts SET entity_id = ?2 WHERE rowid = ?1
 
--- name: key_known
+-- name: respell_known
 -- What is known of a table's rows, for a key column whose type was learned since.
 SELECT key FROM main.leadx_shadow WHERE entity = ?1
 
--- name: key_is_settled
+-- name: respell_is_done
 SELECT EXISTS (SELECT 1 FROM main.leadx_settings WHERE key = 'keys')
 
--- name: key_settled
+-- name: respell_done
 INSERT INTO main.leadx_settings(key, value) VALUES ('keys', '1') ON CONFLICT(key) DO UPDATE SET value = excluded.value
