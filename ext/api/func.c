@@ -39,7 +39,9 @@ typedef struct leadx_call {
 /* The i-th argument as text; NULL when it is absent or NULL. */
 static const char *text_arg(const leadx_call *call, int i) {
   if (i >= call->argc || sqlite3_value_type(call->argv[i]) == SQLITE_NULL) return NULL;
-  return (const char *)sqlite3_value_text(call->argv[i]);
+  const char *text = (const char *)sqlite3_value_text(call->argv[i]);
+  if (!text) leadx_err_nomem(&call->ctx->err);
+  return text;
 }
 
 /* A text argument that must be there, whole (no NUL inside) and not empty. */

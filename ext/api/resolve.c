@@ -168,12 +168,12 @@ static int close_members(leadx_db *db, const leadx_question *question, leadx_err
 ** column; where its value is what both sides started from, because it had arrived unheard, it edits
 ** nothing. */
 static int is_about(const leadx_question *question, int column, leadx_slice base,
-                    leadx_slice payload) {
+                    leadx_slice payload, leadx_err *err) {
   const leadx_column *of = &question->table->columns[column];
   if (base.n) return leadx_json_member(base, of->remote).n > 0;
   leadx_slice started = leadx_json_member(question->base, of->remote),
               value = leadx_json_member(payload, of->remote);
-  return !started.n || !value.n || !leadx_wire_equal(of->type, started, value);
+  return !started.n || !value.n || !leadx_wire_equal(of->type, started, value, err);
 }
 
 /* Notes which columns the unsent changes are about: those that were asked about, and edits made
@@ -192,7 +192,7 @@ static int read_edits(leadx_db *db, leadx_question *question, leadx_err *err) {
                 payload = object_of(leadx_db_text(stmt, 2, err));
     question->deleted = action && strcmp(action, "DELETE") == 0;
     for (int i = 0; i < table->ncolumns; i++)
-      question->edited[i] |= (unsigned char)is_about(question, i, base, payload);
+      question->edited[i] |= (unsigned char)is_about(question, i, base, payload, err);
   }
   leadx_db_put(db, stmt);
   return err->rc;
@@ -278,7 +278,7 @@ static char *difference(const leadx_question *question, const char *choice, lead
     leadx_slice theirs = leadx_json_member(question->server, column->remote),
                 mine = leadx_json_member(local, column->remote);
     if (!theirs.n || !mine.n || i == table->version_column ||
-        leadx_wire_equal(column->type, mine, theirs))
+        leadx_wire_equal(column->type, mine, theirs, err))
       continue;
     if (is_left_to_pull(question, choice, i)) continue;
     sqlite3_str_appendall(base, n++ ? "," : "{");

@@ -62,6 +62,11 @@ int leadx_err_memory(leadx_err *err, int rc) {
   return rc == SQLITE_OK ? SQLITE_OK : leadx_err_nomem(err);
 }
 
+void leadx_err_spoil(sqlite3_str *text) {
+  /* More than any text may hold; SQLite's builders keep their first error. */
+  sqlite3_str_appendchar(text, 0x7fffffff, ' ');
+}
+
 int leadx_err_db(leadx_err *err, sqlite3 *db, int rc, const char *doing) {
   if (rc == SQLITE_NOMEM) return leadx_err_nomem(err);
   return leadx_err_set(err, rc, "%s: %s%s", doing, sqlite3_errmsg(db), advice_for(rc));

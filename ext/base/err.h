@@ -29,6 +29,9 @@ int leadx_err_set(leadx_err *err, int rc, const char *fmt, ...);
 int leadx_err_nomem(leadx_err *err);
 /* The code of a function that can only lack memory: SQLITE_OK, or records that. */
 int leadx_err_memory(leadx_err *err, int rc);
+/* Makes a builder fail for good. For a caller that lacks memory for a piece of the text: a text
+** without that piece could still be SQL, or JSON, and say something else. */
+void leadx_err_spoil(sqlite3_str *text);
 
 /* Records what the connection says of its last failure: "doing: message".
 ** rc is the code the failing call returned; SQLITE_NOMEM is recorded as such. */

@@ -4,6 +4,7 @@
 **
 ** Known cost: finding the end of an element scans it, so visiting a document level by level reads
 ** it once per level, 64 times at most. */
+#include "base/hash.h"
 #include "base/json.h"
 
 #include <stdlib.h>
@@ -541,6 +542,25 @@ int leadx_json_unescape(leadx_slice raw, sqlite3_str *out) {
   leadx_slice piece;
   while ((piece = next_piece(&p)).n > 0) sqlite3_str_append(out, piece.z, (int)piece.n);
   return leadx_json_kind_of(raw) != LEADX_JSON_STRING;
+}
+
+uint64_t leadx_json_hash(uint64_t hash, leadx_slice raw) {
+  unsigned char block[256]; /* whole words: only the last piece of a text may end inside of one */
+  size_t held = 0;
+  pieces p = pieces_of(raw);
+  leadx_slice piece;
+  while ((piece = next_piece(&p)).n > 0) {
+    while (piece.n > 0) {
+      size_t n = piece.n < sizeof block - held ? piece.n : sizeof block - held;
+      memcpy(block + held, piece.z, n);
+      piece = advanced(piece, n);
+      held += n;
+      if (held < sizeof block) continue;
+      hash = leadx_hash(hash, block, held);
+      held = 0;
+    }
+  }
+  return leadx_hash(hash, block, held);
 }
 
 /* No escape is shorter than what it stands for, and the quotes leave room for the terminator. */

@@ -65,6 +65,10 @@ int leadx_json_string_order(leadx_slice raw, const char *text, size_t n);
 /* Is the value a string of exactly that text? */
 int leadx_json_is_text(leadx_slice value, const char *text);
 
+/* Hashes the unescaped bytes of a raw string on top of what was hashed before, as leadx_hash() does
+** those of one text. */
+uint64_t leadx_json_hash(uint64_t hash, leadx_slice raw);
+
 /* Appends the unescaped bytes of a raw string. "\u0000" becomes a NUL byte. Returns 0, or 1 when it
 ** is no string: nothing is appended. */
 int leadx_json_unescape(leadx_slice raw, sqlite3_str *out);

@@ -179,11 +179,7 @@ static uint64_t hash_json(leadx_slice value);
 
 static uint64_t hash_string(leadx_slice raw) {
   if (!memchr(raw.z, '\\', raw.n)) return hash_form('s', raw.z + 1, raw.n - 2);
-  size_t n = 0;
-  char *text = NULL;
-  uint64_t hash = leadx_json_text(raw, &text, &n) == SQLITE_OK ? hash_form('s', text, n) : 0;
-  sqlite3_free(text);
-  return hash;
+  return leadx_json_hash(hash_form('s', "", 0), raw);
 }
 
 /* Objects are equal whatever the order of their members, and of a name that stands twice the last
@@ -248,15 +244,19 @@ static uint64_t hash_bytes(leadx_kind kind, const unsigned char *z, size_t n) {
   return hash;
 }
 
-static uint64_t hash_bytea_text(leadx_kind kind, const char *z, size_t n) {
-  unsigned char *bytes = sqlite3_malloc64(n / 2 + 1);
-  if (!bytes) return 0;
-  for (size_t i = 2; i < n; i += 2)
-    bytes[i / 2 - 1] = (unsigned char)((unsigned)leadx_number_hex(z[i]) << 4 |
-                                       (unsigned)leadx_number_hex(z[i + 1]));
-  uint64_t hash = hash_bytes(kind, bytes, n / 2 - 1);
-  sqlite3_free(bytes);
-  return hash;
+/* Of a column of bytes. */
+static uint64_t hash_bytea_text(const char *z, size_t n) {
+  uint64_t hash = hash_form('b', "", 0);
+  unsigned char block[256]; /* whole words, as those of one text are hashed */
+  size_t held = 0;
+  for (size_t i = 2; i < n; i += 2) {
+    block[held++] = (unsigned char)((unsigned)leadx_number_hex(z[i]) << 4 |
+                                    (unsigned)leadx_number_hex(z[i + 1]));
+    if (held < sizeof block) continue;
+    hash = leadx_hash(hash, block, held);
+    held = 0;
+  }
+  return leadx_hash(hash, block, held);
 }
 
 static uint64_t hash_lowered(const char *z, size_t n) {
@@ -288,7 +288,7 @@ static uint64_t hash_text(leadx_kind kind, const char *z, size_t n) {
       break;
     case LEADX_JSON: return hash_json_text(kind, z, n);
     case LEADX_BLOB:
-      if (is_bytea(z, n)) return hash_bytea_text(kind, z, n);
+      if (is_bytea(z, n)) return hash_bytea_text(z, n);
       break;
     case LEADX_TIMESTAMP:
     case LEADX_TIMESTAMP_S:
@@ -390,7 +390,9 @@ uint32_t leadx_meaning_of_server(leadx_kind kind, leadx_slice value) {
   return of_wire(kind, value, 0);
 }
 
-int leadx_meaning_is(uint32_t known, leadx_kind kind, leadx_slice server) {
-  return known && (known == leadx_meaning_of_server(kind, server) ||
-                   known == leadx_meaning_of_queued(kind, server));
+int leadx_meaning_is(uint32_t known, leadx_kind kind, leadx_slice server, leadx_err *err) {
+  uint32_t sent = leadx_meaning_of_server(kind, server),
+           queued = leadx_meaning_of_queued(kind, server);
+  if (server.n && (!sent || !queued)) leadx_err_nomem(err);
+  return known && (known == sent || known == queued);
 }

@@ -35,7 +35,8 @@ uint32_t leadx_meaning_of_value(leadx_kind kind, sqlite3_value *value);
 uint32_t leadx_meaning_of_queued(leadx_kind kind, leadx_slice value);
 uint32_t leadx_meaning_of_server(leadx_kind kind, leadx_slice value);
 
-/* Does the server's value mean what that number stands for, whichever way it came to be known? */
-int leadx_meaning_is(uint32_t known, leadx_kind kind, leadx_slice server);
+/* Does the server's value mean what that number stands for, whichever way it came to be known?
+** Without the memory to look there is an error, and the answer says nothing. */
+int leadx_meaning_is(uint32_t known, leadx_kind kind, leadx_slice server, leadx_err *err);
 
 #endif

@@ -69,21 +69,24 @@ static int lacks_offset(leadx_slice raw) {
   return 1;
 }
 
-/* The JSON text a trigger wrote as a string, or NULL when it is no JSON. The caller frees. */
-static char *unwrap_json(leadx_slice value, leadx_slice *inner) {
+/* The JSON text a trigger wrote as a string; *text stays NULL when it is no JSON. The caller frees.
+** SQLITE_OK or SQLITE_NOMEM. */
+static int unwrap_json(leadx_slice value, char **text, leadx_slice *inner) {
   size_t n = 0;
-  char *text;
-  if (leadx_json_text(value, &text, &n) != SQLITE_OK) return NULL;
-  if (!leadx_json_check(text, n, 0, inner, NULL)) return text;
-  sqlite3_free(text);
-  return NULL;
+  int rc = leadx_json_text(value, text, &n);
+  if (rc != SQLITE_OK) return rc == SQLITE_NOMEM ? rc : SQLITE_OK;
+  if (!leadx_json_check(*text, n, 0, inner, NULL)) return SQLITE_OK;
+  sqlite3_free(*text);
+  *text = NULL;
+  return SQLITE_OK;
 }
 
 void leadx_wire_send(sqlite3_str *out, leadx_type type, leadx_slice value) {
   int is_string = leadx_json_kind_of(value) == LEADX_JSON_STRING;
   if (is_string && type == LEADX_JSON) {
     leadx_slice inner;
-    char *text = unwrap_json(value, &inner);
+    char *text;
+    if (unwrap_json(value, &text, &inner) != SQLITE_OK) leadx_err_spoil(out);
     if (text) {
       sqlite3_str_append(out, inner.z, (int)inner.n);
       sqlite3_free(text);
@@ -140,17 +143,18 @@ static int equal_ignoring_case(leadx_slice a, leadx_slice b) {
          a.n == b.n && sqlite3_strnicmp(a.z, b.z, (int)a.n) == 0;
 }
 
-static int equal_json(leadx_slice a, leadx_slice b) {
+static int equal_json(leadx_slice a, leadx_slice b, leadx_err *err) {
   leadx_slice ia = a, ib = b;
-  char *ta = leadx_json_kind_of(a) == LEADX_JSON_STRING ? unwrap_json(a, &ia) : NULL;
-  char *tb = leadx_json_kind_of(b) == LEADX_JSON_STRING ? unwrap_json(b, &ib) : NULL;
+  char *ta, *tb;
+  leadx_err_memory(err, unwrap_json(a, &ta, &ia));
+  leadx_err_memory(err, unwrap_json(b, &tb, &ib));
   int equal = leadx_json_equal(ia, ib);
   sqlite3_free(ta);
   sqlite3_free(tb);
   return equal;
 }
 
-int leadx_wire_equal(leadx_type type, leadx_slice a, leadx_slice b) {
+int leadx_wire_equal(leadx_type type, leadx_slice a, leadx_slice b, leadx_err *err) {
   if (leadx_json_equal(a, b)) return 1;
   if (leadx_json_kind_of(a) == LEADX_JSON_NULL || leadx_json_kind_of(b) == LEADX_JSON_NULL)
     return 0;
@@ -163,7 +167,7 @@ int leadx_wire_equal(leadx_type type, leadx_slice a, leadx_slice b) {
     case LEADX_REAL: return equal_doubles(a, b);
     case LEADX_UUID:
     case LEADX_BLOB: return equal_ignoring_case(a, b);
-    case LEADX_JSON: return equal_json(a, b);
+    case LEADX_JSON: return equal_json(a, b, err);
     default: return 0;
   }
 }

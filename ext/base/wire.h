@@ -3,6 +3,7 @@
 #ifndef LEADX_WIRE_H
 #define LEADX_WIRE_H
 
+#include "base/err.h"
 #include "base/json.h"
 
 typedef enum leadx_type {
@@ -28,13 +29,14 @@ int leadx_type_find(const char *name);
 leadx_type leadx_type_of_declaration(const char *declared);
 
 /* Appends the value a request carries for a queued value: JSON columns unwrapped from the string
-** that the trigger wrote, timestamps without an offset marked as the UTC that SQLite means. */
+** that the trigger wrote, timestamps without an offset marked as the UTC that SQLite means. The
+** builder fails for want of memory. */
 void leadx_wire_send(sqlite3_str *out, leadx_type type, leadx_slice value);
 
 /* Do two wire values say the same for a column of that type? (timestamps as instants, decimals by
 ** value whether they come as text or number, uuids whatever their case, JSON whatever its
-** layout.) */
-int leadx_wire_equal(leadx_type type, leadx_slice a, leadx_slice b);
+** layout.) Without the memory to look there is an error, and the answer says nothing. */
+int leadx_wire_equal(leadx_type type, leadx_slice a, leadx_slice b, leadx_err *err);
 
 /* Binds a server's value to a local column of that type. SQLITE_MISMATCH when it cannot be kept
 ** exactly. */

@@ -20,8 +20,9 @@ static const char *key_name(const leadx_table *table, int i) {
   return table->columns[table->key[i]].remote;
 }
 
-/* The values of a key as plain texts; the caller frees each. */
-static void key_values(const leadx_table *table, const char *key, char **values) {
+/* The values of a key as plain texts; the caller frees each. The builder that they are for fails for
+** want of memory: a condition without them asks for other rows. */
+static void key_values(sqlite3_str *url, const leadx_table *table, const char *key, char **values) {
   leadx_slice parts[LEADX_KEY_COLUMNS];
   leadx_err failed = {0};
   int n = 0;
@@ -30,7 +31,9 @@ static void key_values(const leadx_table *table, const char *key, char **values)
   for (int i = 0; i < n; i++) {
     if (leadx_json_text(parts[i], &values[i], NULL) == SQLITE_MISMATCH)
       values[i] = sqlite3_mprintf("%.*s", (int)parts[i].n, parts[i].z);
+    if (!values[i]) leadx_err_spoil(url);
   }
+  if (failed.rc != SQLITE_OK) leadx_err_spoil(url);
   sqlite3_free(document);
 }
 
@@ -61,7 +64,7 @@ static void append_key_after(sqlite3_str *url, const leadx_table *table, char *c
 static void append_key_condition(sqlite3_str *url, const leadx_table *table, const char *key,
                                  const char *version) {
   char *values[LEADX_KEY_COLUMNS];
-  key_values(table, key, values);
+  key_values(url, table, key, values);
   sqlite3_str_appendall(url, "&or=(");
   if (version) {
     append_condition(url, table->version_remote, "gt", version);
@@ -158,7 +161,7 @@ leadx_request *leadx_page_rows_request(const leadx_target *target, leadx_table *
     sqlite3_str_appendall(url, "or=(");
     for (int i = 0; i < n; i++) {
       char *values[LEADX_KEY_COLUMNS];
-      key_values(table, keys[i], values);
+      key_values(url, table, keys[i], values);
       sqlite3_str_appendf(url, "%sand(", i ? "," : "");
       for (int k = 0; k < table->nkey; k++) {
         sqlite3_str_appendall(url, k ? "," : "");

@@ -63,6 +63,9 @@ int leadx_stepping_load(leadx_pulling *pulling, leadx_err *err) {
     const char *version = leadx_db_text(stmt, 1, err), *after = leadx_db_text(stmt, 2, err);
     int phase = (int)leadx_db_number(stmt, 0, 0, LEADX_BY_CALL, LEADX_BY_VERSION);
     int limit = (int)leadx_db_number(stmt, 3, 1, MOST_LIMIT, 1);
+    pulling->mark = (uint64_t)leadx_db_number(stmt, 6, INT64_MIN, INT64_MAX, 0);
+    pulling->kept = leadx_db_number(stmt, 7, 0, INT64_MAX / 2, 0);
+    pulling->kept_for = leadx_db_number(stmt, 8, 0, INT64_MAX / 2, 0);
     if (err->rc == SQLITE_OK) take_step(pulling, (leadx_phase)phase, version, after, limit, err);
   }
   leadx_db_put(db, stmt);
@@ -72,9 +75,12 @@ int leadx_stepping_load(leadx_pulling *pulling, leadx_err *err) {
 int leadx_stepping_save(leadx_pulling *pulling, leadx_err *err) {
   int parked = pulling->phase == LEADX_PARKED;
   if (!is_stepping(pulling->run)) return SQLITE_OK;
-  return leadx_db_run(&pulling->run->ctx->db, LEADX_SQL_STEPPING_SET, err, "tittiii",
-                      pulling->table->entity, (int64_t)pulling->phase,
-                      parked ? NULL : pulling->place.version,
-                      parked ? pulling->after : pulling->place.key, (int64_t)pulling->limit,
-                      pulling->turn->done, pulling->turn->left);
+  /* A page that was not applied leads to its place once more. */
+  if (pulling->run->tally.ended != LEADX_CLASS_OK || pulling->run->tally.lost_lease)
+    pulling->kept = pulling->kept_for = 0;
+  return leadx_db_run(
+      &pulling->run->ctx->db, LEADX_SQL_STEPPING_SET, err, "tittiiiiii", pulling->table->entity,
+      (int64_t)pulling->phase, parked ? NULL : pulling->place.version,
+      parked ? pulling->after : pulling->place.key, (int64_t)pulling->limit, pulling->turn->done,
+      pulling->turn->left, (int64_t)pulling->mark, pulling->kept, pulling->kept_for);
 }

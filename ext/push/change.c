@@ -362,16 +362,22 @@ static int is_version(const leadx_change *change, const leadx_field *field) {
   return leadx_json_string_is(field->name, remote, strlen(remote));
 }
 
+static uint32_t meaning_of_queued(leadx_kind kind, leadx_slice value, leadx_err *err) {
+  uint32_t meaning = leadx_meaning_of_queued(kind, value);
+  if (!meaning) leadx_err_nomem(err);
+  return meaning;
+}
+
 /* Does the field say what was last sent or received, and did so whenever it was on the wire? */
-static int is_as_known(const leadx_change *change, const leadx_field *field) {
+static int is_as_known(const leadx_change *change, const leadx_field *field, leadx_err *err) {
   uint32_t known = change->meanings && field->column >= 0 ? change->meanings[field->column] : 0;
   if (!known || field->base.n) return 0;
   leadx_kind kind = leadx_table_kind(change->table, field->column);
-  if (leadx_meaning_of_queued(kind, field->value) != known) return 0;
+  if (meaning_of_queued(kind, field->value, err) != known) return 0;
   for (int i = 0; i < change->nsent_rows; i++) {
     leadx_slice sent = leadx_json_member(change->sent_rows[i],
                                          change->table->columns[field->column].remote);
-    if (sent.n && leadx_meaning_of_queued(kind, sent) != known) return 0;
+    if (sent.n && meaning_of_queued(kind, sent, err) != known) return 0;
   }
   return 1;
 }
@@ -379,11 +385,11 @@ static int is_as_known(const leadx_change *change, const leadx_field *field) {
 /* Columns that came back to where they started need not be sent, unless something of it was on the
 ** wire. Of a row that REPLACE wrote, or that was written while no trigger looked, only what was known
 ** before tells what that is. */
-static void drop_unchanged(leadx_change *change) {
+static int drop_unchanged(leadx_change *change, leadx_err *err) {
   int changed = 0;
   for (int i = 0; i < change->nfields; i++) {
     leadx_field *field = &change->fields[i];
-    if (field->changed && (!field->value.n || is_as_known(change, field))) field->changed = 0;
+    if (field->changed && (!field->value.n || is_as_known(change, field, err))) field->changed = 0;
     if (field->changed && field->base.n && !change->sent &&
         leadx_json_equal(field->base, field->value))
       field->changed = 0;
@@ -391,6 +397,7 @@ static void drop_unchanged(leadx_change *change) {
   }
   if (!changed && change->action == LEADX_UPDATE && !change->problem && !change->undelete)
     change->action = LEADX_NOTHING;
+  return err->rc;
 }
 
 /* The edit's own time: the version column when the application stamped it, else when the newest
@@ -433,7 +440,7 @@ int leadx_change_load(leadx_db *db, leadx_change *change, leadx_err *err) {
   /* The CREATE that a DELETE took back was a REPLACE of a row that the server has. */
   if (change->action == LEADX_NOTHING && (change->known || change->meanings))
     change->action = LEADX_DELETE;
-  if (change->action == LEADX_UPDATE) drop_unchanged(change);
+  if (change->action == LEADX_UPDATE && drop_unchanged(change, err) != SQLITE_OK) return err->rc;
   read_client_time(change);
   return SQLITE_OK;
 }
@@ -480,7 +487,7 @@ int leadx_change_has_extras(const leadx_change *change) {
   return 0;
 }
 
-int leadx_change_satisfied(const leadx_change *change, leadx_slice row) {
+int leadx_change_satisfied(const leadx_change *change, leadx_slice row, leadx_err *err) {
   leadx_json_walk walk;
   leadx_slice name, theirs;
   leadx_json_walk_init(&walk, row);
@@ -494,69 +501,72 @@ int leadx_change_satisfied(const leadx_change *change, leadx_slice row) {
     const leadx_field *field = column >= 0 ? leadx_change_field(change, column)
                                            : find_extra((leadx_change *)(uintptr_t)change, name);
     if (!field || !field->changed || is_version(change, field) || is_key(change, field)) continue;
-    if (!leadx_wire_equal(field_type(change, field), field->value, theirs)) return 0;
+    if (!leadx_wire_equal(field_type(change, field), field->value, theirs, err)) return 0;
     met++;
   }
   return met == wanted;
 }
 
-int leadx_change_was_sent(const leadx_change *change, const leadx_field *field,
-                          leadx_slice theirs) {
+int leadx_change_was_sent(const leadx_change *change, const leadx_field *field, leadx_slice theirs,
+                          leadx_err *err) {
   char *name = field->column < 0 ? NULL : change->table->columns[field->column].remote;
   for (int i = 0; name && i < change->nsent_rows; i++) {
     leadx_slice ours = leadx_json_member(change->sent_rows[i], name);
-    if (ours.n && leadx_wire_equal(field_type(change, field), ours, theirs)) return 1;
+    if (ours.n && leadx_wire_equal(field_type(change, field), ours, theirs, err)) return 1;
   }
   return 0;
 }
 
 int leadx_change_is_unchanged(const leadx_change *change, const leadx_field *field,
-                              leadx_slice theirs) {
+                              leadx_slice theirs, leadx_err *err) {
   return change->meanings && field->column >= 0 &&
          leadx_meaning_is(change->meanings[field->column],
-                          leadx_table_kind(change->table, field->column), theirs);
+                          leadx_table_kind(change->table, field->column), theirs, err);
 }
 
 /* What both know of a column: the local value when it is one that the server has or had, for then
 ** it is spelled as it is here; else what was sent, and for a column that was not, what was known. */
 static uint32_t shared_part(const leadx_change *change, int column, leadx_slice theirs,
-                            const uint32_t *local) {
+                            const uint32_t *local, leadx_err *err) {
   const leadx_field *field = leadx_change_field(change, column);
   leadx_kind kind = leadx_table_kind(change->table, column);
   int is_sent = field && field->value.n && (field->changed || change->action == LEADX_CREATE);
-  uint32_t sent = is_sent ? leadx_meaning_of_queued(kind, field->value) : 0;
+  uint32_t sent = is_sent ? meaning_of_queued(kind, field->value, err) : 0;
   uint32_t known = change->meanings ? change->meanings[column] : 0;
-  if (local && leadx_meaning_is(local[column], kind, theirs)) return local[column];
+  if (local && leadx_meaning_is(local[column], kind, theirs, err)) return local[column];
   if (is_sent) return sent;
   return known;
 }
 
 int leadx_change_shared(const leadx_change *change, leadx_slice row, const uint32_t *local,
-                        uint32_t *parts) {
+                        uint32_t *parts, leadx_err *err) {
   const leadx_table *table = change->table;
   leadx_slice *values = sqlite3_malloc64(sizeof *values * ((size_t)table->ncolumns + 1));
-  if (!values) return SQLITE_NOMEM;
+  if (!values) return leadx_err_nomem(err);
   leadx_table_values(table, row, values);
-  for (int i = 0; i < table->ncolumns; i++) parts[i] = shared_part(change, i, values[i], local);
+  for (int i = 0; i < table->ncolumns; i++)
+    parts[i] = shared_part(change, i, values[i], local, err);
   sqlite3_free(values);
-  return SQLITE_OK;
+  return err->rc;
 }
 
-static int is_sent_row(const leadx_table *table, leadx_slice ours, leadx_slice row) {
+static int is_sent_row(const leadx_table *table, leadx_slice ours, leadx_slice row,
+                       leadx_err *err) {
   for (int i = 0; i < table->ncolumns; i++) {
     const leadx_column *column = &table->columns[i];
     if (i == table->version_column || column->key_position > 0) continue;
     leadx_slice mine = leadx_json_member(ours, column->remote),
                 theirs = leadx_json_member(row, column->remote);
-    if (mine.n && theirs.n && !leadx_wire_equal(leadx_table_compared_as(table, i), mine, theirs))
+    if (mine.n && theirs.n &&
+        !leadx_wire_equal(leadx_table_compared_as(table, i), mine, theirs, err))
       return 0;
   }
   return 1;
 }
 
-int leadx_change_is_own_row(const leadx_change *change, leadx_slice row) {
+int leadx_change_is_own_row(const leadx_change *change, leadx_slice row, leadx_err *err) {
   for (int i = 0; i < change->nsent_rows; i++) {
-    if (is_sent_row(change->table, change->sent_rows[i], row)) return 1;
+    if (is_sent_row(change->table, change->sent_rows[i], row, err)) return 1;
   }
   return 0;
 }

@@ -93,24 +93,24 @@ int leadx_change_has_extras(const leadx_change *change);
 
 /* Does the server's row hold everything the change wants (CREATE: every field; UPDATE: the changed
 ** ones)? */
-int leadx_change_satisfied(const leadx_change *change, leadx_slice row);
+int leadx_change_satisfied(const leadx_change *change, leadx_slice row, leadx_err *err);
 
 /* Is the server's value of a field what was last sent or received? Then nobody changed it since. */
 int leadx_change_is_unchanged(const leadx_change *change, const leadx_field *field,
-                              leadx_slice theirs);
+                              leadx_slice theirs, leadx_err *err);
 
 /* What both sides know of each column once the server has acknowledged the change. row is the
 ** server's, empty when it returns none; local are the meanings of the local row, which may have
-** been edited again meanwhile, NULL when it is not there. parts has room for the table's columns.
-** SQLITE_NOMEM for want of memory. */
+** been edited again meanwhile, NULL when it is not there. parts has room for the table's columns. */
 int leadx_change_shared(const leadx_change *change, leadx_slice row, const uint32_t *local,
-                        uint32_t *parts);
+                        uint32_t *parts, leadx_err *err);
 
 /* Is the server's value of a field one that we sent before without hearing of it? Then nobody else
 ** chose it. */
-int leadx_change_was_sent(const leadx_change *change, const leadx_field *field, leadx_slice theirs);
+int leadx_change_was_sent(const leadx_change *change, const leadx_field *field, leadx_slice theirs,
+                          leadx_err *err);
 /* The same for the whole row. */
-int leadx_change_is_own_row(const leadx_change *change, leadx_slice row);
+int leadx_change_is_own_row(const leadx_change *change, leadx_slice row, leadx_err *err);
 
 /* Which members the object of a CREATE has, as a number: only objects of one shape share a
 ** request. */

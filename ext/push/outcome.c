@@ -13,7 +13,7 @@
 
 /* Does the server's row have something that we sent in a CREATE nobody answered? One that has
 ** nothing of it is another's: the CREATE never arrived. */
-static int is_of_our_making(const leadx_change *change, leadx_slice row) {
+static int is_of_our_making(const leadx_change *change, leadx_slice row, leadx_err *err) {
   for (int i = 0; change->action == LEADX_CREATE && i < change->nfields; i++) {
     const leadx_field *field = &change->fields[i];
     if (field->column < 0 || field->column == change->table->version_column ||
@@ -21,7 +21,7 @@ static int is_of_our_making(const leadx_change *change, leadx_slice row) {
       continue;
     leadx_slice server = leadx_json_member(row, change->table->columns[field->column].remote);
     if (server.n && leadx_json_kind_of(server) != LEADX_JSON_NULL &&
-        leadx_change_was_sent(change, field, server))
+        leadx_change_was_sent(change, field, server, err))
       return 1;
   }
   return 0;
@@ -30,9 +30,9 @@ static int is_of_our_making(const leadx_change *change, leadx_slice row) {
 /* Fills the candidates: every changed column but key and version. Values that mean the same for
 ** their type are made equal to the letter, so that the decision sees no difference. */
 static int fill_columns(const leadx_change *change, leadx_slice row, leadx_conflict_column *columns,
-                        int *fields) {
+                        int *fields, leadx_err *err) {
   const leadx_table *table = change->table;
-  int n = 0, ours = is_of_our_making(change, row);
+  int n = 0, ours = is_of_our_making(change, row, err);
   for (int i = 0; i < change->nfields; i++) {
     const leadx_field *field = &change->fields[i];
     if (!field->changed || field->column < 0 || field->column == table->version_column) continue;
@@ -43,10 +43,10 @@ static int fill_columns(const leadx_change *change, leadx_slice row, leadx_confl
     leadx_conflict_column *column = &columns[n];
     memset(column, 0, sizeof *column);
     column->name = table->columns[field->column].remote;
-    column->base = field->base.n && leadx_wire_equal(type, field->base, server) ? server
-                                                                                : field->base;
+    column->base = field->base.n && leadx_wire_equal(type, field->base, server, err) ? server
+                                                                                     : field->base;
     /* A write of ours whose answer was lost, or that a crash forgot, is no other device's. */
-    if (leadx_change_was_sent(change, field, server)) column->base = server;
+    if (leadx_change_was_sent(change, field, server, err)) column->base = server;
     /* Our own CREATE stands there: what the server has instead of its values, somebody else chose
     ** after it. */
     if (!column->base.n && ours)
@@ -59,8 +59,9 @@ static int fill_columns(const leadx_change *change, leadx_slice row, leadx_confl
       column->base = server;
     }
     /* The value is not known that the edit started from, but that the server still has it is. */
-    if (!column->base.n && leadx_change_is_unchanged(change, field, server)) column->base = server;
-    column->client = leadx_wire_equal(type, field->value, server) ? server : field->value;
+    if (!column->base.n && leadx_change_is_unchanged(change, field, server, err))
+      column->base = server;
+    column->client = leadx_wire_equal(type, field->value, server, err) ? server : field->value;
     column->server = server;
     fields[n++] = i;
   }
@@ -133,7 +134,8 @@ static int note_decision(leadx_change *change, leadx_slice row,
 static int decide_columns(leadx_change *change, leadx_slice row, leadx_policy policy,
                           leadx_conflict_column *columns, int *fields, leadx_step *step,
                           leadx_err *err) {
-  int n = fill_columns(change, row, columns, fields);
+  int n = fill_columns(change, row, columns, fields, err);
+  if (err->rc != SQLITE_OK) return err->rc;
   leadx_conflict_instant client = {change->client_us_known, change->client_us};
   leadx_conflict_summary summary = leadx_conflict_decide(policy, client, server_time(change, row),
                                                          columns, (size_t)n);
@@ -188,7 +190,8 @@ static leadx_step resolve_absent(const leadx_change *change) {
 static int resolve_delete(leadx_change *change, leadx_slice row, int same_version, leadx_step *step,
                           leadx_err *err) {
   *step = same_version ? LEADX_STEP_FORBID : LEADX_STEP_DELETE;
-  if (same_version || !change->version || leadx_change_is_own_row(change, row)) return SQLITE_OK;
+  if (same_version || !change->version || leadx_change_is_own_row(change, row, err)) return err->rc;
+  if (err->rc != SQLITE_OK) return err->rc;
   sqlite3_free(change->audit_server);
   sqlite3_free(change->audit_contested);
   change->audit_server = copy_slice(row);
@@ -248,10 +251,11 @@ int leadx_outcome_fetched(leadx_change *change, leadx_slice row, const char *pol
     *step = LEADX_STEP_UPDATE;
     return SQLITE_OK;
   }
-  if (leadx_change_satisfied(change, row)) {
+  if (leadx_change_satisfied(change, row, err)) {
     *step = LEADX_STEP_ACK;
-    return SQLITE_OK;
+    return err->rc;
   }
+  if (err->rc != SQLITE_OK) return err->rc;
   if (same_version) {
     *step = LEADX_STEP_FORBID;
     return SQLITE_OK;

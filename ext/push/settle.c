@@ -74,8 +74,7 @@ static int note_shared(leadx_push *push, const leadx_change *change, const char 
   int stands = 0;
   if (!local || !parts) leadx_err_nomem(err);
   if (err->rc == SQLITE_OK) leadx_fingerprint_local(db, table, change->key, local, &stands, err);
-  if (err->rc == SQLITE_OK && leadx_change_shared(change, row, stands ? local : NULL, parts))
-    leadx_err_nomem(err);
+  if (err->rc == SQLITE_OK) leadx_change_shared(change, row, stands ? local : NULL, parts, err);
   if (err->rc == SQLITE_OK)
     leadx_fingerprint_set(db, table, change->key, version, row.n > 0, parts, err);
   sqlite3_free(local);
@@ -525,12 +524,12 @@ static int settle_denied(leadx_push *push, const leadx_job *job, leadx_err *err)
 
 /* Does the server's message speak of the primary key: by the columns in its details, or, where row
 ** level security hides those, by the name that PostgreSQL gives a key's index? */
-static int names_own_key(const leadx_table *table, const char *message) {
+static int names_own_key(const leadx_table *table, const char *message, leadx_err *err) {
   sqlite3_str *columns = sqlite3_str_new(NULL);
   for (int i = 0; i < table->nkey; i++)
     sqlite3_str_appendf(columns, "%s%s", i ? ", " : "(", table->columns[table->key[i]].remote);
   sqlite3_str_appendall(columns, ")=(");
-  char *text = sqlite3_str_finish(columns);
+  char *text = leadx_db_finish(columns, err);
   int names = strstr(message, "_pkey") != NULL || (text && strstr(message, text) != NULL);
   sqlite3_free(text);
   return names;
@@ -541,8 +540,9 @@ static int settle_duplicate(leadx_push *push, leadx_job *job, const leadx_verdic
                             leadx_err *err) {
   leadx_change *change = job->changes[0];
   /* A table one may not read: its own key existing is our own replay, as far as anyone can tell. */
-  if (job->minimal && names_own_key(change->table, verdict->message))
-    return leadx_settle_ack(push, change, (leadx_slice){NULL, 0}, err);
+  int is_own = job->minimal && names_own_key(change->table, verdict->message, err);
+  if (err->rc != SQLITE_OK) return err->rc;
+  if (is_own) return leadx_settle_ack(push, change, (leadx_slice){NULL, 0}, err);
   if (job->kind != LEADX_JOB_CREATE || job->minimal)
     return leadx_settle_fail(push, change, verdict->code, verdict->message, err);
   int rc = leadx_change_set_error(change, "%s", verdict->message, err);

@@ -19,7 +19,7 @@ static void append_plain(sqlite3_str *out, leadx_slice value) {
 /* Ends such a text after its use in a URL. One that is cut short for want of memory would name
 ** another row. */
 static void end_plain(sqlite3_str *value, sqlite3_str *url) {
-  if (sqlite3_str_errcode(value) != SQLITE_OK) leadx_db_spoil(url);
+  if (sqlite3_str_errcode(value) != SQLITE_OK) leadx_err_spoil(url);
   sqlite3_free(sqlite3_str_finish(value));
 }
 

@@ -35,10 +35,13 @@ static int is_whole(const leadx_change *change) {
 /* Which columns of the server's row the local row does not have yet, as text of '0' and '1'. What
 ** the local row has is known only if all of it was queued. */
 static char *differing_columns(const leadx_change *change, int whole, const leadx_slice *values,
-                               int *count) {
+                               int *count, leadx_err *err) {
   const leadx_table *table = change->table;
   char *mask = sqlite3_malloc64((size_t)table->ncolumns + 1);
-  if (!mask) return NULL;
+  if (!mask) {
+    leadx_err_nomem(err);
+    return NULL;
+  }
   *count = 0;
   for (int i = 0; i < table->ncolumns; i++) {
     leadx_slice theirs = values[i];
@@ -47,12 +50,14 @@ static char *differing_columns(const leadx_change *change, int whole, const lead
     int null_refused = leadx_json_kind_of(theirs) == LEADX_JSON_NULL && table->columns[i].not_null;
     int differs = known && !null_refused &&
                   !(whole &&
-                    leadx_wire_equal(leadx_table_compared_as(table, i), field->value, theirs));
+                    leadx_wire_equal(leadx_table_compared_as(table, i), field->value, theirs, err));
     mask[i] = differs ? '1' : '0';
     *count += differs;
   }
   mask[table->ncolumns] = 0;
-  return mask;
+  if (err->rc == SQLITE_OK) return mask;
+  sqlite3_free(mask);
+  return NULL;
 }
 
 /* Where the parameters of a write-back begin: payload, flags, key, what was queued, what is set. */
@@ -79,7 +84,7 @@ static sqlite3_stmt *prepare_write_back(leadx_db *db, const leadx_table *table, 
   sqlite3_str *sql = sqlite3_str_new(NULL);
   int n = 0, parameter = KEY_PARAMETER + table->nkey + table->ncolumns;
   char *row = sqlite3_mprintf("\"%w\"", table->name);
-  if (!row) leadx_db_spoil(sql);
+  if (!row) leadx_err_spoil(sql);
   sqlite3_str_appendf(sql, "UPDATE main.\"%w\" SET ", table->name);
   for (int i = 0; i < table->ncolumns; i++) {
     if (mask[i] == '1')
@@ -181,8 +186,8 @@ static int write_back_values(leadx_db *db, leadx_write_back *back, const leadx_c
   int64_t later = 1, before = 0;
   int count = 0, whole = is_whole(change);
   *end = WRITTEN;
-  char *mask = differing_columns(change, whole, values, &count);
-  if (!mask) return leadx_err_nomem(err);
+  char *mask = differing_columns(change, whole, values, &count, err);
+  if (!mask) return err->rc;
   if (count == 0 && !table->pending) {
     sqlite3_free(mask);
     return SQLITE_OK;

@@ -179,7 +179,7 @@ typedef void append_part(const writing *what, sqlite3_str *sql, const leadx_colu
 static void append_column(const writing *what, sqlite3_str *sql, int i, append_part *part) {
   const leadx_column *column = &what->table->columns[i];
   char *ref = reference(what->row, column);
-  if (!ref) leadx_db_spoil(sql);
+  if (!ref) leadx_err_spoil(sql);
   part(what, sql, column, ref ? ref : "NULL");
   sqlite3_free(ref);
 }
@@ -232,7 +232,7 @@ static void append_format(sqlite3_str *sql, const char *text) {
 static void append_conversion(const writing *what, sqlite3_str *sql, const leadx_column *column,
                               int comma) {
   char *name = member_name(what, column);
-  if (!name) leadx_db_spoil(sql);
+  if (!name) leadx_err_spoil(sql);
   if (comma) sqlite3_str_appendall(sql, ",");
   append_format(sql, name ? name : "");
   sqlite3_str_appendall(sql, always_quoted(column)    ? "\"%s\""
@@ -305,7 +305,7 @@ static void append_listed(const writing *what, sqlite3_str *sql) {
   for (int i = 0; i < what->table->ncolumns; i++) {
     const leadx_column *column = &what->table->columns[i];
     char *name = member_name(what, column), *ref = reference(what->row, column);
-    if (!name || !ref) leadx_db_spoil(sql);
+    if (!name || !ref) leadx_err_spoil(sql);
     sqlite3_str_appendf(sql, "%s(%d, '%c%q', +", i ? ", " : "", i,
                         column->type == LEADX_BOOLEAN ? 'B' : 'K', name ? name : "");
     append_cell_value(sql, column->type, ref ? ref : "NULL");
@@ -387,7 +387,7 @@ static void append_same_key(sqlite3_str *sql, const leadx_table *table) {
 char *leadx_capture_local(leadx_db *db, const leadx_table *table, const char *key, leadx_err *err) {
   char *name = sqlite3_mprintf("\"%w\"", table->name), *copy = NULL;
   sqlite3_str *sql = sqlite3_str_new(NULL);
-  if (!name) leadx_db_spoil(sql);
+  if (!name) leadx_err_spoil(sql);
   sqlite3_str_appendall(sql, "SELECT ");
   leadx_capture_row(sql, table, name ? name : "NULL");
   sqlite3_str_appendf(sql, " FROM main.%s WHERE ", name ? name : "NULL");
@@ -476,7 +476,7 @@ static void append_row_cells(sqlite3_str *sql, const leadx_table *table, const c
   for (int i = 0; i < table->ncolumns; i++) {
     const leadx_column *column = &table->columns[i];
     char *name = row_name(table, i), *ref = reference(row, column);
-    if (!name || !ref) leadx_db_spoil(sql);
+    if (!name || !ref) leadx_err_spoil(sql);
     if (i > 0) sqlite3_str_appendall(sql, ", ");
     if (name && ref && is_in_name(column)) {
       append_boolean_cell(sql, name, ref);
@@ -497,7 +497,7 @@ static void append_quotes(sqlite3_str *sql, const leadx_table *table) {
   int n = row_tail(table)[0] == '"';
   for (int i = 0; i < table->ncolumns; i++) {
     char *name = row_name(table, i);
-    if (!name) leadx_db_spoil(sql);
+    if (!name) leadx_err_spoil(sql);
     for (const char *z = name; z && *z; z++) n += *z == '"';
     sqlite3_free(name);
   }
@@ -527,7 +527,7 @@ static void append_odd(sqlite3_str *sql, const leadx_table *table, const char *r
         column->type != LEADX_TIMESTAMP_S && column->type != LEADX_TIMESTAMP_MS)
       continue;
     char *ref = reference(row, column);
-    if (!ref) leadx_db_spoil(sql);
+    if (!ref) leadx_err_spoil(sql);
     if (n++ > 0) sqlite3_str_appendall(sql, " OR ");
     append_odd_value(sql, column, ref ? ref : "NULL");
     sqlite3_free(ref);
@@ -543,7 +543,7 @@ static void append_edit_cells(sqlite3_str *sql, const leadx_table *table, int fr
     const leadx_column *column = &table->columns[i];
     char *name = json_name(column), *now = reference(row, column);
     char *old = before ? reference(before, column) : NULL;
-    if (!name || !now || (before && !old)) leadx_db_spoil(sql);
+    if (!name || !now || (before && !old)) leadx_err_spoil(sql);
     int always = !before || column->key_position > 0, boolean = column->type == LEADX_BOOLEAN;
     sqlite3_str_appendf(sql, "%s'%c%q', ", i > from ? ", " : "",
                         always ? (boolean ? 'B' : 'K') : (boolean ? 'b' : 'v'), name ? name : "");
@@ -620,7 +620,7 @@ static void append_key_quickly(sqlite3_str *sql, const leadx_table *table, const
   for (int i = 0; i < table->nkey; i++) {
     const leadx_column *column = &table->columns[table->key[i]];
     char *ref = reference(row, column);
-    if (!ref) leadx_db_spoil(sql);
+    if (!ref) leadx_err_spoil(sql);
     if (i > 0) sqlite3_str_appendall(sql, " || ',' || ");
     append_key_element(sql, column, ref ? ref : "NULL");
     sqlite3_free(ref);
@@ -780,7 +780,7 @@ static void append_note(const taking_fill *fill, sqlite3_str *sql, const char *m
   const leadx_table *table = fill->table;
   const leadx_column *part = &table->columns[column];
   char *name = json_name(part), *ref = reference(fill->row, part);
-  if (!name || !ref) leadx_db_spoil(sql);
+  if (!name || !ref) leadx_err_spoil(sql);
   sqlite3_str_appendf(sql, "%Q, ", table->entity);
   append_new_key(fill, sql);
   sqlite3_str_appendall(sql, ", ");
@@ -826,7 +826,7 @@ static void append_stands(const taking_fill *fill, sqlite3_str *sql) {
                             "leadx_taken.new AND leadx_note.old IS leadx_taken.old AND "
                             "leadx_note.place = %d)",
                             table->key[i]);
-    if (!noted) leadx_db_spoil(sql);
+    if (!noted) leadx_err_spoil(sql);
     sqlite3_str_appendf(sql, "%s%s.\"%w\" IS %s AND %s.\"%w\" COLLATE BINARY IS %s",
                         i ? " AND " : "", fill->row, name, noted ? noted : "NULL", fill->row, name,
                         noted ? noted : "NULL");
@@ -870,7 +870,7 @@ static char *taking_trigger(const leadx_table *table, const leadx_uniques *uniqu
     leadx_template_append(sql, leadx_sql_text[trigger_kinds[which].template_id], fill_taking,
                           &fill);
   } else {
-    leadx_db_spoil(sql);
+    leadx_err_spoil(sql);
   }
   sqlite3_free(name);
   sqlite3_free(row);

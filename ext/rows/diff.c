@@ -22,7 +22,7 @@
 static void fill_hole(const void *arg, sqlite3_str *sql, const char *hole, size_t n) {
   const leadx_table *table = arg;
   char *row = sqlite3_mprintf("\"%w\"", table->name);
-  if (!row) leadx_db_spoil(sql);
+  if (!row) leadx_err_spoil(sql);
 #define HOLE(name) leadx_template_is(hole, n, name)
   if (HOLE("table")) sqlite3_str_appendall(sql, row ? row : "");
   if (HOLE("entity")) sqlite3_str_appendf(sql, "%Q", table->entity);
@@ -40,7 +40,7 @@ static char *write_row(leadx_db *db, const leadx_table *table, const leadx_table
                        const char *key, leadx_err *err) {
   char *name = sqlite3_mprintf("\"%w\"", table->name), *copy = NULL;
   sqlite3_str *sql = sqlite3_str_new(NULL);
-  if (!name) leadx_db_spoil(sql);
+  if (!name) leadx_err_spoil(sql);
   sqlite3_str_appendall(sql, "SELECT ");
   leadx_capture_row(sql, subset, name ? name : "NULL");
   sqlite3_str_appendf(sql, " FROM main.%s WHERE ", name ? name : "NULL");
@@ -223,7 +223,7 @@ static sqlite3_stmt *prepare_walk(leadx_db *db, const leadx_table *table, const 
                                   leadx_err *err) {
   char *name = sqlite3_mprintf("\"%w\"", table->name);
   sqlite3_str *sql = sqlite3_str_new(NULL);
-  if (!name) leadx_db_spoil(sql);
+  if (!name) leadx_err_spoil(sql);
   sqlite3_str_appendall(sql, "SELECT ");
   leadx_capture_key(sql, table, name ? name : "NULL");
   if (walk->order) sqlite3_str_appendf(sql, ", %s", walk->order);

@@ -186,10 +186,11 @@ int leadx_fingerprint_note_server(leadx_db *db, leadx_table *table, const char *
     leadx_table_values(table, row, values);
     for (int i = 0; i < table->ncolumns; i++) {
       leadx_kind kind = leadx_table_kind(table, i);
-      if (!stands || !leadx_meaning_is(parts[i], kind, values[i]))
+      if (!stands || !leadx_meaning_is(parts[i], kind, values[i], err))
         parts[i] = leadx_meaning_of_server(kind, values[i]);
+      if (values[i].n && !parts[i]) leadx_err_nomem(err);
     }
-    set(db, table, key, LEADX_STANDS, version, 1, parts, err);
+    if (err->rc == SQLITE_OK) set(db, table, key, LEADX_STANDS, version, 1, parts, err);
   }
   sqlite3_free(parts);
   sqlite3_free(values);

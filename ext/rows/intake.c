@@ -212,7 +212,7 @@ static int prepare_upsert(leadx_intake *intake, leadx_err *err) {
   char *columns = sqlite3_str_finish(sql), *places = sqlite3_str_finish(values),
        *sets = sqlite3_str_finish(updates);
   sqlite3_str *whole = sqlite3_str_new(NULL);
-  if (!columns || !places || (nupdates > 0 && !sets)) leadx_db_spoil(whole);
+  if (!columns || !places || (nupdates > 0 && !sets)) leadx_err_spoil(whole);
   sqlite3_str_appendf(whole, "INSERT OR ABORT INTO main.\"%w\"(%s) VALUES(%s) ON CONFLICT(",
                       table->name, columns ? columns : "", places ? places : "");
   for (int i = 0; i < table->nkey; i++)

@@ -293,7 +293,7 @@ static void key_add(key_text *key, leadx_type type, leadx_speller by, const char
   sqlite3_str_appendall(key->out, key->n++ ? "," : "[");
   if (is_bare(type, value, bytes)) sqlite3_str_append(key->out, value, (int)bytes);
   else leadx_json_append_string(key->out, value ? value : "", bytes);
-  if (sqlite3_str_errcode(text) != SQLITE_OK) leadx_db_spoil(key->out);
+  if (sqlite3_str_errcode(text) != SQLITE_OK) leadx_err_spoil(key->out);
   sqlite3_free(sqlite3_str_finish(text));
 }
 
@@ -317,7 +317,7 @@ static void key_add_json(key_text *key, leadx_type type, leadx_speller by, leadx
     size_t n = 0;
     char *text = NULL;
     if (leadx_json_text(value, &text, &n) == SQLITE_OK) key_add(key, type, by, text, n);
-    else leadx_db_spoil(key->out);
+    else leadx_err_spoil(key->out);
     sqlite3_free(text);
   }
 }
@@ -814,6 +814,8 @@ static int take_types(key_types *types, sqlite3_value *letters) {
 
 static void key_add_value(key_text *key, leadx_type type, sqlite3_value *value) {
   sqlite3_str *text;
+  const void *bytes;
+  int n;
   switch (sqlite3_value_type(value)) {
     case SQLITE_NULL: key_add_null(key); return;
     case SQLITE_FLOAT:
@@ -822,23 +824,27 @@ static void key_add_value(key_text *key, leadx_type type, sqlite3_value *value) 
       break;
     case SQLITE_BLOB:
       text = sqlite3_str_new(NULL);
-      append_hex(text, sqlite3_value_blob(value), (size_t)sqlite3_value_bytes(value));
+      bytes = sqlite3_value_blob(value);
+      n = sqlite3_value_bytes(value);
+      if (n > 0 && !bytes) leadx_err_spoil(key->out);
+      else append_hex(text, bytes, (size_t)n);
       break;
     default: {
       const char *z = (const char *)sqlite3_value_text(value);
       if (z) key_add(key, type, LEADX_BY_DEVICE, z, (size_t)sqlite3_value_bytes(value));
-      else leadx_db_spoil(key->out);
+      else leadx_err_spoil(key->out);
       return;
     }
   }
   key_add(key, type, LEADX_BY_DEVICE, sqlite3_str_value(text), (size_t)sqlite3_str_length(text));
-  if (sqlite3_str_errcode(text) != SQLITE_OK) leadx_db_spoil(key->out);
+  if (sqlite3_str_errcode(text) != SQLITE_OK) leadx_err_spoil(key->out);
   sqlite3_free(sqlite3_str_finish(text));
 }
 
 static void answer(sqlite3_context *context, char *text, const leadx_err *err) {
   if (err->rc != SQLITE_OK) sqlite3_result_error_nomem(context);
-  else sqlite3_result_text(context, text ? text : sqlite3_mprintf(""), -1, sqlite3_free);
+  else if (text) sqlite3_result_text(context, text, -1, sqlite3_free);
+  else sqlite3_result_text(context, "", 0, SQLITE_STATIC);
 }
 
 /* leadx_key_of(types, value, …): '' for a key that is none. */

@@ -106,8 +106,7 @@ static int append_condition(index_reading *reading, const char *sql) {
 }
 
 static int append_term(index_reading *reading, sqlite3_stmt *stmt, leadx_err *err) {
-  const char *sql = (const char *)sqlite3_column_text(stmt, 1),
-             *name = (const char *)sqlite3_column_text(stmt, 4),
+  const char *sql = leadx_db_text(stmt, 1, err), *name = leadx_db_text(stmt, 4, err),
              *collation = leadx_db_text(stmt, 5, err);
   int is_partial = sqlite3_column_int(stmt, 2);
   if (err->rc != SQLITE_OK) return err->rc;
@@ -125,12 +124,17 @@ static int append_term(index_reading *reading, sqlite3_stmt *stmt, leadx_err *er
   return SQLITE_OK;
 }
 
-/* Does SQLite understand it in the place where it will stand? */
-static int is_understood(leadx_db *db, const leadx_table *table, const char *match) {
+/* Does SQLite understand it in the place where it will stand? What hinders it from reading says
+** nothing about the text, and is an error. */
+static int is_understood(leadx_db *db, const leadx_table *table, const char *match,
+                         leadx_err *err) {
   sqlite3_stmt *stmt = NULL;
   char *sql = sqlite3_mprintf("SELECT (SELECT 1 FROM main.\"%w\" WHERE %s) FROM main.\"%w\" AS NEW",
                               table->name, match, table->name);
-  int rc = sql ? sqlite3_prepare_v2(db->handle, sql, -1, &stmt, NULL) : SQLITE_NOMEM;
+  if (!sql) return leadx_err_nomem(err), 0;
+  int rc = sqlite3_prepare_v2(db->handle, sql, -1, &stmt, NULL);
+  if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_ERROR)
+    leadx_err_db(err, db->handle, rc, "read an index");
   sqlite3_free(sql);
   sqlite3_finalize(stmt);
   return rc == SQLITE_OK;
@@ -153,7 +157,7 @@ static int end_index(leadx_db *db, index_reading *reading, leadx_err *err) {
   char *match = leadx_db_finish(reading->match, err);
   reading->match = sqlite3_str_new(NULL);
   if (err->rc == SQLITE_OK && reading->terms > 0 && !reading->lost &&
-      is_understood(db, reading->table, match))
+      is_understood(db, reading->table, match, err))
     return add_match(reading->uniques, match, err);
   sqlite3_free(match);
   return err->rc;

@@ -257,17 +257,12 @@ char *leadx_db_finish(sqlite3_str *text, leadx_err *err) {
   if (rc == SQLITE_OK) z = sqlite3_mprintf("");
   if (rc == SQLITE_OK && z) return z;
   sqlite3_free(z);
-  /* Too big is what leadx_db_spoil() makes of a text that lacks a piece, too. */
+  /* Too big is what leadx_err_spoil() makes of a text that lacks a piece, too. */
   leadx_err_set(err, SQLITE_NOMEM,
                 rc == SQLITE_TOOBIG
                     ? "out of memory, or a text that grew over SQLite's length limit"
                     : "out of memory");
   return NULL;
-}
-
-void leadx_db_spoil(sqlite3_str *text) {
-  /* More than any text may hold; SQLite's builders keep their first error. */
-  sqlite3_str_appendchar(text, 0x7fffffff, ' ');
 }
 
 sqlite3_stmt *leadx_db_prepare_str(leadx_db *db, sqlite3_str *sql, leadx_err *err) {

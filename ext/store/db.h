@@ -85,10 +85,6 @@ int leadx_db_pragma(leadx_db *db, const char *sql, leadx_err *err);
 /* Ends a builder; NULL and out-of-memory in err on failure. The caller frees the text. */
 char *leadx_db_finish(sqlite3_str *text, leadx_err *err);
 
-/* Makes a builder fail for good. For a caller that lacks memory for a piece of the text: a text
-** without that piece could still be SQL, and do something else. */
-void leadx_db_spoil(sqlite3_str *text);
-
 /* BEGIN IMMEDIATE, waiting up to five seconds for another writer whatever the host's busy
 ** handler says (it is put to sleep in between, not replaced). */
 int leadx_db_begin(leadx_db *db, leadx_err *err);

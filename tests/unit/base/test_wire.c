@@ -121,9 +121,10 @@ enum { PAIRS = sizeof pairs / sizeof pairs[0] };
 START_TEST(two_values_are_equal_as_the_type_means_it) {
   const struct pair *p = &pairs[_i];
   leadx_slice a = slice(p->a), b = slice(p->b);
-  ck_assert_msg(leadx_wire_equal(p->type, a, b) == p->equal, "%s: %s and %s",
+  leadx_err err = {0};
+  ck_assert_msg(leadx_wire_equal(p->type, a, b, &err) == p->equal, "%s: %s and %s",
                 leadx_type_name(p->type), p->a, p->b);
-  ck_assert_msg(leadx_wire_equal(p->type, b, a) == p->equal, "%s: %s and %s",
+  ck_assert_msg(leadx_wire_equal(p->type, b, a, &err) == p->equal, "%s: %s and %s",
                 leadx_type_name(p->type), p->b, p->a);
 }
 END_TEST

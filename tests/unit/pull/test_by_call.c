@@ -576,6 +576,20 @@ START_TEST(cursors_that_lead_in_a_circle_end_the_pull_and_the_next_does_without_
 }
 END_TEST
 
+START_TEST(cursors_that_lead_in_a_circle_end_the_steps_too) {
+  int steps = 1;
+  track_notes("{}");
+  put_notes(1, 2);
+  round_bits = _i;
+  instead = answer_in_rounds;
+  while (device_step(&device) && steps < 90) steps++;
+  ck_assert_msg(strstr(device.result, "pages that lead in a circle") != NULL, "%s", device.result);
+  ck_assert_int_le(steps, 4 << _i);
+  for (steps = 1; device_step(&device) && steps < 20;) steps++; /* plainly */
+  expect("SELECT count(*) FROM notes", "2");
+}
+END_TEST
+
 static const struct free_fault {
   long status;
   const char *body, *state;
@@ -767,6 +781,7 @@ Suite *test_by_call_suite(void) {
       COUNT(strange_answers));
   tcase_add_loop_test(
       tcase, cursors_that_lead_in_a_circle_end_the_pull_and_the_next_does_without_them, 1, 5);
+  tcase_add_loop_test(tcase, cursors_that_lead_in_a_circle_end_the_steps_too, 1, 5);
   tcase_add_loop_test(tcase,
                       a_pull_that_nobody_evaluated_ends_and_keeps_what_is_known_of_the_function, 0,
                       COUNT(free_faults));

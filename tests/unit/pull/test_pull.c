@@ -568,6 +568,38 @@ START_TEST(pages_that_lead_in_a_circle_end_the_pull) {
 }
 END_TEST
 
+/* Steps have no more memory than what one of them leaves to the next. */
+START_TEST(pages_that_lead_in_a_circle_end_the_steps_too) {
+  int steps = 1;
+  rounds_have_versions = _i;
+  pages_before = answer_in_rounds;
+  while (device_step(&device) && steps < 30) steps++;
+  ck_assert_msg(strstr(device.result, "pages that lead in a circle") != NULL, "%s", device.result);
+  ck_assert_int_le(steps, 12);
+  pages_before = NULL; /* a server that mends its ways is believed */
+  for (steps = 1; device_step(&device) && steps < 30;) steps++;
+  ck_assert_msg(strstr(device.result, "\"state\":\"error\"") == NULL, "%s", device.result);
+  ck_assert_int_lt(steps, 30);
+}
+END_TEST
+
+/* The page that a step could not apply is asked for again, and leads to the same place. */
+START_TEST(a_step_whose_lease_is_gone_has_been_nowhere) {
+  int steps = 1;
+  setting("page_size", "10");
+  server_rows(1, 35, 1);
+  ck_assert_int_eq(device_step(&device), 1);
+  pages_after = lose_lease;
+  device_step(&device);
+  ck_assert_ptr_nonnull(strstr(device.result, "\"state\":\"busy\""));
+  pages_after = NULL;
+  device_run(&device, "DELETE FROM leadx_lease");
+  while (device_step(&device) && steps < 30) steps++;
+  ck_assert_msg(strstr(device.result, "\"state\":\"ok\"") != NULL, "%s", device.result);
+  same_as_server();
+}
+END_TEST
+
 /* S9: the seconds of the processor that a pull takes of one row with members that nobody has. */
 static char *crowded_row;
 static int answer_crowded_row(leadx_request *req) {
@@ -726,6 +758,8 @@ Suite *test_pull_suite(void) {
   tcase_add_loop_test(answers, an_answer_too_deep_or_too_long_changes_nothing, 0, 2);
   tcase_add_test(answers, a_server_that_ignores_the_condition_does_not_send_us_in_circles);
   tcase_add_loop_test(answers, pages_that_lead_in_a_circle_end_the_pull, 0, 2);
+  tcase_add_loop_test(answers, pages_that_lead_in_a_circle_end_the_steps_too, 0, 2);
+  tcase_add_test(answers, a_step_whose_lease_is_gone_has_been_nowhere);
   tcase_add_test(answers,
                  a_row_of_members_that_nobody_has_costs_no_more_where_there_are_many_columns);
   tcase_add_test(answers, members_with_hostile_names_are_ignored);

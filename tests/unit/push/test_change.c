@@ -238,13 +238,15 @@ START_TEST(a_row_without_a_changed_column_does_not_prove_that_the_change_arrived
   load(KNOWN "UPDATE customers SET name = 'Budi', city = 'Bogor'");
   ck_assert_int_eq(
       leadx_change_satisfied(
-          &change, slice("{\"id\":\"c1\",\"name\":\"Budi\",\"city\":\"Bogor\",\"other\":1}")),
+          &change, slice("{\"id\":\"c1\",\"name\":\"Budi\",\"city\":\"Bogor\",\"other\":1}"), &err),
       1);
+  ck_assert_int_eq(leadx_change_satisfied(
+                       &change, slice("{\"id\":\"c1\",\"name\":\"Budi\",\"city\":\"Solo\"}"), &err),
+                   0);
   ck_assert_int_eq(
-      leadx_change_satisfied(&change, slice("{\"id\":\"c1\",\"name\":\"Budi\",\"city\":\"Solo\"}")),
-      0);
-  ck_assert_int_eq(leadx_change_satisfied(&change, slice("{\"id\":\"c1\",\"name\":\"Budi\"}")), 0);
-  ck_assert_int_eq(leadx_change_satisfied(&change, slice("{\"id\":\"c1\"}")), 0);
+      leadx_change_satisfied(&change, slice("{\"id\":\"c1\",\"name\":\"Budi\"}"), &err), 0);
+  ck_assert_int_eq(leadx_change_satisfied(&change, slice("{\"id\":\"c1\"}"), &err), 0);
+  ck_assert_int_eq(err.rc, SQLITE_OK);
 }
 END_TEST
 
