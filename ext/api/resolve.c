@@ -164,16 +164,17 @@ static int close_members(leadx_db *db, const leadx_question *question, leadx_err
                       question->key, now);
 }
 
-/* Is an unsent change about a column? An UPDATE says so by its base. A CREATE speaks of every
-** column; where its value is what both sides started from, because it had arrived unheard, it edits
-** nothing. */
-static int is_about(const leadx_question *question, int column, leadx_slice base,
+/* Is an unsent change about a column? An UPDATE says so by its base, or, where no trigger saw the
+** edit, by naming it. A CREATE speaks of every column; where its value is what both sides started
+** from, because it had arrived unheard, it edits nothing. */
+static int is_about(const leadx_question *question, int column, int is_update, leadx_slice base,
                     leadx_slice payload, leadx_err *err) {
   const leadx_column *of = &question->table->columns[column];
   if (base.n) return leadx_json_member(base, of->remote).n > 0;
   leadx_slice started = leadx_json_member(question->base, of->remote),
               value = leadx_json_member(payload, of->remote);
-  return !started.n || !value.n || !leadx_wire_equal(of->type, started, value, err);
+  if (!value.n) return !is_update;
+  return !started.n || !leadx_wire_equal(of->type, started, value, err);
 }
 
 /* Notes which columns the unsent changes are about: those that were asked about, and edits made
@@ -190,9 +191,10 @@ static int read_edits(leadx_db *db, leadx_question *question, leadx_err *err) {
     const char *action = leadx_db_text(stmt, 0, err);
     leadx_slice base = object_of(leadx_db_text(stmt, 1, err)),
                 payload = object_of(leadx_db_text(stmt, 2, err));
+    int is_update = action && strcmp(action, "UPDATE") == 0;
     question->deleted = action && strcmp(action, "DELETE") == 0;
     for (int i = 0; i < table->ncolumns; i++)
-      question->edited[i] |= (unsigned char)is_about(question, i, base, payload, err);
+      question->edited[i] |= (unsigned char)is_about(question, i, is_update, base, payload, err);
   }
   leadx_db_put(db, stmt);
   return err->rc;

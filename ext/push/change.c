@@ -368,32 +368,42 @@ static uint32_t meaning_of_queued(leadx_kind kind, leadx_slice value, leadx_err 
   return meaning;
 }
 
-/* Does the field say what was last sent or received, and did so whenever it was on the wire? */
-static int is_as_known(const leadx_change *change, const leadx_field *field, leadx_err *err) {
-  uint32_t known = change->meanings && field->column >= 0 ? change->meanings[field->column] : 0;
-  if (!known || field->base.n) return 0;
-  leadx_kind kind = leadx_table_kind(change->table, field->column);
-  if (meaning_of_queued(kind, field->value, err) != known) return 0;
+/* May another value of the field have been on the wire? A sent change that is not in the queue any
+** more may have been any. */
+static int was_sent_otherwise(const leadx_change *change, const leadx_field *field,
+                              leadx_err *err) {
+  int nsent = 0;
+  for (int i = 0; i < change->nmembers; i++)
+    nsent += change->members[i].sent && change->members[i].action != LEADX_DELETE;
+  if (change->nsent_rows < nsent || (nsent && field->column < 0)) return 1;
   for (int i = 0; i < change->nsent_rows; i++) {
-    leadx_slice sent = leadx_json_member(change->sent_rows[i],
-                                         change->table->columns[field->column].remote);
-    if (sent.n && meaning_of_queued(kind, sent, err) != known) return 0;
+    const char *name = change->table->columns[field->column].remote;
+    leadx_slice sent = leadx_json_member(change->sent_rows[i], name);
+    if (sent.n && !leadx_wire_equal(field_type(change, field), sent, field->value, err)) return 1;
   }
-  return 1;
+  return 0;
 }
 
-/* Columns that came back to where they started need not be sent, unless something of it was on the
-** wire. Of a row that REPLACE wrote, or that was written while no trigger looked, only what was known
-** before tells what that is. */
+/* Does the field say what it began with: its base, or else what was last sent or received? */
+static int is_as_before(const leadx_change *change, const leadx_field *field, leadx_err *err) {
+  if (field->base.n)
+    return leadx_wire_equal(field_type(change, field), field->base, field->value, err);
+  uint32_t known = change->meanings && field->column >= 0 ? change->meanings[field->column] : 0;
+  return known && meaning_of_queued(leadx_table_kind(change->table, field->column), field->value,
+                                    err) == known;
+}
+
+/* Columns that came back to where they started need not be sent, unless something else was on the
+** wire. Of a row that REPLACE wrote, or that was written while no trigger looked, only what was
+** known before tells what that is. */
 static int drop_unchanged(leadx_change *change, leadx_err *err) {
   int changed = 0;
   for (int i = 0; i < change->nfields; i++) {
     leadx_field *field = &change->fields[i];
-    if (field->changed && (!field->value.n || is_as_known(change, field, err))) field->changed = 0;
-    if (field->changed && field->base.n && !change->sent &&
-        leadx_json_equal(field->base, field->value))
+    if (!field->value.n || (field->changed && is_as_before(change, field, err) &&
+                            !was_sent_otherwise(change, field, err)))
       field->changed = 0;
-    if (field->changed) changed = 1;
+    changed |= field->changed;
   }
   if (!changed && change->action == LEADX_UPDATE && !change->problem && !change->undelete)
     change->action = LEADX_NOTHING;

@@ -12,7 +12,7 @@ failed=0
 
 "$sim" --tables fixed --seeds "$seeds" --seconds "$seconds" --whole --workers "$workers" || failed=1
 # People's programs over tables of the seed's own: as many as are known to be silent (SIM_MADE).
-"$sim" --tables made --seeds "${SIM_MADE:-200}" --seconds "$seconds" --whole --workers "$workers" || failed=1
+"$sim" --tables made --seeds "${SIM_MADE:-300}" --seconds "$seconds" --whole --workers "$workers" || failed=1
 [ $# -gt 0 ] || exit "$failed"
 echo "mutants of the protocol, each found within a bounded number of seeds:"
 for mutant in no-overlap small-overlap upsert no-version; do

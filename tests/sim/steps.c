@@ -432,11 +432,20 @@ static void rebuild_piece(sim_device *device, int t) {
   sqlite3_free(list);
 }
 
-/* Whoever asks for a backfill has all rows sent, those that others have deleted since as well. */
+/* Whoever asks for a backfill says all of every row that is here, also of those that others have
+** changed or deleted since. */
+static void note_backfill(sim_device *device, int t, const people_row *row) {
+  sim_people *people = device->world->people;
+  const people_table *table = &of(device)->schema.table[t];
+  people_note(people, of(device)->user, t, row->key, "*INSERT", NULL);
+  if (table->is_soft) people_note(people, of(device)->user, t, row->key, "*DELETE", NULL);
+  for (int c = table->nkey; c < table->ncolumns; c++)
+    people_note(people, of(device)->user, t, row->key, table->column[c].name, row->value[c]);
+}
+
 static void track(sim_device *device, int t, int backfill) {
   people_rows_read(device, t, 1, &picked);
-  for (int i = 0; i < picked.n && backfill; i++)
-    people_note(device->world->people, of(device)->user, t, picked.row[i].key, "*INSERT", NULL);
+  for (int i = 0; i < picked.n && backfill; i++) note_backfill(device, t, &picked.row[i]);
   people_rows_free(&picked);
   exec_format(device, people_track_sql(&of(device)->schema, t, backfill));
   of(device)->tracked[t] = 1;

@@ -92,6 +92,26 @@ START_TEST(a_decision_settles_the_contested_columns_and_keeps_the_others_edits) 
 }
 END_TEST
 
+/* An edit that was found by comparing names its columns and has no base. */
+START_TEST(a_decision_about_an_edit_that_no_trigger_saw_leaves_what_only_the_server_changed) {
+  static const char *const sides[] = {"'client'", "'server'"};
+  resolve("'server'");
+  ck_assert_str_eq(device_both(&device), "ok");
+  device_run(&device, device_text(&device, "SELECT group_concat('DROP TRIGGER ' || name, ';') FROM "
+                                           "sqlite_master WHERE tbl_name = 'notes'"
+                                           " AND type = 'trigger'"));
+  device_run(&device, "UPDATE notes SET a = 'a7'");
+  model_put(&model, "notes", "n",
+            "{\"id\":\"n\",\"a\":\"a8\",\"b\":\"b2\",\"c\":\"c8\",\"d\":\"d1\",\"e\":\"e0\"}");
+  ck_assert_str_eq(device_both(&device), "partial");
+  resolve(sides[_i]);
+  ck_assert_str_eq(device_both(&device), "ok");
+  server("a", _i ? "a8" : "a7");
+  server("c", "c8");
+  expect("SELECT a || c FROM notes", _i ? "a8c8" : "a7c8");
+}
+END_TEST
+
 /* What was shown is what was decided on: the decision goes out on that version at once, and the row
 ** has the server's stamp only when the server has the row. */
 START_TEST(a_decision_for_the_client_is_one_request_on_the_version_that_was_shown) {
@@ -310,6 +330,9 @@ Suite *test_resolve_suite(void) {
   tcase_add_checked_fixture(tcase, set_up, tear_down);
   tcase_add_loop_test(tcase, a_decision_settles_the_contested_columns_and_keeps_the_others_edits, 0,
                       nchoices);
+  tcase_add_loop_test(
+      tcase, a_decision_about_an_edit_that_no_trigger_saw_leaves_what_only_the_server_changed, 0,
+      2);
   tcase_add_test(tcase, a_decision_for_the_client_is_one_request_on_the_version_that_was_shown);
   tcase_add_loop_test(tcase, edits_made_while_the_question_is_open_are_kept, 0, nchoices);
   tcase_add_test(tcase, an_edit_of_the_contested_column_itself_is_what_the_client_has);

@@ -194,6 +194,21 @@ START_TEST(a_column_that_came_back_is_not_sent) {
 }
 END_TEST
 
+/* What a statement writes again is no edit of it, however it is spelled, and although another column of
+** the row was on the wire. */
+START_TEST(a_column_that_was_written_as_it_was_is_not_sent) {
+  run_on(
+      handle,
+      "CREATE TABLE visits(id TEXT PRIMARY KEY NOT NULL, at TEXT, note TEXT); SELECT leadx_track("
+      "'visits', '{\"columns\":{\"at\":{\"type\":\"timestamp\"}}}'); INSERT INTO visits VALUES "
+      "('v', '2026-01-01T00:00:00+00:00', 'a'); UPDATE sync_queue SET status = 'SYNCED'; "
+      "INSERT INTO leadx_shadow(entity, key, version) VALUES ('visit', 'v', '1'); "
+      "UPDATE visits SET note = 'b'; UPDATE sync_queue SET sent_at = 'x' WHERE status <> 'SYNCED'");
+  load("UPDATE visits SET at = '2026-01-01T00:00:00.000Z', note = 'c'");
+  assert_object(1, "{\"note\":\"c\"}");
+}
+END_TEST
+
 START_TEST(an_edit_back_to_the_old_value_is_nothing) {
   load(KNOWN "UPDATE customers SET name = 'Budi'; UPDATE customers SET name = 'Ani'");
   ck_assert_int_eq(change.action, LEADX_NOTHING);
@@ -383,6 +398,7 @@ Suite *test_change_suite(void) {
   tcase_add_test(tcase, a_create_and_its_updates_are_one_row_with_the_newest_values);
   tcase_add_test(tcase, the_oldest_base_wins_and_only_changed_columns_go);
   tcase_add_test(tcase, a_column_that_came_back_is_not_sent);
+  tcase_add_test(tcase, a_column_that_was_written_as_it_was_is_not_sent);
   tcase_add_test(tcase, an_edit_back_to_the_old_value_is_nothing);
   tcase_add_test(tcase, an_edit_back_to_the_old_value_is_sent_when_the_other_may_have_arrived);
   tcase_add_test(tcase, a_row_deleted_and_made_again_starts_from_the_deleted_one);
