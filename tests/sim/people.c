@@ -199,6 +199,11 @@ static void choose_knobs(sim_world *world) {
   world->people->nusers = sim_chance(world, 600) ? 1 : 1 + sim_below(world, PEOPLE_USERS);
 }
 
+/* A question about a table that is being rebuilt waits. */
+static void decide(sim_device *device) {
+  if (!device->world->people->device[device->number].piece) sim_device_decide(device);
+}
+
 static void step(sim_world *world) {
   sim_device *device = &world->device[sim_below(world, world->knobs.devices)];
   int what = sim_below(world, 1000);
@@ -211,7 +216,7 @@ static void step(sim_world *world) {
   else if (what < 955) people_stop(device), people_start(device), people_sign_in(device);
   else if (what < 970 && world->knobs.rough) people_model_hide(world, 0);
   else if (what < 985 && world->knobs.rough) sim_device_sync(device, 1);
-  else if (what < 990) sim_device_decide(device);
+  else if (what < 990) decide(device);
   else sim_device_sync(device, 0);
   device->token_expired = 0;
 }

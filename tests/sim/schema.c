@@ -174,6 +174,11 @@ char *people_track_sql(const people_schema *schema, int t, int backfill) {
   return sqlite3_str_finish(out);
 }
 
+/* The condition that a row of t0 is not the one that the trigger is about. */
+static const char *is_another(const people_table *table) {
+  return table->nkey == 2 ? " AND (ka, kb) IS NOT (NEW.ka, NEW.kb)" : " AND ka IS NOT NEW.ka";
+}
+
 char *people_trigger_sql(const people_schema *schema, int t) {
   const char *name = schema->table[t].name;
   switch (schema->table[t].trigger) {
@@ -187,11 +192,11 @@ char *people_trigger_sql(const people_schema *schema, int t) {
           "CREATE TRIGGER app_%s BEFORE INSERT ON %s WHEN NEW.a LIKE '%%7' BEGIN "
           "SELECT RAISE(IGNORE); END",
           name, name);
-    case TRIGGER_TOTAL: /* how often rows came, told in another tracked row */
+    case TRIGGER_TOTAL: /* how often rows came, told in other tracked rows */
       return sqlite3_mprintf("CREATE TRIGGER app_%s AFTER INSERT ON %s BEGIN "
                              "UPDATE t0 SET a = 'total ' || (1 + CAST(substr(a, 7) AS INTEGER)) "
-                             "WHERE a LIKE 'total %%'; END",
-                             name, name);
+                             "WHERE a LIKE 'total %%'%s; END",
+                             name, name, t > 0 ? "" : is_another(&schema->table[0]));
     default: return NULL;
   }
 }
