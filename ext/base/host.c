@@ -1,6 +1,8 @@
 /* What the host's SQLite may have been built without. See host.h. */
 #include "base/host.h"
 
+#include <string.h>
+
 /* Is the routine there? With SQLITE_CORE the linker has answered already. */
 #ifndef SQLITE_CORE
 #define HAS(routine) (sqlite3_api->routine != NULL)
@@ -21,6 +23,18 @@ const char *leadx_host_lacks(const sqlite3_api_routines *api) {
 
 void leadx_host_watch(sqlite3 *handle, int steps, int (*stop)(void *), void *arg) {
   if (HAS(progress_handler)) sqlite3_progress_handler(handle, steps, stop, arg);
+}
+
+/* SQLite's own file system of memory, which shares what has an absolute name. */
+static int is_private_memory(const sqlite3_vfs *vfs, const char *path) {
+  return strcmp(vfs->zName, "memdb") == 0 && path[0] != '/' && path[0] != '\\';
+}
+
+const char *leadx_host_path(sqlite3 *handle) {
+  const char *path = sqlite3_db_filename(handle, "main");
+  sqlite3_vfs *vfs = NULL;
+  sqlite3_file_control(handle, "main", SQLITE_FCNTL_VFS_POINTER, &vfs);
+  return !path || (vfs && is_private_memory(vfs, path)) ? "" : path;
 }
 
 /* They are there together or not at all; one alone would be entered and never left. */

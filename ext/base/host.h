@@ -1,4 +1,4 @@
-/* What the host's SQLite may have been built without.
+/* What the host's SQLite may have been built without, and what it calls a database.
 **
 ** A routine that a build leaves out (SQLITE_OMIT_…, SQLITE_THREADSAFE=0) is a NULL pointer in the
 ** table that an extension is given, and a call of it ends the process. Each one that leadx uses is
@@ -19,6 +19,11 @@ const char *leadx_host_lacks(const sqlite3_api_routines *api);
 ** answers non-zero. Where the build has no progress handler nothing is asked: a statement then runs
 ** to its end, or until sqlite3_interrupt(). */
 void leadx_host_watch(sqlite3 *handle, int steps, int (*stop)(void *), void *arg);
+
+/* The path by which another connection of the process reaches the database; "" where none can: it is
+** temporary, in memory, or made of bytes, which SQLite gives a name as well,
+** the same to each. */
+const char *leadx_host_path(sqlite3 *handle);
 
 /* SQLite's mutexes, as the routines of those names. In a build without them, whose host may use
 ** SQLite from one thread only, alloc gives NULL and the others do nothing; try answers

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/host.h"
 #include "rows/key.h"
 #include "session/session.h"
 #include "store/settings.h"
@@ -17,7 +18,7 @@ leadx_ctx *leadx_ctx_new(sqlite3 *handle) {
   ctx->pid = (int)getpid();
   ctx->db.handle = handle;
   ctx->settings = leadx_settings_new();
-  ctx->session = leadx_session_open(sqlite3_db_filename(handle, "main"));
+  ctx->session = leadx_session_open(leadx_host_path(handle));
   ctx->tables = sqlite3_malloc64(sizeof *ctx->tables);
   if (ctx->tables) memset(ctx->tables, 0, sizeof *ctx->tables);
   int rc = leadx_key_register(handle);

@@ -237,7 +237,7 @@ static void stamp_one(const char *path, int i, file_stamp *stamp) {
 /* Looking from outside takes no lock of the file, so a writer without patience never meets one of
 ** ours. */
 static void take_stamp(const worker *w, file_stamp *stamp) {
-  const char *path = sqlite3_db_filename(w->ctx->db.handle, "main");
+  const char *path = leadx_host_path(w->ctx->db.handle);
   memset(stamp, 0, sizeof *stamp);
   stamp_one(path, 0, stamp);
   stamp_one(sqlite3_filename_wal(path), 1, stamp);
@@ -624,9 +624,9 @@ static int has_threads(void) {
 }
 
 static int check_file(leadx_ctx *ctx, leadx_err *err) {
-  const char *who = "leadx_start", *path = sqlite3_db_filename(ctx->db.handle, "main");
+  const char *who = "leadx_start", *path = leadx_host_path(ctx->db.handle);
   int present = 0;
-  if (!path || !*path) {
+  if (!*path) {
     return leadx_err_set(err, SQLITE_ERROR,
                          "%s: this database is in memory or temporary, and the worker's own "
                          "connection could not see it; call "

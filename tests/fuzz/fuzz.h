@@ -43,6 +43,10 @@ fuzz_db *fuzz_open(void);
 /* Gives it back; the next fuzz_open() makes a new one. */
 void fuzz_close(void);
 
+/* How many steps around one another are the target's own: what statements make in those, leadx does
+** not read, and no sanitizer needs to watch it (memory.c). */
+extern int fuzz_outer_steps;
+
 /* Cuts the next line off the input: its text, terminated, in sqlite3_malloc memory; "" at the
 ** end. */
 char *fuzz_line(const char **at, const char *end);

@@ -23,6 +23,8 @@ static const char schema[] =
 
 static fuzz_db *kept;
 
+int fuzz_outer_steps;
+
 static void must(int ok, const char *what) { FUZZ_CHECK(ok, "%s", what); }
 
 fuzz_db *fuzz_open(void) {

@@ -18,8 +18,8 @@
 #include "fuzz_server.h"
 
 /* Thousands of instructions of the attacker's own SQL, which may run for ever, in one call. */
-#define MAX_STEPS 100
-#define MAX_OPERATIONS 24
+#define MAX_STEPS 30
+#define MAX_OPERATIONS 8
 #define MAX_CELLS 250
 #define COUNT(table) ((unsigned)(sizeof(table) / sizeof *(table)))
 
@@ -27,16 +27,18 @@ int sqlite3_leadx_init(sqlite3 *handle, char **error, const void *api);
 
 /* ---- the honest file ---- */
 
+/* Tables of one width share what captures them, so that the schema is small: it is read some times in
+** each run. */
 static const char tables[] =
     "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, body TEXT, n INTEGER, doc JSON, parent TEXT "
     "REFERENCES notes, updated_at TEXT);"
-    "CREATE TABLE pairs(a TEXT NOT NULL, b INTEGER NOT NULL, PRIMARY KEY (a, b));"
+    "CREATE TABLE pairs(a TEXT NOT NULL, b INTEGER NOT NULL, c, d, e, PRIMARY KEY (a, b));"
     "CREATE TABLE bystander(id TEXT PRIMARY KEY, secret TEXT); INSERT INTO bystander VALUES ('1', "
     "'untouched');";
 static const char life[] =
     "INSERT INTO notes(id, body, n) VALUES ('n3', 'three', 3), ('n4', 'four', 4); UPDATE notes SET "
-    "body = 'mine' WHERE id = 'n1'; DELETE FROM notes WHERE id = 'n2'; INSERT INTO pairs VALUES "
-    "('a', 1);"
+    "body = 'mine' WHERE id = 'n1'; DELETE FROM notes WHERE id = 'n2'; INSERT INTO pairs(a, b) "
+    "VALUES ('a', 1);"
     "INSERT INTO sync_conflicts(id, entity_type, entity_id, action, client_payload, "
     "server_payload, "
     "base, contested, client_updated_at, server_updated_at, detected_at)"
@@ -110,7 +112,7 @@ typedef struct run {
   fuzz_input in;
   int is_loaded;
   int is_inside; /* leadx is at work for the victim */
-  int is_syncing; /* at the end of the program */
+  size_t n; /* the program's length */
   int is_chosen; /* the file says itself what is tracked, or what triggers do */
   int steps;
 } run;
@@ -470,7 +472,7 @@ static void write_row(run *r) {
       "UPDATE notes SET id = ?1 WHERE id = (SELECT id FROM notes LIMIT 1 OFFSET ?2)",
       "UPDATE notes SET parent = ?1",
       "DELETE FROM notes WHERE id = (SELECT id FROM notes LIMIT 1 OFFSET ?2) OR id = ?1",
-      "INSERT INTO pairs VALUES (?1, ?2)",
+      "INSERT INTO pairs(a, b) VALUES (?1, ?2)",
   };
   run_bound(r, forms[fuzz_below(&r->in, COUNT(forms))]);
 }
@@ -529,7 +531,8 @@ static void see_request(void *ctx, const leadx_request *req) {
   FUZZ_CHECK(r->is_chosen || !strstr(req->url, "v1/bystander"), "%s", req->url);
 }
 
-/* The bystander's rows, all in one text; NULL when they cannot be read. */
+/* The bystander's rows, all in one text, as the honest file has them; NULL when they cannot be read. */
+#define UNTOUCHED "'1''untouched'"
 static char *bystander(sqlite3 *db) {
   sqlite3_stmt *stmt = NULL;
   char *text = NULL;
@@ -543,19 +546,19 @@ static char *bystander(sqlite3 *db) {
   return text;
 }
 
-/* Behind every program: a decision and, for every other one, a sync, as the victim would. */
+/* Behind every program, by its length: a sync, a decision, or nothing. */
 static void use_it_all(run *r) {
   load(r);
   if (r->is_loaded < 0) return;
   if (!sqlite3_get_autocommit(r->db)) sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
-  resolve(r);
-  if (r->is_syncing) sync_once(r);
+  if (r->n % 4 < 2) sync_once(r);
+  else if (r->n % 4 == 2) resolve(r);
 }
 
 void fuzz_file(const char *data, size_t n) {
   if (!honest) make_honest();
-  run r = {.in = {(const unsigned char *)data, (const unsigned char *)data + n},
-           .is_syncing = n % 4 < 2};
+  fuzz_outer_steps = 1;
+  run r = {.in = {(const unsigned char *)data, (const unsigned char *)data + n}, .n = n};
   open_copy(&r);
   /* What the server answers is spoilt by the same bytes, from the end. */
   fuzz_input answers = {r.in.end - (n > 64 ? n / 4 : 0), r.in.end};
@@ -569,13 +572,10 @@ void fuzz_file(const char *data, size_t n) {
     sqlite3_exec(r.db, "PRAGMA query_only = OFF", NULL, NULL, NULL);
     r.is_chosen = 1;
   }
-  char *before = bystander(r.db);
   for (int i = 0; i < MAX_OPERATIONS && r.in.at < r.in.end; i++) operate(&r);
   use_it_all(&r);
-  char *after = bystander(r.db);
-  FUZZ_CHECK(r.is_chosen || !before || !after || strcmp(before, after) == 0, "%s became %s", before,
-             after);
-  sqlite3_free(before);
+  char *after = r.is_chosen ? NULL : bystander(r.db);
+  FUZZ_CHECK(!after || strcmp(after, UNTOUCHED) == 0, "the bystander became %s", after);
   sqlite3_free(after);
   FUZZ_CHECK(sqlite3_close(r.db) == SQLITE_OK, "something was left open");
   fuzz_server_end();

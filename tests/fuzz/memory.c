@@ -40,7 +40,7 @@ typedef struct block {
 
 static char *pool, *pool_at, *pool_end;
 static block *free_blocks[CLASSES];
-static int is_watched;
+static int is_watched, depth;
 
 /* Sizes of classes grow by a quarter. Sixteen bytes in front of a block say which one it is of. */
 static size_t class_sizes[CLASSES];
@@ -149,9 +149,10 @@ void *__wrap_sqlite3_realloc64(void *block, sqlite3_uint64 n) {
 
 int __wrap_sqlite3_step(sqlite3_stmt *stmt) {
   int was = is_watched;
-  is_watched = 1;
+  is_watched = depth++ >= fuzz_outer_steps;
   int rc = __real_sqlite3_step(stmt);
   is_watched = was;
+  depth--;
   return rc;
 }
 

@@ -383,8 +383,40 @@ static sqlite3 *open_other(const char *name, int flags) {
   return db;
 }
 
+/* A database made of bytes, on which leadx is loaded afterwards. SQLite calls each of them "x". */
+static sqlite3 *open_bytes(void) {
+  sqlite3 *db = NULL;
+  sqlite3_int64 n = 0;
+  ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
+  run_on(db, "CREATE TABLE t(id TEXT PRIMARY KEY)");
+  unsigned char *bytes = sqlite3_serialize(db, "main", &n, 0);
+  ck_assert_int_eq(
+      sqlite3_deserialize(db, "main", bytes, n, n,
+                          SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE),
+      SQLITE_OK);
+  sqlite3_enable_load_extension(db, 1);
+  ck_assert_int_eq(sqlite3_load_extension(db, live_env("LEADX_SO"), "sqlite3_leadx_init", NULL),
+                   SQLITE_OK);
+  return db;
+}
+
+/* What one was told of a server and a user, another one must not use. */
+START_TEST(databases_made_of_bytes_share_no_server_and_no_worker) {
+  sqlite3 *one = open_bytes(), *other = open_bytes();
+  live_text(one,
+            "SELECT leadx_configure('https://one.example/rest/v1', 'sb_publishable_one12345')");
+  live_text(one, "SELECT leadx_track('t')");
+  live_text(other, "SELECT leadx_track('t')");
+  expect_error(other, "SELECT leadx_sync()", "leadx_configure");
+  expect_error(one, "SELECT leadx_start()", "in memory or temporary");
+  ck_assert_int_eq(sqlite3_close(one), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_close(other), SQLITE_OK);
+}
+END_TEST
+
 START_TEST(a_file_that_no_thread_could_sync_is_refused) {
-  static const char *const names[] = {":memory:", "", "file:x?mode=memory&cache=shared"};
+  static const char *const names[] = {":memory:", "", "file:x?mode=memory&cache=shared",
+                                      "file:x?vfs=memdb"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     sqlite3 *db = open_other(names[i], SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
     expect_error(db, "SELECT leadx_start()", "in memory or temporary");
@@ -550,6 +582,7 @@ Suite *test_worker_suite(void) {
   tcase_add_test(life, the_worker_lives_as_long_as_one_of_those_who_started_it);
   tcase_add_test(life, a_connection_that_did_not_start_the_worker_may_close);
   tcase_add_test(life, a_file_that_no_thread_could_sync_is_refused);
+  tcase_add_test(life, databases_made_of_bytes_share_no_server_and_no_worker);
   tcase_add_test(
       life, the_worker_opens_the_file_through_the_host_s_file_system_with_all_that_its_name_says);
   tcase_add_test(life, a_file_that_is_locked_for_one_connection_is_refused);
