@@ -35,12 +35,14 @@ static int listen_silently(int *port) {
   return fd;
 }
 
-/* What a program that is started now sees. */
+/* What a program that is started now sees, a line each: "socket:[81]", "/tmp/file". What this one was
+** itself started with (make's pipes, a log) is seen as well. */
 static void list_of_child(char *list, size_t n) {
-  char command[100], name[80];
+  char command[200], name[80];
   snprintf(name, sizeof name, "%s-fds", path);
-  snprintf(command, sizeof command, "ls /proc/self/fd > %s", name);
-  ck_assert_int_eq(system(command), 0);
+  snprintf(command, sizeof command,
+           "for f in /proc/self/fd/*; do readlink \"$f\"; done 2>/dev/null > %s", name);
+  ck_assert_int_ne(system(command), -1);
   int fd = open(name, O_RDONLY | O_CLOEXEC);
   ssize_t got = read(fd, list, n - 1);
   ck_assert_int_gt(got, 0);
@@ -49,8 +51,17 @@ static void list_of_child(char *list, size_t n) {
   unlink(name);
 }
 
+/* Is it one that leadx may have opened: a socket, a pipe, a poll's, a file of the database? */
+static int may_be_of_leadx(const char *line) {
+  static const char *const kinds[] = {"socket:", "pipe:", "anon_inode:"};
+  for (int i = 0; i < 3; i++) {
+    if (strncmp(line, kinds[i], strlen(kinds[i])) == 0) return 1;
+  }
+  return strncmp(line, path, strlen(path)) == 0 && !strstr(line, "-fds");
+}
+
 START_TEST(a_program_that_is_started_sees_no_descriptor_of_leadx) {
-  char before[400], during[400], sql[200];
+  char before[4096], during[4096], sql[200];
   sqlite3 *db;
   int port = 0, server = listen_silently(&port);
   snprintf(path, sizeof path, "/tmp/leadx_descriptors_XXXXXX");
@@ -75,7 +86,8 @@ START_TEST(a_program_that_is_started_sees_no_descriptor_of_leadx) {
   ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
   close(server);
   unlink(path);
-  ck_assert_str_eq(during, before);
+  for (char *line = strtok(during, "\n"); line; line = strtok(NULL, "\n"))
+    ck_assert_msg(!may_be_of_leadx(line) || strstr(before, line), "%s is seen", line);
 }
 END_TEST
 

@@ -388,7 +388,8 @@ static sqlite3 *open_bytes(void) {
   sqlite3 *db = NULL;
   sqlite3_int64 n = 0;
   ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
-  run_on(db, "CREATE TABLE t(id TEXT PRIMARY KEY)");
+  ck_assert_int_eq(sqlite3_exec(db, "CREATE TABLE t(id TEXT PRIMARY KEY)", NULL, NULL, NULL),
+                   SQLITE_OK);
   unsigned char *bytes = sqlite3_serialize(db, "main", &n, 0);
   ck_assert_int_eq(
       sqlite3_deserialize(db, "main", bytes, n, n,
