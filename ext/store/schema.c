@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "store/trap.h"
+
 /* The documented columns, in their order: name and type. */
 static const struct seed_column {
   const char *name, *type;
@@ -272,6 +274,7 @@ static int check_objects(leadx_db *db, const char *who, int64_t format, leadx_er
 int leadx_schema_verify(leadx_db *db, const char *who, leadx_err *err) {
   unsigned have = 0;
   int rc = check_objects(db, who, LEADX_FORMAT, err);
+  if (rc == SQLITE_OK) rc = leadx_trap_check(db, who, err);
   return rc == SQLITE_OK ? check_queue(db, who, &have, err) : rc;
 }
 

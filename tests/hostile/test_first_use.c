@@ -199,8 +199,34 @@ static const struct {
     {"DROP TABLE leadx_held; CREATE TABLE leadx_held(id TEXT PRIMARY KEY NOT NULL, x AS (hex(id)))",
      "table \"leadx_held\" is not as leadx makes it"},
     {"CREATE UNIQUE INDEX u ON leadx_shadow(key)", "index \"u\" is not as leadx makes it"},
+    /* SQLite before 3.44 runs these for each row that anybody writes. */
+    {"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = rtrim(sql, ')') || ', CHECK "
+     "(load_extension(id) IS NULL))' WHERE name = 'sync_queue'",
+     "the table \"sync_queue\" has a CHECK that calls load_extension()"},
+    {"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = rtrim(sql, ')') || ', CHECK "
+     "(\"Load_Extension\" /* ( */ -- \n ((''/tmp/x''))))' WHERE name = 'notes'",
+     "the table \"notes\" has a CHECK that calls load_extension()"},
+    {"CREATE TABLE trap(x, CHECK ([load_extension](x) > 0)); CREATE TRIGGER spring AFTER INSERT ON "
+     "notes BEGIN INSERT INTO trap VALUES ('/tmp/x'); END",
+     "the table \"trap\" has a CHECK that calls load_extension()"},
 };
 enum { DOCTORINGS = sizeof doctorings / sizeof doctorings[0] };
+
+/* Words and texts are no calls, nor are functions that a schema may call. */
+START_TEST(a_check_of_the_application_s_own_is_no_trap) {
+  ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+  run(db,
+      "CREATE TABLE mine(id TEXT PRIMARY KEY NOT NULL, load_extension TEXT CHECK "
+      "(length(load_extension) < 9 AND load_extension IN ('load_extension(1)', 'a')), n INTEGER "
+      "CHECK (n IN (0, 1)), CONSTRAINT \"load_extension (\" CHECK (id <> 'writefile('));");
+  ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+  open_with_leadx(path);
+  const char *answer = ask("SELECT leadx_track('mine')");
+  ck_assert_msg(strncmp(answer, "{\"table\":\"mine\"", 15) == 0, "%s", answer);
+  run(db, "INSERT INTO mine VALUES ('m', 'a', 1)");
+  ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+}
+END_TEST
 
 START_TEST(a_doctored_file_is_refused_by_whatever_is_called_first) {
   ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
@@ -234,6 +260,7 @@ Suite *test_first_use_suite(void) {
   tcase_set_timeout(files, 30);
   tcase_add_loop_test(files, a_file_of_utf16_is_refused_by_whatever_is_called_first, 0, 2);
   tcase_add_loop_test(files, a_doctored_file_is_refused_by_whatever_is_called_first, 0, DOCTORINGS);
+  tcase_add_test(files, a_check_of_the_application_s_own_is_no_trap);
   tcase_add_test(files, a_trigger_of_two_names_does_not_keep_a_sync_for_ever);
   suite_add_tcase(suite, files);
   return suite;
