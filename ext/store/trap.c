@@ -34,7 +34,6 @@ static const char *skip(const char *z) {
 static const char *read_token(const char *z, char *text) {
   char close = *z == '[' ? ']' : *z == '"' || *z == '`' || *z == '\'' ? *z : 0;
   size_t n = 0;
-  int is_name = *z != '\'';
   if (!close && !is_word(*z)) {
     *text = 0;
     return z + 1;
@@ -46,7 +45,7 @@ static const char *read_token(const char *z, char *text) {
     }
     if (n + 1 < NAME_BYTES) text[n++] = (char)(*z >= 'A' && *z <= 'Z' ? *z + 32 : *z);
   }
-  text[is_name ? n : 0] = 0;
+  text[n] = 0;
   return z + (close && *z);
 }
 
