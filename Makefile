@@ -139,7 +139,7 @@ uninstall: ## removes what install put there
 # a network or a clock. `make check` runs what that leaves out. SUITE names one suite, which then runs plain and sanitized.
 SUITES_LONG  := faults crash week worker_life
 SUITES_SANE  := err clock instant uuid base64 json doc conflict address rest wire literal secret number table queue change plan settle call push page \
-  pull by_call reconcile turns intake shadow capture_values vtab problems resolve func auth grant schedule hostile numbers fuzz own_queue ahead no_memory
+  pull by_call reconcile turns intake shadow capture_values vtab problems resolve func auth grant schedule hostile numbers fuzz own_queue ahead no_memory host_settings first_use
 SUITES_FIRST := capture_matrix worker check capture_values http http_faults server signin
 SUITES_QUICK := $(filter-out $(SUITES_LONG),$(SUITES))
 HALF_1       := $(filter $(SUITES_FIRST),$(SUITES_QUICK))
