@@ -7,6 +7,7 @@
 #include "base/uuid.h"
 #include "rows/capture.h"
 #include "rows/fingerprint.h"
+#include "rows/spelling.h"
 #include "rows/key.h"
 #include "rows/unsent.h"
 #include "store/cursors.h"
@@ -380,11 +381,22 @@ static int run_piece(leadx_catching *catching, leadx_err *err) {
   return rc;
 }
 
+/* Inside the caller's write transaction, or in one of its own. */
+static int note_spellings(leadx_db *db, const leadx_table *table, int alone, leadx_err *err) {
+  if (!leadx_spelling_varies(table)) return SQLITE_OK;
+  if (!alone) return leadx_spelling_note_rows(db, table, err);
+  int rc = leadx_db_begin(db, err);
+  if (rc != SQLITE_OK) return rc;
+  rc = leadx_spelling_note_rows(db, table, err);
+  return leadx_db_end(db, rc, err);
+}
+
 static int compare(leadx_db *db, leadx_table *table, int in_pieces, int only_unsent,
                    leadx_err *err) {
   leadx_catching catching = {.in_pieces = in_pieces};
   int rc = begin_looking(&catching.looking, db, table, err);
   catching.looking.only_unsent = only_unsent;
+  if (rc == SQLITE_OK) rc = note_spellings(db, table, in_pieces, err);
   /* Nothing is written to a table that only pulls. */
   catching.walk.is_done = table->mode == LEADX_MODE_PULL;
   catching.missing.is_done = only_unsent;
@@ -490,6 +502,7 @@ static int note_rows(leadx_db *db, leadx_table *table, leadx_err *err) {
   leadx_looking looking;
   leadx_walk all = {0};
   int rc = begin_looking(&looking, db, table, err);
+  if (rc == SQLITE_OK) rc = leadx_spelling_note_rows(db, table, err);
   sqlite3_stmt *stmt = rc == SQLITE_OK ? prepare_walk(db, table, &all, err) : NULL;
   while (stmt && err->rc == SQLITE_OK && leadx_db_next(db, stmt, err)) {
     const char *key = leadx_db_text(stmt, 0, err);

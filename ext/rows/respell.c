@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "rows/key.h"
+#include "rows/spelling.h"
 #include "store/parking.h"
 #include "store/shadow.h"
 
@@ -47,15 +48,15 @@ static int add_respelling(respelling **list, char place, int64_t rowid, const ch
   return fresh->entity && fresh->from ? SQLITE_OK : leadx_err_nomem(err);
 }
 
-static int find_respelling(const leadx_tables *tables, sqlite3_stmt *row, respelling **list,
-                           leadx_err *err) {
+static int find_respelling(leadx_db *db, const leadx_tables *tables, sqlite3_stmt *row,
+                           respelling **list, leadx_err *err) {
   const char *place = leadx_db_text(row, 0, err), *entity = leadx_db_text(row, 2, err),
              *key = leadx_db_text(row, 3, err);
   if (!place || !entity || !key) return err->rc;
   leadx_table *table = leadx_tables_by_entity(tables, entity);
   if (!table || strlen(key) != (size_t)sqlite3_column_bytes(row, 3)) return SQLITE_OK;
   leadx_key_doubt(table, key);
-  if (is_plain(table)) return SQLITE_OK;
+  if (is_plain(table) || leadx_spelling_note(db, table, key, err) != SQLITE_OK) return err->rc;
   char *to = leadx_key_read(table, key, LEADX_BY_DEVICE, err);
   return to ? add_respelling(list, place[0], sqlite3_column_int64(row, 1), entity, key, to, err)
             : err->rc;
@@ -106,7 +107,7 @@ static int respell_all(leadx_db *db, const leadx_tables *tables, sqlite3_stmt *s
   respelling *list = NULL;
   if (!stmt) return err->rc;
   while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err))
-    find_respelling(tables, stmt, &list, err);
+    find_respelling(db, tables, stmt, &list, err);
   leadx_db_put(db, stmt);
   int rc = respell(db, list, err);
   free_respellings(list);

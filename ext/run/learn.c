@@ -6,6 +6,7 @@
 #include "rest/target.h"
 #include "rows/key.h"
 #include "rows/respell.h"
+#include "rows/spelling.h"
 
 /* What no uuid is. */
 #define NO_UUID "x"
@@ -38,6 +39,7 @@ static int note(leadx_run *run, leadx_table *table, leadx_column *column, leadx_
   column->is_settled = 1;
   rc = leadx_db_run(db, LEADX_SQL_LEARN_TYPE, err, "ttt", table->name, column->name,
                     leadx_type_name(type));
+  if (rc == SQLITE_OK && type == LEADX_UUID) rc = leadx_spelling_note_rows(db, table, err);
   if (rc == SQLITE_OK && type == LEADX_UUID) rc = leadx_respell_known(db, table, err);
   leadx_queue_place_clear(&run->respelled);
   return leadx_db_end(db, rc, err);
