@@ -9,6 +9,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ext=$here/../ext
+sql=$here/../sql
 so=${1-$here/../dist/leadx.so}
 optional=$here/../tests/hosts/optional_api.def
 objects=${BUILD:-$here/../build}/pic/ext
@@ -203,6 +204,52 @@ check_calls_between_files() {
   [ "$failures" -gt "$before" ] || pass "calls go down only, and in no circle of files"
 }
 
+# Which file uses which statement of sql/: "ROOM/FILE NAME", from the sources. A file and its header count as one.
+list_statements_used() {
+  grep -oE '\bLEADX_SQL_[A-Z0-9_]+' "$ext"/*/*.[ch] | sed -E 's|.*/([^/]+/[^/]+)\.[ch]:LEADX_SQL_|\1 |' | tr '[:upper:]' '[:lower:]' | sort -u
+}
+
+# A file of statements is its module's alone: what another module needs of it, the module does for it. Those of
+# sql/server/ are printed, which leadx_server_sql() does.
+check_statements() {
+  local before=$failures listed lines kind name home user
+  lines=$(grep -HE '^-- name: ' "$sql"/*/*.sql | sed -E 's|.*/([^/]+/[^/]+)\.sql:-- name: |\1 |')
+  listed=$(wc -l <<<"$lines")
+  while read -r kind name home user; do
+    case $kind in
+    unused) fail "sql/$home.sql: nothing uses $name" ;;
+    foreign) fail "sql/$home.sql: $name is used by ext/$user.c" ;;
+    esac
+  done < <(awk 'NR == FNR { home[$2] = $1; next }
+    $2 in home { used[$2] = 1; if (home[$2] !~ /^server\// && home[$2] != $1) print "foreign", $2, home[$2], $1 }
+    END { for (name in home) if (!(name in used)) print "unused", name, home[name], "-" }' <(printf '%s\n' "$lines") <(list_statements_used))
+  [ "$listed" -gt 100 ] || fail "$sql has $listed statements only"
+  [ "$failures" -gt "$before" ] || pass "each of $listed statements is used, by the module alone whose file it stands in"
+}
+
+# A rule that cannot fail is none: a check, a change of a copy of the sources, and the words with which it is found.
+spoiled=(
+  'check_rooms|sed -i "1a #include \"api/func.h\"" ext/rows/diff.c|api/func.h is of a room above'
+  'check_rooms|sed -i "1a #include \"diff.h\"" ext/rows/diff.c|diff.h does not name its room'
+  'check_single_headers|sed -i "1a #include <curl/curl.h>" ext/rows/diff.c|is included by more than one file'
+  'check_optional_routines|sed -i "1a int x(void) { return sqlite3_progress_handler (0, 0, 0, 0); }" ext/rows/diff.c|is called without asking'
+  'check_statements|sed -i "1a int x = LEADX_SQL_LEASE_TAKE;" ext/rows/diff.c|lease_take is used by ext/rows/diff.c'
+  'check_statements|printf "\n-- name: lease_idle\nSELECT 1\n" >>sql/store/lease.sql|nothing uses lease_idle'
+)
+
+check_that_rules_can_fail() {
+  local before=$failures tree check change words found
+  tree=$(mktemp -d)
+  while IFS='|' read -r check change words; do
+    rm -rf "${tree:?}"/*
+    cp -R "$ext" "$sql" "$tree"
+    found=$(cd "$tree" && eval "$change" && ext=$tree/ext sql=$tree/sql && "$check")
+    has "^FAIL .*$words" "$found" || fail "not found by $check: $change"
+  done < <(printf '%s\n' "${spoiled[@]}")
+  rm -rf "$tree"
+  [ "$failures" -gt "$before" ] || pass "each of ${#spoiled[@]} faults put into a copy of the sources is found"
+}
+
 # The table of rooms as ext/README.md has it.
 print_rooms() {
   local room
@@ -224,7 +271,9 @@ check_calls
 check_single_headers
 check_optional_routines
 check_rooms
+check_statements
 check_calls_between_files
+check_that_rules_can_fail
 [ "$failures" = 0 ] || {
   printf '%d not as it should be\n' "$failures"
   exit 1

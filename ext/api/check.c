@@ -24,6 +24,7 @@
 #include "session/line.h"
 #include "session/session.h"
 #include "store/settings.h"
+#include "store/tables.h"
 
 /* A clock that is wrong by less decides no conflict wrongly that anybody would notice. */
 #define SKEW_SECONDS 60
@@ -733,7 +734,7 @@ static int keep(leadx_checking *checking) {
   if (sqlite3_db_readonly(db->handle, "main") == 1) return SQLITE_OK;
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
-  rc = leadx_db_exec(db, leadx_sql_text[LEADX_SQL_SCHEMA_CHECK_RESULTS], err);
+  rc = leadx_schema_ensure_checks(db, err);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_CHECK_CLEAR, err, "");
   for (const leadx_doc *f = leadx_doc_first(checking->findings); f && rc == SQLITE_OK;
        f = leadx_doc_next(f)) {

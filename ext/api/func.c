@@ -20,6 +20,7 @@
 #include "sync/sync.h"
 #include "api/track.h"
 #include "sync/worker.h"
+#include "store/tables.h"
 
 #ifndef LEADX_VERSION
 #define LEADX_VERSION "0.0.0"

@@ -1,6 +1,7 @@
 /* By which words a person knows a row. See label.h. */
 #include "rows/key.h"
 #include "api/label.h"
+#include "store/tables.h"
 
 static const char *const label_columns[] = {"name", "title", "code", "subject", "label"};
 #define LABEL_COLUMNS (sizeof label_columns / sizeof label_columns[0])

@@ -2,7 +2,7 @@
 #ifndef LEADX_LABEL_H
 #define LEADX_LABEL_H
 
-#include "store/table.h"
+#include "store/tables.h"
 
 /* The text of the first of the columns name, title, code, subject and label that the entity's table
 ** has and that is not empty in the row with that key, at most 80 characters of it. In

@@ -15,6 +15,8 @@
 #include "rows/fingerprint.h"
 #include "store/parking.h"
 #include "store/queue.h"
+#include "store/tables.h"
+#include "store/describe.h"
 
 /* An open conflict as it stands in the file. */
 typedef struct leadx_question {
@@ -305,11 +307,9 @@ static int queue_rest(leadx_db *db, const leadx_question *question, const char *
   if (row && is_json(row, &local, LEADX_JSON_OBJECT)) {
     char *base = difference(question, choice, local, err);
     char id[LEADX_UUID_BYTES];
-    int64_t next = 0;
     rc = err->rc;
-    if (base && rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_QUEUE_NEXT_ROWID, err, &next, "");
+    if (base && rc == SQLITE_OK) rc = leadx_queue_make_id(db, id, err);
     if (base && rc == SQLITE_OK) {
-      leadx_uuid_make(next, id);
       rc = leadx_db_run(db, LEADX_SQL_DECIDE_ENQUEUE_UPDATE, err, "ttttt", id,
                         question->table->entity, question->key, row, base);
       *left = 1;
@@ -334,13 +334,11 @@ static int note_version(leadx_db *db, const leadx_question *question, leadx_err 
 static int settle_deleted(leadx_db *db, const leadx_question *question, const char *choice,
                           leadx_err *err) {
   char id[LEADX_UUID_BYTES];
-  int64_t next = 0;
   if (strcmp(choice, "server") == 0) {
     return leadx_parking_add(db, question->table->entity, question->key, LEADX_REFETCH,
                              "decided for the server", err);
   }
-  int rc = leadx_db_int(db, LEADX_SQL_QUEUE_NEXT_ROWID, err, &next, "");
-  leadx_uuid_make(next, id);
+  int rc = leadx_queue_make_id(db, id, err);
   return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_DECIDE_ENQUEUE_DELETE, err, "ttt", id,
                                         question->table->entity, question->key)
                          : rc;
@@ -394,7 +392,7 @@ static leadx_table *find_pending(leadx_db *db, const char *id, char **key, leadx
     const char *name = leadx_db_text(stmt, 0, err), *options = leadx_db_text(stmt, 1, err),
                *found = leadx_db_text(stmt, 2, err);
     if (name && options && found && !(*key = sqlite3_mprintf("%s", found))) leadx_err_nomem(err);
-    if (*key) table = leadx_table_describe(db, "leadx_discard", name, options, &unusable);
+    if (*key) table = leadx_describe(db, "leadx_discard", name, options, &unusable);
   }
   leadx_db_put(db, stmt);
   if (unusable.rc == SQLITE_NOMEM) leadx_err_nomem(err);

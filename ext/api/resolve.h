@@ -3,7 +3,7 @@
 #ifndef LEADX_RESOLVE_H
 #define LEADX_RESOLVE_H
 
-#include "store/table.h"
+#include "store/tables.h"
 
 /* leadx_resolve(): choice is "client", "server" or "merge" (json: final values of the contested
 ** columns, by their remote names). The local row gets what was chosen; what the server does not

@@ -3,7 +3,7 @@
 #ifndef LEADX_SERVER_SQL_H
 #define LEADX_SERVER_SQL_H
 
-#include "store/table.h"
+#include "store/tables.h"
 
 /* The whole text for one tracked table (NULL: for all), to be run on the server as often as one
 ** likes. schema is the server's schema, "" for public. sqlite3_malloc text; NULL and an error when

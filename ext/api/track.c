@@ -13,6 +13,8 @@
 #include "store/parking.h"
 #include "store/schema.h"
 #include "store/shadow.h"
+#include "store/tables.h"
+#include "store/describe.h"
 
 /* ---- options that stand already ---- */
 
@@ -20,7 +22,7 @@
 ** frees. */
 static char *stored_options(leadx_db *db, const char *name, leadx_err *err) {
   char *options = NULL;
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_TRACKED_OPTIONS, err, "t", name);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TRACK_TRACKED_OPTIONS, err, "t", name);
   if (!stmt) return NULL;
   const char *text = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
   if (text && !(options = sqlite3_mprintf("%s", text))) leadx_err_nomem(err);
@@ -32,7 +34,7 @@ static char *stored_options(leadx_db *db, const char *name, leadx_err *err) {
 ** the application to repeat. NULL (and no error) when that is nothing. The caller frees. */
 static char *carry_learned(leadx_db *db, const char *name, const char *options, leadx_err *err) {
   char *carried = NULL;
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_LEARN_CARRY, err, "ss", name, options);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TRACK_CARRY, err, "ss", name, options);
   if (!stmt) return NULL;
   const char *text = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
   if (text && !(carried = sqlite3_mprintf("%s", text))) leadx_err_nomem(err);
@@ -42,7 +44,7 @@ static char *carry_learned(leadx_db *db, const char *name, const char *options, 
 
 /* Another table with that entity would get this one's changes. */
 static int check_entity_free(leadx_db *db, const leadx_table *table, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_ENTITY_TAKEN, err, "ss", table->entity,
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TRACK_ENTITY_TAKEN, err, "ss", table->entity,
                                       table->name);
   if (!stmt) return err->rc;
   if (leadx_db_next(db, stmt, err)) {
@@ -74,7 +76,7 @@ static int store(leadx_db *db, const leadx_table *table, const char *options, le
   leadx_fingerprint_columns(table, columns);
   char *text = leadx_db_finish(columns, err);
   if (!text) return err->rc;
-  int rc = leadx_db_run(db, LEADX_SQL_TABLE_STORE, err, "ttitt", table->name, table->entity,
+  int rc = leadx_db_run(db, LEADX_SQL_TRACK_STORE, err, "ttitt", table->name, table->entity,
                         (int64_t)table->priority, options, text);
   sqlite3_free(text);
   return rc;
@@ -88,9 +90,9 @@ static int forget_known(leadx_db *db, const char *entity, leadx_err *err) {
 
 /* The table gets another entity: what is unsent, known and open goes with it. */
 static int rename_entity(leadx_db *db, const leadx_table *table, leadx_err *err) {
-  static const int statements[] = {LEADX_SQL_TABLE_RENAME_QUEUED, LEADX_SQL_TABLE_RENAME_CONFLICTS,
-                                   LEADX_SQL_TABLE_RENAME};
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_ENTITY_BEFORE, err, "ss", table->name,
+  static const int statements[] = {LEADX_SQL_TRACK_RENAME_QUEUED, LEADX_SQL_TRACK_RENAME_CONFLICTS,
+                                   LEADX_SQL_TRACK_RENAME};
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TRACK_ENTITY_BEFORE, err, "ss", table->name,
                                       table->entity);
   if (!stmt) return err->rc;
   const char *found = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
@@ -117,16 +119,16 @@ static int track(leadx_db *db, leadx_table *table, const char *options, int back
   int64_t before = 0;
   int rc = leadx_queue_probe(db, "leadx_track", table->entity, err);
   if (rc == SQLITE_OK)
-    rc = leadx_db_run(db, LEADX_SQL_TABLE_TAKE_OVER, err, "tt", table->name, table->entity);
+    rc = leadx_db_run(db, LEADX_SQL_TRACK_TAKE_OVER, err, "tt", table->name, table->entity);
   if (rc == SQLITE_OK) rc = check_entity_free(db, table, err);
   if (rc == SQLITE_OK) rc = rename_entity(db, table, err);
-  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_TABLE_REVIVE, err, "t", table->entity);
+  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_TRACK_REVIVE, err, "t", table->entity);
   if (rc == SQLITE_OK)
-    rc = leadx_db_int(db, LEADX_SQL_TABLE_TRACKED_AS, err, &before, "tt", table->name,
+    rc = leadx_db_int(db, LEADX_SQL_TRACK_TRACKED_AS, err, &before, "tt", table->name,
                       table->entity);
   if (rc == SQLITE_OK && before) rc = leadx_diff_table(db, table, err);
   /* What the server said of its functions says nothing of a new table. */
-  if (rc == SQLITE_OK && !before) rc = leadx_db_run(db, LEADX_SQL_DISCOVER_AGAIN, err, "");
+  if (rc == SQLITE_OK && !before) rc = leadx_db_run(db, LEADX_SQL_TRACK_ASK_AGAIN, err, "");
   if (rc == SQLITE_OK) rc = store(db, table, options, err);
   if (rc == SQLITE_OK) rc = leadx_capture_install(db, table, NULL, err);
   if (rc == SQLITE_OK && (!before || backfill) && table->mode != LEADX_MODE_PULL)
@@ -167,7 +169,7 @@ static leadx_doc *track_one(leadx_ctx *ctx, const char *name, const char *option
   char *carried = options ? carry_learned(db, name, effective, err) : NULL;
   if (carried) effective = carried;
   leadx_table *table = err->rc == SQLITE_OK
-                           ? leadx_table_describe(db, "leadx_track", name, effective, err)
+                           ? leadx_describe(db, "leadx_track", name, effective, err)
                            : NULL;
   leadx_doc *result = NULL;
   if (table && track(db, table, effective, backfill, err) == SQLITE_OK) {
@@ -183,7 +185,7 @@ static leadx_doc *track_one(leadx_ctx *ctx, const char *name, const char *option
 /* ---- all tables ---- */
 
 static leadx_doc *track_all(leadx_ctx *ctx, const char *options, leadx_err *err) {
-  char **names = leadx_table_candidates(&ctx->db, err);
+  char **names = leadx_describe_candidates(&ctx->db, err);
   leadx_doc *list = leadx_doc_new_array();
   if (!names || !list) leadx_err_nomem(err);
   for (int i = 0; names && names[i] && err->rc == SQLITE_OK; i++) {
@@ -226,13 +228,13 @@ char *leadx_track_table(leadx_ctx *ctx, const char *name, const char *options, l
 static int forget_settled(leadx_db *db, const char *entity, leadx_err *err) {
   int rc = leadx_shadow_forget_settled(db, entity, err);
   if (rc == SQLITE_OK) rc = leadx_cursors_forget(db, entity, err);
-  return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_DIFF_LOOKED_FORGET, err, "t", entity) : rc;
+  return rc == SQLITE_OK ? leadx_diff_forget(db, entity, err) : rc;
 }
 
 static int forget(leadx_db *db, const leadx_table *known, const char *name, leadx_err *err) {
   int rc = leadx_capture_remove(db, known ? known->name : name, err);
   if (rc == SQLITE_OK && known) rc = forget_settled(db, known->entity, err);
-  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_TABLE_FORGET, err, "t", name);
+  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_TRACK_FORGET, err, "t", name);
   return rc;
 }
 

@@ -18,6 +18,7 @@
 #include "store/schema.h"
 #include "session/session.h"
 #include "store/settings.h"
+#include "store/tables.h"
 
 /* What xBestIndex tells xFilter: one bit per condition, one for costly columns. xFilter adds that
 ** no settled row is wanted, which the values of the conditions say. */
@@ -264,7 +265,7 @@ static int choose_sql(const leadx_vtab_entry *entry, leadx_db *db, int *sql_id, 
   int rc = leadx_schema_open(db, entry->name, &present, err);
   if (rc == SQLITE_OK && present && entry->needs) {
     int64_t there = 0;
-    rc = leadx_db_int(db, LEADX_SQL_SCHEMA_HAS_TABLE, err, &there, "t", entry->needs);
+    rc = leadx_schema_has(db, entry->needs, &there, err);
     present = there != 0;
   }
   *sql_id = present ? entry->sql_id : entry->sql_id_without_tables;

@@ -77,7 +77,7 @@ static int read_stored(leadx_pulling *pulling, leadx_err *err) {
 ** than anything. */
 static int find_oldest(leadx_pulling *pulling, int64_t *us, leadx_err *err) {
   leadx_db *db = &pulling->run->ctx->db;
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_PLACE_OLDEST, err, "s", pulling->table->entity);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_CALL_OLDEST, err, "s", pulling->table->entity);
   if (!stmt) return err->rc;
   const char *oldest = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
   *us = 0;

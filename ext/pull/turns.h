@@ -4,7 +4,7 @@
 #ifndef LEADX_TURNS_H
 #define LEADX_TURNS_H
 
-#include "store/table.h"
+#include "store/tables.h"
 
 typedef struct leadx_turn {
   int is_done; /* all of it is here, or it cannot be read */

@@ -191,7 +191,7 @@ static int take_member(leadx_change *change, const leadx_member *member, const c
 static int read_members(leadx_db *db, leadx_change *change, leadx_err *err) {
   int rc = SQLITE_OK;
   for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++) {
-    sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_QUEUE_READ, err, "s", change->members[i].id);
+    sqlite3_stmt *stmt = leadx_queue_read(db, change->members[i].id, err);
     if (!stmt) return err->rc;
     /* One that was discarded by hand in the meantime is not there: the rest of the change stands
     ** without it. */
@@ -230,7 +230,7 @@ static int is_part_of(leadx_slice payload, leadx_slice local) {
 static int says_local(leadx_db *db, const leadx_member *member, const char *local, int *same,
                       leadx_err *err) {
   leadx_slice mine, theirs;
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_QUEUE_READ, err, "s", member->id);
+  sqlite3_stmt *stmt = leadx_queue_read(db, member->id, err);
   if (!stmt) return err->rc;
   const char *payload = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 1, err) : NULL;
   *same = member->action != LEADX_DELETE && payload &&

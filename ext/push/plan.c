@@ -211,7 +211,7 @@ static int link_change(leadx_db *db, const leadx_plan *plan, int i, edge_list *e
   const leadx_change *change = &plan->changes[i];
   int rc = SQLITE_OK;
   for (int m = 0; m < change->nmembers && rc == SQLITE_OK; m++) {
-    sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_QUEUE_READ, err, "s", change->members[m].id);
+    sqlite3_stmt *stmt = leadx_queue_read(db, change->members[m].id, err);
     if (!stmt) return err->rc;
     if (leadx_db_next(db, stmt, err)) {
       const char *payload = leadx_db_text(stmt, 1, err), *base = leadx_db_text(stmt, 2, err);

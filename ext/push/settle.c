@@ -103,7 +103,7 @@ static int note_shadow(leadx_push *push, const leadx_change *change, leadx_slice
 static int note_pushed(leadx_push *push, leadx_table *table, leadx_err *err) {
   if (table->push_noted) return SQLITE_OK;
   table->push_noted = 1;
-  return leadx_db_run(leadx_pushing_db(push), LEADX_SQL_TABLE_SET_PUSHED, err, "t", table->name);
+  return leadx_db_run(leadx_pushing_db(push), LEADX_SQL_SETTLE_SET_PUSHED, err, "t", table->name);
 }
 
 /* The server has the change: acknowledge every queue row of it. row is the server's, empty when it
@@ -229,7 +229,7 @@ static int ask(leadx_push *push, leadx_change *change, leadx_err *err) {
 static int has_later_edits(leadx_push *push, const leadx_change *change, int *later,
                            leadx_err *err) {
   leadx_db *db = leadx_pushing_db(push);
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_CONFLICT_MEMBERS, err, "ss",
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_SETTLE_MEMBERS, err, "ss",
                                       change->table->entity, change->key);
   if (!stmt) return err->rc;
   *later = leadx_db_next(db, stmt, err);
@@ -499,7 +499,7 @@ static int pause_table(leadx_push *push, const leadx_job *job, const leadx_verdi
   push->run->tally.paused = 1;
   leadx_run_say(push->run, "table \"%s\" is paused: %s %s", table->remote, verdict->code,
                 verdict->message);
-  return leadx_db_run(leadx_pushing_db(push), LEADX_SQL_TABLE_SET_ERROR, err, "tt", table->name,
+  return leadx_db_run(leadx_pushing_db(push), LEADX_SQL_SETTLE_SET_ERROR, err, "tt", table->name,
                       push->run->tally.message);
 }
 

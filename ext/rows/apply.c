@@ -8,6 +8,7 @@
 #include "store/parking.h"
 #include "store/queue.h"
 #include "store/shadow.h"
+#include "store/tables.h"
 
 int leadx_apply_begin(leadx_db *db, leadx_err *err) {
   return leadx_db_run(db, LEADX_SQL_APPLYING_ON, err, "");
@@ -92,7 +93,7 @@ int leadx_apply_is_watched(leadx_db *db, const leadx_table *table, int *yes, lea
 }
 
 int leadx_apply_watch(leadx_db *db, int64_t *before, leadx_err *err) {
-  int rc = leadx_db_int(db, LEADX_SQL_QUEUE_NEXT_ROWID, err, before, "");
+  int rc = leadx_queue_last_rowid(db, before, err);
   return rc == SQLITE_OK ? leadx_apply_end(db, err) : rc;
 }
 

@@ -409,6 +409,10 @@ void leadx_capture_id(sqlite3_str *sql) {
   sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_ID]);
 }
 
+void leadx_capture_clock(sqlite3_str *sql) {
+  sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_CLOCK]);
+}
+
 /* ---- cells ---- */
 
 /* How many cells the shared views have. A table takes the narrowest that holds its columns. */
@@ -973,7 +977,7 @@ static void fill_shared(const void *arg, sqlite3_str *sql, const char *hole, siz
   if (HOLE("ms")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_MS]);
   if (HOLE("n")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_N]);
   if (HOLE("id")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_ID]);
-  if (HOLE("clock")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_CLOCK]);
+  if (HOLE("clock")) leadx_capture_clock(sql);
   if (HOLE("record_id")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_RECORD_ID]);
   if (HOLE("nul_mark")) sqlite3_str_appendall(sql, "'*\x01*'");
   if (HOLE("nulls"))
@@ -1006,7 +1010,7 @@ static const struct shared_object {
 /* *same: does the trigger or view of that name stand in the file with exactly that text? */
 static int trigger_stands(leadx_db *db, const char *name, const char *sql, int *same, int *exists,
                           leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_TRIGGER_SQL, err, "t", name);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_CAPTURE_TRIGGER_SQL, err, "t", name);
   if (!stmt) return err->rc;
   *exists = leadx_db_next(db, stmt, err);
   const char *text = *exists ? leadx_db_text(stmt, 0, err) : NULL;
@@ -1081,7 +1085,7 @@ static sqlite3_stmt *query_triggers(leadx_db *db, const leadx_table *table, int 
 /* The name of a trigger of ours that bears another table's name, in sqlite3_malloc memory; NULL
 ** when there is none. */
 static char *find_stray(leadx_db *db, const leadx_table *table, leadx_err *err) {
-  sqlite3_stmt *stmt = query_triggers(db, table, LEADX_SQL_TABLE_STRAY_TRIGGER, err);
+  sqlite3_stmt *stmt = query_triggers(db, table, LEADX_SQL_CAPTURE_STRAY_TRIGGER, err);
   if (!stmt) return NULL;
   char *found = NULL;
   if (leadx_db_next(db, stmt, err)) {
@@ -1117,7 +1121,7 @@ static int drop_strays(leadx_db *db, const leadx_table *table, leadx_err *err) {
 /* An application's trigger that is newer than ours runs before them, and what it writes would be
 ** captured before the write that it answers: ours are made anew, as the newest. */
 static int drop_overtaken(leadx_db *db, const leadx_table *table, leadx_err *err) {
-  sqlite3_stmt *stmt = query_triggers(db, table, LEADX_SQL_TABLE_TRIGGER_BEFORE_OURS, err);
+  sqlite3_stmt *stmt = query_triggers(db, table, LEADX_SQL_CAPTURE_TRIGGER_BEFORE_OURS, err);
   if (!stmt) return err->rc;
   int overtaken = leadx_db_next(db, stmt, err) && sqlite3_column_int(stmt, 0);
   leadx_db_put(db, stmt);
@@ -1125,7 +1129,7 @@ static int drop_overtaken(leadx_db *db, const leadx_table *table, leadx_err *err
 }
 
 int leadx_capture_hash(leadx_db *db, const leadx_table *table, uint64_t *hash, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_TRIGGERS, err, "s", table->name);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_CAPTURE_TRIGGERS, err, "s", table->name);
   if (!stmt) return err->rc;
   *hash = LEADX_HASH_SEED;
   while (leadx_db_next(db, stmt, err)) *hash = leadx_db_hash_row(stmt, *hash, err);

@@ -18,6 +18,9 @@ char *leadx_capture_local(leadx_db *db, const leadx_table *table, const char *ke
 ** within a millisecond, the order of the queue. */
 void leadx_capture_id(sqlite3_str *sql);
 
+/* Appends the SELECT that such an id is made of: the time in ms, and the queue's last rowid n. */
+void leadx_capture_clock(sqlite3_str *sql);
+
 #define LEADX_TRIGGERS 9
 /* The trigger's name (insert, update, rekey, delete; note, renote, took, retook, forget, which are for
 ** what REPLACE takes along) in sqlite3_malloc memory. */

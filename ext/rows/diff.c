@@ -12,6 +12,8 @@
 #include "rows/unsent.h"
 #include "store/cursors.h"
 #include "store/template.h"
+#include "rows/apply.h"
+#include "store/queue.h"
 
 /* Rows looked at before the clock is; a write transaction takes no more of them after so many
 ** milliseconds. */
@@ -28,7 +30,7 @@ static void fill_hole(const void *arg, sqlite3_str *sql, const char *hole, size_
   if (HOLE("table")) sqlite3_str_appendall(sql, row ? row : "");
   if (HOLE("entity")) sqlite3_str_appendf(sql, "%Q", table->entity);
   if (HOLE("id")) leadx_capture_id(sql);
-  if (HOLE("clock")) sqlite3_str_appendall(sql, leadx_sql_text[LEADX_SQL_CAPTURE_CLOCK]);
+  if (HOLE("clock")) leadx_capture_clock(sql);
   if (HOLE("key")) leadx_capture_key(sql, table, row ? row : "NULL");
   if (HOLE("row")) leadx_capture_row(sql, table, row ? row : "NULL");
 #undef HOLE
@@ -61,10 +63,8 @@ static char *write_row(leadx_db *db, const leadx_table *table, const leadx_table
 static int enqueue(leadx_db *db, const leadx_table *table, const leadx_table *subset,
                    const char *key, leadx_action action, leadx_err *err) {
   char id[LEADX_UUID_BYTES];
-  int64_t next = 0;
   char *row = write_row(db, table, subset, key, err);
-  if (row && leadx_db_int(db, LEADX_SQL_QUEUE_NEXT_ROWID, err, &next, "") == SQLITE_OK) {
-    leadx_uuid_make(next, id);
+  if (row && leadx_queue_make_id(db, id, err) == SQLITE_OK) {
     leadx_db_run(db, LEADX_SQL_DIFF_ENQUEUE, err, "ttttt", id, table->entity, key,
                  leadx_action_name(action), row);
   }
@@ -204,7 +204,7 @@ static int begin_walk(leadx_db *db, const leadx_table *table, leadx_walk *walk, 
   memset(walk, 0, sizeof *walk);
   for (int i = 0; i < 3 && !table->without_rowid && walk->n == 0; i++) {
     int64_t taken = 0;
-    if (leadx_db_int(db, LEADX_SQL_TABLE_HAS_COLUMN, err, &taken, "ss", table->name, names[i]))
+    if (leadx_db_int(db, LEADX_SQL_DIFF_HAS_COLUMN, err, &taken, "ss", table->name, names[i]))
       break;
     if (taken) continue;
     sqlite3_str_appendall(order, names[i]);
@@ -344,7 +344,7 @@ static int is_done(const leadx_catching *catching) {
 static int check_schema(leadx_catching *catching, leadx_err *err) {
   int64_t schema = 0;
   leadx_db *db = catching->looking.db;
-  int rc = leadx_db_int(db, LEADX_SQL_TABLE_SCHEMA_VERSION, err, &schema, "");
+  int rc = leadx_db_schema_version(db, &schema, err);
   if (rc != SQLITE_OK || schema == catching->schema) return rc;
   int was_begun = catching->walk.is_begun;
   catching->schema = schema;
@@ -400,8 +400,7 @@ static int compare(leadx_db *db, leadx_table *table, int in_pieces, int only_uns
   /* Nothing is written to a table that only pulls. */
   catching.walk.is_done = table->mode == LEADX_MODE_PULL;
   catching.missing.is_done = only_unsent;
-  if (rc == SQLITE_OK)
-    rc = leadx_db_int(db, LEADX_SQL_TABLE_SCHEMA_VERSION, err, &catching.schema, "");
+  if (rc == SQLITE_OK) rc = leadx_db_schema_version(db, &catching.schema, err);
   if (rc == SQLITE_OK && !catching.walk.is_done) rc = begin_walk(db, table, &catching.walk, err);
   while (rc == SQLITE_OK && !is_done(&catching)) rc = run_piece(&catching, err);
   clear_looking(&catching.looking);
@@ -424,7 +423,7 @@ static int identify(leadx_db *db, const leadx_table *table, char text[48], leadx
   int64_t schema = 0;
   int rc = leadx_capture_hash(db, table, &hash, err);
   if (rc == SQLITE_OK && table->mode == LEADX_MODE_PULL)
-    rc = leadx_db_int(db, LEADX_SQL_TABLE_SCHEMA_VERSION, err, &schema, "");
+    rc = leadx_db_schema_version(db, &schema, err);
   sqlite3_snprintf(48, text, "%016llx %lld", (sqlite3_uint64)hash, (sqlite3_int64)schema);
   return rc;
 }
@@ -460,9 +459,11 @@ static int check_triggers(leadx_db *db, leadx_table *table, leadx_err *err) {
   rc = leadx_capture_install(db, table, &renewed, err);
   if (rc == SQLITE_OK && !renewed) table->triggers = triggers;
   /* They may look just as they did. */
-  return rc == SQLITE_OK && renewed
-             ? leadx_db_run(db, LEADX_SQL_DIFF_LOOKED_FORGET, err, "t", table->entity)
-             : rc;
+  return rc == SQLITE_OK && renewed ? leadx_diff_forget(db, table->entity, err) : rc;
+}
+
+int leadx_diff_forget(leadx_db *db, const char *entity, leadx_err *err) {
+  return leadx_db_run(db, LEADX_SQL_DIFF_LOOKED_FORGET, err, "t", entity);
 }
 
 int leadx_diff_check(leadx_db *db, leadx_table *table, leadx_err *err) {
@@ -479,7 +480,7 @@ int leadx_diff_table(leadx_db *db, leadx_table *table, leadx_err *err) {
 }
 
 int leadx_diff_end(leadx_db *db, leadx_err *err) {
-  int rc = leadx_db_run(db, LEADX_SQL_APPLYING_OFF, err, "");
+  int rc = leadx_apply_end(db, err);
   return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_DIFF_IS_DONE, err, "") : rc;
 }
 
@@ -581,5 +582,5 @@ int leadx_diff_follow(leadx_db *db, int keeps_remote, int *n, leadx_err *err) {
 }
 
 int leadx_diff_missing(leadx_db *db, leadx_err *err) {
-  return leadx_db_run(db, LEADX_SQL_TABLE_NOTE_GONE, err, "");
+  return leadx_db_run(db, LEADX_SQL_DIFF_NOTE_GONE, err, "");
 }

@@ -47,6 +47,9 @@ int leadx_diff_missing(leadx_db *db, leadx_err *err);
 ** is unsent from an earlier time is compared with the rows. */
 int leadx_diff_begin(leadx_db *db, leadx_table *table, int backfill, leadx_err *err);
 
+/* Forgets which table and triggers the rows were in step with: the next look finds them due. */
+int leadx_diff_forget(leadx_db *db, const char *entity, leadx_err *err);
+
 /* The rows are in step with the table and the triggers that are there now. */
 int leadx_diff_settle(leadx_db *db, leadx_table *table, leadx_err *err);
 

@@ -5,6 +5,7 @@
 
 #include "rows/diff.h"
 #include "store/owner.h"
+#include "store/tables.h"
 
 int leadx_handover_find(leadx_db *db, const char *who, leadx_err *err) {
   leadx_tables tables = {0};

@@ -7,6 +7,7 @@
 #include "rows/spelling.h"
 #include "store/parking.h"
 #include "store/shadow.h"
+#include "store/tables.h"
 
 /* A key that is to be written otherwise. */
 typedef struct respelling {

@@ -7,7 +7,7 @@
 #define LEADX_RESPELL_H
 
 #include "store/queue.h"
-#include "store/table.h"
+#include "store/tables.h"
 
 /* Everything; in a file of an earlier version also what is known of rows, once. */
 int leadx_respell(leadx_db *db, const leadx_tables *tables, leadx_err *err);

@@ -1,5 +1,6 @@
 /* The unique values of a table besides its key. See unique.h. */
 #include "rows/unique.h"
+#include "store/describe.h"
 
 #include <string.h>
 
@@ -164,7 +165,7 @@ static int end_index(leadx_db *db, index_reading *reading, leadx_err *err) {
 }
 
 static int read_indexes(leadx_db *db, index_reading *reading, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_UNIQUES, err, "t", reading->table->name);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_UNIQUE_INDICES, err, "t", reading->table->name);
   if (!stmt) return err->rc;
   while (err->rc == SQLITE_OK && leadx_db_next(db, stmt, err)) {
     int64_t seq = sqlite3_column_int64(stmt, 0);
@@ -183,7 +184,7 @@ static int read_indexes(leadx_db *db, index_reading *reading, leadx_err *err) {
 
 /* The new row; *taken has a bit for each of rowid, oid and _rowid_ that is a column's name. */
 static char *read_row(leadx_db *db, const leadx_table *table, unsigned *taken, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TABLE_COLUMNS, err, "t", table->name);
+  sqlite3_stmt *stmt = leadx_describe_columns(db, table->name, err);
   if (!stmt) return NULL;
   sqlite3_str *sql = sqlite3_str_new(NULL);
   for (int i = 0; leadx_db_next(db, stmt, err); i++) {

@@ -164,8 +164,7 @@ static int read_held(leadx_unsent *unsent, leadx_err *err) {
 static int begin_anew(leadx_unsent *unsent, leadx_err *err) {
   forget_all(unsent);
   int rc = leadx_queue_check_mark(unsent->db, err);
-  if (rc == SQLITE_OK)
-    rc = leadx_db_int(unsent->db, LEADX_SQL_QUEUE_MARK_GET, err, &unsent->seen.rowid, "");
+  if (rc == SQLITE_OK) rc = leadx_queue_mark(unsent->db, &unsent->seen.rowid, err);
   if (rc == SQLITE_OK) rc = read_held(unsent, err);
   return rc;
 }

@@ -9,6 +9,7 @@
 #include "session/session.h"
 #include "store/queue.h"
 #include "store/settings.h"
+#include "store/lease.h"
 
 /* ---- how it goes on, and how it ends ---- */
 
@@ -64,8 +65,8 @@ void leadx_run_refresh(leadx_run *run) {
 
 int leadx_run_renew(leadx_run *run, leadx_err *err) {
   int64_t until = leadx_clock_wall_us() + leadx_settings_ms(run->ctx->settings, LEADX_LEASE) * 1000;
-  int rc = leadx_db_run(&run->ctx->db, LEADX_SQL_LEASE_RENEW, err, "ti", run->owner, until);
-  if (rc == SQLITE_OK && sqlite3_changes(run->ctx->db.handle) == 0) {
+  int kept = 0, rc = leadx_lease_renew(&run->ctx->db, run->owner, until, &kept, err);
+  if (rc == SQLITE_OK && !kept) {
     run->tally.lost_lease = 1;
     leadx_run_trace(run, "the lease is lost");
   }

@@ -7,7 +7,7 @@
 #include "run/exchange.h"
 #include "session/ctx.h"
 #include "store/queue.h"
-#include "store/table.h"
+#include "store/tables.h"
 
 /* What a run did. */
 typedef struct leadx_tally {

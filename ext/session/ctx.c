@@ -8,7 +8,7 @@
 #include "rows/key.h"
 #include "session/session.h"
 #include "store/settings.h"
-#include "store/table.h"
+#include "store/tables.h"
 
 leadx_ctx *leadx_ctx_new(sqlite3 *handle) {
   leadx_ctx *ctx = sqlite3_malloc64(sizeof *ctx);

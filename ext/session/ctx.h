@@ -5,6 +5,7 @@
 #define LEADX_CTX_H
 
 #include "store/db.h"
+#include "store/tables.h"
 
 struct leadx_session;
 struct leadx_settings;

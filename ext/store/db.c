@@ -372,3 +372,7 @@ int leadx_db_interrupted(leadx_db *db) {
   sqlite3_finalize(stmt);
   return interrupted;
 }
+
+int leadx_db_schema_version(leadx_db *db, int64_t *version, leadx_err *err) {
+  return leadx_db_int(db, LEADX_SQL_DB_SCHEMA_VERSION, err, version, "");
+}

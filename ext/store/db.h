@@ -115,4 +115,7 @@ int leadx_db_guard_write(leadx_db *db, const char *who, leadx_err *err);
 ** our own has no statement of a host around ours; it is asked through db->stopping. */
 int leadx_db_interrupted(leadx_db *db);
 
+/* Counts the changes of the file's schema. */
+int leadx_db_schema_version(leadx_db *db, int64_t *version, leadx_err *err);
+
 #endif

@@ -95,6 +95,13 @@ static int drop_once(leadx_db *db, const char *owner) {
 }
 
 /* Twice, so that one failure of memory or disk does not park the file until the lease runs out. */
+int leadx_lease_renew(leadx_db *db, const char *owner, int64_t until_us, int *kept,
+                      leadx_err *err) {
+  int rc = leadx_db_run(db, LEADX_SQL_LEASE_RENEW, err, "ti", owner, until_us);
+  *kept = rc == SQLITE_OK && sqlite3_changes(db->handle) > 0;
+  return rc;
+}
+
 int leadx_lease_drop(leadx_db *db, const char *owner) {
   int rc = drop_once(db, owner);
   return rc == SQLITE_OK ? rc : drop_once(db, owner);

@@ -16,6 +16,8 @@ int leadx_lease_take(leadx_db *db, const char *owner, const char *left, int64_t 
                      leadx_err *err);
 /* Does somebody else hold it just now, as far as one can tell? Reads only. */
 int leadx_lease_is_held(leadx_db *db, const char *left, int64_t term_ms, int *held, leadx_err *err);
+/* Has it for longer, until until_us. *kept: it is still the owner's. */
+int leadx_lease_renew(leadx_db *db, const char *owner, int64_t until_us, int *kept, leadx_err *err);
 /* Gives it back. It cannot when the disk fails, or when the connection was interrupted: until the
 ** host's own statement has ended, SQLite runs nothing else. Then the file has the owner of a lease
 ** that nobody holds. */

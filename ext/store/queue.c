@@ -8,6 +8,7 @@
 #include "base/instant.h"
 #include "base/uuid.h"
 #include "store/parking.h"
+#include "store/tables.h"
 
 /* How far ahead a next try can lie at most; anything later comes from a clock that jumped. */
 #define FURTHEST_TRY_US ((int64_t)2 * 3600 * 1000000)
@@ -133,6 +134,25 @@ void leadx_window_clear(leadx_window *window) {
 
 /* ---- the mark ---- */
 
+int leadx_queue_last_rowid(leadx_db *db, int64_t *rowid, leadx_err *err) {
+  return leadx_db_int(db, LEADX_SQL_QUEUE_LAST, err, rowid, "");
+}
+
+int leadx_queue_mark(leadx_db *db, int64_t *rowid, leadx_err *err) {
+  return leadx_db_int(db, LEADX_SQL_QUEUE_MARK_GET, err, rowid, "");
+}
+
+int leadx_queue_make_id(leadx_db *db, char id[LEADX_UUID_BYTES], leadx_err *err) {
+  int64_t last = 0;
+  int rc = leadx_queue_last_rowid(db, &last, err);
+  leadx_uuid_make(last, id);
+  return rc;
+}
+
+sqlite3_stmt *leadx_queue_read(leadx_db *db, const char *id, leadx_err *err) {
+  return leadx_db_query(db, LEADX_SQL_QUEUE_READ, err, "s", id);
+}
+
 /* The row at the mark has to carry the id that was noted; the mark may have been taken away. */
 int leadx_queue_check_mark(leadx_db *db, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_QUEUE_MARK_GET, err);
@@ -147,8 +167,7 @@ int leadx_queue_check_mark(leadx_db *db, leadx_err *err) {
   }
   leadx_db_put(db, stmt);
   if (err->rc != SQLITE_OK) return err->rc;
-  if (!found) return leadx_db_run(db, LEADX_SQL_SCHEMA_MARK_INIT, err, "");
-  if (below == 0 || intact) return SQLITE_OK;
+  if (found && (below == 0 || intact)) return SQLITE_OK;
   return leadx_db_run(db, LEADX_SQL_QUEUE_MARK_SET, err, "i", (int64_t)0);
 }
 
@@ -183,7 +202,7 @@ static int first_open(leadx_db *db, int64_t above, int64_t *rowid, int *stays, c
 int leadx_queue_advance(leadx_db *db, leadx_err *err) {
   int64_t mark = 0, open = 0, below = 0;
   int stays = 0;
-  int rc = leadx_db_int(db, LEADX_SQL_QUEUE_MARK_GET, err, &mark, "");
+  int rc = leadx_queue_mark(db, &mark, err);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_QUEUE_UNHOLD_DONE, err, "");
   for (int passed = 1; rc == SQLITE_OK && passed;) {
     char *id = NULL;
@@ -194,7 +213,7 @@ int leadx_queue_advance(leadx_db *db, leadx_err *err) {
   }
   if (rc == SQLITE_OK && open > 0)
     rc = leadx_db_int(db, LEADX_SQL_QUEUE_LAST_BELOW, err, &below, "i", open);
-  if (rc == SQLITE_OK && open == 0) rc = leadx_db_int(db, LEADX_SQL_QUEUE_LAST, err, &below, "");
+  if (rc == SQLITE_OK && open == 0) rc = leadx_queue_last_rowid(db, &below, err);
   if (rc == SQLITE_OK && below != mark)
     rc = leadx_db_run(db, LEADX_SQL_QUEUE_MARK_SET, err, "i", below);
   return rc;
@@ -310,9 +329,7 @@ int leadx_queue_discard(leadx_db *db, const char *id, leadx_err *err) {
 
 int leadx_queue_enqueue(leadx_db *db, const char *entity, const char *key, leadx_action action,
                         const char *payload, char id[LEADX_UUID_BYTES], leadx_err *err) {
-  int64_t next = 0;
-  int rc = leadx_db_int(db, LEADX_SQL_QUEUE_NEXT_ROWID, err, &next, "");
-  leadx_uuid_make(next, id);
+  int rc = leadx_queue_make_id(db, id, err);
   if (rc == SQLITE_OK)
     rc = leadx_db_run(db, LEADX_SQL_QUEUE_ENQUEUE, err, "ttttt", id, entity, key,
                       leadx_action_name(action), payload);
@@ -322,7 +339,7 @@ int leadx_queue_enqueue(leadx_db *db, const char *entity, const char *key, leadx
 /* Re-anchors the mark after rows below it were deleted. */
 static int anchor_mark(leadx_db *db, leadx_err *err) {
   int64_t mark = 0, below = 0;
-  int rc = leadx_db_int(db, LEADX_SQL_QUEUE_MARK_GET, err, &mark, "");
+  int rc = leadx_queue_mark(db, &mark, err);
   if (rc == SQLITE_OK)
     rc = leadx_db_int(db, LEADX_SQL_QUEUE_LAST_BELOW, err, &below, "i",
                       mark < INT64_MAX ? mark + 1 : mark);

@@ -4,7 +4,7 @@
 #define LEADX_QUEUE_H
 
 #include "base/uuid.h"
-#include "store/table.h"
+#include "store/tables.h"
 
 typedef enum leadx_action { LEADX_NOTHING, LEADX_CREATE, LEADX_UPDATE, LEADX_DELETE } leadx_action;
 
@@ -51,6 +51,16 @@ int leadx_queue_recover(leadx_db *db, leadx_err *err);
 /* Moves the mark over everything settled and lists what stays behind. Inside a write
 ** transaction. */
 int leadx_queue_advance(leadx_db *db, leadx_err *err);
+
+/* The rowid of its last row, 0 when there is none. */
+int leadx_queue_last_rowid(leadx_db *db, int64_t *rowid, leadx_err *err);
+/* The rowid below which everything is settled or listed as held, as far as the file knows. */
+int leadx_queue_mark(leadx_db *db, int64_t *rowid, leadx_err *err);
+/* A new id, in the order of the ids that are there. */
+int leadx_queue_make_id(leadx_db *db, char id[LEADX_UUID_BYTES], leadx_err *err);
+/* Reads one row: action, payload, base, created_at. Not stepped yet; given back with
+** leadx_db_put(). NULL on an error. */
+sqlite3_stmt *leadx_queue_read(leadx_db *db, const char *id, leadx_err *err);
 
 /* Settling one row; inside the caller's write transaction. now is ISO text. */
 int leadx_queue_claim(leadx_db *db, const char *id, const char *now, int *claimed, leadx_err *err);

@@ -100,7 +100,7 @@ static int check_encoding(leadx_db *db, const char *who, leadx_err *err) {
   return err->rc;
 }
 
-static int has_table(leadx_db *db, const char *name, int64_t *there, leadx_err *err) {
+int leadx_schema_has(leadx_db *db, const char *name, int64_t *there, leadx_err *err) {
   *there = 0;
   return leadx_db_int(db, LEADX_SQL_SCHEMA_HAS_TABLE, err, there, "t", name);
 }
@@ -108,7 +108,7 @@ static int has_table(leadx_db *db, const char *name, int64_t *there, leadx_err *
 static int read_format(leadx_db *db, const char *who, int64_t *format, leadx_err *err) {
   int64_t there = 0;
   *format = 0;
-  int rc = has_table(db, "leadx_settings", &there, err);
+  int rc = leadx_schema_has(db, "leadx_settings", &there, err);
   if (rc == SQLITE_OK && there) rc = leadx_db_int(db, LEADX_SQL_SCHEMA_FORMAT_GET, err, format, "");
   if (rc == SQLITE_OK && *format > LEADX_FORMAT) {
     rc = leadx_err_set(err, SQLITE_ERROR,
@@ -197,7 +197,7 @@ static int take_steps(leadx_db *db, int64_t format, leadx_err *err) {
 static int create_all(leadx_db *db, const char *who, int64_t format, leadx_err *err) {
   int64_t had_queue = 0;
   int rc = format > 0 ? take_steps(db, format, err) : SQLITE_OK;
-  if (rc == SQLITE_OK) rc = has_table(db, "sync_queue", &had_queue, err);
+  if (rc == SQLITE_OK) rc = leadx_schema_has(db, "sync_queue", &had_queue, err);
   if (rc == SQLITE_OK && had_queue) rc = extend_queue(db, who, err);
   for (size_t i = 0; rc == SQLITE_OK && i < sizeof create_statements / sizeof create_statements[0];
        i++) {
@@ -307,4 +307,8 @@ int leadx_schema_open(leadx_db *db, const char *who, int *present, leadx_err *er
   if (!*present) return rc;
   return format < LEADX_FORMAT ? leadx_schema_ensure(db, who, err)
                                : leadx_schema_verify(db, who, err);
+}
+
+int leadx_schema_ensure_checks(leadx_db *db, leadx_err *err) {
+  return leadx_db_exec(db, leadx_sql_text[LEADX_SQL_SCHEMA_CHECK_RESULTS], err);
 }

@@ -26,4 +26,10 @@ int leadx_schema_open(leadx_db *db, const char *who, int *present, leadx_err *er
 ** looked at: capture.h makes them anew when they differ. */
 int leadx_schema_verify(leadx_db *db, const char *who, leadx_err *err);
 
+/* *there: has the file a table of that name? */
+int leadx_schema_has(leadx_db *db, const char *name, int64_t *there, leadx_err *err);
+
+/* The one table that leadx_check() needs where nothing is tracked yet. Inside a write transaction. */
+int leadx_schema_ensure_checks(leadx_db *db, leadx_err *err);
+
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "store/schema.h"
 
 typedef enum setting_kind {
   KIND_COUNT,
@@ -155,7 +156,7 @@ int leadx_settings_load(leadx_settings *settings, leadx_db *db, leadx_err *err) 
   for (int i = 0; i < LEADX_SETTING_COUNT; i++)
     take(settings, (leadx_setting)i, setting_table[i].initial);
   int64_t has_table = 0;
-  int rc = leadx_db_int(db, LEADX_SQL_SCHEMA_HAS_TABLE, err, &has_table, "t", "leadx_settings");
+  int rc = leadx_schema_has(db, "leadx_settings", &has_table, err);
   if (rc != SQLITE_OK || !has_table) return rc;
   sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_SETTINGS_LOAD, err);
   if (!stmt) return err->rc;

@@ -71,27 +71,8 @@ typedef struct leadx_table {
   int is_due; /* its rows have to be compared (diff.h) */
 } leadx_table;
 
-/* Describes a table for tracking: checks it (kind, schema, key), reads options (JSON object text or
-** NULL) and fills in what they leave open. Every refusal says why and what to do. */
-leadx_table *leadx_table_describe(leadx_db *db, const char *who, const char *name,
-                                  const char *options, leadx_err *err);
+void leadx_reference_clear(leadx_reference *reference);
 void leadx_table_free(leadx_table *table); /* accepts NULL */
-
-/* All tracked tables, by priority. */
-typedef struct leadx_tables {
-  leadx_table **list;
-  int n;
-  uint64_t as_of; /* stands for the schema and the options that they were read from */
-} leadx_tables;
-int leadx_tables_load(leadx_db *db, const char *who, leadx_tables *tables, leadx_err *err);
-/* The same for tables that were loaded before (or zeros): reads them again only when the schema or
-** an option has changed since. Descriptions are half of what an idle sync costs. */
-int leadx_tables_refresh(leadx_db *db, const char *who, leadx_tables *tables, leadx_err *err);
-/* Ends their use by one run: they hold no statement any more and can be refreshed by another. */
-void leadx_tables_rest(leadx_tables *tables);
-void leadx_tables_clear(leadx_tables *tables);
-leadx_table *leadx_tables_by_entity(const leadx_tables *tables, const char *entity);
-leadx_table *leadx_tables_by_name(const leadx_tables *tables, const char *name);
 
 /* Index of the column with that remote name, or -1. */
 int leadx_table_find_remote(const leadx_table *table, const char *remote, size_t n);
@@ -113,9 +94,5 @@ leadx_kind leadx_table_kind(const leadx_table *table, int column);
 
 /* Is the column part of a foreign key? */
 int leadx_table_is_reference(const leadx_table *table, int column);
-
-/* The names of a user's tables that can be tracked, for '*': a JSON-free NULL-terminated array.
-** The caller frees each and the array. */
-char **leadx_table_candidates(leadx_db *db, leadx_err *err);
 
 #endif

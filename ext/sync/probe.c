@@ -6,7 +6,7 @@
 #include "http/http.h"
 #include "rest/rest.h"
 #include "session/session.h"
-#include "store/table.h"
+#include "store/tables.h"
 
 /* Short: whoever waits for the network to come back asks again soon. */
 #define CONNECT_MS 2500

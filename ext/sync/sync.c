@@ -20,6 +20,7 @@
 #include "session/session.h"
 #include "store/owner.h"
 #include "store/settings.h"
+#include "store/tables.h"
 
 /* How long a server may ask us to stay away. */
 #define MAX_RETRY_AFTER_S 3600

@@ -37,6 +37,7 @@
 #include "session/session.h"
 #include "store/settings.h"
 #include "sync/sync.h"
+#include "store/queue.h"
 
 /* musl gives a thread 128 KB; SQLite's parser, libcurl and TLS want more. */
 #define STACK_BYTES ((size_t)2 << 20)
@@ -337,7 +338,7 @@ static void run_sync(worker *w, const char *trigger, int whole) {
                                 .request_budget = -1,
                                 .in_background = 1};
   leadx_result result = {.state = LEADX_STATE_OK};
-  int rc = leadx_db_int(&w->ctx->db, LEADX_SQL_QUEUE_NEXT_ROWID, &err, &w->seen_rowid, "");
+  int rc = leadx_queue_last_rowid(&w->ctx->db, &w->seen_rowid, &err);
   if (rc == SQLITE_OK) rc = leadx_sync_run(w->ctx, &options, &result, &err);
   leadx_db_release(&w->ctx->db);
   leadx_ending ending = rc == SQLITE_OK ? ending_of(result.state) : LEADX_ENDED_BADLY;

@@ -6,14 +6,6 @@ SELECT entity_type, entity_id, action, client_payload, server_payload, contested
 -- name: conflict_close
 UPDATE main.sync_conflicts SET winner = ?2, resolution = ?3, resolved_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = ?1
 
--- name: conflict_members
--- The queue rows of the row that waits: above the mark and held.
-SELECT id FROM main.sync_queue WHERE rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0) AND entity_type = ?1 AND entity_id = ?2
-  AND status IS NOT 'SYNCED'
-UNION
-SELECT q.id FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id
-WHERE q.entity_type = ?1 AND q.entity_id = ?2 AND q.status IS NOT 'SYNCED'
-
 -- name: conflict_close_members
 -- The queue rows of the row that waits, above the mark and held, are done with.
 UPDATE main.sync_queue SET status = 'SYNCED', synced_at = ?3, error_code = 'resolved', next_try_at = NULL,

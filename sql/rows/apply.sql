@@ -20,3 +20,9 @@ SELECT EXISTS (
 
 -- name: removal_unqueue
 DELETE FROM main.sync_queue WHERE rowid > ?1
+
+-- name: applying_on
+INSERT INTO main.leadx_applying(reason) VALUES ('leadx')
+
+-- name: applying_off
+DELETE FROM main.leadx_applying

@@ -62,3 +62,11 @@ WHERE t.table_name COLLATE NOCASE NOT IN (SELECT name FROM main.sqlite_schema WH
 -- name: diff_value
 -- A value under no column's affinity.
 SELECT ?1
+
+-- name: diff_has_column
+SELECT EXISTS (SELECT 1 FROM pragma_table_xinfo(?1, 'main') WHERE name = ?2 COLLATE NOCASE)
+
+-- name: diff_note_gone
+UPDATE main.leadx_tables SET last_error = 'table "' || table_name || '" is gone; if it was renamed, call leadx_track(its new name, ''{"entity":"'
+  || entity || '"}''), else leadx_untrack()'
+WHERE table_name COLLATE NOCASE NOT IN (SELECT name FROM main.sqlite_schema WHERE type = 'table')

@@ -6,7 +6,3 @@ SELECT asked_us, installed FROM main.leadx_servers WHERE origin = ?1 AND schema 
 -- name: discover_set
 INSERT INTO main.leadx_servers(origin, schema, asked_us, installed) VALUES (?1, ?2, ?3, ?4)
 ON CONFLICT(origin, schema) DO UPDATE SET asked_us = excluded.asked_us, installed = excluded.installed
-
--- name: discover_again
--- A table has come that the answer says nothing of: the next sync asks.
-UPDATE main.leadx_servers SET asked_us = 0

@@ -46,7 +46,6 @@ SELECT count(*) FROM main.sync_queue
 WHERE owner IS NOT NULL AND owner <> ?1 AND status IN ('PENDING', 'IN_PROGRESS') AND id IN (
   SELECT id FROM main.sync_queue WHERE rowid > ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0) UNION ALL SELECT id FROM main.leadx_held)
 
-
 -- name: owner_take
 -- Unsent rows of the user ?2, or (where that is NULL) nobody's, become ?1's; what the server refused to those is tried again.
 UPDATE main.sync_queue SET owner = ?1,

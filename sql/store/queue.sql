@@ -5,7 +5,8 @@
 SELECT m.rowid_below, m.id, (SELECT q.id FROM main.sync_queue q WHERE q.rowid = m.rowid_below) FROM main.leadx_mark m
 
 -- name: queue_mark_set
-UPDATE main.leadx_mark SET rowid_below = ?1, id = (SELECT id FROM main.sync_queue WHERE rowid = ?1)
+INSERT INTO main.leadx_mark(one, rowid_below, id) VALUES (1, ?1, (SELECT id FROM main.sync_queue WHERE rowid = ?1))
+ON CONFLICT(one) DO UPDATE SET rowid_below = excluded.rowid_below, id = excluded.id
 
 -- name: queue_first_open
 -- The first row above ?1 that is neither done nor listed as held.
@@ -91,9 +92,6 @@ WHERE q.status IN ('PENDING', 'IN_PROGRESS', 'FAILED') ORDER BY q.rowid
 UPDATE main.sync_queue SET status = 'IN_PROGRESS', sent_at = ifnull(sent_at, ?2)
 WHERE id = ?1 AND status IS NOT 'SYNCED'
 
--- name: queue_read
-SELECT action, payload, base, created_at FROM main.sync_queue WHERE id = ?1
-
 -- name: queue_ack
 UPDATE main.sync_queue SET status = 'SYNCED', synced_at = ?2, error_message = ?3, error_code = ?4, next_try_at = NULL WHERE id = ?1
 
@@ -152,9 +150,6 @@ DELETE FROM main.sync_queue WHERE id IN (?1, ?1 || '+')
 -- name: queue_enqueue
 INSERT INTO main.sync_queue(id, entity_type, entity_id, action, payload) VALUES (?1, ?2, ?3, ?4, ?5)
 
--- name: queue_next_rowid
-SELECT ifnull(max(rowid), 0) FROM main.sync_queue
-
 -- name: queue_counts
 -- Unsent rows: pending, failed; above the mark and held.
 SELECT ifnull(sum(status IN ('PENDING', 'IN_PROGRESS')), 0), ifnull(sum(status = 'FAILED'), 0) FROM (
@@ -181,43 +176,11 @@ SELECT count(*) FROM main.sync_conflicts WHERE winner IS NULL
 -- name: conflict_purge
 DELETE FROM main.sync_conflicts WHERE winner IS NOT NULL AND julianday(resolved_at) < julianday('now') - ?1
 
--- name: conflict_add
-INSERT INTO main.sync_conflicts(id, entity_type, entity_id, action, client_payload, server_payload, base, contested,
-  client_updated_at, server_updated_at, winner, resolution, detected_at, resolved_at)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
-  CASE WHEN ?11 IS NULL THEN NULL ELSE strftime('%Y-%m-%dT%H:%M:%fZ', 'now') END
--- The same decision is made again when a sync that was cut off is repeated.
-WHERE NOT EXISTS (SELECT 1 FROM main.sync_conflicts WHERE entity_type = ?2 AND entity_id = ?3 AND client_payload IS ?5 AND server_payload IS ?6
-  AND winner IS ?11)
-
--- name: applying_on
-INSERT INTO main.leadx_applying(reason) VALUES ('leadx')
-
--- name: applying_off
-DELETE FROM main.leadx_applying
-
--- name: lease_get
-SELECT owner, taken_us, expires_us FROM main.leadx_lease WHERE one = 1
-
--- name: lease_take
-INSERT INTO main.leadx_lease(one, owner, taken_us, expires_us) VALUES (1, ?1, ?2, ?3)
-ON CONFLICT(one) DO UPDATE SET owner = excluded.owner, taken_us = excluded.taken_us, expires_us = excluded.expires_us
-
--- name: lease_renew
-UPDATE main.leadx_lease SET expires_us = ?2 WHERE owner = ?1
-
--- name: lease_drop
-UPDATE main.leadx_lease SET owner = NULL, taken_us = NULL, expires_us = NULL WHERE owner = ?1
-
--- name: run_add
-INSERT INTO main.leadx_runs(at, trigger, state, pushed, pulled, conflicts, failed, requests, bytes_out, bytes_in, ms, error)
-VALUES (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-
--- name: run_trim
-DELETE FROM main.leadx_runs WHERE n <= (SELECT max(n) FROM main.leadx_runs) - 1000
-
 -- name: queue_last_place
 SELECT rowid, id FROM main.sync_queue ORDER BY rowid DESC LIMIT 1
 
 -- name: queue_stands
 SELECT 1 FROM main.sync_queue WHERE rowid = ?1 AND id = ?2
+
+-- name: queue_read
+SELECT action, payload, base, created_at FROM main.sync_queue WHERE id = ?1

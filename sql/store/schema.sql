@@ -209,13 +209,6 @@ WHERE lower(tbl_name) IN ('sync_queue', 'sync_conflicts') OR substr(lower(tbl_na
 SELECT name, upper(type), "notnull", ifnull(dflt_value, ''), pk, hidden,
   (SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = 'sync_queue' COLLATE NOCASE) FROM pragma_table_xinfo('sync_queue', 'main') ORDER BY cid
 
--- name: settings_load
-SELECT key, value FROM main.leadx_settings
-
--- name: settings_store
-INSERT INTO main.leadx_settings(key, value) VALUES (?1, ?2)
-ON CONFLICT(key) DO UPDATE SET value = excluded.value
-
 -- name: schema_parked
 -- Rows of the server that could not be applied (yet): fetched again by key at every pull until they fit. since: when
 -- that was first so; refused: this file kept the row out, and a person has to do something.
@@ -233,12 +226,6 @@ CREATE TABLE IF NOT EXISTS main.leadx_check_results (
   result TEXT NOT NULL,
   fix TEXT
 )
-
--- name: check_clear
-DELETE FROM main.leadx_check_results
-
--- name: check_add
-INSERT INTO main.leadx_check_results("check", result, fix) VALUES (?1, ?2, ?3)
 
 -- name: schema_servers
 -- What leadx_installed() answered, for each server and schema, and when; NULL where there is no such function.

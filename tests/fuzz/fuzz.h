@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "store/table.h"
+#include "store/tables.h"
 
 /* One per file fuzz_NAME.c, whose head says what the bytes stand for and what is promised. */
 void fuzz_answer(const char *data, size_t n);

@@ -13,6 +13,7 @@
 #include "rest/rest.h"
 #include "session/session.h"
 #include "store/settings.h"
+#include "store/describe.h"
 
 static int starts(const char *text, const char *with) {
   return strncmp(text, with, strlen(with)) == 0;
@@ -106,7 +107,7 @@ static void check_setting(char *line) {
 static void check_options(const char *options) {
   fuzz_db *file = fuzz_open();
   leadx_err err = {0};
-  leadx_table *table = leadx_table_describe(&file->db, "fuzz", "notes", options, &err);
+  leadx_table *table = leadx_describe(&file->db, "fuzz", "notes", options, &err);
   FUZZ_CHECK((table == NULL) == (err.rc != SQLITE_OK), "%s", err.text);
   if (table) {
     FUZZ_CHECK(!strpbrk(table->remote, "/\\\r\n") && strcmp(table->remote, "..") != 0 &&

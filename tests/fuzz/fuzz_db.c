@@ -1,5 +1,6 @@
 /* See fuzz.h. */
 #include "fuzz.h"
+#include "store/tables.h"
 
 #include <string.h>
 

@@ -8,6 +8,7 @@
 #include "short_memory.h"
 #include "suites.h"
 #include "tracked.h"
+#include "store/tables.h"
 
 static tracked file;
 static leadx_tables tables;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "rows/diff.h"
+#include "store/tables.h"
 
 int sqlite3_leadx_init(sqlite3 *handle, char **error, const sqlite3_api_routines *api);
 

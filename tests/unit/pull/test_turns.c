@@ -7,6 +7,7 @@
 #include "pages.h"
 #include "suites.h"
 #include "pull/turns.h"
+#include "store/tables.h"
 
 /* ---- the order, by itself ---- */
 

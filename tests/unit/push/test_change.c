@@ -6,6 +6,7 @@
 #include "push/change.h"
 #include "push_device.h"
 #include "suites.h"
+#include "store/tables.h"
 
 static sqlite3 *handle;
 static leadx_db db;

@@ -7,6 +7,7 @@
 #include "rows/diff.h"
 #include "suites.h"
 #include "tracked.h"
+#include "store/tables.h"
 
 /* ---- kinds of tables ---- */
 

@@ -5,6 +5,7 @@
 #include "rows/key.h"
 #include "suites.h"
 #include "tracked.h"
+#include "store/tables.h"
 
 static tracked file;
 static leadx_tables tables;

@@ -7,6 +7,7 @@
 #include "rows/capture.h"
 #include "suites.h"
 #include "tracked.h"
+#include "store/describe.h"
 
 static tracked file;
 static leadx_err err;
@@ -79,7 +80,7 @@ static leadx_table *describe(int d, int t) {
               declared[d]);
   snprintf(options, sizeof options, "{\"columns\":{\"v\":{\"type\":\"%s\"}}}", types[t]);
   leadx_err_clear(&file.err);
-  leadx_table *table = leadx_table_describe(&file.db, "test", "v", options, &file.err);
+  leadx_table *table = leadx_describe(&file.db, "test", "v", options, &file.err);
   ck_assert_msg(table != NULL, "%s", file.err.text);
   for (int i = 0; i < VALUES; i++) tracked_run(&file, "INSERT INTO v VALUES(%d, %s)", i, values[i]);
   return table;

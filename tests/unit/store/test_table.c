@@ -5,6 +5,7 @@
 
 #include "suites.h"
 #include "tracked.h"
+#include "store/describe.h"
 
 int sqlite3_leadx_init(sqlite3 *handle, char **error, const void *api);
 
@@ -312,7 +313,7 @@ START_TEST(a_reference_over_more_columns_than_can_be_followed_is_left_to_the_ser
                      " FOREIGN KEY(a,b,c,d,e,f,g,h,i) REFERENCES wide(a,b,c,d,e,f,g,h,i));"
                      "CREATE TABLE single(id TEXT PRIMARY KEY NOT NULL); SELECT "
                      "leadx_track('child'), leadx_track('single')");
-  leadx_table *table = leadx_table_describe(&file.db, "test", "child", NULL, &file.err);
+  leadx_table *table = leadx_describe(&file.db, "test", "child", NULL, &file.err);
   ck_assert_ptr_nonnull(table);
   ck_assert_int_eq(table->nreferences, 1);
   ck_assert_str_eq(table->references[0].parent_table, "single");
