@@ -290,7 +290,7 @@ static int entity_at(const view *v, int i, int *c) {
   for (size_t k = 0; k < sizeof named / sizeof named[0]; k++) {
     int n = (int)strlen(named[k].name);
     if (i + 1 + n > v->n || memcmp(v->z + i + 1, named[k].name, (size_t)n) != 0) continue;
-    *c = named[k].c;
+    *c = (unsigned char)named[k].c;
     return 1 + n;
   }
   if (i + 2 >= v->n || v->z[i + 1] != '#') return 0;
@@ -397,8 +397,8 @@ static void mark(marks *m, size_t from, size_t to) {
 }
 
 static void search_form(const view *v, form f, marks *m) {
-  unsigned char z[CHUNK];
-  uint16_t at[CHUNK];
+  unsigned char z[CHUNK] = {0};
+  uint16_t at[CHUNK] = {0};
   size_t n = 0;
   for (int i = 0; i < v->n; i++) {
     if (!belongs(f, v->z[i])) continue;

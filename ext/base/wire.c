@@ -84,8 +84,8 @@ static int unwrap_json(leadx_slice value, char **text, leadx_slice *inner) {
 void leadx_wire_send(sqlite3_str *out, leadx_type type, leadx_slice value) {
   int is_string = leadx_json_kind_of(value) == LEADX_JSON_STRING;
   if (is_string && type == LEADX_JSON) {
-    leadx_slice inner;
-    char *text;
+    leadx_slice inner = {NULL, 0};
+    char *text = NULL;
     if (unwrap_json(value, &text, &inner) != SQLITE_OK) leadx_err_spoil(out);
     if (text) {
       sqlite3_str_append(out, inner.z, (int)inner.n);

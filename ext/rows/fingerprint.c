@@ -181,8 +181,7 @@ int leadx_fingerprint_note_server(leadx_db *db, leadx_table *table, const char *
   leadx_slice *values = sqlite3_malloc64(sizeof *values * n);
   int stands = 0;
   if (!parts || !values) leadx_err_nomem(err);
-  if (err->rc == SQLITE_OK) leadx_fingerprint_local(db, table, key, parts, &stands, err);
-  if (err->rc == SQLITE_OK) {
+  else if (leadx_fingerprint_local(db, table, key, parts, &stands, err) == SQLITE_OK) {
     leadx_table_values(table, row, values);
     for (int i = 0; i < table->ncolumns; i++) {
       leadx_kind kind = leadx_table_kind(table, i);

@@ -237,7 +237,7 @@ static void append_bytes(sqlite3_str *out, const char *z, size_t n) {
   }
   sqlite3_str_appendall(out, "\\x");
   for (size_t i = 2; i < n; i++)
-    sqlite3_str_appendchar(out, 1, "0123456789abcdef"[hex_value(z[i])]);
+    sqlite3_str_appendchar(out, 1, "0123456789abcdef"[hex_value(z[i]) & 15]);
 }
 
 /* Appends the canonical text of a value. */
@@ -569,7 +569,7 @@ static int bind_bytes(sqlite3_stmt *stmt, int parameter, const char *z, size_t n
   unsigned char *bytes = sqlite3_malloc64(n / 2 + 1);
   if (!bytes) return SQLITE_NOMEM;
   for (size_t i = 2; i < n; i += 2)
-    bytes[i / 2 - 1] = (unsigned char)(hex_value(z[i]) << 4 | hex_value(z[i + 1]));
+    bytes[i / 2 - 1] = (unsigned char)((hex_value(z[i]) & 15) << 4 | (hex_value(z[i + 1]) & 15));
   return sqlite3_bind_blob64(stmt, parameter, bytes, n / 2 - 1, sqlite3_free);
 }
 

@@ -21,6 +21,7 @@ is_defined() {
   grep -qsE "^[a-z].*[ *]$name\(" "$@"
 }
 
+# shellcheck disable=SC2016 # the back quotes are those of the text
 while read -r name; do
   names=$((names + 1))
   case $name in

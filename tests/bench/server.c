@@ -11,10 +11,10 @@
 
 static void psql(const bench *b, const char *sql, char *out, size_t n) {
   char command[2048];
-  snprintf(
-      command, sizeof command,
-      "scripts/server/server.sh psql --dir '%s' -qAt -c \"set client_min_messages = error\" -c \"%s\"",
-      b->server_dir, sql);
+  snprintf(command, sizeof command,
+           "scripts/server/server.sh psql --dir '%s' -qAt -c \"set client_min_messages = error\" "
+           "-c \"%s\"",
+           b->server_dir, sql);
   FILE *pipe = popen(command, "r");
   if (!pipe) bench_die("cannot start psql");
   size_t got = fread(out, 1, n - 1, pipe);
@@ -223,9 +223,10 @@ void bench_server_install(const bench *b) {
   fclose(file);
   sqlite3_finalize(stmt);
   bench_close(db);
-  snprintf(command, sizeof command,
-           "scripts/server/server.sh psql --dir '%s' -qAt -v ON_ERROR_STOP=1 <'%s' >/dev/null 2>&1 && "
-           "scripts/server/server.sh reload --dir '%s' >/dev/null",
-           b->server_dir, path, b->server_dir);
+  snprintf(
+      command, sizeof command,
+      "scripts/server/server.sh psql --dir '%s' -qAt -v ON_ERROR_STOP=1 <'%s' >/dev/null 2>&1 && "
+      "scripts/server/server.sh reload --dir '%s' >/dev/null",
+      b->server_dir, path, b->server_dir);
   if (system(command) != 0) bench_die("the server's half could not be installed");
 }
