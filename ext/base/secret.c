@@ -406,7 +406,7 @@ static void search_form(const view *v, form f, marks *m) {
     at[n++] = (uint16_t)i;
   }
   for (const leadx_secret *s = all; s; s = s->next) {
-    for (size_t i = 0; s->form == f && i + s->window <= n; i++) {
+    for (size_t i = 0; s->form == f && n > 0 && i + s->window <= n; i++) {
       if (has(s, hash_of(z + i, s->window))) mark(m, v->from[at[i]], v->to[at[i + s->window - 1]]);
     }
   }
