@@ -615,8 +615,8 @@ void leadx_json_append_string(sqlite3_str *out, const char *text, size_t n) {
 /* ---- numbers ---- */
 
 int leadx_json_int64(leadx_slice number, int64_t *out) {
-  const char *z = number.z, *end = number.z + number.n;
   if (leadx_json_kind_of(number) != LEADX_JSON_NUMBER) return 1;
+  const char *z = number.z, *end = number.z + number.n;
   int is_negative = *z == '-';
   /* Counted downwards, because the least int64 has no positive counterpart. */
   int64_t value = 0;
