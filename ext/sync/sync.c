@@ -95,9 +95,12 @@ static int refuse_state(const leadx_sync_options *options, const leadx_result *r
                         leadx_err *err) {
   const leadx_tally *tally = &result->tally;
   int says_all = tally->ended == LEADX_CLASS_AUTH;
-  return leadx_err_set(err, SQLITE_ERROR, "%s: %s%s%s", options->who,
+  const char *where = result->problems > 0 && !says_all
+                          ? "; SELECT * FROM leadx_problems tells what to do"
+                          : "";
+  return leadx_err_set(err, SQLITE_ERROR, "%s: %s%s%s%s", options->who,
                        says_all ? "" : leadx_state_name(result->state),
-                       tally->message[0] && !says_all ? ": " : "", tally->message);
+                       tally->message[0] && !says_all ? ": " : "", tally->message, where);
 }
 
 static int finish(const leadx_sync_options *options, const leadx_run *run, int64_t began_ms,

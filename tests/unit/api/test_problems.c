@@ -62,6 +62,21 @@ START_TEST(a_failed_change_is_named_and_its_fix_sends_it_again) {
 }
 END_TEST
 
+/* A program that asks for an error and no state is told where it says what to do. */
+START_TEST(a_strict_sync_names_the_table_of_problems) {
+  leadx_sync_options options = {
+      .who = "leadx_sync", .with_pull = 1, .request_budget = -1, .strict = 1};
+  model.poison = "\"n\":13";
+  device_run(&device, "INSERT INTO notes VALUES ('a', 'Ann', 13, NULL)");
+  for (int i = 0; i < 2; i++) {
+    ck_assert_ptr_null(device_sync_with(&device, options));
+    ck_assert_msg(strstr(device.result, "leadx_sync: partial") == device.result &&
+                      strstr(device.result, "; SELECT * FROM leadx_problems tells what to do"),
+                  "%s", device.result);
+  }
+}
+END_TEST
+
 START_TEST(a_failure_of_yesterday_keeps_the_state_from_being_ok) {
   model.poison = "\"n\":13";
   device_run(&device, "INSERT INTO notes VALUES ('a', 'Ann', 13, NULL)");
@@ -222,6 +237,7 @@ Suite *test_problems_suite(void) {
   tcase_add_checked_fixture(tcase, set_up, tear_down);
   tcase_add_test(tcase, all_is_well_without_a_problem);
   tcase_add_test(tcase, a_failed_change_is_named_and_its_fix_sends_it_again);
+  tcase_add_test(tcase, a_strict_sync_names_the_table_of_problems);
   tcase_add_test(tcase, a_failure_of_yesterday_keeps_the_state_from_being_ok);
   tcase_add_test(tcase, an_open_conflict_is_named_and_its_fix_decides_it);
   tcase_add_test(tcase, a_parked_row_is_named_and_its_fix_fetches_it_once_the_cause_is_gone);
