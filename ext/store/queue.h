@@ -88,9 +88,10 @@ int leadx_queue_retry(leadx_db *db, const char *id, int64_t *changed,
 int leadx_queue_discard(leadx_db *db, const char *id, leadx_err *err);
 int leadx_queue_enqueue(leadx_db *db, const char *entity, const char *key, leadx_action action,
                         const char *payload, char id[LEADX_UUID_BYTES], leadx_err *err);
-/* Drops SYNCED rows and closed conflicts older than so many days. *dropped counts both. */
-int leadx_queue_purge(leadx_db *db, double synced_days, double conflict_days, int64_t *dropped,
-                      leadx_err *err);
+/* Drops SYNCED rows and closed conflicts older than so many days, at most so many of each (< 0: all).
+** *dropped counts both. */
+int leadx_queue_purge(leadx_db *db, double synced_days, double conflict_days, int64_t limit,
+                      int64_t *dropped, leadx_err *err);
 
 typedef struct leadx_counts {
   int64_t pending, failed, conflicts;

@@ -57,6 +57,11 @@
 ** often. */
 #define LOOKS_PER_CHANGE 2
 
+/* How often what is older than the retention goes, and how much of it in one transaction: a writer of
+** the application waits for no more. */
+#define PURGE_EVERY_MS ((int64_t)24 * 3600 * 1000)
+#define PURGE_ROWS 500
+
 #define NO_NETWORK "the application says that there is no network"
 
 /* What a file and its WAL look like from outside. */
@@ -91,6 +96,7 @@ struct worker {
   file_stamp stamp;
   int looks_left;
   int64_t seen_rowid; /* the queue's last row when the last sync began */
+  int64_t purge_at; /* on the clock that never goes back */
   int64_t seen_old; /* how much of what is not newer that sync left behind */
 };
 
@@ -330,6 +336,25 @@ static void take_settings(worker *w, int64_t now) {
     leadx_schedule_set_interval(&w->schedule, now, leadx_settings_ms(settings, LEADX_INTERVAL));
 }
 
+/* Drops what leadx_purge() would, piece by piece. A courtesy: what it cannot do now waits for the next
+** day. */
+static void purge(worker *w) {
+  const leadx_settings *settings = w->ctx->settings;
+  leadx_db *db = &w->ctx->db;
+  leadx_err err = {0};
+  int64_t now = leadx_clock_mono_ms(), dropped = PURGE_ROWS;
+  if (now < w->purge_at) return;
+  w->purge_at = now + PURGE_EVERY_MS;
+  while (dropped >= PURGE_ROWS && err.rc == SQLITE_OK && !wants_stop(w)) {
+    if (leadx_db_begin(db, &err) != SQLITE_OK) break;
+    int rc = leadx_queue_purge(db, settings->number[LEADX_RETAIN_SYNCED],
+                               settings->number[LEADX_RETAIN_CONFLICTS], PURGE_ROWS, &dropped,
+                               &err);
+    leadx_db_end(db, rc, &err);
+  }
+  leadx_db_release(db);
+}
+
 static void run_sync(worker *w, const char *trigger, int whole) {
   leadx_err err = {0};
   leadx_sync_options options = {.who = "leadx_start",
@@ -342,6 +367,7 @@ static void run_sync(worker *w, const char *trigger, int whole) {
   if (rc == SQLITE_OK) rc = leadx_sync_run(w->ctx, &options, &result, &err);
   leadx_db_release(&w->ctx->db);
   leadx_ending ending = rc == SQLITE_OK ? ending_of(result.state) : LEADX_ENDED_BADLY;
+  if (ending != LEADX_ENDED_BADLY) purge(w);
   /* leadx_state says what went wrong where no sync could say it in the log. */
   if (ending == LEADX_ENDED_BADLY) leadx_session_end_sync(w->ctx->session, -1, err.text);
   int64_t now = leadx_clock_mono_ms();

@@ -121,6 +121,31 @@ START_TEST(the_timer_sends_and_fetches) {
 }
 END_TEST
 
+/* More than one transaction takes goes, and nothing that is younger or open. */
+START_TEST(what_is_older_than_the_retention_goes_and_nothing_else) {
+  live_run(
+      device.db,
+      "CREATE TEMP VIEW settled AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+      "WHERE i < 1200) SELECT 'old' || i AS id, '-8 days' AS since FROM n UNION ALL SELECT "
+      "'young', '-6 days'");
+  live_run(
+      device.db,
+      "INSERT INTO sync_queue(id, entity_type, entity_id, action, payload, status, synced_at) "
+      "SELECT id, 'customer', id, 'UPDATE', '{}', 'SYNCED', datetime('now', since) FROM settled");
+  live_run(
+      device.db,
+      "INSERT INTO sync_conflicts(id, entity_type, entity_id, action, detected_at, winner, "
+      "resolved_at) VALUES ('closed', 'customer', 'x', 'UPDATE', '', 'server', datetime('now', "
+      "'-31 days')), ('open', 'customer', 'x', 'UPDATE', '', NULL, NULL), ('recent', 'customer', "
+      "'x', 'UPDATE', '', 'server', datetime('now', '-29 days'))");
+  start("SELECT leadx_start()");
+  live_wait(device.db, "SELECT count(*) FROM sync_queue WHERE id LIKE 'old%'", "0");
+  live_wait(device.db, "SELECT group_concat(id) FROM (SELECT id FROM sync_conflicts ORDER BY id)",
+            "open,recent");
+  ck_assert_str_eq(live_text(device.db, "SELECT count(*) FROM sync_queue WHERE id = 'young'"), "1");
+}
+END_TEST
+
 START_TEST(in_the_background_nothing_goes_until_the_application_is_in_the_foreground) {
   start("SELECT leadx_start()");
   live_run(device.db, "SELECT leadx_notify('background')");
@@ -560,6 +585,7 @@ Suite *test_worker_suite(void) {
   tcase_add_test(events, commits_are_seen_in_a_rollback_journal_too);
   tcase_add_test(events, a_manual_refresh_sends_and_fetches);
   tcase_add_test(events, the_timer_sends_and_fetches);
+  tcase_add_test(events, what_is_older_than_the_retention_goes_and_nothing_else);
   tcase_add_test(events, in_the_background_nothing_goes_until_the_application_is_in_the_foreground);
   tcase_add_test(events, a_server_that_is_back_gets_everything_within_five_seconds);
   tcase_add_loop_test(events, what_the_application_says_of_the_network_is_believed, 0, 2);
