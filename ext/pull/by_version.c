@@ -91,9 +91,16 @@ static int take_page(leadx_pulling *pulling, const leadx_request *done, leadx_sl
   return rc;
 }
 
+/* The few rows since the last pull are counted, because a count tells that they were all. Of a whole
+** table the planner's guess will do: a count of what a policy shows may take longer than the rows. */
+static const char *how_to_count(const leadx_pulling *pulling) {
+  if (pulling->is_costly) return NULL;
+  return is_continued(pulling) ? "exact" : is_news(pulling) ? "planned" : NULL;
+}
+
 int leadx_by_version_step(leadx_pulling *pulling, leadx_err *err) {
   leadx_run *run = pulling->run;
-  const char *count_how = is_continued(pulling) ? "exact" : is_news(pulling) ? "estimated" : NULL;
+  const char *count_how = how_to_count(pulling);
   int count = 0;
   int64_t began_ms = leadx_clock_mono_ms();
   leadx_slice rows = {NULL, 0}, last = {NULL, 0};
@@ -115,6 +122,7 @@ int leadx_by_version_step(leadx_pulling *pulling, leadx_err *err) {
     rc = take_page(pulling, done, rows, count, last, err);
   } else if (class_ == LEADX_CLASS_SHRINK) {
     pulling->limit = (pulling->limit + 1) / 2;
+    pulling->is_costly = 1;
   } else {
     pulling->failed = 1;
   }

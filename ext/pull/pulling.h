@@ -48,6 +48,7 @@ typedef struct leadx_pulling {
   int midway; /* the last pull stopped between two pages */
   int anew; /* take rows whose version is known, too: the columns have changed */
   int failed; /* the table cannot be read */
+  int is_costly; /* a page was too slow or too large: nobody is asked to count as well */
   leadx_turn *turn; /* how far this table has come among the others */
   int may_wait; /* other tables may go before the rest of this one */
 } leadx_pulling;

@@ -231,7 +231,7 @@ static void answer(model_server *model, leadx_request *req, question *q, const c
   fake_answer(req, 200, text);
   const char *prefer = fake_header(req, "Prefer");
   if (prefer && strstr(prefer, "count=")) {
-    long long total = ask_int(model->db, count) + (strstr(prefer, "estimated") ? pages_guess : 0);
+    long long total = ask_int(model->db, count) + (strstr(prefer, "planned") ? pages_guess : 0);
     if (n > 0) snprintf(req->content_range, sizeof req->content_range, "0-%d/%lld", n - 1, total);
     else snprintf(req->content_range, sizeof req->content_range, "*/%lld", total);
   }

@@ -129,7 +129,7 @@ START_TEST(rows_are_asked_for_by_their_keys) {
 END_TEST
 
 START_TEST(a_count_is_asked_for_only_when_it_is_wanted) {
-  static const char *const counts[] = {NULL, "exact", "estimated"};
+  static const char *const counts[] = {NULL, "exact", "planned"};
   leadx_table table = simple();
   leadx_place place = {NULL, NULL};
   for (int c = 0; c < 3; c++) {

@@ -138,22 +138,29 @@ START_TEST(rows_without_a_version_come_with_the_first_pull) {
 }
 END_TEST
 
-/* The page that is too big is asked for again, smaller: a photo per row must not keep a device from
+static int refusals;
+
+/* The page that is too big is asked for again, smaller and without a count: a photo per row must not keep a device from
 ** ever syncing. */
 static int refuse_more_than_12(leadx_request *req) {
   int limit = atoi(strstr(req->url, "limit=") + 6);
+  const char *prefer = fake_header(req, "Prefer");
+  if (refusals == 0) ck_assert_str_eq(prefer ? prefer : "", "count=planned");
+  else ck_assert_ptr_null(prefer);
   if (limit <= 12) return 0;
   if (strstr(device.result, "slow"))
     fake_answer(
         req, 500,
         "{\"code\":\"57014\",\"message\":\"canceling statement due to statement timeout\"}");
   else fake_fail(req, LEADX_NET_TOO_LARGE, 63, "larger than max_response");
+  refusals++;
   return 1;
 }
 
 START_TEST(a_page_that_is_too_big_or_too_slow_is_asked_for_again_with_fewer_rows) {
   server_rows(1, 100, 1);
   pages_before = refuse_more_than_12;
+  refusals = 0;
   snprintf(device.result, sizeof device.result, "%s", _i ? "slow" : "big");
   ck_assert_str_eq(device_pull(&device, NULL), "ok");
   same_as_server();
