@@ -11,6 +11,7 @@
 #include "http/http.h"
 #include "api/check.h"
 #include "rows/key.h"
+#include "rows/key_value.h"
 #include "store/queue.h"
 #include "sync/schedule.h"
 #include "store/schema.h"

@@ -1,6 +1,6 @@
 /* By which words a person knows a row. See label.h. */
-#include "rows/key.h"
 #include "api/label.h"
+#include "rows/key_row.h"
 #include "store/tables.h"
 
 static const char *const label_columns[] = {"name", "title", "code", "subject", "label"};

@@ -5,8 +5,8 @@
 
 #include "rows/apply.h"
 #include "rows/capture.h"
-#include "rows/key.h"
 #include "push/change.h"
+#include "rows/key_row.h"
 #include "rows/mark.h"
 #include "rows/respell.h"
 #include "base/clock.h"

@@ -3,6 +3,7 @@
 
 #include "pull/pulling.h"
 #include "rows/key.h"
+#include "rows/key_value.h"
 #include "store/parking.h"
 
 /* *raw: is the key as somebody else spelled it? Then it has its turn when the next sync has

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "rows/key.h"
 #include "pull/pulling.h"
+#include "rows/key_value.h"
 #include "store/parking.h"
 
 /* A write transaction takes no further group after so many milliseconds: an application's own write

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "rows/key.h"
+#include "rows/key_value.h"
 
 static int compare_members(const void *a, const void *b) {
   const leadx_member *x = a, *y = b;

@@ -13,6 +13,7 @@
 #include "push/cut.h"
 #include "rows/fingerprint.h"
 #include "rows/key.h"
+#include "rows/key_value.h"
 #include "rows/mark.h"
 #include "push/plan.h"
 #include "rows/apply.h"

@@ -6,6 +6,7 @@
 
 #include "rows/apply.h"
 #include "rows/capture.h"
+#include "rows/key_row.h"
 #include "store/parking.h"
 
 void leadx_write_back_clear(leadx_write_back *back) {

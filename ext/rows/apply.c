@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "rows/key.h"
+#include "rows/key_row.h"
 #include "rows/respell.h"
 #include "store/parking.h"
 #include "store/queue.h"

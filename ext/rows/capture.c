@@ -16,7 +16,8 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "rows/key.h"
+#include "rows/key_row.h"
+#include "rows/key_sql.h"
 #include "rows/unique.h"
 #include "store/template.h"
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "rows/key.h"
+#include "rows/key_row.h"
 
 #define PART 4 /* bytes per column, and for the list */
 #define HEAD (1 + PART)

@@ -7,6 +7,8 @@
 #include "rows/apply.h"
 #include "rows/fingerprint.h"
 #include "rows/key.h"
+#include "rows/key_fit.h"
+#include "rows/key_row.h"
 #include "rows/mark.h"
 #include "rows/unsent.h"
 #include "store/parking.h"

@@ -31,13 +31,12 @@
 #ifndef LEADX_KEY_H
 #define LEADX_KEY_H
 
+#include "rows/key_fit.h"
+#include "rows/key_row.h"
+#include "rows/key_value.h"
 #include "store/table.h"
 
 enum { LEADX_KEY_COLUMNS = 16 };
-
-/* Who wrote a text: a number of this device was a double or an integer here, one of the server may
-** be longer. */
-typedef enum leadx_speller { LEADX_BY_DEVICE, LEADX_BY_SERVER } leadx_speller;
 
 /* All functions that return a text return sqlite3_malloc memory, or NULL and out-of-memory in err. */
 
@@ -69,46 +68,5 @@ int leadx_key_is_row(const leadx_table *table, const char *key, leadx_slice row,
 ** them is NULL or empty). */
 char *leadx_key_json(const leadx_table *table, const char *key, leadx_slice *values, int *n,
                      leadx_err *err);
-
-/* Why the local columns cannot hold the key as it is, NULL when they can; static. */
-const char *leadx_key_misfit(const leadx_table *table, const char *key);
-
-/* Can a local row be spelled otherwise than its key? */
-int leadx_key_varies(const leadx_table *table);
-
-/* Appends a condition that holds for the local row of a key; first is the number of the first of
-** the table's nkey parameters. */
-void leadx_key_where(const leadx_table *table, sqlite3_str *sql, int first);
-/* Binds a key to them. The key stays where it is until the statement has run. SQLITE_MISMATCH when
-** it is none of the table. */
-int leadx_key_bind(const leadx_table *table, sqlite3_stmt *stmt, int first, const char *key);
-
-/* Could the server spell this key otherwise, because a column of texts here is a uuid there? Marks
-** the columns of which that is so (is_doubted) unless their type is settled. leadx_respell() does it
-** for what it reads. */
-void leadx_key_doubt(leadx_table *table, const char *key);
-/* The same for the rows of the table. */
-int leadx_key_doubt_rows(leadx_db *db, leadx_table *table, leadx_err *err);
-
-/* *found: is the local row of that key here? */
-int leadx_key_is_here(leadx_db *db, const leadx_table *table, const char *key, int *found,
-                      leadx_err *err);
-/* Lends a statement that reads the key columns of the row with the key that is bound to it. */
-sqlite3_stmt *leadx_key_select(leadx_db *db, const leadx_table *table, leadx_err *err);
-/* Runs it for a key, and binds what the local row has to the parameters of another statement, where
-** they are not 0. Nothing when the row is not here. */
-int leadx_key_take(leadx_db *db, const leadx_table *table, sqlite3_stmt *select, const char *key,
-                   sqlite3_stmt *into, const int *parameters, leadx_err *err);
-/* The same for the parent whose key a server's row names (its values in key order). */
-int leadx_key_bind_parent(leadx_db *db, const leadx_table *parent, const leadx_slice *values,
-                          sqlite3_stmt *into, const int *parameters, leadx_err *err);
-
-/* Appends an expression that yields the canonical key of a local row; row is the quoted name of the
-** table. It calls a function of ours: it is for our own statements, never for a trigger. */
-void leadx_key_sql(sqlite3_str *sql, const leadx_table *table, const char *row);
-/* The same of a column or an expression that holds an entity_id. */
-void leadx_key_sql_read(sqlite3_str *sql, const leadx_table *table, const char *entity_id);
-/* Registers what they call. */
-int leadx_key_register(sqlite3 *handle);
 
 #endif

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "rows/key.h"
+#include "rows/key_fit.h"
+#include "rows/key_value.h"
 #include "rows/spelling.h"
 #include "store/parking.h"
 #include "store/shadow.h"

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "rows/key.h"
+#include "rows/key_value.h"
 
 typedef struct leadx_entry {
   char *key; /* NULL: a free place */

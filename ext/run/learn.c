@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "rest/target.h"
-#include "rows/key.h"
+#include "rows/key_fit.h"
 #include "rows/respell.h"
 #include "rows/spelling.h"
 

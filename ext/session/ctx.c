@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/host.h"
-#include "rows/key.h"
+#include "rows/key_sql.h"
 #include "session/session.h"
 #include "store/settings.h"
 #include "store/tables.h"

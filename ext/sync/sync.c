@@ -8,7 +8,6 @@
 #include "rows/diff.h"
 #include "rows/handover.h"
 #include "rows/respell.h"
-#include "rows/key.h"
 #include "run/discover.h"
 #include "run/learn.h"
 #include "store/lease.h"

@@ -3,6 +3,10 @@
 #include <string.h>
 
 #include "rows/key.h"
+#include "rows/key_fit.h"
+#include "rows/key_row.h"
+#include "rows/key_sql.h"
+#include "rows/key_value.h"
 #include "suites.h"
 #include "tracked.h"
 #include "store/tables.h"
