@@ -3,20 +3,20 @@
 
 #include <string.h>
 
-#include "rows/apply.h"
-#include "rows/capture.h"
-#include "push/change.h"
-#include "rows/key_row.h"
-#include "rows/mark.h"
-#include "rows/respell.h"
 #include "base/clock.h"
 #include "base/instant.h"
 #include "base/uuid.h"
+#include "push/change.h"
+#include "rows/apply.h"
+#include "rows/capture_row.h"
 #include "rows/fingerprint.h"
+#include "rows/key_row.h"
+#include "rows/mark.h"
+#include "rows/respell.h"
+#include "store/describe.h"
 #include "store/parking.h"
 #include "store/queue.h"
 #include "store/tables.h"
-#include "store/describe.h"
 
 /* An open conflict as it stands in the file. */
 typedef struct leadx_question {

@@ -3,11 +3,11 @@
 
 #include <string.h>
 
-#include "rows/capture.h"
-#include "rows/key.h"
-#include "rows/fingerprint.h"
 #include "base/hash.h"
 #include "base/instant.h"
+#include "rows/capture_row.h"
+#include "rows/fingerprint.h"
+#include "rows/key.h"
 
 /* ---- folding actions ---- */
 

@@ -1,11 +1,11 @@
 /* What follows an acknowledgement in the local table. See write_back.h. */
 #include "push/write_back.h"
-#include "rows/key.h"
 
 #include <string.h>
 
 #include "rows/apply.h"
-#include "rows/capture.h"
+#include "rows/capture_row.h"
+#include "rows/key.h"
 #include "rows/key_row.h"
 #include "store/parking.h"
 

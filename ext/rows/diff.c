@@ -5,15 +5,18 @@
 
 #include "base/clock.h"
 #include "base/uuid.h"
+#include "rows/apply.h"
 #include "rows/capture.h"
+#include "rows/capture_row.h"
+#include "rows/capture_shared.h"
 #include "rows/fingerprint.h"
 #include "rows/key_row.h"
+#include "rows/key_sql.h"
 #include "rows/spelling.h"
 #include "rows/unsent.h"
 #include "store/cursors.h"
-#include "store/template.h"
-#include "rows/apply.h"
 #include "store/queue.h"
+#include "store/template.h"
 
 /* Rows looked at before the clock is; a write transaction takes no more of them after so many
 ** milliseconds. */
@@ -31,7 +34,7 @@ static void fill_hole(const void *arg, sqlite3_str *sql, const char *hole, size_
   if (HOLE("entity")) sqlite3_str_appendf(sql, "%Q", table->entity);
   if (HOLE("id")) leadx_capture_id(sql);
   if (HOLE("clock")) leadx_capture_clock(sql);
-  if (HOLE("key")) leadx_capture_key(sql, table, row ? row : "NULL");
+  if (HOLE("key")) leadx_key_sql(sql, table, row ? row : "NULL");
   if (HOLE("row")) leadx_capture_row(sql, table, row ? row : "NULL");
 #undef HOLE
   sqlite3_free(row);
@@ -226,7 +229,7 @@ static sqlite3_stmt *prepare_walk(leadx_db *db, const leadx_table *table, const 
   sqlite3_str *sql = sqlite3_str_new(NULL);
   if (!name) leadx_err_spoil(sql);
   sqlite3_str_appendall(sql, "SELECT ");
-  leadx_capture_key(sql, table, name ? name : "NULL");
+  leadx_key_sql(sql, table, name ? name : "NULL");
   if (walk->order) sqlite3_str_appendf(sql, ", %s", walk->order);
   sqlite3_str_appendf(sql, " FROM main.%s", name ? name : "NULL");
   if (walk->is_begun) sqlite3_str_appendf(sql, " WHERE (%s) > (", walk->order);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rows/capture.h"
 #include "rows/diff.h"
 #include "store/schema.h"
 #include "suites.h"

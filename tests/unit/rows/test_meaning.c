@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "rows/capture.h"
+#include "rows/capture_row.h"
 #include "suites.h"
 #include "tracked.h"
 #include "store/describe.h"
