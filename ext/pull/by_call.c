@@ -127,7 +127,8 @@ static char *take_over(const leadx_pulling *pulling, int64_t oldest_us, leadx_er
 /* PostgREST's filters cannot be given to a function, so a table that has one is read plainly. */
 int leadx_by_call_begin(leadx_pulling *pulling, leadx_err *err) {
   int64_t oldest_us = 0;
-  if (!pulling->table->served || pulling->table->filter) return SQLITE_OK;
+  if (!leadx_run_of(pulling->run, pulling->table)->served || pulling->table->filter)
+    return SQLITE_OK;
   leadx_pulling_enter(pulling, LEADX_BY_CALL);
   int rc = read_stored(pulling, err);
   if (rc != SQLITE_OK || pulling->cursor) return rc;
@@ -273,7 +274,7 @@ static int take(leadx_pulling *pulling, const leadx_request *done, leadx_slice a
 ** all. */
 static int do_without(leadx_pulling *pulling, const leadx_verdict *verdict, leadx_err *err) {
   leadx_pulling_enter(pulling, LEADX_BY_VERSION);
-  pulling->table->served = 0;
+  leadx_run_of(pulling->run, pulling->table)->served = 0;
   int of_table = strcmp(verdict->code, "42P01") == 0;
   int of_function = !of_table &&
                     (verdict->class_ == LEADX_CLASS_DRIFT || strcmp(verdict->code, "42501") == 0);

@@ -128,8 +128,9 @@ static int pull_held_back(leadx_run *run, const int *order, int n, leadx_err *er
   int rc = SQLITE_OK;
   for (int i = n - 1; i >= 0 && rc == SQLITE_OK && leadx_run_may_ask(run); i--) {
     leadx_table *table = run->tables->list[order[i]];
-    if (table->held_back) rc = pull_parked_again(run, table, err);
-    table->held_back = 0;
+    leadx_of_table *known = leadx_run_of(run, table);
+    if (known->held_back) rc = pull_parked_again(run, table, err);
+    known->held_back = 0;
   }
   return rc;
 }

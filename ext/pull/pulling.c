@@ -63,7 +63,7 @@ int leadx_pulling_arrive(leadx_pulling *pulling, leadx_err *err) {
   leadx_run *run = pulling->run;
   leadx_pulling_enter(pulling, LEADX_PARKED);
   /* What others here refer to cannot be removed before they are: it has its turn at the end. */
-  if (pulling->table->held_back) leadx_pulling_enter(pulling, LEADX_PULLED);
+  if (leadx_run_of(run, pulling->table)->held_back) leadx_pulling_enter(pulling, LEADX_PULLED);
   int rc = leadx_db_run(&run->ctx->db, LEADX_SQL_CURSOR_ARRIVE, err, "ttti", run->target.url,
                         leadx_place_user(run), pulling->table->entity, pulling->began_us);
   if (rc == SQLITE_OK)

@@ -120,7 +120,7 @@ static int remove_row(leadx_pulling *pulling, const char *key, leadx_err *err) {
   run->tally.pulled += changed;
   if (rc != SQLITE_OK || !refused) return rc;
   int pending = leadx_intake_is_pending(pulling->intake, key);
-  if (!pending) pulling->table->held_back = 1;
+  if (!pending) leadx_run_of(run, pulling->table)->held_back = 1;
   /* Not hidden, but deleted: the change that was kept meets the delete. */
   rc = leadx_parking_revive(&run->ctx->db, pulling->table->entity, key, err);
   if (rc != SQLITE_OK) return rc;

@@ -104,7 +104,7 @@ int leadx_call_trim(leadx_push *push, leadx_job *job, leadx_err *err) {
   for (int i = 0; i < job->n && rc == SQLITE_OK; i++) {
     leadx_change *change = job->changes[i];
     if (leadx_pushing_is_paused(push, change->table)) continue;
-    if (change->table->served) job->changes[kept++] = change;
+    if (leadx_pushing_is_served(push, change)) job->changes[kept++] = change;
     else rc = leadx_cut_plain(push, &change, 1);
   }
   job->n = kept;

@@ -83,7 +83,8 @@ static leadx_job *open_call(const leadx_push *push, const leadx_change *change) 
 }
 
 int leadx_cut_again(leadx_push *push, leadx_job_kind kind, leadx_change *change) {
-  if (!change->table->served) return leadx_jobs_add(&push->waiting, kind, &change, 1, 0);
+  if (!leadx_pushing_is_served(push, change))
+    return leadx_jobs_add(&push->waiting, kind, &change, 1, 0);
   leadx_job *job = open_call(push, change);
   return job ? leadx_job_extend(job, change)
              : leadx_jobs_add(&push->waiting, LEADX_JOB_CALL, &change, 1, 0);
@@ -120,6 +121,6 @@ int leadx_cut_claimed(leadx_push *push, leadx_change *changes, int n, leadx_chan
   int rc = cut_looks(push, scratch, gather(changes, n, 1, scratch));
   int ready = gather(changes, n, 0, scratch);
   if (rc != SQLITE_OK) return rc;
-  return changes[0].table->served ? leadx_cut_calls(push, scratch, ready)
-                                  : leadx_cut_plain(push, scratch, ready);
+  return leadx_pushing_is_served(push, changes) ? leadx_cut_calls(push, scratch, ready)
+                                                : leadx_cut_plain(push, scratch, ready);
 }

@@ -280,18 +280,20 @@ typedef struct leadx_stage {
   int n, next, served;
 } leadx_stage;
 
-static int goes_in_batches(const leadx_change *change) {
-  return change->table->served || change->action == LEADX_CREATE;
+static int goes_in_batches(const leadx_push *push, const leadx_change *change) {
+  return leadx_pushing_is_served(push, change) || change->action == LEADX_CREATE;
 }
 
-static int has_next(const leadx_stage *stage) {
-  return stage->next < stage->n && stage->changes[stage->next].table->served == stage->served;
+static int has_next(const leadx_push *push, const leadx_stage *stage) {
+  return stage->next < stage->n &&
+         leadx_pushing_is_served(push, &stage->changes[stage->next]) == stage->served;
 }
 
 /* Claims the next chunk and puts it on the wire. */
 static int claim_next(leadx_push *push, leadx_stage *stage, leadx_err *err) {
   leadx_change *changes = stage->changes + stage->next;
-  int take = goes_in_batches(changes) ? push->batch : CHUNK_SINGLES, left = stage->n - stage->next;
+  int take = goes_in_batches(push, changes) ? push->batch : CHUNK_SINGLES,
+      left = stage->n - stage->next;
   if (take > left) take = left;
   int rc = claim_chunk(push, changes, take, err);
   stage->next += take;
@@ -302,7 +304,7 @@ static int claim_next(leadx_push *push, leadx_stage *stage, leadx_err *err) {
 ** twice as large; the last one need not wait for that. A call costs the server more than its way
 ** there and back, so it is never alone. */
 static int may_claim(const leadx_push *push, const leadx_stage *stage) {
-  if (!goes_in_batches(&stage->changes[0])) return push->in_flight < IN_FLIGHT_SINGLES;
+  if (!goes_in_batches(push, &stage->changes[0])) return push->in_flight < IN_FLIGHT_SINGLES;
   int grows = !stage->served && push->batch < most_rows(push) &&
               stage->n - stage->next > push->batch;
   return push->in_flight < (grows ? 1 : most_batches(push));
@@ -313,7 +315,7 @@ static int may_claim(const leadx_push *push, const leadx_stage *stage) {
 static int keep_busy(leadx_push *push, leadx_stage *stage, leadx_err *err) {
   int rc = SQLITE_OK;
   while (rc == SQLITE_OK && leadx_run_may_ask(push->run) && push->waiting.n == 0 &&
-         has_next(stage) && may_claim(push, stage))
+         has_next(push, stage) && may_claim(push, stage))
     rc = claim_next(push, stage, err);
   return rc;
 }
@@ -358,14 +360,15 @@ static int turn(leadx_push *push, leadx_stage *stage, leadx_err *err) {
 
 /* *ran is how many changes have had their turn. */
 static int run_stage(leadx_push *push, leadx_change *changes, int n, int *ran, leadx_err *err) {
-  leadx_stage stage = {changes, n, 0, changes[0].table->served};
+  leadx_stage stage = {changes, n, 0, leadx_pushing_is_served(push, changes)};
   int rc = SQLITE_OK;
-  while (rc == SQLITE_OK && (push->in_flight > 0 || (leadx_run_may_ask(push->run) &&
-                                                     (push->waiting.n > 0 || has_next(&stage))))) {
+  while (rc == SQLITE_OK &&
+         (push->in_flight > 0 ||
+          (leadx_run_may_ask(push->run) && (push->waiting.n > 0 || has_next(push, &stage))))) {
     rc = keep_busy(push, &stage, err);
     if (rc == SQLITE_OK) rc = turn(push, &stage, err);
   }
-  if (has_next(&stage) || push->waiting.n > 0) push->run->tally.more = 1;
+  if (has_next(push, &stage) || push->waiting.n > 0) push->run->tally.more = 1;
   *ran = stage.next;
   return rc;
 }
@@ -412,10 +415,10 @@ static int explain_behind(leadx_push *push, const leadx_plan *plan, leadx_err *e
 
 /* What the server's function takes may go together whatever it is: it does one after the other, in
 ** the plan's order. */
-static int stage_end(const leadx_plan *plan, int i) {
-  if (!plan->changes[i].table->served) return leadx_plan_stage_end(plan, i);
+static int stage_end(const leadx_push *push, const leadx_plan *plan, int i) {
+  if (!leadx_pushing_is_served(push, &plan->changes[i])) return leadx_plan_stage_end(plan, i);
   int end = i + 1;
-  while (end < plan->n && plan->changes[end].table->served) end++;
+  while (end < plan->n && leadx_pushing_is_served(push, &plan->changes[end])) end++;
   return end;
 }
 
@@ -425,7 +428,7 @@ static int run_plan(leadx_push *push, leadx_plan *plan, leadx_err *err) {
   for (int i = 0; i < plan->n; i++) push->run->tally.total += plan->changes[i].nmembers;
   for (int i = 0, end, ran; i < plan->n && rc == SQLITE_OK && leadx_run_may_ask(push->run);
        i = end) {
-    rc = run_stage(push, plan->changes + i, stage_end(plan, i) - i, &ran, err);
+    rc = run_stage(push, plan->changes + i, stage_end(push, plan, i) - i, &ran, err);
     end = i + ran;
     if (end < plan->n && push->run->request_budget == 0) push->run->tally.more = 1;
     /* A stage's documents are not needed any more; a long plan would keep them all. */

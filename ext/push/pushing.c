@@ -20,6 +20,10 @@ void leadx_pushing_note_table(leadx_some_tables *tables, leadx_table *table) {
     tables->list[tables->n++] = table;
 }
 
+int leadx_pushing_is_served(const leadx_push *push, const leadx_change *change) {
+  return leadx_run_of(push->run, change->table)->served;
+}
+
 int leadx_pushing_is_paused(const leadx_push *push, const leadx_table *table) {
   return leadx_pushing_has_table(&push->paused, table);
 }

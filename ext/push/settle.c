@@ -102,8 +102,9 @@ static int note_shadow(leadx_push *push, const leadx_change *change, leadx_slice
 
 /* The table was pushed: once per sync is enough to say so. */
 static int note_pushed(leadx_push *push, leadx_table *table, leadx_err *err) {
-  if (table->push_noted) return SQLITE_OK;
-  table->push_noted = 1;
+  leadx_of_table *known = leadx_run_of(push->run, table);
+  if (known->push_noted) return SQLITE_OK;
+  known->push_noted = 1;
   return leadx_db_run(leadx_pushing_db(push), LEADX_SQL_SETTLE_SET_PUSHED, err, "t", table->name);
 }
 

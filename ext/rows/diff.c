@@ -413,7 +413,7 @@ static int compare(leadx_db *db, leadx_table *table, int in_pieces, int only_uns
 }
 
 int leadx_diff_catch_up(leadx_db *db, leadx_table *table, leadx_err *err) {
-  return table->is_due ? compare(db, table, 1, 0, err) : SQLITE_OK;
+  return table->memory->is_due ? compare(db, table, 1, 0, err) : SQLITE_OK;
 }
 
 /* ---- is a table due? ---- */
@@ -436,7 +436,7 @@ int leadx_diff_settle(leadx_db *db, leadx_table *table, leadx_err *err) {
   int rc = identify(db, table, text, err);
   if (rc == SQLITE_OK)
     rc = leadx_db_run(db, LEADX_SQL_DIFF_LOOKED_SET, err, "tt", table->entity, text);
-  if (rc == SQLITE_OK) table->is_due = 0;
+  if (rc == SQLITE_OK) table->memory->is_due = 0;
   return rc;
 }
 
@@ -458,9 +458,9 @@ static int check_triggers(leadx_db *db, leadx_table *table, leadx_err *err) {
   int renewed = 0;
   if (table->mode == LEADX_MODE_PULL) return SQLITE_OK;
   int rc = leadx_capture_hash(db, table, &triggers, err);
-  if (rc != SQLITE_OK || triggers == table->triggers) return rc;
+  if (rc != SQLITE_OK || triggers == table->memory->triggers) return rc;
   rc = leadx_capture_install(db, table, &renewed, err);
-  if (rc == SQLITE_OK && !renewed) table->triggers = triggers;
+  if (rc == SQLITE_OK && !renewed) table->memory->triggers = triggers;
   /* They may look just as they did. */
   return rc == SQLITE_OK && renewed ? leadx_diff_forget(db, table->entity, err) : rc;
 }
@@ -474,12 +474,12 @@ int leadx_diff_check(leadx_db *db, leadx_table *table, leadx_err *err) {
   int rc = check_triggers(db, table, err);
   if (rc == SQLITE_OK) rc = leadx_db_int(db, LEADX_SQL_DIFF_IS_DUE, err, &all, "");
   if (rc == SQLITE_OK && all) rc = leadx_db_run(db, LEADX_SQL_DIFF_ALL_DUE, err, "");
-  return rc == SQLITE_OK ? is_due(db, table, &table->is_due, err) : rc;
+  return rc == SQLITE_OK ? is_due(db, table, &table->memory->is_due, err) : rc;
 }
 
 int leadx_diff_table(leadx_db *db, leadx_table *table, leadx_err *err) {
   int rc = leadx_diff_check(db, table, err);
-  return rc == SQLITE_OK && table->is_due ? compare(db, table, 0, 0, err) : rc;
+  return rc == SQLITE_OK && table->memory->is_due ? compare(db, table, 0, 0, err) : rc;
 }
 
 int leadx_diff_end(leadx_db *db, leadx_err *err) {

@@ -11,9 +11,9 @@
 #include "store/table.h"
 
 /* The look at one tracked table that begins every sync: renews triggers that are missing, old or
-** doctored. table->is_due tells afterwards whether its rows have to be compared: because of that, or
-** because the table is not the one that it was. Costs the same however many rows there are. Inside
-** a write transaction. */
+** doctored, and notes for leadx_diff_catch_up() whether its rows have to be compared: because of
+** that, or because the table is not the one that it was. Costs the same however many rows there are.
+** Inside a write transaction. */
 int leadx_diff_check(leadx_db *db, leadx_table *table, leadx_err *err);
 
 /* Compares the rows of a table that is due, a few at a time in write transactions of their own: a

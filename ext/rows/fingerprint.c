@@ -27,15 +27,15 @@ void leadx_fingerprint_columns(const leadx_table *table, sqlite3_str *out) {
 
 /* The hash of the table's own list. */
 static int find_list(leadx_db *db, leadx_table *table, int will_note, leadx_err *err) {
-  if (table->list_noted || (table->list && !will_note)) return SQLITE_OK;
+  if (table->memory->list_noted || (table->memory->list && !will_note)) return SQLITE_OK;
   sqlite3_str *text = sqlite3_str_new(NULL);
   leadx_fingerprint_columns(table, text);
   char *list = leadx_db_finish(text, err);
   if (!list) return err->rc;
-  table->list = hash_list(list);
+  table->memory->list = hash_list(list);
   if (will_note)
-    leadx_db_run(db, LEADX_SQL_FINGERPRINT_LIST_ADD, err, "it", (int64_t)table->list, list);
-  table->list_noted = will_note && err->rc == SQLITE_OK;
+    leadx_db_run(db, LEADX_SQL_FINGERPRINT_LIST_ADD, err, "it", (int64_t)table->memory->list, list);
+  table->memory->list_noted = will_note && err->rc == SQLITE_OK;
   sqlite3_free(list);
   return err->rc;
 }
@@ -44,14 +44,14 @@ static int find_list(leadx_db *db, leadx_table *table, int will_note, leadx_err 
 
 /* The statement that reads one row, kept with the table. */
 static sqlite3_stmt *reader(leadx_db *db, leadx_table *table, leadx_err *err) {
-  if (table->reader) return table->reader;
+  if (table->memory->reader) return table->memory->reader;
   sqlite3_str *sql = sqlite3_str_new(NULL);
   for (int i = 0; i < table->ncolumns; i++)
     sqlite3_str_appendf(sql, "%s \"%w\"", i ? "," : "SELECT", table->columns[i].name);
   sqlite3_str_appendf(sql, " FROM main.\"%w\" WHERE ", table->name);
   leadx_key_where(table, sql, 1);
-  table->reader = leadx_db_prepare_str(db, sql, err);
-  return table->reader;
+  table->memory->reader = leadx_db_prepare_str(db, sql, err);
+  return table->memory->reader;
 }
 
 int leadx_fingerprint_local(leadx_db *db, leadx_table *table, const char *key, uint32_t *parts,
@@ -135,7 +135,8 @@ int leadx_fingerprint_read(leadx_db *db, leadx_table *table, const leadx_shadow 
   if (find_list(db, table, 0, err) != SQLITE_OK) return err->rc;
   memcpy(&list, shadow->fingerprint + 1, PART);
   *confirmed = shadow->fingerprint[0] == CONFIRMED;
-  if (list != table->list) return read_elsewhere(db, table, shadow, list, parts, readable, err);
+  if (list != table->memory->list)
+    return read_elsewhere(db, table, shadow, list, parts, readable, err);
   *readable = 1;
   for (int i = 0; i < table->ncolumns; i++) parts[i] = part_at(shadow, i);
   return SQLITE_OK;
@@ -150,7 +151,7 @@ static int set(leadx_db *db, leadx_table *table, const char *key, leadx_stand st
   if (!bytes) return leadx_err_nomem(err);
   int rc = find_list(db, table, 1, err);
   bytes[0] = confirmed ? CONFIRMED : LOCAL;
-  memcpy(bytes + 1, &table->list, PART);
+  memcpy(bytes + 1, &table->memory->list, PART);
   memcpy(bytes + HEAD, parts, PART * (size_t)table->ncolumns);
   if (rc == SQLITE_OK) rc = leadx_shadow_set(db, table->entity, key, stand, version, bytes, n, err);
   sqlite3_free(bytes);

@@ -66,7 +66,7 @@ int leadx_discover_load(leadx_run *run, leadx_err *err) {
   if (!stmt) return err->rc;
   if (installed) leadx_json_check(installed, strlen(installed), 0, &answer, NULL);
   for (int i = 0; i < run->tables->n; i++)
-    run->tables->list[i]->served = serves(answer, run->tables->list[i]);
+    run->of_tables[i].served = serves(answer, run->tables->list[i]);
   leadx_db_put(&run->ctx->db, stmt);
   return err->rc;
 }
@@ -84,7 +84,7 @@ int leadx_discover_note(leadx_db *db, const leadx_target *target, leadx_slice in
 }
 
 int leadx_discover_forget(leadx_run *run, leadx_err *err) {
-  for (int i = 0; i < run->tables->n; i++) run->tables->list[i]->served = 0;
+  for (int i = 0; i < run->tables->n; i++) run->of_tables[i].served = 0;
   return leadx_discover_note(&run->ctx->db, &run->target, (leadx_slice){NULL, 0}, err);
 }
 
@@ -96,7 +96,7 @@ static int is_time(leadx_run *run, int *time, leadx_err *err) {
   sqlite3_stmt *stmt = read_answer(run, &asked_us, &installed, err);
   if (!stmt) return err->rc;
   int serves_any = 0;
-  for (int i = 0; i < run->tables->n; i++) serves_any |= run->tables->list[i]->served;
+  for (int i = 0; i < run->tables->n; i++) serves_any |= run->of_tables[i].served;
   int at_work = run->tally.pushed + run->tally.pulled > 0;
   int64_t age_us = leadx_clock_wall_us() - asked_us;
   *time = asked_us == 0 || (at_work && (age_us < 0 || age_us >= (serves_any ? YES_US : NO_US)));

@@ -11,6 +11,28 @@
 #include "store/settings.h"
 #include "store/lease.h"
 
+/* ---- its tables ---- */
+
+int leadx_run_know_tables(leadx_run *run, const leadx_tables *tables, leadx_err *err) {
+  size_t bytes = sizeof *run->of_tables * ((size_t)tables->n + 1);
+  sqlite3_free(run->of_tables);
+  run->tables = tables;
+  run->of_tables = sqlite3_malloc64(bytes);
+  if (!run->of_tables) return leadx_err_nomem(err);
+  memset(run->of_tables, 0, bytes);
+  return SQLITE_OK;
+}
+
+leadx_of_table *leadx_run_of(const leadx_run *run, const leadx_table *table) {
+  return &run->of_tables[table->place];
+}
+
+void leadx_run_clear(leadx_run *run) {
+  leadx_queue_place_clear(&run->respelled);
+  sqlite3_free(run->of_tables);
+  run->of_tables = NULL;
+}
+
 /* ---- how it goes on, and how it ends ---- */
 
 void leadx_run_trace(const leadx_run *run, const char *fmt, ...) {

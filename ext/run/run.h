@@ -29,9 +29,17 @@ typedef struct leadx_trace {
   void *arg;
 } leadx_trace;
 
+/* What a run knows of one table. */
+typedef struct leadx_of_table {
+  int served; /* the server's functions serve it, as far as is known (discover.h) */
+  int held_back; /* a row that the server deleted is still referred to; the run's end tries again */
+  int push_noted; /* last_push_at is written */
+} leadx_of_table;
+
 typedef struct leadx_run {
   leadx_ctx *ctx;
   const leadx_tables *tables;
+  leadx_of_table *of_tables; /* one for each of them */
   leadx_target target;
   leadx_transport *transport;
   leadx_auth *auth; /* of the target's token */
@@ -44,6 +52,14 @@ typedef struct leadx_run {
   leadx_tally tally;
   leadx_trace trace;
 } leadx_run;
+
+/* ---- its tables ---- */
+
+/* The run works on those tables, of which nothing is known yet. leadx_run_clear() frees what is. */
+int leadx_run_know_tables(leadx_run *run, const leadx_tables *tables, leadx_err *err);
+/* What it knows of one of them. */
+leadx_of_table *leadx_run_of(const leadx_run *run, const leadx_table *table);
+void leadx_run_clear(leadx_run *run);
 
 /* ---- how it goes on, and how it ends ---- */
 

@@ -593,13 +593,27 @@ static int describe(leadx_db *db, const char *who, const char *name, const leadx
   return rc;
 }
 
+/* A table of which nothing is known yet; NULL when out of memory. */
+static leadx_table *new_table(void) {
+  leadx_table *table = sqlite3_malloc64(sizeof *table);
+  leadx_memory *memory = sqlite3_malloc64(sizeof *memory);
+  if (!table || !memory) {
+    sqlite3_free(table);
+    sqlite3_free(memory);
+    return NULL;
+  }
+  memset(table, 0, sizeof *table);
+  memset(memory, 0, sizeof *memory);
+  table->memory = memory;
+  return table;
+}
+
 leadx_table *leadx_describe(leadx_db *db, const char *who, const char *name, const char *options,
                             leadx_err *err) {
   leadx_doc *doc = options ? leadx_doc_parse(who, options, strlen(options), err) : NULL;
   if (options && !doc) return NULL;
-  leadx_table *table = sqlite3_malloc64(sizeof *table);
+  leadx_table *table = new_table();
   if (table) {
-    memset(table, 0, sizeof *table);
     if (describe(db, who, name, doc, table, err) != SQLITE_OK) {
       leadx_table_free(table);
       table = NULL;

@@ -21,7 +21,8 @@ void leadx_table_free(leadx_table *table) {
                    table->policy,    table->filter,         table->pending,
                    table->synced_at, table->warnings};
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) sqlite3_free(texts[i]);
-  sqlite3_finalize(table->reader);
+  if (table->memory) sqlite3_finalize(table->memory->reader);
+  sqlite3_free(table->memory);
   sqlite3_free(table->columns);
   sqlite3_free(table->by_remote);
   sqlite3_free(table->references);

@@ -33,6 +33,17 @@ typedef struct leadx_reference {
   char *target[8]; /* the parent's columns that they refer to; NULL: those of its key */
 } leadx_reference;
 
+/* What a connection remembers of a table from one look at its rows to the next. It is no part of the
+** description: only rows/diff.c and rows/fingerprint.c know what it says. */
+typedef struct leadx_memory {
+  /* of diff.c: stands for the triggers on it when they were found to be right; 0: not looked at yet */
+  uint64_t triggers;
+  int is_due; /* of diff.c: its rows have to be compared */
+  sqlite3_stmt *reader; /* of fingerprint.c: reads one row; made on first use */
+  uint32_t list; /* of fingerprint.c: stands for the list of its columns; 0: not looked at yet */
+  int list_noted; /* of fingerprint.c: the file knows that list */
+} leadx_memory;
+
 typedef struct leadx_table {
   char *name, *entity, *remote;
   int priority;
@@ -54,21 +65,11 @@ typedef struct leadx_table {
   int nreferences;
   struct leadx_table *
       *among; /* the tables that it was loaded with, itself among them; NULL: it alone */
-  int namong;
+  int namong, place; /* how many they are, and which of them it is */
   int has_unique; /* a UNIQUE besides the key: REPLACE can remove another row without a trigger */
   int without_rowid, integer_key;
-  int served; /* the server's functions serve it, as far as is known (discover.h) */
-  /* a row that the server deleted is still referred to; this sync tries again at its end */
-  int held_back;
-  int push_noted; /* this sync has written last_push_at already */
-  uint64_t
-      /* stands for the triggers on it when they were found to be right; 0: not looked at yet */
-      triggers;
   char *warnings; /* JSON array or NULL */
-  sqlite3_stmt *reader; /* of fingerprint.c: reads one row; made on first use */
-  uint32_t list; /* of fingerprint.c: stands for the list of its columns; 0: not looked at yet */
-  int list_noted; /* the file knows that list */
-  int is_due; /* its rows have to be compared (diff.h) */
+  leadx_memory *memory; /* what this connection remembers of it */
 } leadx_table;
 
 void leadx_reference_clear(leadx_reference *reference);

@@ -42,6 +42,7 @@ static void introduce(const leadx_tables *tables) {
     leadx_table *table = tables->list[i];
     table->among = tables->list;
     table->namong = tables->n;
+    table->place = i;
     for (int r = 0; r < table->nreferences; r++) {
       leadx_reference *reference = &table->references[r];
       leadx_table *parent = leadx_tables_by_name(tables, reference->parent_table);
@@ -98,10 +99,10 @@ int leadx_tables_refresh(leadx_db *db, const char *who, leadx_tables *tables, le
 
 void leadx_tables_rest(leadx_tables *tables) {
   for (int i = 0; i < tables->n; i++) {
-    sqlite3_finalize(tables->list[i]->reader);
-    tables->list[i]->reader = NULL;
-    tables->list[i]->served = tables->list[i]->held_back = tables->list[i]->push_noted = 0;
-    tables->list[i]->list_noted = 0;
+    leadx_memory *memory = tables->list[i]->memory;
+    sqlite3_finalize(memory->reader);
+    memory->reader = NULL;
+    memory->list_noted = 0;
   }
 }
 

@@ -160,6 +160,7 @@ static int learn_keys(const leadx_sync_options *options, leadx_run *run, leadx_t
 static int run_work(const leadx_sync_options *options, leadx_run *run, leadx_tables *tables,
                     leadx_err *err) {
   int rc = learn_keys(options, run, tables, err);
+  if (rc == SQLITE_OK) rc = leadx_run_know_tables(run, tables, err);
   if (rc == SQLITE_OK) rc = leadx_discover_load(run, err);
   if (rc == SQLITE_OK) rc = run_halves(options, run, err);
   return rc == SQLITE_OK && !options->with_reconcile ? leadx_discover_ask(run, err) : rc;
@@ -267,7 +268,7 @@ static int run_configured(leadx_ctx *ctx, const leadx_sync_options *options,
   rc = leadx_tables_refresh(&ctx->db, options->who, &tables, err);
   if (rc == SQLITE_OK) rc = run_leased(ctx, options, &run, &tables, credentials, err);
   leadx_tables_rest(&tables);
-  leadx_queue_place_clear(&run.respelled);
+  leadx_run_clear(&run);
   *ctx->tables = tables;
   if (leadx_lease_drop(&ctx->db, owner) != SQLITE_OK)
     leadx_session_leave_lease(ctx->session, owner);
