@@ -446,7 +446,7 @@ static char *do_discard(const leadx_call *call) {
   leadx_ctx *ctx = call->ctx;
   const char *id = need_text(call, 0, "a queue row's id");
   if (!id || need_tables(call) != SQLITE_OK ||
-      leadx_resolve_discard(&ctx->db, id, &ctx->err) != SQLITE_OK)
+      leadx_resolve_discard(&ctx->db, ctx->tables, id, &ctx->err) != SQLITE_OK)
     return NULL;
   sqlite3_str *text = begin_object("discarded", id);
   sqlite3_str_appendall(text, "}");

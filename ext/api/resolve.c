@@ -13,7 +13,6 @@
 #include "rows/key_row.h"
 #include "rows/mark.h"
 #include "rows/respell.h"
-#include "store/describe.h"
 #include "store/parking.h"
 #include "store/queue.h"
 #include "store/tables.h"
@@ -381,43 +380,33 @@ static int carry_out(leadx_db *db, leadx_question *question, const char *id, con
 
 /* ---- discarded changes ---- */
 
-/* The table of a queue row if it has a column `pending`; NULL without an error when there is
-** nothing to keep. *key is the row's; the caller frees both. */
-static leadx_table *find_pending(leadx_db *db, const char *id, char **key, leadx_err *err) {
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_DECIDE_PENDING_TABLE, err, "s", id);
-  if (!stmt) return NULL;
-  leadx_table *table = NULL;
-  leadx_err unusable = {0};
-  if (leadx_db_next(db, stmt, err)) {
-    const char *name = leadx_db_text(stmt, 0, err), *options = leadx_db_text(stmt, 1, err),
-               *found = leadx_db_text(stmt, 2, err);
-    if (name && options && found && !(*key = sqlite3_mprintf("%s", found))) leadx_err_nomem(err);
-    if (*key) table = leadx_describe(db, "leadx_discard", name, options, &unusable);
+/* What follows a discarded change goes by whether its row has others, which may be spelled
+** otherwise. *key is the row's; the caller frees it. NULL without an error when its table is not
+** tracked. */
+static const leadx_table *find_discarded(leadx_db *db, leadx_tables *tables, const char *id,
+                                         char **key, leadx_err *err) {
+  const leadx_table *table = NULL;
+  if (leadx_tables_refresh(db, "leadx_discard", tables, err) != SQLITE_OK ||
+      leadx_respell(db, tables, err) != SQLITE_OK)
+    return NULL;
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_DISCARD_ROW, err, "s", id);
+  if (stmt && leadx_db_next(db, stmt, err)) {
+    const char *entity = leadx_db_text(stmt, 0, err), *found = leadx_db_text(stmt, 1, err);
+    if (found && !(*key = sqlite3_mprintf("%s", found))) leadx_err_nomem(err);
+    if (entity && *key) table = leadx_tables_by_entity(tables, entity);
   }
   leadx_db_put(db, stmt);
-  if (unusable.rc == SQLITE_NOMEM) leadx_err_nomem(err);
   return table;
 }
 
-/* What follows a discarded change goes by whether its row has others, which may be spelled
-** otherwise. */
-static int respell(leadx_db *db, leadx_err *err) {
-  leadx_tables tables;
-  int rc = leadx_tables_load(db, "leadx_discard", &tables, err);
-  if (rc == SQLITE_OK) rc = leadx_respell(db, &tables, err);
-  leadx_tables_clear(&tables);
-  return rc;
-}
-
-int leadx_resolve_discard(leadx_db *db, const char *id, leadx_err *err) {
+int leadx_resolve_discard(leadx_db *db, leadx_tables *tables, const char *id, leadx_err *err) {
   char *key = NULL;
+  const leadx_table *table = NULL;
   int64_t compared = 0;
   int rc = leadx_db_int(db, LEADX_SQL_DISCARD_COMPARES, err, &compared, "s", id);
-  if (rc == SQLITE_OK && compared) rc = respell(db, err);
-  leadx_table *table = rc == SQLITE_OK ? find_pending(db, id, &key, err) : NULL;
+  if (rc == SQLITE_OK && compared) table = find_discarded(db, tables, id, &key, err);
   rc = err->rc == SQLITE_OK ? leadx_queue_discard(db, id, err) : err->rc;
   if (rc == SQLITE_OK && table) rc = leadx_apply_settled(db, table, key, err);
-  leadx_table_free(table);
   sqlite3_free(key);
   return rc;
 }

@@ -11,8 +11,9 @@
 int leadx_resolve_conflict(leadx_db *db, const leadx_tables *tables, const char *id,
                            const char *choice, const char *json, leadx_err *err);
 
-/* leadx_discard() of one queue row; the local row's column `pending` is kept right. Inside the
-** caller's write transaction. */
-int leadx_resolve_discard(leadx_db *db, const char *id, leadx_err *err);
+/* leadx_discard() of one queue row; the local row's column `pending` is kept right. tables
+** (zeros at first) are read anew where they are not the present ones. Inside the caller's write
+** transaction. */
+int leadx_resolve_discard(leadx_db *db, leadx_tables *tables, const char *id, leadx_err *err);
 
 #endif

@@ -520,11 +520,11 @@ static int update_row(leadx_db *db, sqlite3_stmt *row, sqlite3_value **argv, lea
 }
 
 /* Discards the row a DELETE asks for. row is finalized in every case. */
-static int delete_row(leadx_db *db, sqlite3_stmt *row, leadx_err *err) {
+static int delete_row(leadx_db *db, leadx_tables *tables, sqlite3_stmt *row, leadx_err *err) {
   const char *text = leadx_db_text(row, QUEUE_ID, err);
   char *id = err->rc == SQLITE_OK ? sqlite3_mprintf("%s", text) : NULL;
   sqlite3_finalize(row);
-  int rc = id ? leadx_resolve_discard(db, id, err) : leadx_err_nomem(err);
+  int rc = id ? leadx_resolve_discard(db, tables, id, err) : leadx_err_nomem(err);
   sqlite3_free(id);
   return rc;
 }
@@ -573,7 +573,7 @@ static int write_row(leadx_vtab *vtab, leadx_db *db, int argc, sqlite3_value **a
         "leadx_queue: a row whose id is no text cannot be changed here; the next sync gives it "
         "one, or give it one in sync_queue first");
   }
-  return argc == 1 ? delete_row(db, row, err) : update_row(db, row, argv, err);
+  return argc == 1 ? delete_row(db, vtab->ctx->tables, row, err) : update_row(db, row, argv, err);
 }
 
 /* NOLINTNEXTLINE(readability-non-const-parameter): the signature is SQLite's. */

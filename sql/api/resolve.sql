@@ -33,10 +33,8 @@ ORDER BY rowid
 -- name: decide_enqueue_delete
 INSERT INTO main.sync_queue(id, entity_type, entity_id, action, payload) VALUES (?1, ?2, ?3, 'DELETE', '{}')
 
--- name: decide_pending_table
--- The table that a queue row is about, if it has the option `pending`.
-SELECT t.table_name, t.options, q.entity_id FROM main.sync_queue q JOIN main.leadx_tables t ON t.entity = q.entity_type
-WHERE q.id = ?1 AND t.options LIKE '%"pending"%'
+-- name: discard_row
+SELECT entity_type, entity_id FROM main.sync_queue WHERE id = ?1
 
 -- name: discard_compares
 -- Is the change's table asked about just now, or does it note which rows have unsent changes?
