@@ -62,7 +62,8 @@ static int adopt(leadx_ctx *ctx, const char *who, const char *user, leadx_err *e
   rc = leadx_owner_get(db, before, err);
   if (rc != SQLITE_OK || strcmp(before, user) == 0) return rc;
   int nested = !sqlite3_get_autocommit(db->handle);
-  rc = nested ? leadx_db_nest_open(db, err) : leadx_db_begin(db, err);
+  rc = nested ? leadx_db_nest_open(db, err) : leadx_handover_look(db, who, user, err);
+  if (rc == SQLITE_OK && !nested) rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
   rc = leadx_handover(db, who, user, err);
   leadx_db_release(db);
@@ -180,11 +181,13 @@ static int refuse_unsent(int64_t unsent, leadx_err *err) {
                        (sqlite3_int64)unsent);
 }
 
-/* One transaction: nothing is queued between the count and the end. */
+/* One transaction: nothing is queued between the count and the end, and what no trigger saw has been
+** found before, but for the last moment's. */
 static int give_up_file(leadx_ctx *ctx, const char *user, int force, int64_t *unsent,
                         leadx_err *err) {
   leadx_db *db = &ctx->db;
-  int rc = leadx_db_begin(db, err);
+  int rc = leadx_handover_look(db, "leadx_logout", "", err);
+  if (rc == SQLITE_OK) rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
   rc = user[0] ? leadx_handover(db, "leadx_logout", user, err) : SQLITE_OK;
   if (rc == SQLITE_OK) rc = leadx_handover_find(db, "leadx_logout", err);
@@ -282,6 +285,15 @@ int leadx_account_own(leadx_ctx *ctx, leadx_err *err) {
   return leadx_owner_adopt(&ctx->db, user, err);
 }
 
+/* What no trigger saw is the user's whose file it was until now. */
+static int find_unseen(leadx_db *db, const char *who, const char *user, leadx_err *err) {
+  char before[LEADX_USER_BYTES];
+  int rc = leadx_owner_get(db, before, err);
+  return rc == SQLITE_OK && before[0] && strcmp(before, user) != 0
+             ? leadx_handover_find(db, who, err)
+             : rc;
+}
+
 int leadx_account_adopt(leadx_ctx *ctx, const char *from, int64_t *n, leadx_err *err) {
   static const char who[] = "leadx_adopt";
   char user[LEADX_USER_BYTES];
@@ -300,7 +312,8 @@ int leadx_account_adopt(leadx_ctx *ctx, const char *from, int64_t *n, leadx_err 
                          who);
   rc = leadx_db_nest_open(&ctx->db, err);
   if (rc != SQLITE_OK) return rc;
-  rc = leadx_owner_take(&ctx->db, user, from, n, err);
+  rc = find_unseen(&ctx->db, who, user, err);
+  if (rc == SQLITE_OK) rc = leadx_owner_take(&ctx->db, user, from, n, err);
   leadx_db_release(&ctx->db);
   return leadx_db_nest_close(&ctx->db, rc, err);
 }

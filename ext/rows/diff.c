@@ -384,12 +384,14 @@ static int run_piece(leadx_catching *catching, leadx_err *err) {
   return rc;
 }
 
-/* Inside the caller's write transaction, or in one of its own. */
+/* Inside the caller's write transaction, or in one of its own, which is only taken where there is
+** something to note: the triggers see what is written from now on. */
 static int note_spellings(leadx_db *db, const leadx_table *table, int alone, leadx_err *err) {
-  if (!leadx_spelling_varies(table)) return SQLITE_OK;
+  int found = 0;
   if (!alone) return leadx_spelling_note_rows(db, table, err);
-  int rc = leadx_db_begin(db, err);
-  if (rc != SQLITE_OK) return rc;
+  int rc = leadx_spelling_find(db, table, &found, err);
+  if (rc == SQLITE_OK && found) rc = leadx_db_begin(db, err);
+  if (rc != SQLITE_OK || !found) return rc;
   rc = leadx_spelling_note_rows(db, table, err);
   return leadx_db_end(db, rc, err);
 }
@@ -586,4 +588,13 @@ int leadx_diff_follow(leadx_db *db, int keeps_remote, int *n, leadx_err *err) {
 
 int leadx_diff_missing(leadx_db *db, leadx_err *err) {
   return leadx_db_run(db, LEADX_SQL_DIFF_NOTE_GONE, err, "");
+}
+
+int leadx_diff_check_all(leadx_db *db, const char *who, leadx_tables *tables, leadx_err *err) {
+  int renamed = 0;
+  int rc = leadx_diff_follow(db, 1, &renamed, err);
+  if (rc == SQLITE_OK && renamed) rc = leadx_tables_refresh(db, who, tables, err);
+  for (int i = 0; i < tables->n && rc == SQLITE_OK; i++)
+    rc = leadx_diff_check(db, tables->list[i], err);
+  return rc == SQLITE_OK ? leadx_diff_end(db, err) : rc;
 }

@@ -8,13 +8,18 @@
 #ifndef LEADX_DIFF_H
 #define LEADX_DIFF_H
 
-#include "store/table.h"
+#include "store/tables.h"
 
 /* The look at one tracked table that begins every sync: renews triggers that are missing, old or
 ** doctored, and notes for leadx_diff_catch_up() whether its rows have to be compared: because of
 ** that, or because the table is not the one that it was. Costs the same however many rows there are.
 ** Inside a write transaction. */
 int leadx_diff_check(leadx_db *db, leadx_table *table, leadx_err *err);
+
+/* The same of all tables, with what comes before and after: those that were renamed are followed, and
+** then read anew for who (the name that begins the messages), and leadx_diff_end() is called. Inside a
+** write transaction. */
+int leadx_diff_check_all(leadx_db *db, const char *who, leadx_tables *tables, leadx_err *err);
 
 /* Compares the rows of a table that is due, a few at a time in write transactions of their own: a
 ** writer of the application waits for one of them, whatever the table's size. Outside of a

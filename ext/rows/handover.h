@@ -11,6 +11,11 @@
 ** Inside a write transaction. */
 int leadx_handover_find(leadx_db *db, const char *who, leadx_err *err);
 
+/* The same ahead of leadx_handover(), where the file has another user than this: in many short write
+** transactions, so that a writer of the application waits for one of them, whatever the tables' size.
+** What is written between them and the handover is found there. Outside of a transaction. */
+int leadx_handover_look(leadx_db *db, const char *who, const char *user, leadx_err *err);
+
 /* The file is this user's from now on ("": nobody's): leadx_owner_adopt() after the look above,
 ** where the file had another user. Inside a write transaction. */
 int leadx_handover(leadx_db *db, const char *who, const char *user, leadx_err *err);

@@ -40,15 +40,21 @@ int leadx_spelling_note(leadx_db *db, const leadx_table *table, const char *enti
   return err->rc;
 }
 
-static int note_column(leadx_db *db, const leadx_table *table, const leadx_column *column,
-                       leadx_err *err) {
+/* The odd spellings that a column has. */
+static sqlite3_stmt *select_odd(leadx_db *db, const leadx_table *table, const leadx_column *column,
+                                leadx_err *err) {
   sqlite3_str *sql = sqlite3_str_new(NULL);
+  const char *name = column->name;
   sqlite3_str_appendf(sql,
                       "SELECT \"%w\" FROM main.\"%w\" WHERE typeof(\"%w\") = 'text' AND \"%w\" <> "
                       "lower(\"%w\") AND \"%w\" <> upper(\"%w\")",
-                      column->name, table->name, column->name, column->name, column->name,
-                      column->name, column->name);
-  sqlite3_stmt *stmt = leadx_db_get_str(db, sql, err);
+                      name, table->name, name, name, name, name, name);
+  return leadx_db_get_str(db, sql, err);
+}
+
+static int note_column(leadx_db *db, const leadx_table *table, const leadx_column *column,
+                       leadx_err *err) {
+  sqlite3_stmt *stmt = select_odd(db, table, column, err);
   while (stmt && err->rc == SQLITE_OK && leadx_db_next(db, stmt, err)) {
     const char *text = leadx_db_text(stmt, 0, err);
     if (text) leadx_db_run(db, LEADX_SQL_SPELLING_NOTE, err, "t", text);
@@ -57,11 +63,15 @@ static int note_column(leadx_db *db, const leadx_table *table, const leadx_colum
   return err->rc;
 }
 
-int leadx_spelling_varies(const leadx_table *table) {
-  for (int i = 0; i < table->nkey; i++) {
-    if (uuid_column(table, i)) return 1;
+int leadx_spelling_find(leadx_db *db, const leadx_table *table, int *found, leadx_err *err) {
+  *found = 0;
+  for (int i = 0; i < table->nkey && !*found && err->rc == SQLITE_OK; i++) {
+    const leadx_column *column = uuid_column(table, i);
+    sqlite3_stmt *stmt = column ? select_odd(db, table, column, err) : NULL;
+    *found = stmt && leadx_db_next(db, stmt, err);
+    leadx_db_put(db, stmt);
   }
-  return 0;
+  return err->rc;
 }
 
 int leadx_spelling_note_rows(leadx_db *db, const leadx_table *table, leadx_err *err) {

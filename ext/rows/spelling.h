@@ -12,10 +12,10 @@
 int leadx_spelling_note(leadx_db *db, const leadx_table *table, const char *entity_id,
                         leadx_err *err);
 
-/* Has the table's key a uuid? Otherwise there is nothing to note. */
-int leadx_spelling_varies(const leadx_table *table);
+/* *found: has a row of the table anything to note? One look at each, if its key has a uuid. */
+int leadx_spelling_find(leadx_db *db, const leadx_table *table, int *found, leadx_err *err);
 
-/* The same of all rows of a table: one look at each. Inside a write transaction. */
+/* Notes what all rows of a table tell: one look at each. Inside a write transaction. */
 int leadx_spelling_note_rows(leadx_db *db, const leadx_table *table, leadx_err *err);
 
 #endif

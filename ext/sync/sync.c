@@ -42,17 +42,13 @@ static leadx_transport *open_transport(leadx_ctx *ctx, const leadx_sync_options 
 ** saw, where there may be any. */
 static int prepare_file(leadx_run *run, leadx_tables *tables, const char *who, leadx_err *err) {
   leadx_db *db = &run->ctx->db;
-  int renamed = 0;
-  int rc = leadx_db_begin(db, err);
+  int rc = run->user[0] ? leadx_handover_look(db, who, run->user, err) : SQLITE_OK;
+  if (rc == SQLITE_OK) rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
   rc = leadx_queue_recover(db, err);
   if (rc == SQLITE_OK && run->user[0]) rc = leadx_handover(db, who, run->user, err);
   if (rc == SQLITE_OK) rc = leadx_respell_new(db, tables, &run->respelled, err);
-  if (rc == SQLITE_OK) rc = leadx_diff_follow(db, 1, &renamed, err);
-  if (rc == SQLITE_OK && renamed) rc = leadx_tables_refresh(db, who, tables, err);
-  for (int i = 0; i < tables->n && rc == SQLITE_OK; i++)
-    rc = leadx_diff_check(db, tables->list[i], err);
-  if (rc == SQLITE_OK) rc = leadx_diff_end(db, err);
+  if (rc == SQLITE_OK) rc = leadx_diff_check_all(db, who, tables, err);
   if (rc == SQLITE_OK) rc = leadx_diff_missing(db, err);
   rc = leadx_db_end(db, rc, err);
   for (int i = 0; i < tables->n && rc == SQLITE_OK; i++)

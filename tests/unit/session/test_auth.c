@@ -665,6 +665,20 @@ static void drop_triggers(void) {
   device_run(&device, drops);
 }
 
+static int queued; /* in the transaction that is open */
+
+static void count_queued(void *arg, int what, const char *schema, const char *table,
+                         sqlite3_int64 rowid) {
+  (void)arg, (void)schema, (void)rowid;
+  queued += what == SQLITE_INSERT && strcmp(table, "sync_queue") == 0;
+}
+
+static int note_commit(void *last) {
+  *(int *)last = queued;
+  queued = 0;
+  return 0;
+}
+
 START_TEST(what_no_trigger_saw_is_of_the_user_who_wrote_it) {
   switch_to(ANI "1");
   add_customers(1, 1);
@@ -688,6 +702,34 @@ START_TEST(a_sign_out_counts_what_no_trigger_saw) {
   ck_assert_ptr_nonnull(strstr(log_out(0), "unsent changes of this user: 1"));
   ck_assert_ptr_nonnull(strstr(log_out(1), "\"unsent\":1"));
   ck_assert_int_eq(queue_count("owner = 'ani' AND status = 'PENDING'"), 1);
+}
+END_TEST
+
+START_TEST(what_no_trigger_saw_is_not_taken_along_by_an_adoption) {
+  int64_t taken = 0;
+  switch_to(BUDI "1");
+  device_run(&device, "UPDATE leadx_settings SET value = 'ani' WHERE key = 'user'");
+  drop_triggers();
+  add_customers(1, 1);
+  ck_assert_int_eq(leadx_account_adopt(device.ctx, NULL, &taken, &device.ctx->err), SQLITE_OK);
+  ck_assert_int_eq(taken, 0);
+  ck_assert_int_eq(queue_count("owner = 'ani' AND status = 'PENDING'"), 1);
+}
+END_TEST
+
+/* T11: the transaction in which the user changes finds nothing more. */
+START_TEST(what_no_trigger_saw_is_found_before_the_user_changes) {
+  int last = -1;
+  switch_to(ANI "1");
+  drop_triggers();
+  add_customers(1, 900);
+  sqlite3_commit_hook(device.db, note_commit, &last);
+  sqlite3_update_hook(device.db, count_queued, NULL);
+  switch_to(BUDI "1");
+  sqlite3_commit_hook(device.db, NULL, NULL);
+  sqlite3_update_hook(device.db, NULL, NULL);
+  ck_assert_int_eq(queue_count("owner = 'ani' AND status = 'PENDING'"), 900);
+  ck_assert_int_eq(last, 0);
 }
 END_TEST
 
@@ -856,6 +898,8 @@ static void add_account(Suite *suite) {
   tcase_add_test(tcase, rows_of_one_user_are_never_sent_as_another);
   tcase_add_test(tcase, what_no_trigger_saw_is_of_the_user_who_wrote_it);
   tcase_add_test(tcase, a_sign_out_counts_what_no_trigger_saw);
+  tcase_add_test(tcase, what_no_trigger_saw_is_not_taken_along_by_an_adoption);
+  tcase_add_test(tcase, what_no_trigger_saw_is_found_before_the_user_changes);
   tcase_add_test(tcase, the_pull_of_another_user_leaves_unsent_rows_alone);
   tcase_add_test(tcase, what_was_written_before_the_first_sign_in_is_the_first_users);
   tcase_add_test(tcase, a_new_user_pulls_from_the_beginning_and_so_does_one_who_comes_back);
