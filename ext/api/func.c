@@ -471,7 +471,7 @@ static char *do_purge(const leadx_call *call) {
     }
   }
   if (leadx_db_nest_open(&ctx->db, &ctx->err) != SQLITE_OK) return NULL;
-  int rc = leadx_queue_purge(&ctx->db, synced, conflicts, -1, &dropped, &ctx->err);
+  int rc = leadx_queue_purge(&ctx->db, synced, conflicts, INT64_MAX, &dropped, &ctx->err);
   leadx_db_release(&ctx->db);
   if (leadx_db_nest_close(&ctx->db, rc, &ctx->err) != SQLITE_OK) return NULL;
   return sqlite3_mprintf("{\"purged\":%lld}", (sqlite3_int64)dropped);

@@ -347,17 +347,20 @@ static int anchor_mark(leadx_db *db, leadx_err *err) {
   return rc;
 }
 
-int leadx_queue_purge(leadx_db *db, double synced_days, double conflict_days, int64_t limit,
+int leadx_queue_purgeable(leadx_db *db, double synced_days, int n, int64_t *last, leadx_err *err) {
+  *last = 0;
+  return leadx_db_int(db, LEADX_SQL_QUEUE_PURGEABLE, err, last, "di", synced_days, (int64_t)n);
+}
+
+int leadx_queue_purge(leadx_db *db, double synced_days, double conflict_days, int64_t last,
                       int64_t *dropped, leadx_err *err) {
-  static const int statements[] = {LEADX_SQL_QUEUE_PURGE, LEADX_SQL_CONFLICT_PURGE};
-  double days[] = {synced_days, conflict_days};
   *dropped = 0;
   int rc = leadx_queue_check_mark(db, err);
   if (rc == SQLITE_OK) rc = leadx_queue_advance(db, err);
-  for (int i = 0; i < 2 && rc == SQLITE_OK; i++) {
-    rc = leadx_db_run(db, statements[i], err, "di", days[i], limit);
-    *dropped += sqlite3_changes(db->handle);
-  }
+  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_QUEUE_PURGE, err, "di", synced_days, last);
+  if (rc == SQLITE_OK) *dropped = sqlite3_changes64(db->handle);
+  if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_CONFLICT_PURGE, err, "d", conflict_days);
+  if (rc == SQLITE_OK) *dropped += sqlite3_changes64(db->handle);
   return rc == SQLITE_OK ? anchor_mark(db, err) : rc;
 }
 

@@ -88,9 +88,12 @@ int leadx_queue_retry(leadx_db *db, const char *id, int64_t *changed,
 int leadx_queue_discard(leadx_db *db, const char *id, leadx_err *err);
 int leadx_queue_enqueue(leadx_db *db, const char *entity, const char *key, leadx_action action,
                         const char *payload, char id[LEADX_UUID_BYTES], leadx_err *err);
-/* Drops SYNCED rows and closed conflicts older than so many days, at most so many of each (< 0: all).
-** *dropped counts both. */
-int leadx_queue_purge(leadx_db *db, double synced_days, double conflict_days, int64_t limit,
+/* *last: the rowid of the n-th SYNCED row that is older than so many days, or of the last one where
+** there are fewer; 0 where there is none. Looks at every settled row, but needs no write lock. */
+int leadx_queue_purgeable(leadx_db *db, double synced_days, int n, int64_t *last, leadx_err *err);
+/* Drops SYNCED rows older than so many days, up to that rowid, and closed conflicts. *dropped counts
+** both. */
+int leadx_queue_purge(leadx_db *db, double synced_days, double conflict_days, int64_t last,
                       int64_t *dropped, leadx_err *err);
 
 typedef struct leadx_counts {

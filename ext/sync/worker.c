@@ -96,8 +96,8 @@ struct worker {
   file_stamp stamp;
   int looks_left;
   int64_t seen_rowid; /* the queue's last row when the last sync began */
-  int64_t purge_at; /* on the clock that never goes back */
   int64_t seen_old; /* how much of what is not newer that sync left behind */
+  int64_t purge_at; /* on the clock that never goes back */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -342,16 +342,17 @@ static void purge(worker *w) {
   const leadx_settings *settings = w->ctx->settings;
   leadx_db *db = &w->ctx->db;
   leadx_err err = {0};
-  int64_t now = leadx_clock_mono_ms(), dropped = PURGE_ROWS;
+  double synced_days = settings->number[LEADX_RETAIN_SYNCED];
+  int64_t now = leadx_clock_mono_ms(), last, dropped = 0;
   if (now < w->purge_at) return;
   w->purge_at = now + PURGE_EVERY_MS;
-  while (dropped >= PURGE_ROWS && err.rc == SQLITE_OK && !wants_stop(w)) {
-    if (leadx_db_begin(db, &err) != SQLITE_OK) break;
-    int rc = leadx_queue_purge(db, settings->number[LEADX_RETAIN_SYNCED],
-                               settings->number[LEADX_RETAIN_CONFLICTS], PURGE_ROWS, &dropped,
-                               &err);
+  do {
+    int rc = leadx_queue_purgeable(db, synced_days, PURGE_ROWS, &last, &err);
+    if (rc != SQLITE_OK || leadx_db_begin(db, &err) != SQLITE_OK) break;
+    rc = leadx_queue_purge(db, synced_days, settings->number[LEADX_RETAIN_CONFLICTS], last,
+                           &dropped, &err);
     leadx_db_end(db, rc, &err);
-  }
+  } while (last > 0 && dropped > 0 && err.rc == SQLITE_OK && !wants_stop(w));
   leadx_db_release(db);
 }
 

@@ -158,9 +158,14 @@ SELECT ifnull(sum(status IN ('PENDING', 'IN_PROGRESS')), 0), ifnull(sum(status =
   SELECT q.status FROM main.leadx_held h CROSS JOIN main.sync_queue q ON q.id = h.id)
 
 -- name: queue_purge
--- At most ?2 rows, all where that is negative. A queue that an application made may keep its times as numbers.
-DELETE FROM main.sync_queue WHERE rowid IN (SELECT rowid FROM main.sync_queue WHERE rowid <= ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0) AND status = 'SYNCED'
-  AND julianday(ifnull(synced_at, created_at), 'auto') < julianday('now') - ?1 LIMIT ?2)
+-- No row behind ?2. A queue that an application made may keep its times as numbers.
+DELETE FROM main.sync_queue WHERE rowid <= min(?2, ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0)) AND status = 'SYNCED'
+  AND julianday(ifnull(synced_at, created_at), 'auto') < julianday('now') - ?1
+
+-- name: queue_purgeable
+-- The last of the first ?2 rows that queue_purge would drop.
+SELECT max(rowid) FROM (SELECT rowid FROM main.sync_queue WHERE rowid <= ifnull((SELECT m.rowid_below FROM main.leadx_mark m WHERE m.id IS (SELECT i.id FROM main.sync_queue i WHERE i.rowid = m.rowid_below)), 0) AND status = 'SYNCED'
+  AND julianday(ifnull(synced_at, created_at), 'auto') < julianday('now') - ?1 ORDER BY rowid LIMIT ?2)
 
 -- name: queue_unsent_of_table
 SELECT count(*) FROM (
@@ -174,8 +179,7 @@ WHERE entity_type = ?1 AND status IS NOT 'SYNCED'
 SELECT count(*) FROM main.sync_conflicts WHERE winner IS NULL
 
 -- name: conflict_purge
-DELETE FROM main.sync_conflicts WHERE rowid IN (SELECT rowid FROM main.sync_conflicts
-  WHERE winner IS NOT NULL AND julianday(resolved_at) < julianday('now') - ?1 LIMIT ?2)
+DELETE FROM main.sync_conflicts WHERE winner IS NOT NULL AND julianday(resolved_at) < julianday('now') - ?1
 
 -- name: queue_last_place
 SELECT rowid, id FROM main.sync_queue ORDER BY rowid DESC LIMIT 1

@@ -9,6 +9,7 @@
 #include "fake_transport.h"
 #include "store/lease.h"
 #include "push_device.h"
+#include "store/queue.h"
 #include "suites.h"
 
 static model_server model;
@@ -170,6 +171,25 @@ START_TEST(retry_says_what_it_did_and_refuses_what_is_done) {
 }
 END_TEST
 
+START_TEST(a_purge_in_pieces_ends_each_where_it_was_said) {
+  leadx_db *db = &device.ctx->db;
+  leadx_err *err = &device.ctx->err;
+  int64_t last = -1, dropped = -1;
+  twenty();
+  device_run(&device, "UPDATE sync_queue SET synced_at = '2020-01-01T00:00:00Z' WHERE rowid <> 3");
+  ck_assert_int_eq(leadx_queue_advance(db, err), SQLITE_OK);
+  ck_assert_int_eq(leadx_queue_purgeable(db, 7, 4, &last, err), SQLITE_OK);
+  ck_assert_int_eq(last, 5); /* the fourth of them, because the third row is younger */
+  ck_assert_int_eq(leadx_queue_purge(db, 7, 30, last, &dropped, err), SQLITE_OK);
+  ck_assert_int_eq(dropped, 4);
+  ck_assert_int_eq(count("sync_queue"), 16);
+  ck_assert_int_eq(leadx_queue_purgeable(db, 7, 400, &last, err), SQLITE_OK);
+  ck_assert_int_eq(leadx_queue_purge(db, 7, 30, last, &dropped, err), SQLITE_OK);
+  ck_assert_int_eq(leadx_queue_purgeable(db, 7, 4, &last, err), SQLITE_OK);
+  ck_assert_int_eq(last, 0);
+}
+END_TEST
+
 START_TEST(purge_drops_what_is_done_and_old_and_nothing_unsent) {
   twenty();
   device_run(&device, "UPDATE sync_queue SET synced_at = '2020-01-01T00:00:00Z', created_at = "
@@ -328,6 +348,7 @@ Suite *test_queue_suite(void) {
   tcase_add_test(tcase, enqueue_takes_part_in_the_caller_s_transaction);
   tcase_add_test(tcase, a_discarded_change_is_gone_and_a_synced_one_stays);
   tcase_add_test(tcase, retry_says_what_it_did_and_refuses_what_is_done);
+  tcase_add_test(tcase, a_purge_in_pieces_ends_each_where_it_was_said);
   tcase_add_test(tcase, purge_drops_what_is_done_and_old_and_nothing_unsent);
   tcase_add_test(tcase, a_long_history_costs_a_sync_nothing);
   tcase_add_test(tcase, a_file_that_cannot_be_written_is_said_before_anything_is_sent);
