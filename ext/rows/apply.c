@@ -76,11 +76,11 @@ static int respell_effects(leadx_db *db, const leadx_table *table, int64_t befor
 }
 
 /* What the removal did to other rows, as the triggers wrote it down behind `before`, is no wish of
-** anybody here: it is taken out of the queue, and the server's state of those rows is fetched. */
+** anybody here: it is taken out of the queue, and the server's state of those rows is fetched. Their keys have been
+** respelled. */
 static int take_back_effects(leadx_db *db, const leadx_table *table, const char *key,
                              int64_t before, leadx_err *err) {
-  int rc = respell_effects(db, table, before, err);
-  if (rc == SQLITE_OK) rc = leadx_shadow_forget_effects(db, before, err);
+  int rc = leadx_shadow_forget_effects(db, before, err);
   if (rc == SQLITE_OK) rc = leadx_parking_add_effects(db, before, table->entity, key, err);
   return rc == SQLITE_OK ? leadx_db_run(db, LEADX_SQL_REMOVAL_UNQUEUE, err, "i", before) : rc;
 }
@@ -100,6 +100,7 @@ int leadx_apply_watch(leadx_db *db, int64_t *before, leadx_err *err) {
 int leadx_apply_watched(leadx_db *db, const leadx_table *table, const char *key, int64_t before,
                         leadx_err *err) {
   int rc = leadx_apply_begin(db, err);
+  if (rc == SQLITE_OK) rc = respell_effects(db, table, before, err);
   return rc == SQLITE_OK ? take_back_effects(db, table, key, before, err) : rc;
 }
 

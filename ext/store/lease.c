@@ -94,7 +94,6 @@ static int drop_once(leadx_db *db, const char *owner) {
   return leadx_db_end(db, rc, &ignored);
 }
 
-/* Twice, so that one failure of memory or disk does not park the file until the lease runs out. */
 int leadx_lease_renew(leadx_db *db, const char *owner, int64_t until_us, int *kept,
                       leadx_err *err) {
   int rc = leadx_db_run(db, LEADX_SQL_LEASE_RENEW, err, "ti", owner, until_us);
@@ -102,6 +101,7 @@ int leadx_lease_renew(leadx_db *db, const char *owner, int64_t until_us, int *ke
   return rc;
 }
 
+/* Twice, so that one failure of memory or disk does not park the file until the lease runs out. */
 int leadx_lease_drop(leadx_db *db, const char *owner) {
   int rc = drop_once(db, owner);
   return rc == SQLITE_OK ? rc : drop_once(db, owner);
