@@ -11,4 +11,14 @@
 ** every machine of one byte order. */
 uint64_t leadx_hash(uint64_t hash, const void *bytes, size_t n);
 
+/* The same of bytes that come piece by piece: they are hashed in blocks of whole words. It begins as
+** {.hash = what was hashed before}. */
+typedef struct leadx_hashing {
+  uint64_t hash;
+  size_t held; /* bytes of the block */
+  unsigned char block[256];
+} leadx_hashing;
+void leadx_hashing_add(leadx_hashing *hashing, const void *bytes, size_t n);
+uint64_t leadx_hashing_end(const leadx_hashing *hashing);
+
 #endif

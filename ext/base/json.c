@@ -545,22 +545,11 @@ int leadx_json_unescape(leadx_slice raw, sqlite3_str *out) {
 }
 
 uint64_t leadx_json_hash(uint64_t hash, leadx_slice raw) {
-  unsigned char block[256]; /* whole words: only the last piece of a text may end inside of one */
-  size_t held = 0;
+  leadx_hashing hashing = {.hash = hash};
   pieces p = pieces_of(raw);
   leadx_slice piece;
-  while ((piece = next_piece(&p)).n > 0) {
-    while (piece.n > 0) {
-      size_t n = piece.n < sizeof block - held ? piece.n : sizeof block - held;
-      memcpy(block + held, piece.z, n);
-      piece = advanced(piece, n);
-      held += n;
-      if (held < sizeof block) continue;
-      hash = leadx_hash(hash, block, held);
-      held = 0;
-    }
-  }
-  return leadx_hash(hash, block, held);
+  while ((piece = next_piece(&p)).n > 0) leadx_hashing_add(&hashing, piece.z, piece.n);
+  return leadx_hashing_end(&hashing);
 }
 
 /* No escape is shorter than what it stands for, and the quotes leave room for the terminator. */

@@ -222,15 +222,6 @@ static uint64_t hash_json(leadx_slice value) {
 
 /* ---- local values ---- */
 
-/* Is the text how bytes are written on the wire? */
-static int is_bytea(const char *z, size_t n) {
-  if (n < 2 || n % 2 || z[0] != '\\' || z[1] != 'x') return 0;
-  for (size_t i = 2; i < n; i++) {
-    if (leadx_number_hex(z[i]) < 0) return 0;
-  }
-  return 1;
-}
-
 /* Bytes, and the text that says them, are one on the wire. */
 static uint64_t hash_bytes(leadx_kind kind, const unsigned char *z, size_t n) {
   static const char digits[] = "0123456789abcdef";
@@ -246,17 +237,13 @@ static uint64_t hash_bytes(leadx_kind kind, const unsigned char *z, size_t n) {
 
 /* Of a column of bytes. */
 static uint64_t hash_bytea_text(const char *z, size_t n) {
-  uint64_t hash = hash_form('b', "", 0);
-  unsigned char block[256]; /* whole words, as those of one text are hashed */
-  size_t held = 0;
+  leadx_hashing hashing = {.hash = hash_form('b', "", 0)};
   for (size_t i = 2; i < n; i += 2) {
-    block[held++] = (unsigned char)((unsigned)leadx_number_hex(z[i]) << 4 |
-                                    (unsigned)leadx_number_hex(z[i + 1]));
-    if (held < sizeof block) continue;
-    hash = leadx_hash(hash, block, held);
-    held = 0;
+    unsigned char byte = (unsigned char)((unsigned)leadx_number_hex(z[i]) << 4 |
+                                         (unsigned)leadx_number_hex(z[i + 1]));
+    leadx_hashing_add(&hashing, &byte, 1);
   }
-  return leadx_hash(hash, block, held);
+  return leadx_hashing_end(&hashing);
 }
 
 static uint64_t hash_lowered(const char *z, size_t n) {
@@ -288,7 +275,7 @@ static uint64_t hash_text(leadx_kind kind, const char *z, size_t n) {
       break;
     case LEADX_JSON: return hash_json_text(kind, z, n);
     case LEADX_BLOB:
-      if (is_bytea(z, n)) return hash_bytea_text(z, n);
+      if (leadx_number_is_bytea(z, n)) return hash_bytea_text(z, n);
       break;
     case LEADX_TIMESTAMP:
     case LEADX_TIMESTAMP_S:

@@ -69,3 +69,11 @@ int leadx_number_hex(char c) {
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
 }
+
+int leadx_number_is_bytea(const char *z, size_t n) {
+  if (n < 2 || n % 2 || z[0] != '\\' || z[1] != 'x') return 0;
+  for (size_t i = 2; i < n; i++) {
+    if (leadx_number_hex(z[i]) < 0) return 0;
+  }
+  return 1;
+}

@@ -18,5 +18,7 @@ int leadx_number_int64(const char *z, size_t n, int64_t *out);
 
 /* The value of a hexadecimal digit, or -1. */
 int leadx_number_hex(char c);
+/* Is the text how bytes are written on the wire: \x and pairs of such digits? */
+int leadx_number_is_bytea(const char *z, size_t n);
 
 #endif

@@ -19,6 +19,7 @@
 
 #include "base/base64.h"
 #include "base/host.h"
+#include "base/number.h"
 
 enum {
   FEWEST_CHARACTERS = 6,
@@ -231,17 +232,12 @@ static void append(view *out, int c, const view *in, int first, int last) {
   out->n++;
 }
 
-static int hex_digit(unsigned char c) {
-  if (is_digit(c)) return c - '0';
-  return (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-}
-
 /* The value of n digits of a base (8, 10 or 16) at z[at], or -1. */
 static int number_at(const view *v, int at, int n, int base) {
   int value = 0;
   if (n < 1 || at + n > v->n) return -1;
   for (int i = 0; i < n; i++) {
-    int digit = hex_digit(v->z[at + i]);
+    int digit = leadx_number_hex((char)v->z[at + i]);
     if (digit < 0 || digit >= base) return -1;
     value = value * base + digit;
     if (value > LAST_POINT) value = LAST_POINT;
@@ -335,7 +331,7 @@ static int decode_escapes(const view *in, int is_mail, view *out) {
 }
 
 static int digit_of(unsigned char c, int bits) {
-  return bits == 6 ? leadx_base64_digit(c) : hex_digit(c);
+  return bits == 6 ? leadx_base64_digit(c) : leadx_number_hex((char)c);
 }
 
 /* A garbled text has no run of characters as long as the shortest secret; nobody looks into it. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/instant.h"
+#include "base/number.h"
 #include "rows/key.h"
 #include "rows/key_text.h"
 
@@ -148,7 +149,7 @@ static int bind_value(sqlite3_stmt *stmt, int parameter, leadx_type type, const 
                                   floor_div(number, type == LEADX_TIMESTAMP_S ? 1000000 : 1000));
       break;
     case LEADX_BLOB:
-      if (leadx_key_value_is_bytes(z, n)) return bind_bytes(stmt, parameter, z, n);
+      if (leadx_number_is_bytea(z, n)) return bind_bytes(stmt, parameter, z, n);
       break;
     case LEADX_DECIMAL:
     case LEADX_TIMESTAMP: return bind_forms(stmt, parameter, type, z, n);

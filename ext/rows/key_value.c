@@ -7,6 +7,7 @@
 
 #include "base/instant.h"
 #include "base/json.h"
+#include "base/number.h"
 
 #define UUID_CHARS (LEADX_UUID_BYTES - 1)
 /* A number whose plain form would have more digits than this stays as it is written. */
@@ -143,12 +144,6 @@ static void append_number(sqlite3_str *out, leadx_type type, leadx_speller by, c
 
 /* ---- one value: the other types ---- */
 
-static int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 int leadx_key_value_uuid(const char *z, size_t n, char out[LEADX_UUID_BYTES]) {
   int has_dashes = n == UUID_CHARS, at = 0;
   if (n != 32 && !has_dashes) return 0;
@@ -159,7 +154,7 @@ int leadx_key_value_uuid(const char *z, size_t n, char out[LEADX_UUID_BYTES]) {
       if (has_dashes && z[i] != '-') return 0;
       if (has_dashes) continue;
     }
-    int value = hex_value(z[i]);
+    int value = leadx_number_hex(z[i]);
     if (value < 0) return 0;
     out[at++] = "0123456789abcdef"[value];
   }
@@ -214,14 +209,6 @@ static void append_boolean(sqlite3_str *out, const char *z, size_t n) {
   else sqlite3_str_append(out, z, (int)n);
 }
 
-int leadx_key_value_is_bytes(const char *z, size_t n) {
-  if (n < 2 || n % 2 || z[0] != '\\' || z[1] != 'x') return 0;
-  for (size_t i = 2; i < n; i++) {
-    if (hex_value(z[i]) < 0) return 0;
-  }
-  return 1;
-}
-
 void leadx_key_value_bytes(sqlite3_str *out, const unsigned char *bytes, size_t n) {
   static const char digits[] = "0123456789abcdef";
   sqlite3_str_appendall(out, "\\x");
@@ -232,18 +219,19 @@ void leadx_key_value_bytes(sqlite3_str *out, const unsigned char *bytes, size_t 
 }
 
 static void append_bytes(sqlite3_str *out, const char *z, size_t n) {
-  if (!leadx_key_value_is_bytes(z, n)) {
+  if (!leadx_number_is_bytea(z, n)) {
     sqlite3_str_append(out, z, (int)n);
     return;
   }
   sqlite3_str_appendall(out, "\\x");
   for (size_t i = 2; i < n; i++)
-    sqlite3_str_appendchar(out, 1, "0123456789abcdef"[hex_value(z[i]) & 15]);
+    sqlite3_str_appendchar(out, 1, "0123456789abcdef"[leadx_number_hex(z[i]) & 15]);
 }
 
 void leadx_key_value_read_bytes(const char *z, size_t n, unsigned char *bytes) {
   for (size_t i = 2; i < n; i += 2)
-    bytes[i / 2 - 1] = (unsigned char)((hex_value(z[i]) & 15) << 4 | (hex_value(z[i + 1]) & 15));
+    bytes[i / 2 - 1] = (unsigned char)((leadx_number_hex(z[i]) & 15) << 4 |
+                                       (leadx_number_hex(z[i + 1]) & 15));
 }
 
 void leadx_key_value(sqlite3_str *out, leadx_type type, leadx_speller by, const char *z, size_t n) {

@@ -22,9 +22,7 @@ void leadx_key_value_bytes(sqlite3_str *out, const unsigned char *bytes, size_t 
 int leadx_key_value_is_decimal(const char *z, size_t n);
 /* Reads a uuid with or without dashes, in any case. 1 when it is one. */
 int leadx_key_value_uuid(const char *z, size_t n, char out[LEADX_UUID_BYTES]);
-/* Is the text \x and pairs of hexadecimal digits? */
-int leadx_key_value_is_bytes(const char *z, size_t n);
-/* The n / 2 - 1 bytes of such a text. */
+/* The n / 2 - 1 bytes of a text that leadx_number_is_bytea() takes. */
 void leadx_key_value_read_bytes(const char *z, size_t n, unsigned char *bytes);
 
 #endif

@@ -3,22 +3,18 @@
 
 #include <string.h>
 
+#include "base/number.h"
+
 /* A text that is encoded more often was made to be misread. */
 #define MOST_DECODINGS 4
-
-static int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 /* Decodes z[0..n) to out, which has room for it and a terminator; what is no escape stays. Returns
 ** the length. *stray (may be NULL) becomes 1 for a % that begins none. */
 static size_t decode(const char *z, size_t n, char *out, int *stray) {
   size_t used = 0;
   for (size_t i = 0; i < n; i++) {
-    int high = i + 2 < n && z[i] == '%' ? hex_digit(z[i + 1]) : -1;
-    int low = high >= 0 ? hex_digit(z[i + 2]) : -1;
+    int high = i + 2 < n && z[i] == '%' ? leadx_number_hex(z[i + 1]) : -1;
+    int low = high >= 0 ? leadx_number_hex(z[i + 2]) : -1;
     if (low >= 0) i += 2;
     else if (z[i] == '%' && stray) *stray = 1;
     out[used++] = (char)(low >= 0 ? high << 4 | low : z[i]);

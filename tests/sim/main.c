@@ -31,12 +31,9 @@ typedef struct report {
 } report;
 
 /* Steps, triggers and columns of people's programs that are left out unless --all asks for them,
-** because leadx fails with them: an application's total that pulled rows add to; a trigger that
-** refuses rows, which refuses what is pulled for a row that is here as well; a column renamed here
-** whose name on the server stays; a column added while a change of the row waits, whose values do not
-** come; a column that the server computes, while a later change of the row
-** waits; REPLACE whose request was lost, which goes out as a whole row the second time, and the
-** other row that it takes along. */
+** because leadx fails with them: an application's total that pulled rows add to, whose table is
+** rebuilt before the row is fetched; a column renamed here whose name on the server stays; a column
+** added while a change of the row waits, whose values do not come. */
 static const char known_failing[] = "total,rename-column,add-column";
 
 static double now_s(void) {
