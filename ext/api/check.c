@@ -382,9 +382,7 @@ static char *fix_type(const leadx_table *table, const leadx_column *column, lead
   leadx_json_append_string(json, column->name, strlen(column->name));
   sqlite3_str_appendf(json, ":{\"type\":\"%s\"}}}", leadx_type_name(type));
   char *options = sqlite3_str_finish(json);
-  char *sql = sqlite3_mprintf("SELECT leadx_track(%Q, json_patch((SELECT options FROM leadx_tables "
-                              "WHERE table_name = %Q), %Q));",
-                              table->name, table->name, options);
+  char *sql = sqlite3_mprintf("SELECT leadx_track(%Q, %Q);", table->name, options);
   sqlite3_free(options);
   return sql;
 }

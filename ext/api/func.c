@@ -10,6 +10,7 @@
 #include "base/uuid.h"
 #include "http/http.h"
 #include "api/check.h"
+#include "api/clone.h"
 #include "rows/key.h"
 #include "rows/key_value.h"
 #include "store/queue.h"
@@ -330,6 +331,13 @@ static char *do_track(const leadx_call *call) {
   return leadx_track_table(call->ctx, table, options, &call->ctx->err);
 }
 
+static char *do_clone(const leadx_call *call) {
+  const char *table = need_text(call, 0, "a table's name on the server, or '*' for all"),
+             *options = NULL;
+  if (!table || options_arg(call, 1, &options)) return NULL;
+  return leadx_clone(call->ctx, table, options, NULL, &call->ctx->err);
+}
+
 static char *do_untrack(const leadx_call *call) {
   const char *table = need_text(call, 0, "a table's name");
   return table ? leadx_untrack_table(call->ctx, table, &call->ctx->err) : NULL;
@@ -631,13 +639,13 @@ static const struct implementation {
   char *(*run)(const leadx_call *call);
   int kind;
 } implementations[] = {
-    {do_version, READS},    {do_debug, READS},      {do_configure, WRITES},  {do_config, READS},
-    {do_set_token, WRITES}, {do_login, NETWORK},    {do_logout, NETWORK},    {do_track, WRITES},
-    {do_untrack, WRITES},   {do_adopt, WRITES},     {do_uuid, READS},        {do_sync, NETWORK},
-    {do_push, NETWORK},     {do_pull, NETWORK},     {do_reconcile, NETWORK}, {do_resolve, WRITES},
-    {do_step, NETWORK},     {do_enqueue, WRITES},   {do_retry, WRITES},      {do_discard, WRITES},
-    {do_purge, WRITES},     {do_server_sql, READS}, {do_check, NETWORK},     {do_start, NETWORK},
-    {do_stop, NETWORK},     {do_notify, NETWORK},
+    {do_version, READS},    {do_debug, READS},    {do_configure, WRITES}, {do_config, READS},
+    {do_set_token, WRITES}, {do_login, NETWORK},  {do_logout, NETWORK},   {do_clone, NETWORK},
+    {do_track, WRITES},     {do_untrack, WRITES}, {do_adopt, WRITES},     {do_uuid, READS},
+    {do_sync, NETWORK},     {do_push, NETWORK},   {do_pull, NETWORK},     {do_reconcile, NETWORK},
+    {do_resolve, WRITES},   {do_step, NETWORK},   {do_enqueue, WRITES},   {do_retry, WRITES},
+    {do_discard, WRITES},   {do_purge, WRITES},   {do_server_sql, READS}, {do_check, NETWORK},
+    {do_start, NETWORK},    {do_stop, NETWORK},   {do_notify, NETWORK},
 };
 
 const leadx_function leadx_functions[] = {
@@ -658,6 +666,11 @@ const leadx_function leadx_functions[] = {
     {"leadx_logout", 0, 1, "[force]",
      "signs out, offline too; refuses while changes are unsent, unless forced: then they stay and "
      "wait for that user"},
+    {"leadx_clone", 1, 2, "table [, options]",
+     "makes the local table after the server's and tracks it; `'*'` is every table that the user "
+     "may "
+     "read. `{\"dry_run\":true}` shows the SQL alone; `{\"primary_key\":[\"id\"]}` names the key "
+     "of a view; other options are `leadx_track`'s"},
     {"leadx_track", 1, 2, "table [, options]",
      "begins (or refreshes) the capture of a table; `'*'` is every table with a primary key"},
     {"leadx_untrack", 1, 1, "table",

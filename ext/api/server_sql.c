@@ -8,6 +8,7 @@
 /* The holes of the templates. */
 enum {
   HOLE_SCHEMA,
+  HOLE_SCHEMA_TEXT,
   HOLE_TABLE,
   HOLE_TITLE,
   HOLE_TABLE_TEXT,
@@ -24,8 +25,9 @@ enum {
 };
 
 static const char *const hole_names[HOLES] = {
-    "schema",    "table",           "title",  "table_text", "name_text", "version", "version_text",
-    "keys_text", "tombstones_text", "column", "type",       "rights",    "role"};
+    "schema",    "schema_text", "table",        "title",     "table_text",
+    "name_text", "version",     "version_text", "keys_text", "tombstones_text",
+    "column",    "type",        "rights",       "role"};
 
 /* arg: the values of the holes; one that has none stays empty. */
 static void fill_hole(const void *arg, sqlite3_str *out, const char *hole, size_t n) {
@@ -73,8 +75,11 @@ static int check_names(const leadx_table *table, leadx_err *err) {
 
 static int fill_schema(char **values, const char *schema, leadx_err *err) {
   values[HOLE_SCHEMA] = sqlite3_mprintf("\"%w\"", schema);
+  values[HOLE_SCHEMA_TEXT] = values[HOLE_SCHEMA] ? sqlite3_mprintf("%Q", values[HOLE_SCHEMA])
+                                                 : NULL;
   values[HOLE_TOMBSTONES_TEXT] = sqlite3_mprintf("'\"%w\".leadx_tombstones'", schema);
-  return values[HOLE_SCHEMA] && values[HOLE_TOMBSTONES_TEXT] ? SQLITE_OK : leadx_err_nomem(err);
+  return values[HOLE_SCHEMA_TEXT] && values[HOLE_TOMBSTONES_TEXT] ? SQLITE_OK
+                                                                  : leadx_err_nomem(err);
 }
 
 static int fill_table(char **values, const leadx_table *table, const char *schema, leadx_err *err) {
@@ -110,7 +115,7 @@ static int append_table(sqlite3_str *out, const leadx_table *table, const char *
 static const int shared_parts[] = {LEADX_SQL_SERVER_BEGIN,      LEADX_SQL_SERVER_STAMP,
                                    LEADX_SQL_SERVER_TOMBSTONES, LEADX_SQL_SERVER_REGISTER,
                                    LEADX_SQL_SERVER_PUSH,       LEADX_SQL_SERVER_PULL,
-                                   LEADX_SQL_SERVER_INSTALLED};
+                                   LEADX_SQL_SERVER_INSTALLED,  LEADX_SQL_SERVER_DESCRIBE};
 
 char *leadx_server_sql(const leadx_tables *tables, const leadx_table *only, const char *schema,
                        leadx_err *err) {

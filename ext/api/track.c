@@ -30,16 +30,65 @@ static char *stored_options(leadx_db *db, const char *name, leadx_err *err) {
   return options;
 }
 
-/* The options with what a sync has learned of the table since: it is the server's word, and not for
-** the application to repeat. NULL (and no error) when that is nothing. The caller frees. */
-static char *carry_learned(leadx_db *db, const char *name, const char *options, leadx_err *err) {
-  char *carried = NULL;
-  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_TRACK_CARRY, err, "ss", name, options);
-  if (!stmt) return NULL;
-  const char *text = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
-  if (text && !(carried = sqlite3_mprintf("%s", text))) leadx_err_nomem(err);
-  leadx_db_put(db, stmt);
-  return carried;
+/* Puts the members of an object over those of another; a null takes one away. */
+static void merge_members(leadx_doc *object, const leadx_doc *over) {
+  for (const leadx_doc *o = leadx_doc_first(over); o; o = leadx_doc_next(o)) {
+    leadx_doc_remove(object, leadx_doc_name(o));
+    if (!leadx_doc_is_null(o)) leadx_doc_add(object, leadx_doc_name(o), leadx_doc_copy(o));
+  }
+}
+
+/* The same for the option "columns", where a null is a word of its own, and what is said of a column
+** has members. */
+static void merge_columns(leadx_doc *columns, const leadx_doc *over) {
+  for (const leadx_doc *o = leadx_doc_first(over); o; o = leadx_doc_next(o)) {
+    const leadx_doc *before = leadx_doc_get(columns, leadx_doc_name(o));
+    leadx_doc *one = NULL;
+    if (leadx_doc_is_object(o)) {
+      one = leadx_doc_is_object(before) ? leadx_doc_copy(before) : leadx_doc_new_object();
+      merge_members(one, o);
+    } else {
+      one = leadx_doc_copy(o);
+    }
+    leadx_doc_remove(columns, leadx_doc_name(o));
+    leadx_doc_add(columns, leadx_doc_name(o), one);
+  }
+}
+
+static void merge(leadx_doc *options, const leadx_doc *over) {
+  const leadx_doc *said = leadx_doc_get(over, "columns"),
+                  *before = leadx_doc_get(options, "columns");
+  leadx_doc *columns = NULL;
+  if (leadx_doc_is_object(said)) {
+    columns = leadx_doc_is_object(before) ? leadx_doc_copy(before) : leadx_doc_new_object();
+    merge_columns(columns, said);
+  }
+  merge_members(options, over);
+  if (!leadx_doc_is_object(said)) return;
+  leadx_doc_remove(options, "columns");
+  leadx_doc_add(options, "columns", columns);
+}
+
+/* The options that are in force (NULL: none yet) with others over them. What a sync has learned of the
+** table stays. NULL (and no error) when one of them is no JSON object, which whoever reads them says.
+** The caller frees. */
+static char *merge_options(const char *stored, const char *options, leadx_err *err) {
+  leadx_err ignored = {0};
+  const char *below = stored ? stored : "{}";
+  leadx_doc *doc = leadx_doc_parse("leadx_track", below, strlen(below), &ignored),
+            *over = leadx_doc_parse("leadx_track", options, strlen(options), &ignored);
+  char *merged = NULL;
+  if (leadx_doc_is_object(doc) && leadx_doc_is_object(over)) {
+    leadx_doc_remove(doc, "backfill");
+    merge(doc, over);
+    merged = leadx_doc_print(doc);
+    if (!merged) leadx_err_nomem(err);
+  } else if (ignored.rc == SQLITE_NOMEM) {
+    leadx_err_nomem(err);
+  }
+  leadx_doc_free(doc);
+  leadx_doc_free(over);
+  return merged;
 }
 
 /* Another table with that entity would get this one's changes. */
@@ -158,7 +207,8 @@ static leadx_doc *describe(const leadx_table *table) {
 }
 
 /* Tracks or refreshes one table; NULL and an error on refusal. */
-static leadx_doc *track_one(leadx_ctx *ctx, const char *name, const char *options, leadx_err *err) {
+leadx_doc *leadx_track_within(leadx_ctx *ctx, const char *name, const char *options,
+                              leadx_err *err) {
   leadx_db *db = &ctx->db;
   int renamed = 0;
   leadx_diff_follow(db, 0, &renamed, err);
@@ -166,8 +216,8 @@ static leadx_doc *track_one(leadx_ctx *ctx, const char *name, const char *option
   if (err->rc != SQLITE_OK) return NULL;
   int alone = 0, backfill = wants_backfill(options, &alone);
   const char *effective = options && !(alone && stored) ? options : stored ? stored : "{}";
-  char *carried = options ? carry_learned(db, name, effective, err) : NULL;
-  if (carried) effective = carried;
+  char *merged = options && effective == options ? merge_options(stored, options, err) : NULL;
+  if (merged) effective = merged;
   leadx_table *table = err->rc == SQLITE_OK
                            ? leadx_describe(db, "leadx_track", name, effective, err)
                            : NULL;
@@ -178,7 +228,7 @@ static leadx_doc *track_one(leadx_ctx *ctx, const char *name, const char *option
   }
   leadx_table_free(table);
   sqlite3_free(stored);
-  sqlite3_free(carried);
+  sqlite3_free(merged);
   return result;
 }
 
@@ -189,7 +239,7 @@ static leadx_doc *track_all(leadx_ctx *ctx, const char *options, leadx_err *err)
   leadx_doc *list = leadx_doc_new_array();
   if (!names || !list) leadx_err_nomem(err);
   for (int i = 0; names && names[i] && err->rc == SQLITE_OK; i++) {
-    leadx_doc *one = track_one(ctx, names[i], options, err);
+    leadx_doc *one = leadx_track_within(ctx, names[i], options, err);
     if (one) leadx_doc_push(list, one);
   }
   for (int i = 0; names && names[i]; i++) sqlite3_free(names[i]);
@@ -214,7 +264,7 @@ char *leadx_track_table(leadx_ctx *ctx, const char *name, const char *options, l
   if (rc == SQLITE_OK) rc = leadx_account_own(ctx, err);
   if (rc == SQLITE_OK)
     result = strcmp(name, "*") == 0 ? track_all(ctx, options, err)
-                                    : track_one(ctx, name, options, err);
+                                    : leadx_track_within(ctx, name, options, err);
   leadx_db_release(&ctx->db);
   if (leadx_db_nest_close(&ctx->db, err->rc, err) == SQLITE_OK) return print_and_free(result, err);
   leadx_doc_free(result);

@@ -131,6 +131,14 @@ void leadx_doc_push(leadx_doc *array, leadx_doc *child) { push_item(array, own_i
 
 void leadx_doc_push_text(leadx_doc *array, const char *text) { push_item(array, new_text(text)); }
 
+void leadx_doc_remove(leadx_doc *object, const char *name) {
+  cJSON_DeleteItemFromObjectCaseSensitive(own_item_of(object), name);
+}
+
+leadx_doc *leadx_doc_copy(const leadx_doc *value) {
+  return (leadx_doc *)cJSON_Duplicate(item_of(value), 1);
+}
+
 char *leadx_doc_print(const leadx_doc *doc) {
   char *printed = cJSON_PrintUnformatted(item_of(doc));
   char *text = printed ? sqlite3_mprintf("%s", printed) : NULL;

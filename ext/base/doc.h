@@ -43,6 +43,11 @@ void leadx_doc_add(leadx_doc *object, const char *name, leadx_doc *child); /* ta
 void leadx_doc_push(leadx_doc *array, leadx_doc *child); /* takes child over */
 void leadx_doc_push_text(leadx_doc *array, const char *text);
 
+/* Takes a member away; one that is not there is no matter. */
+void leadx_doc_remove(leadx_doc *object, const char *name);
+/* A copy of a value with all that is in it; the caller frees. NULL when out of memory, or of NULL. */
+leadx_doc *leadx_doc_copy(const leadx_doc *value);
+
 /* The compact text in sqlite3_malloc memory, or NULL when out of memory. The caller frees. */
 char *leadx_doc_print(const leadx_doc *doc);
 

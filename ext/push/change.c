@@ -209,6 +209,26 @@ static int read_members(leadx_db *db, leadx_change *change, leadx_err *err) {
   return rc;
 }
 
+/* A column that the server computes was queued with the row that it belongs to; it is not sent. */
+void leadx_change_drop_computed(leadx_change *change) {
+  int kept = 0;
+  for (int i = 0; i < change->nfields; i++) {
+    int column = change->fields[i].column;
+    if (column >= 0 && change->table->columns[column].is_computed) continue;
+    change->fields[kept++] = change->fields[i];
+  }
+  change->nfields = kept;
+}
+
+int leadx_change_drop_null(leadx_change *change, int column) {
+  leadx_field *field = column >= 0 ? leadx_change_field(change, column) : NULL;
+  if (!field || leadx_json_kind_of(field->value) != LEADX_JSON_NULL) return 0;
+  int behind = change->nfields - (int)(field - change->fields) - 1;
+  memmove(field, field + 1, sizeof *field * (size_t)behind);
+  change->nfields--;
+  return 1;
+}
+
 /* ---- the order ---- */
 
 /* Is every member of a payload what the local row has? An UPDATE's payload has only some. */
@@ -432,6 +452,7 @@ int leadx_change_load(leadx_db *db, leadx_change *change, leadx_err *err) {
   leadx_change_fold(change);
   if (rc == SQLITE_OK) rc = read_members(db, change, err);
   if (rc == SQLITE_OK) rc = take_mended(db, change, err);
+  leadx_change_drop_computed(change);
   /* What a row held that is gone since is nobody's concern. */
   if (change->nmembers > 1 && (change->action == LEADX_DELETE || change->action == LEADX_NOTHING))
     change->problem = 0;
@@ -564,7 +585,7 @@ static int is_sent_row(const leadx_table *table, leadx_slice ours, leadx_slice r
                        leadx_err *err) {
   for (int i = 0; i < table->ncolumns; i++) {
     const leadx_column *column = &table->columns[i];
-    if (i == table->version_column || column->key_position > 0) continue;
+    if (i == table->version_column || column->key_position > 0 || column->is_computed) continue;
     leadx_slice mine = leadx_json_member(ours, column->remote),
                 theirs = leadx_json_member(row, column->remote);
     if (mine.n && theirs.n &&

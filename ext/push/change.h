@@ -122,6 +122,12 @@ size_t leadx_change_bytes(const leadx_change *change);
 ** are. */
 int leadx_change_take_deferred(leadx_change *change);
 
+/* Leaves out the columns that the server computes, once one has become known as such. */
+void leadx_change_drop_computed(leadx_change *change);
+/* Leaves out a column, where its value is a NULL, so that the server's DEFAULT counts. 1: it was left
+** out. */
+int leadx_change_drop_null(leadx_change *change, int column);
+
 /* Appends the JSON object a request carries: all fields, or the changed ones. The version column
 ** travels as "now", which PostgreSQL reads as its own clock. */
 void leadx_change_append_object(const leadx_change *change, int changed_only, sqlite3_str *out);

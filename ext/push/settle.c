@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "run/learn.h"
 #include "base/clock.h"
 #include "base/instant.h"
 #include "push/cut.h"
@@ -592,8 +593,42 @@ static int is_denied_insert(const leadx_job *job, const leadx_verdict *verdict) 
          strcmp(verdict->code, "42501") == 0;
 }
 
+/* The column of the table that the server's message names in double quotes, or -1. */
+static int named_column(const leadx_table *table, const char *message) {
+  const char *from = strstr(message, "column \""), *to = from ? strchr(from + 8, '"') : NULL;
+  return to ? leadx_table_find_remote(table, from + 8, (size_t)(to - from - 8)) : -1;
+}
+
+/* A NULL that a NOT NULL column refuses was not chosen by anybody: the column's DEFAULT counts. Each
+** column can be left out once, so this comes to an end. */
+static int may_drop_null(leadx_job *job, const leadx_verdict *verdict) {
+  return job->n == 1 && job->kind == LEADX_JOB_CREATE && strcmp(verdict->code, "23502") == 0 &&
+         leadx_change_drop_null(job->changes[0],
+                                named_column(job->changes[0]->table, verdict->message));
+}
+
+/* The column that the server computes, as it has just said, and that is known as such from now on;
+** -1 when that is not what it said. A key is always sent. */
+static int computed_column(const leadx_job *job, const leadx_verdict *verdict) {
+  const leadx_table *table = job->changes[0]->table;
+  int column = strcmp(verdict->code, "428C9") == 0 ? named_column(table, verdict->message) : -1;
+  if (column < 0 || table->columns[column].is_computed || table->columns[column].key_position)
+    return -1;
+  return column;
+}
+
+static int leave_computed(leadx_push *push, leadx_job *job, int column, leadx_err *err) {
+  leadx_table *table = job->changes[0]->table;
+  int rc = leadx_learn_computed(leadx_pushing_db(push), table, column, err);
+  for (int i = 0; i < job->n; i++) leadx_change_drop_computed(job->changes[i]);
+  return rc == SQLITE_OK ? leadx_pushing_ask_again(push, job, err) : rc;
+}
+
 int leadx_settle_bad(leadx_push *push, leadx_job *job, const leadx_verdict *verdict,
                      leadx_err *err) {
+  int computed = computed_column(job, verdict);
+  if (computed >= 0) return leave_computed(push, job, computed, err);
+  if (may_drop_null(job, verdict)) return leadx_pushing_ask_again(push, job, err);
   switch (verdict->class_) {
     case LEADX_CLASS_DRIFT:
       if (!is_own_mistake(job, verdict)) return pause_table(push, job, verdict, err);

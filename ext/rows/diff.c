@@ -138,7 +138,7 @@ static int find_differing(leadx_looking *looking, const uint32_t *said, int spea
     uint32_t expected = said && said[i] ? said[i] : looking->known[i];
     /* A column that nothing is known of is new: what it was filled with nobody wrote. */
     if (!expected && speaks) expected = looking->filled[i];
-    int differs = expected && expected != looking->local[i];
+    int differs = expected && expected != looking->local[i] && !table->columns[i].is_computed;
     differing += differs;
     if (differs || table->columns[i].key_position || i == table->version_column)
       looking->subset.columns[n++] = table->columns[i];

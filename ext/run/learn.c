@@ -80,3 +80,9 @@ int leadx_learn_types(leadx_run *run, int *learned, leadx_err *err) {
   }
   return err->rc;
 }
+
+int leadx_learn_computed(leadx_db *db, leadx_table *table, int column, leadx_err *err) {
+  table->columns[column].is_computed = 1;
+  return leadx_db_run(db, LEADX_SQL_LEARN_TYPE, err, "ttt", table->name,
+                      table->columns[column].name, LEADX_LEARNED_COMPUTED);
+}

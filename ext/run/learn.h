@@ -18,4 +18,8 @@
 ** transaction; costs no request when nothing is in doubt. */
 int leadx_learn_types(leadx_run *run, int *learned, leadx_err *err);
 
+/* Keeps that the server computes the column, as it has said: it is not sent any more. In a
+** transaction. */
+int leadx_learn_computed(leadx_db *db, leadx_table *table, int column, leadx_err *err);
+
 #endif

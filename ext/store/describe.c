@@ -231,6 +231,24 @@ static int take_options(leadx_table *table, const leadx_doc *options, const char
 
 /* ---- columns ---- */
 
+/* The member "mode" of a column's object. A key that is not sent would name no row. */
+static int take_column_mode(const leadx_doc *mode, const char *who, leadx_column *column,
+                            leadx_err *err) {
+  const char *text = leadx_doc_string(mode);
+  if (!mode || leadx_doc_is_null(mode)) return SQLITE_OK;
+  column->is_computed = text && strcmp(text, "pull") == 0;
+  if (!column->is_computed && (!text || strcmp(text, "both") != 0))
+    return leadx_err_set(err, SQLITE_ERROR,
+                         "%s: option \"columns\": the mode of \"%.60s\" must be both, or pull for "
+                         "a column that the server computes",
+                         who, column->name);
+  if (!column->is_computed || column->key_position == 0) return SQLITE_OK;
+  return leadx_err_set(err, SQLITE_ERROR,
+                       "%s: option \"columns\": \"%.60s\" is part of the primary key, which is "
+                       "always sent; its mode cannot be pull",
+                       who, column->name);
+}
+
 /* What "columns" says of one column. *local_only for null. */
 static int take_column_option(const leadx_doc *said, const char *who, leadx_column *column,
                               int *local_only, leadx_err *err) {
@@ -239,18 +257,19 @@ static int take_column_option(const leadx_doc *said, const char *who, leadx_colu
   if (!leadx_doc_is_object(said)) {
     return leadx_err_set(err, SQLITE_ERROR,
                          "%s: option \"columns\": \"%.60s\" must be null (local only) or "
-                         "{\"remote\":\"name\",\"type\":\"…\"}",
+                         "{\"remote\":\"name\",\"type\":\"…\",\"mode\":\"pull\"}",
                          who, column->name);
   }
+  static const char *const members[] = {"remote", "type", "mode"};
   for (const leadx_doc *o = leadx_doc_first(said); o; o = leadx_doc_next(o)) {
-    if (strcmp(leadx_doc_name(o), "remote") == 0 || strcmp(leadx_doc_name(o), "type") == 0)
-      continue;
+    if (FIND_NAME(members, leadx_doc_name(o)) >= 0) continue;
     return leadx_err_set(
         err, SQLITE_ERROR,
-        "%s: option \"columns\": unknown \"%.40s\" of \"%.60s\"; allowed are remote, type", who,
-        leadx_doc_name(o), column->name);
+        "%s: option \"columns\": unknown \"%.40s\" of \"%.60s\"; allowed are remote, type, mode",
+        who, leadx_doc_name(o), column->name);
   }
   int rc = take_text(said, "remote", who, &column->remote, err);
+  if (rc == SQLITE_OK) rc = take_column_mode(leadx_doc_get(said, "mode"), who, column, err);
   const leadx_doc *type = leadx_doc_get(said, "type");
   if (rc != SQLITE_OK || !type) return rc;
   int found = leadx_doc_string(type) ? leadx_type_find(leadx_doc_string(type)) : -1;
@@ -269,6 +288,9 @@ static int take_column_option(const leadx_doc *said, const char *who, leadx_colu
 /* The type that the server named when it was asked, unless the application has named one. */
 static void take_learned(const leadx_doc *options, leadx_column *column) {
   const leadx_doc *type = leadx_doc_get(leadx_doc_get(options, "learned"), column->name);
+  if (leadx_doc_string(type) && strcmp(leadx_doc_string(type), LEADX_LEARNED_COMPUTED) == 0 &&
+      column->key_position == 0)
+    column->is_computed = 1;
   int found = leadx_doc_string(type) ? leadx_type_find(leadx_doc_string(type)) : -1;
   if (found < 0 || column->is_settled || column->type != LEADX_TEXT) return;
   column->type = (leadx_type)found;

@@ -8,6 +8,9 @@
 #include "store/db.h"
 #include "store/literal.h"
 
+/* What stands in the place of a type in the option "learned" of a column that the server computes. */
+#define LEADX_LEARNED_COMPUTED "computed"
+
 typedef enum leadx_mode { LEADX_MODE_BOTH, LEADX_MODE_PUSH, LEADX_MODE_PULL } leadx_mode;
 
 typedef struct leadx_column {
@@ -20,6 +23,7 @@ typedef struct leadx_column {
   int is_numeric; /* its affinity makes numbers of texts that look like one */
   leadx_affinity affinity;
   int is_settled; /* an option names its type, or the server has */
+  int is_computed; /* the server computes it: it is read and never sent */
   int is_doubted; /* a key here is a uuid if it is one there (key.h); the server has not been asked */
 } leadx_column;
 

@@ -4,12 +4,6 @@
 -- A table has come that the answer says nothing of: the next sync asks.
 UPDATE main.leadx_servers SET asked_us = 0
 
--- name: track_carry
--- New options of a table with what was learned of it.
-SELECT json_patch(?2, json_object('learned', json(json_extract(options, '$.learned')))) FROM main.leadx_tables
-WHERE table_name = ?1 COLLATE NOCASE AND json_valid(options) AND json_type(options, '$.learned') = 'object'
-  AND json_valid(?2) AND json_type(?2) = 'object'
-
 -- name: track_tracked_options
 SELECT options FROM main.leadx_tables WHERE table_name = ?1 COLLATE NOCASE
 

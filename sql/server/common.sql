@@ -9,7 +9,8 @@
    policy was changed: until then nobody sees which rows were deleted. What it changes, all or nothing:
    - on each table below: the triggers zzz_leadx_stamp and zzz_leadx_bury, and an index on version and key
      where there is none; the version of rows where it is missing or lies in the future;
-   - the schema leadx, the table leadx_tombstones, and the functions leadx_push, leadx_pull and leadx_installed.
+   - the schema leadx, the table leadx_tombstones, and the functions leadx_push, leadx_pull, leadx_installed
+     and leadx_describe.
    It grants nothing on your tables and takes nothing away, and it touches no policy, no other trigger and no
    other row. What it grants is on its own things alone, to anon, authenticated and service_role where they
    are, and to the roles that you gave a right on one of the tables. SELECT leadx_check() says what is lacking. */
@@ -269,7 +270,7 @@ declare
   who text;
   home text := (select quote_ident(n.nspname) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = tombstones);
   own regclass[] := array['leadx.tables'::regclass, 'leadx.ops'::regclass, tombstones];
-  calls text := format('function %1$s.leadx_push(jsonb), %1$s.leadx_pull(text, jsonb, int), %1$s.leadx_installed()', home);
+  calls text := format('function %1$s.leadx_push(jsonb), %1$s.leadx_pull(text, jsonb, int), %1$s.leadx_installed(), %1$s.leadx_describe()', home);
 begin
   -- Default privileges may have given rights to some.
   for who in

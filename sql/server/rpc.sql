@@ -655,3 +655,54 @@ create or replace function {{schema}}.leadx_installed() returns json
 language sql stable security invoker
 return leadx.installed();
 alter function {{schema}}.leadx_installed() reset all;
+
+-- name: server_describe
+/* leadx_describe(): what the caller's tables are, for leadx_clone(). It reads the catalog and no row, and tells of
+   the tables and columns of this schema that the caller may read, and of no others. */
+create or replace function leadx.type_of(type oid, modifier int) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $leadx$
+declare
+  known record;
+begin
+  loop
+    select t.typtype, t.typbasetype, t.typtypmod into known from pg_type t where t.oid = type;
+    exit when known.typtype is distinct from 'd';
+    type := known.typbasetype;
+    modifier := known.typtypmod;
+  end loop;
+  return case known.typtype when 'c' then 'json' else format_type(type, modifier) end;
+end
+$leadx$;
+
+create or replace function leadx.names_of(tbl oid, numbers int2[]) returns json
+language sql stable set search_path = pg_catalog, pg_temp as $leadx$
+  select coalesce(json_agg(a.attname order by k.n), '[]') from unnest(numbers) with ordinality k(attnum, n)
+  join pg_attribute a on a.attrelid = tbl and a.attnum = k.attnum
+$leadx$;
+
+create or replace function leadx.describe(home regnamespace) returns json
+language sql stable set search_path = pg_catalog, pg_temp as $leadx$
+  select coalesce(json_object_agg(c.relname, json_build_object(
+    'columns', (select json_agg(json_build_object(
+        'name', a.attname, 'type', leadx.type_of(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
+        'default', case when a.attgenerated = '' then pg_get_expr(d.adbin, d.adrelid) end,
+        'computed', a.attgenerated <> '' or a.attidentity = 'a', 'identity', a.attidentity <> '') order by a.attnum)
+      from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+      where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and has_column_privilege(c.oid, a.attnum, 'select')),
+    'key', coalesce((select to_json(t.keys) from leadx.tables t where t.tbl = c.oid), (select leadx.names_of(c.oid, k.conkey) from pg_constraint k where k.conrelid = c.oid and k.contype = 'p'), '[]'),
+    'references', (select coalesce(json_agg(json_build_object(
+        'columns', leadx.names_of(c.oid, k.conkey), 'table', p.relname, 'target', leadx.names_of(p.oid, k.confkey), 'delete', k.confdeltype)
+        order by k.conname), '[]')
+      from pg_constraint k join pg_class p on p.oid = k.confrelid
+      where k.conrelid = c.oid and k.contype = 'f' and p.relnamespace = home),
+    'writable', pg_relation_is_updatable(c.oid, true) & 12 <> 0 and has_any_column_privilege(c.oid, 'insert, update'))
+    order by c.relname), '{}')
+  from pg_class c
+  where c.relnamespace = home and c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition
+    and c.relname <> 'leadx_tombstones' and has_any_column_privilege(c.oid, 'select')
+$leadx$;
+
+create or replace function {{schema}}.leadx_describe() returns json
+language sql stable security invoker
+return leadx.describe({{schema_text}}::regnamespace);
+alter function {{schema}}.leadx_describe() reset all;

@@ -182,21 +182,22 @@ END_TEST
 /* ---- T17: other roles, another owner ---- */
 
 START_TEST(an_owner_who_is_no_superuser_runs_it_where_supabases_roles_are_not) {
-  supabase_run("set client_min_messages = error;"
-               "drop schema leadx cascade; drop table leadx_tombstones; drop function if exists "
-               "leadx_push(jsonb), leadx_pull(text, jsonb, int), leadx_installed();"
-               "create role srv_owner; create role srv_web; grant create on database leadx to "
-               "srv_owner; grant create, usage on schema public to srv_owner; grant usage on "
-               "schema public to srv_web;"
-               "alter table srv_deals owner to srv_owner; alter table srv_parts owner to "
-               "srv_owner; alter table srv_prices owner to srv_owner; alter table srv_box owner to "
-               "srv_owner;"
-               "alter table srv_deals force row level security; grant select, delete on srv_deals "
-               "to srv_web;"
-               "create policy web on srv_deals to srv_web using (not hidden);"
-               "insert into srv_deals (id, hidden) values ('" A "', false), ('" B "', true);"
-               "alter role service_role rename to srv_was_service; alter role anon rename to "
-               "srv_was_anon; alter role authenticated rename to srv_was_authenticated");
+  supabase_run(
+      "set client_min_messages = error;"
+      "drop schema leadx cascade; drop table leadx_tombstones; drop function if exists "
+      "leadx_push(jsonb), leadx_pull(text, jsonb, int), leadx_installed(), leadx_describe();"
+      "create role srv_owner; create role srv_web; grant create on database leadx to "
+      "srv_owner; grant create, usage on schema public to srv_owner; grant usage on "
+      "schema public to srv_web;"
+      "alter table srv_deals owner to srv_owner; alter table srv_parts owner to "
+      "srv_owner; alter table srv_prices owner to srv_owner; alter table srv_box owner to "
+      "srv_owner;"
+      "alter table srv_deals force row level security; grant select, delete on srv_deals "
+      "to srv_web;"
+      "create policy web on srv_deals to srv_web using (not hidden);"
+      "insert into srv_deals (id, hidden) values ('" A "', false), ('" B "', true);"
+      "alter role service_role rename to srv_was_service; alter role anon rename to "
+      "srv_was_anon; alter role authenticated rename to srv_was_authenticated");
   int first = 0, second = 0, use = 0;
   char *script = sqlite3_mprintf("set client_min_messages = error; set role srv_owner; %s",
                                  printed);
@@ -218,7 +219,8 @@ START_TEST(an_owner_who_is_no_superuser_runs_it_where_supabases_roles_are_not) {
   supabase_run(
       "set client_min_messages = error; drop schema leadx cascade; drop table "
       "leadx_tombstones; drop function if exists leadx_push(jsonb), leadx_pull(text, jsonb, int), "
-      "leadx_installed(); alter table srv_deals no force row level security; drop policy "
+      "leadx_installed(), leadx_describe(); alter table srv_deals no force row level security; "
+      "drop policy "
       "web on srv_deals; reassign owned by srv_owner to postgres; drop owned by "
       "srv_owner, srv_web; drop role srv_owner, srv_web");
   supabase_run(printed);

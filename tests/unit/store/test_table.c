@@ -94,7 +94,7 @@ static const struct refusal {
     {"'notes', '{\"columns\":{\"v\":7}}'", "leadx_track: option \"columns\": \"v\" must be null "
                                            "(local only) or {\"remote\":\"name\",\"type\":"},
     {"'notes', '{\"columns\":{\"v\":{\"kind\":1}}}'",
-     "leadx_track: option \"columns\": unknown \"kind\" of \"v\"; allowed are remote, type"},
+     "leadx_track: option \"columns\": unknown \"kind\" of \"v\"; allowed are remote, type, mode"},
     {"'notes', '{\"columns\":{\"v\":{\"type\":\"float\"}}}'",
      "leadx_track: option \"columns\": the type of \"v\" must be one of text, integer, real,"},
     {"'notes', '{\"columns\":{\"v\":{\"remote\":\"\"}}}'",
@@ -236,7 +236,51 @@ START_TEST(options_are_stored_and_a_refresh_without_them_keeps_them) {
   expect("SELECT group_concat(payload) FROM sync_queue",
          "{\"id\":\"a\",\"v\":\"v\",\"sent\":null}");
   tracked_run(&file, "SELECT leadx_track('notes', '{}')");
-  expect("SELECT options || ' ' || priority FROM leadx_tables", "{} 3");
+  expect("SELECT options FROM leadx_tables", "{\"priority\":2,\"columns\":{\"w\":null}}");
+}
+END_TEST
+
+/* What is said at the second time of a table that was tracked with
+** {"priority":2,"policy":"merge","columns":{"v":{"remote":"r"},"w":null}}, and what is in force then. */
+static const char *const merges[][2] = {
+    {"{\"mode\":\"pull\"}",
+     "{\"priority\":2,\"policy\":\"merge\",\"columns\":{\"v\":{\"remote\":\"r\"}"
+     ",\"w\":null},\"mode\":\"pull\"}"},
+    {"{\"priority\":5}", "{\"policy\":\"merge\",\"columns\":{\"v\":{\"remote\":\"r\"},\"w\":null},"
+                         "\"priority\":5}"},
+    {"{\"policy\":null}", "{\"priority\":2,\"columns\":{\"v\":{\"remote\":\"r\"},\"w\":null}}"},
+    {"{\"mode\":null}",
+     "{\"priority\":2,\"policy\":\"merge\",\"columns\":{\"v\":{\"remote\":\"r\"},"
+     "\"w\":null}}"},
+    {"{\"columns\":{\"v\":{\"type\":\"json\"}}}",
+     "{\"priority\":2,\"policy\":\"merge\",\"columns\":{\"w\":null,\"v\":{\"remote\":\"r\","
+     "\"type\":"
+     "\"json\"}}}"},
+    {"{\"columns\":{\"v\":{\"remote\":null,\"type\":\"json\"}}}",
+     "{\"priority\":2,\"policy\":\"merge\",\"columns\":{\"w\":null,\"v\":{\"type\":\"json\"}}}"},
+    {"{\"columns\":{\"v\":null,\"w\":{}}}",
+     "{\"priority\":2,\"policy\":\"merge\",\"columns\":{\"v\":null,\"w\":{}}}"},
+    {"{\"columns\":null}", "{\"priority\":2,\"policy\":\"merge\"}"},
+};
+
+START_TEST(options_given_again_go_over_those_in_force_and_a_null_takes_one_back) {
+  tracked_run(&file,
+              "SELECT leadx_track('notes', '{\"priority\":2,\"policy\":\"merge\",\"columns\":"
+              "{\"v\":{\"remote\":\"r\"},\"w\":null}}')");
+  char *sql = sqlite3_mprintf("SELECT leadx_track('notes', %Q)", merges[_i][0]);
+  tracked_text(&file, sql);
+  expect("SELECT options FROM leadx_tables", merges[_i][1]);
+  sqlite3_free(sql);
+}
+END_TEST
+
+START_TEST(options_that_are_refused_leave_those_in_force) {
+  tracked_run(&file, "SELECT leadx_track('notes', '{\"priority\":2}')");
+  tracked_error(&file, "SELECT leadx_track('notes', '{\"priority\":0}')");
+  tracked_error(&file, "SELECT leadx_track('notes', '{\"columns\":{\"nothing\":null}}')");
+  tracked_error(&file, "SELECT leadx_track('notes', '{')");
+  tracked_error(&file, "SELECT leadx_track('notes', '[]')");
+  expect("SELECT options FROM leadx_tables", "{\"priority\":2}");
 }
 END_TEST
 
@@ -393,6 +437,9 @@ Suite *test_table_suite(void) {
   tcase_add_test(tc, the_answer_names_table_entity_columns_and_key);
   tcase_add_loop_test(tc, the_four_known_tables_have_their_entity_and_priority, 0, 5);
   tcase_add_test(tc, options_are_stored_and_a_refresh_without_them_keeps_them);
+  tcase_add_loop_test(tc, options_given_again_go_over_those_in_force_and_a_null_takes_one_back, 0,
+                      (int)(sizeof merges / sizeof merges[0]));
+  tcase_add_test(tc, options_that_are_refused_leave_those_in_force);
   tcase_add_test(tc, a_backfill_alone_leaves_the_options_as_they_are);
   tcase_add_test(tc, what_is_unsent_goes_along_when_a_table_gets_another_entity);
   tcase_add_test(tc, a_star_tracks_every_table_that_has_a_key);
