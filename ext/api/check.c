@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/account.h"
 #include "session/auth.h"
 #include "base/clock.h"
 #include "base/instant.h"
@@ -44,6 +45,7 @@ typedef struct leadx_checking {
   leadx_auth auth;
   leadx_exchange exchange;
   leadx_tables tables;
+  int present; /* the file has leadx's tables */
   leadx_doc *findings;
   leadx_doc *installed; /* what leadx_installed() said, NULL when it is not there */
   leadx_doc *description; /* the server's OpenAPI document, NULL when it gives none out */
@@ -202,7 +204,7 @@ static void check_functions(leadx_checking *checking, const leadx_verdict *verdi
 /* What the answer says of the functions is what the next sync goes by. */
 static int note_functions(leadx_checking *checking, const leadx_verdict *verdict) {
   leadx_db *db = &checking->ctx->db;
-  if (sqlite3_db_readonly(db->handle, "main") == 1) return SQLITE_OK;
+  if (!checking->present || sqlite3_db_readonly(db->handle, "main") == 1) return SQLITE_OK;
   int rc = leadx_schema_ensure(db, "leadx_check", checking->err);
   return rc == SQLITE_OK ? leadx_discover_note(db, &checking->target, verdict->value, checking->err)
                          : rc;
@@ -242,6 +244,30 @@ static int check_server(leadx_checking *checking, int *reached) {
   }
   leadx_request_free(done);
   return checking->err->rc;
+}
+
+/* Where nothing is tracked yet: what could be. The half of the server tells, else the description. */
+static void check_offered(leadx_checking *checking) {
+  const leadx_doc *tables = leadx_doc_get(checking->description, "definitions");
+  sqlite3_str *names = sqlite3_str_new(NULL);
+  int n = 0;
+  for (const leadx_doc *t = leadx_doc_first(tables); t; t = leadx_doc_next(t)) {
+    if (n < NAMED_COLUMNS) sqlite3_str_appendf(names, "%s%.40s", n ? ", " : "", leadx_doc_name(t));
+    n++;
+  }
+  if (n > NAMED_COLUMNS) sqlite3_str_appendall(names, ", …");
+  char *list = sqlite3_str_finish(names);
+  if (n > 0 && list)
+    find(checking, NULL, "tables",
+         sqlite3_mprintf("SELECT leadx_clone('*'); -- or leadx_track() the tables that are here"),
+         "warning: nothing is tracked in this file; the server shows this user %d tables: %s", n,
+         list);
+  else
+    find(checking, NULL, "tables", NULL,
+         "warning: nothing is tracked in this file, and the server describes no table to this "
+         "user%s; leadx_track() tracks the tables that are here",
+         checking->credentials.token ? "" : ", for nobody is signed in");
+  sqlite3_free(list);
 }
 
 /* The server's description of itself. That it gives none out is no finding: many do not. */
@@ -715,6 +741,7 @@ static int check_table(leadx_checking *checking, const leadx_table *table) {
 
 static int check_tables(leadx_checking *checking, const char *only) {
   int rc = read_description(checking);
+  if (rc == SQLITE_OK && checking->tables.n == 0) check_offered(checking);
   for (int i = 0; i < checking->tables.n && rc == SQLITE_OK; i++) {
     const leadx_table *table = checking->tables.list[i];
     if (!only || sqlite3_stricmp(only, table->name) == 0) rc = check_table(checking, table);
@@ -725,14 +752,16 @@ static int check_tables(leadx_checking *checking, const char *only) {
 /* ---- keeping ---- */
 
 /* The findings replace those of the last check. A file that was made before there was a table for
-** them gets it; one that cannot be written keeps none. */
+** them gets it; one where nothing was tracked gets leadx's tables; one that cannot be written keeps none. */
 static int keep(leadx_checking *checking) {
   leadx_db *db = &checking->ctx->db;
   leadx_err *err = checking->err;
   if (sqlite3_db_readonly(db->handle, "main") == 1) return SQLITE_OK;
   int rc = leadx_db_begin(db, err);
   if (rc != SQLITE_OK) return rc;
-  rc = leadx_schema_ensure_checks(db, err);
+  rc = checking->present ? leadx_schema_ensure_checks(db, err)
+                         : leadx_schema_ensure(db, "leadx_check", err);
+  if (rc == SQLITE_OK && !checking->present) rc = leadx_account_own(checking->ctx, err);
   if (rc == SQLITE_OK) rc = leadx_db_run(db, LEADX_SQL_CHECK_CLEAR, err, "");
   for (const leadx_doc *f = leadx_doc_first(checking->findings); f && rc == SQLITE_OK;
        f = leadx_doc_next(f)) {
@@ -772,14 +801,8 @@ static char *run(leadx_checking *checking, const char *only_table) {
 
 char *leadx_inspect(leadx_ctx *ctx, const char *only_table, leadx_err *err) {
   leadx_checking checking = {.ctx = ctx, .err = err};
-  int present = 0;
   if (leadx_db_guard(&ctx->db, "leadx_check", err) != SQLITE_OK) return NULL;
-  if (leadx_schema_open(&ctx->db, "leadx_check", &present, err) != SQLITE_OK) return NULL;
-  if (!present) {
-    leadx_err_set(err, SQLITE_ERROR,
-                  "leadx_check: nothing is tracked in this file; call leadx_track(table) first");
-    return NULL;
-  }
+  if (leadx_schema_open(&ctx->db, "leadx_check", &checking.present, err) != SQLITE_OK) return NULL;
   if (leadx_settings_load(ctx->settings, &ctx->db, err) != SQLITE_OK) return NULL;
   if (leadx_session_credentials(ctx->session, "leadx_check", &checking.credentials, err) !=
       SQLITE_OK)
@@ -787,7 +810,8 @@ char *leadx_inspect(leadx_ctx *ctx, const char *only_table, leadx_err *err) {
   checking.target = (leadx_target){checking.credentials.url, checking.credentials.apikey,
                                    checking.credentials.token, schema_of(&checking)};
   char *text = NULL;
-  if (leadx_tables_load(&ctx->db, "leadx_check", &checking.tables, err) == SQLITE_OK)
+  if (!checking.present ||
+      leadx_tables_load(&ctx->db, "leadx_check", &checking.tables, err) == SQLITE_OK)
     text = run(&checking, only_table);
   leadx_db_release(&ctx->db);
   leadx_tables_clear(&checking.tables);

@@ -234,12 +234,34 @@ leadx_doc *leadx_track_within(leadx_ctx *ctx, const char *name, const char *opti
 
 /* ---- all tables ---- */
 
+/* The result has a word about a table that '*' leaves alone. */
+static leadx_doc *leave_out(const char *name) {
+  leadx_doc *one = leadx_doc_new_object();
+  char *why = sqlite3_mprintf("a framework keeps it for itself; leadx_track('%q') tracks it", name);
+  if (one && why) {
+    leadx_doc_add_text(one, "table", name);
+    leadx_doc_add_text(one, "left_out", why);
+  }
+  sqlite3_free(why);
+  return one;
+}
+
+/* One that is tracked already, by its name, stays so. */
+static leadx_doc *track_or_leave(leadx_ctx *ctx, const char *name, const char *options,
+                                 leadx_err *err) {
+  char *stored = leadx_describe_is_housekeeping(name) ? stored_options(&ctx->db, name, err) : NULL;
+  int leaves = !stored && leadx_describe_is_housekeeping(name);
+  sqlite3_free(stored);
+  if (err->rc != SQLITE_OK) return NULL;
+  return leaves ? leave_out(name) : leadx_track_within(ctx, name, options, err);
+}
+
 static leadx_doc *track_all(leadx_ctx *ctx, const char *options, leadx_err *err) {
   char **names = leadx_describe_candidates(&ctx->db, err);
   leadx_doc *list = leadx_doc_new_array();
   if (!names || !list) leadx_err_nomem(err);
   for (int i = 0; names && names[i] && err->rc == SQLITE_OK; i++) {
-    leadx_doc *one = leadx_track_within(ctx, names[i], options, err);
+    leadx_doc *one = track_or_leave(ctx, names[i], options, err);
     if (one) leadx_doc_push(list, one);
   }
   for (int i = 0; names && names[i]; i++) sqlite3_free(names[i]);

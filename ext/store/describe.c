@@ -647,6 +647,52 @@ leadx_table *leadx_describe(leadx_db *db, const char *who, const char *name, con
   return table;
 }
 
+int leadx_describe_is_housekeeping(const char *name) {
+  /* A star at the end stands for any rest; capitals do not count. */
+  static const char *const patterns[] = {
+      "android_metadata", /* Android */
+      "room_*", /* Room */
+      "grdb_migrations", /* GRDB */
+      "z_primarykey", /* Core Data */
+      "z_metadata",
+      "z_modelcache",
+      "alembic_version", /* Alembic */
+      "django_migrations", /* Django */
+      "django_content_type",
+      "django_session",
+      "migratehistory", /* Peewee */
+      "aerich", /* Tortoise */
+      "schema_migrations", /* Rails, Ecto, golang-migrate */
+      "ar_internal_metadata",
+      "knex_migrations*", /* knex */
+      "sequelizemeta", /* Sequelize */
+      "sequelizedata",
+      "typeorm_metadata", /* TypeORM */
+      "mikro_orm_migrations",
+      "_prisma_migrations", /* Prisma */
+      "__drizzle*", /* drizzle */
+      "_sqlx_migrations", /* sqlx */
+      "__diesel_schema_migrations", /* Diesel */
+      "refinery_schema_history",
+      "seaql_migrations",
+      "__efmigrations*", /* Entity Framework */
+      "versioninfo", /* FluentMigrator */
+      "schemaversions", /* DbUp */
+      "flyway_schema_history",
+      "databasechangelog*", /* Liquibase */
+      "goose_db_version",
+      "gorp_migrations",
+      "phinxlog",
+      "doctrine_migration_versions",
+  };
+  for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
+    size_t n = strcspn(patterns[i], "*");
+    if (sqlite3_strnicmp(name, patterns[i], (int)n) == 0 && (patterns[i][n] == '*' || !name[n]))
+      return 1;
+  }
+  return 0;
+}
+
 char **leadx_describe_candidates(leadx_db *db, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_get(db, LEADX_SQL_DESCRIBE_CANDIDATES, err);
   char **names = sqlite3_malloc64(sizeof *names);

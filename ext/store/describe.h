@@ -18,4 +18,8 @@ sqlite3_stmt *leadx_describe_columns(leadx_db *db, const char *name, leadx_err *
 ** The caller frees each and the array. */
 char **leadx_describe_candidates(leadx_db *db, leadx_err *err);
 
+/* Is it the name of a table in which a framework, a library of databases or a tool of migrations keeps
+** its own notes about this file? '*' leaves those alone. */
+int leadx_describe_is_housekeeping(const char *name);
+
 #endif

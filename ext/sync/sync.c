@@ -182,10 +182,22 @@ static void knock(leadx_run *run, const char *file_user) {
   leadx_request_free(done);
 }
 
-/* Nothing went wrong, and yet the queue is not empty: other users' changes wait in it. */
+/* Nothing went wrong, and yet it is not what was hoped for: other users' changes wait in the queue,
+** nothing is tracked, or nothing came because nobody is signed in. */
 static int tell_waiting(leadx_run *run, leadx_err *err) {
   int64_t n = 0;
   if (run->tally.message[0]) return SQLITE_OK;
+  if (run->tables->n == 0) {
+    leadx_run_say(run, "no table is tracked in this file; call leadx_track(table) or "
+                       "leadx_clone(table)");
+    return SQLITE_OK;
+  }
+  if (!run->user[0] && run->tally.ended == LEADX_CLASS_OK && run->tally.requests > 0 &&
+      run->tally.pushed + run->tally.pulled == 0) {
+    leadx_run_say(run, "nobody is signed in, so only what the key alone may read or write counts; "
+                       "call leadx_login(email, password) or leadx_set_token()");
+    return SQLITE_OK;
+  }
   int rc = leadx_owner_waiting(&run->ctx->db, run->user, &n, err);
   if (n > 0) {
     leadx_run_say(run, "changes of other users wait until those sign in: %lld", (sqlite3_int64)n);

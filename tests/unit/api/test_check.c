@@ -353,16 +353,30 @@ END_TEST
 
 /* ---- where it refuses ---- */
 
-START_TEST(a_check_refuses_inside_a_transaction_and_without_tables) {
+START_TEST(a_check_refuses_inside_a_transaction_and_a_table_that_is_not_tracked) {
   ask_device(db, "BEGIN");
   ck_assert_ptr_nonnull(strstr(device_refusal(db, "SELECT leadx_check()"), "COMMIT"));
   ask_device(db, "COMMIT");
   ck_assert_ptr_nonnull(
       strstr(device_refusal(db, "SELECT leadx_check('nothing')"), "is not tracked"));
-  sqlite3 *empty = supabase_device(1);
-  ck_assert_ptr_nonnull(
-      strstr(device_refusal(empty, "SELECT leadx_check()"), "nothing is tracked"));
-  ck_assert_int_eq(sqlite3_close(empty), SQLITE_OK);
+}
+END_TEST
+
+START_TEST(a_check_before_anything_is_tracked_tells_of_the_server_and_its_tables) {
+  for (int user = 0; user < 2; user++) {
+    sqlite3 *mine = db;
+    db = supabase_device(user);
+    expect_start("server", "ok");
+    expect_start("apikey", "ok");
+    expect_start("token", user ? "ok: user" : "warning: nobody is signed in");
+    expect_start("functions", "");
+    expect_start("tables", "warning: nothing is tracked in this file");
+    if (user) ck_assert_ptr_nonnull(strstr(result_of("tables"), "srv_tasks"));
+    if (user) ck_assert_ptr_nonnull(strstr(fix_of("tables"), "leadx_clone('*')"));
+    ck_assert_str_eq(ask_device(db, "SELECT count(*) FROM leadx_tables"), "0");
+    ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+    db = mine;
+  }
 }
 END_TEST
 
@@ -403,7 +417,8 @@ Suite *test_check_suite(void) {
       a_server_that_does_not_describe_itself_is_asked_for_the_columns,
       a_certificate_that_nobody_vouches_for_is_told_and_the_ca_file_mends_it,
       a_clock_that_is_wrong_is_told,
-      a_check_refuses_inside_a_transaction_and_without_tables,
+      a_check_refuses_inside_a_transaction_and_a_table_that_is_not_tracked,
+      a_check_before_anything_is_tracked_tells_of_the_server_and_its_tables,
       one_table_is_checked_alone,
       no_key_and_no_token_is_in_the_findings,
   };

@@ -457,6 +457,22 @@ START_TEST(a_comment_makes_no_key_and_no_reference) {
 }
 END_TEST
 
+START_TEST(a_sync_that_brings_nothing_to_nobody_says_that_nobody_is_signed_in) {
+  clone("srv_parents", "{}");
+  supabase_run("insert into srv_parents (name) values ('n')");
+  sqlite3 *mine = db;
+  db = supabase_device(0);
+  ask_device(db, "CREATE TABLE customers(id TEXT PRIMARY KEY NOT NULL, updated_at TEXT)");
+  ask_device(db, "SELECT leadx_track('customers')");
+  ck_assert_ptr_nonnull(strstr(ask_device(db, "SELECT leadx_sync()"), "nobody is signed in"));
+  ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+  db = mine;
+  ck_assert_ptr_null(strstr(ask_device(db, "SELECT leadx_sync()"), "signed in"));
+  ck_assert_ptr_null(strstr(ask_device(db, "SELECT leadx_sync()"), "signed in"));
+  supabase_run("delete from srv_parents");
+}
+END_TEST
+
 START_TEST(another_user_is_shown_only_what_that_user_may_read) {
   supabase_run("revoke all on srv_pairs from authenticated; grant select (a, b, updated_at) on "
                "srv_pairs to authenticated; revoke all on srv_identity from authenticated");
@@ -498,6 +514,7 @@ Suite *test_clone_suite(void) {
   Suite *suite = suite_create("clone");
   TCase *plain = make_case("plain", begin_plain), *served = make_case("served", begin_served);
   tcase_add_test(plain, a_description_that_repeats_a_key_is_refused_and_nothing_is_kept);
+  tcase_add_test(plain, a_sync_that_brings_nothing_to_nobody_says_that_nobody_is_signed_in);
   tcase_add_test(plain, a_comment_makes_no_key_and_no_reference);
   tcase_add_test(served, a_file_whose_server_has_the_half_has_no_finding_at_all);
   tcase_add_test(served, another_user_is_shown_only_what_that_user_may_read);

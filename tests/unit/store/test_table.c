@@ -317,6 +317,27 @@ START_TEST(a_star_tracks_every_table_that_has_a_key) {
 }
 END_TEST
 
+START_TEST(a_star_leaves_what_frameworks_keep_for_themselves_and_says_so) {
+  static const char *const names[] = {
+      "room_master_table",  "android_metadata",     "django_migrations",
+      "alembic_version",    "knex_migrations_lock", "__drizzle_migrations",
+      "_prisma_migrations", "SequelizeMeta",        "__EFMigrationsHistory"};
+  tracked_run(&file, "DROP TABLE long; CREATE TABLE rooms(id TEXT PRIMARY KEY); CREATE TABLE "
+                     "aerich2(id TEXT PRIMARY KEY)");
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    tracked_run(&file, "CREATE TABLE \"%w\"(id INTEGER PRIMARY KEY)", names[i]);
+  const char *result = tracked_text(&file, "SELECT leadx_track('*')");
+  ck_assert_ptr_nonnull(strstr(result,
+                               "{\"table\":\"django_migrations\",\"left_out\":\"a framework "
+                               "keeps it for itself; leadx_track('django_migrations')"));
+  expect("SELECT group_concat(table_name) FROM (SELECT table_name FROM leadx_tables ORDER BY 1)",
+         "aerich2,notes,other,rooms");
+  /* By its name it is tracked, and stays so. */
+  tracked_run(&file, "SELECT leadx_track('django_migrations'); SELECT leadx_track('*')");
+  expect("SELECT count(*) FROM leadx_tables WHERE table_name = 'django_migrations'", "1");
+}
+END_TEST
+
 START_TEST(a_star_is_all_or_nothing) {
   tracked_error(&file, "SELECT leadx_track('*')");
   expect("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'leadx%'", "0");
@@ -443,6 +464,7 @@ Suite *test_table_suite(void) {
   tcase_add_test(tc, a_backfill_alone_leaves_the_options_as_they_are);
   tcase_add_test(tc, what_is_unsent_goes_along_when_a_table_gets_another_entity);
   tcase_add_test(tc, a_star_tracks_every_table_that_has_a_key);
+  tcase_add_test(tc, a_star_leaves_what_frameworks_keep_for_themselves_and_says_so);
   tcase_add_test(tc, a_star_is_all_or_nothing);
   tcase_add_test(tc, backfill_queues_the_rows_that_are_there_once);
   tcase_add_test(tc, tracking_takes_part_in_the_callers_transaction);
