@@ -15,6 +15,8 @@
 #include "base/clock.h"
 #include "base/instant.h"
 #include "base/secret.h"
+#include "rows/key.h"
+#include "rows/stranger.h"
 #include "run/discover.h"
 #include "base/doc.h"
 #include "http/http.h"
@@ -35,6 +37,9 @@
 #define NAME_BYTES 128
 /* A version further ahead than this came from a client and not from the server's clock. */
 #define FUTURE_US (300 * (int64_t)1000000)
+
+/* Rows of the server that are compared with those that are here already, at most. */
+#define MET_ROWS 50000
 
 typedef struct leadx_checking {
   leadx_ctx *ctx;
@@ -729,21 +734,127 @@ static int check_row_cap(leadx_checking *checking, const leadx_table *table) {
   return checking->err->rc;
 }
 
-static int check_table(leadx_checking *checking, const leadx_table *table) {
+/* ---- rows that are here already ---- */
+
+/* What the rows of a table that was never pulled are to the server's. */
+typedef struct meeting {
+  int64_t equal, different, there; /* of the server's rows */
+  int whole; /* all of them were looked at */
+} meeting;
+
+/* One page of the server's rows, in the order of their keys. */
+static leadx_request *rows_request(leadx_checking *checking, const leadx_table *table, int64_t page,
+                                   int64_t offset) {
+  sqlite3_str *url = sqlite3_str_new(NULL);
+  leadx_target_append_table(url, &checking->target, table);
+  for (int i = 0; i < table->ncolumns; i++) {
+    sqlite3_str_appendall(url, i > 0 ? "," : "?select=");
+    leadx_rest_column(url, table->columns[i].remote);
+  }
+  for (int i = 0; i < table->nkey; i++) {
+    sqlite3_str_appendall(url, i > 0 ? "," : "&order=");
+    leadx_rest_column(url, table->columns[table->key[i]].remote);
+  }
+  if (table->filter) sqlite3_str_appendf(url, "&%s", table->filter);
+  sqlite3_str_appendf(url, "&limit=%lld&offset=%lld", (sqlite3_int64)page, (sqlite3_int64)offset);
+  return leadx_target_get(&checking->target, url, NULL, checking->err);
+}
+
+static int meet_row(leadx_checking *checking, leadx_table *table, leadx_slice row, meeting *met) {
+  leadx_db *db = &checking->ctx->db;
+  int stands = 0, differing = 0;
+  char *key = leadx_key_of_row(table, row, checking->err);
+  if (key) leadx_stranger_compare(db, table, key, row, &stands, &differing, NULL, checking->err);
+  sqlite3_free(key);
+  met->there++;
+  met->equal += stands && !differing;
+  met->different += differing > 0;
+  return checking->err->rc;
+}
+
+/* *n: how many rows came; -1 when the server would not give them. */
+static int meet_page(leadx_checking *checking, leadx_table *table, int64_t page, int64_t offset,
+                     meeting *met, int *n) {
+  leadx_verdict verdict;
+  leadx_json_walk walk;
+  leadx_slice row;
+  leadx_request *done = ask(checking, rows_request(checking, table, page, offset), 1, &verdict);
+  if (!done) return checking->err->rc;
+  *n = verdict.class_ == LEADX_CLASS_OK ? 0 : -1;
+  leadx_json_walk_init(&walk, verdict.rows);
+  while (*n >= 0 && leadx_json_walk_element(&walk, &row)) {
+    ++*n;
+    if (meet_row(checking, table, row, met) != SQLITE_OK) break;
+  }
+  leadx_request_free(done);
+  return checking->err->rc;
+}
+
+static int count_here(leadx_checking *checking, const leadx_table *table, int64_t *here) {
+  sqlite3_str *sql = sqlite3_str_new(NULL);
+  sqlite3_str_appendf(sql, "SELECT count(*) FROM main.\"%w\"", table->name);
+  sqlite3_stmt *stmt = leadx_db_prepare_str(&checking->ctx->db, sql, checking->err);
+  if (stmt && leadx_db_next(&checking->ctx->db, stmt, checking->err))
+    *here = sqlite3_column_int64(stmt, 0);
+  sqlite3_finalize(stmt);
+  return checking->err->rc;
+}
+
+static void report_meeting(leadx_checking *checking, const leadx_table *table, const meeting *met,
+                           int64_t here) {
+  int64_t both = met->equal + met->different;
+  find(
+      checking, table, "existing",
+      here > both && met->whole
+          ? sqlite3_mprintf("SELECT leadx_track(%Q, '{\"existing\":\"push\"}'); -- sends the rows "
+                            "that are only here",
+                            table->name)
+          : NULL,
+      "%s: %lld rows are equal here and there, %lld different, %lld only here, %lld only there%s%s",
+      met->different || here > both ? "warning" : "ok", (sqlite3_int64)met->equal,
+      (sqlite3_int64)met->different, (sqlite3_int64)(here - both),
+      (sqlite3_int64)(met->there - both),
+      met->whole ? "" : " (of the first rows of the server alone)",
+      met->different
+          ? "; the first pull takes the server's of those that differ, and keeps both in "
+            "sync_conflicts"
+          : "");
+}
+
+/* Rows that were here before the first pull: counted before anything moves. */
+static int check_existing(leadx_checking *checking, leadx_table *table) {
+  leadx_db *db = &checking->ctx->db;
+  meeting met = {0};
+  int64_t pulled = 0, here = 0;
+  int64_t page = leadx_settings_int(checking->ctx->settings, LEADX_PAGE_SIZE);
+  int n = 1;
+  int rc = leadx_db_int(db, LEADX_SQL_CHECK_IS_PULLED, checking->err, &pulled, "t", table->entity);
+  if (rc == SQLITE_OK && !pulled) rc = count_here(checking, table, &here);
+  if (rc != SQLITE_OK || pulled || here == 0) return rc;
+  while (n > 0 && met.there < MET_ROWS && rc == SQLITE_OK)
+    rc = meet_page(checking, table, page, met.there, &met, &n);
+  met.whole = n == 0;
+  if (rc == SQLITE_OK && n >= 0) report_meeting(checking, table, &met, here);
+  return rc;
+}
+
+static int check_table(leadx_checking *checking, leadx_table *table) {
   int readable = 0;
   if (check_readable(checking, table, &readable) != SQLITE_OK) return checking->err->rc;
   if (definition_of(checking, table) || readable) check_columns(checking, table);
   if (!readable || checking->err->rc != SQLITE_OK) return checking->err->rc;
   check_installed(checking, table);
   check_rights(checking, table);
-  return table->mode == LEADX_MODE_PUSH ? SQLITE_OK : check_row_cap(checking, table);
+  if (table->mode == LEADX_MODE_PUSH || check_existing(checking, table) != SQLITE_OK)
+    return checking->err->rc;
+  return check_row_cap(checking, table);
 }
 
 static int check_tables(leadx_checking *checking, const char *only) {
   int rc = read_description(checking);
   if (rc == SQLITE_OK && checking->tables.n == 0) check_offered(checking);
   for (int i = 0; i < checking->tables.n && rc == SQLITE_OK; i++) {
-    const leadx_table *table = checking->tables.list[i];
+    leadx_table *table = checking->tables.list[i];
     if (!only || sqlite3_stricmp(only, table->name) == 0) rc = check_table(checking, table);
   }
   return rc;

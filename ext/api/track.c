@@ -112,7 +112,9 @@ static int wants_backfill(const char *options, int *alone) {
   leadx_doc *doc = options ? leadx_doc_parse("leadx_track", options, strlen(options), &ignored)
                            : NULL;
   const leadx_doc *first = leadx_doc_is_object(doc) ? leadx_doc_first(doc) : NULL;
-  int wants = leadx_doc_true(leadx_doc_get(doc, "backfill"));
+  const char *existing = leadx_doc_text(doc, "existing");
+  int wants = leadx_doc_true(leadx_doc_get(doc, "backfill")) ||
+              (existing && strcmp(existing, "push") == 0);
   *alone = wants && first && !leadx_doc_next(first);
   leadx_doc_free(doc);
   return wants;

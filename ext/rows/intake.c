@@ -10,6 +10,7 @@
 #include "rows/key_fit.h"
 #include "rows/key_row.h"
 #include "rows/mark.h"
+#include "rows/stranger.h"
 #include "rows/unsent.h"
 #include "store/parking.h"
 
@@ -400,23 +401,24 @@ static int keep_back(leadx_intake *intake, const char *key, const char *reason, 
 }
 
 /* *known: we hold this very version of the row already. */
-static int look_up(leadx_intake *intake, const char *key, const char *version, int *known,
-                   leadx_err *err) {
-  int exists = 0;
-  return leadx_shadow_look(intake->db, intake->table->entity, key, version, &exists, known, err);
+static int look_up(leadx_intake *intake, const char *key, const char *version, int *exists,
+                   int *known, leadx_err *err) {
+  return leadx_shadow_look(intake->db, intake->table->entity, key, version, exists, known, err);
 }
 
 /* A soft delete marks the local row where it has the column, and removes it where it has not. */
-static int take_row(leadx_intake *intake, const char *key, const char *version, int anew,
-                    int *changed, int *parked, leadx_err *err) {
+static int take_row(leadx_intake *intake, leadx_slice row, const char *key, const char *version,
+                    int anew, int *changed, int *parked, leadx_err *err) {
   const char *refused = NULL;
-  int known = 0;
-  int rc = look_up(intake, key, version, &known, err);
+  int known = 0, exists = 0;
+  int rc = look_up(intake, key, version, &exists, &known, err);
   if (rc != SQLITE_OK || (known && !anew)) return rc;
   if (leadx_intake_is_pending(intake, key))
     return keep_back(intake, key, "a local change is unsent", parked, err);
   const char *misfit = leadx_key_misfit(intake->table, key);
   if (misfit) return park(intake, key, LEADX_REFUSED, misfit, parked, err);
+  if (exists && leadx_stranger_meet(intake->db, intake->table, key, row, err) != SQLITE_OK)
+    return err->rc;
   int removes = leadx_mark_says_deleted(value_at(intake, intake->mark_at)) &&
                 leadx_mark_drops_deleted(intake->table);
   rc = removes ? leadx_apply_remove(intake->db, intake->table, key, changed, &refused, err)
@@ -434,7 +436,7 @@ int leadx_intake_row(leadx_intake *intake, leadx_slice row, int anew, int *chang
   *changed = *parked = 0;
   int rc = read_row(intake, row, &key, &version, err);
   if (rc == SQLITE_OK)
-    rc = key ? take_row(intake, key, version, anew, changed, parked, err)
+    rc = key ? take_row(intake, row, key, version, anew, changed, parked, err)
              : leadx_err_set(err, SQLITE_ERROR, "table \"%s\": the server's row has no \"%s\"",
                              intake->table->name,
                              intake->table->columns[intake->table->key[0]].remote);

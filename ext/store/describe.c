@@ -17,11 +17,12 @@ static const struct known_entity {
 #define DEFAULT_PRIORITY 3
 
 static const char
-    *const option_names[] =
-        {"entity",      "remote", "priority", "mode",    "version", "delete",
-         "soft_delete", "policy", "filter",   "columns", "pending", "synced_at",
-         "backfill",    "plain",  "learned"}; /* not for an application: what run/learn.c noted */
+    *const option_names[] = {"entity",  "remote",      "priority", "mode",     "version",
+                             "delete",  "soft_delete", "policy",   "filter",   "columns",
+                             "pending", "synced_at",   "backfill", "existing", "plain",
+                             "learned"}; /* not for an application: what run/learn.c noted */
 static const char *const mode_names[] = {"both", "push", "pull"};
+static const char *const existing_names[] = {"keep", "push", "server"};
 static const char *const policy_names[] = {"timestamp", "merge", "client", "server", "manual"};
 
 /* Index of text in a list of names, or -1. */
@@ -110,7 +111,7 @@ static int check_option_names(const leadx_doc *options, const char *who, leadx_e
     return leadx_err_set(err, SQLITE_ERROR,
                          "%s: unknown option \"%.40s\"; allowed are entity, remote, priority, "
                          "mode, version, delete, soft_delete, policy, filter, "
-                         "columns, pending, synced_at, backfill, plain",
+                         "columns, pending, synced_at, existing, backfill, plain",
                          who, leadx_doc_name(o));
   }
   return SQLITE_OK;
@@ -151,6 +152,9 @@ static int take_choices(leadx_table *table, const leadx_doc *options, const char
   if (table->policy && FIND_NAME(policy_names, table->policy) < 0) {
     return bad_choice(err, who, "policy", "timestamp, merge, client, server, manual");
   }
+  const char *existing = leadx_doc_text(options, "existing");
+  if (leadx_doc_get(options, "existing") && (!existing || FIND_NAME(existing_names, existing) < 0))
+    return bad_choice(err, who, "existing", "keep, push, server");
   const leadx_doc *priority = leadx_doc_get(options, "priority");
   if (priority) {
     double n = leadx_doc_number(priority);

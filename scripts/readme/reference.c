@@ -60,12 +60,17 @@ static const note option_notes[] = {
     {"policy", "this table's, in place of the setting"},
     {"filter",
      "fetches only rows that meet these conditions of PostgREST, e.g. `city=in.(Solo,Bogor)`"},
-    {"columns", "`{\"local\":{\"remote\":\"name\",\"type\":\"…\"}}`, or `{\"local\":null}` for a "
+    {"columns", "`{\"local\":{\"remote\":\"name\",\"type\":\"…\",\"mode\":\"pull\"}}` (pull: the "
+                "server computes it), or `{\"local\":null}` for a "
                 "column that stays local. Types: `text integer real boolean "
                 "json blob uuid decimal date timestamp timestamp:s timestamp:ms`; without it the "
                 "declared type decides"},
     {"pending", "a local column that is cleared when nothing of the row is unsent any more"},
     {"synced_at", "a local column that is stamped at each acknowledgement"},
+    {"existing",
+     "rows that are there already: `keep` (they are not sent until they are edited), "
+     "`push` (queued as CREATE), `server`. Where a pull meets one under the same key with "
+     "other values, both are kept in `sync_conflicts`"},
     {"backfill", "`true` queues the rows that are there already"},
     {"plain", "`true` asks for triggers without JSON functions, which all of them are anyway"},
     {NULL, NULL}};

@@ -362,6 +362,65 @@ START_TEST(a_check_refuses_inside_a_transaction_and_a_table_that_is_not_tracked)
 }
 END_TEST
 
+static void fill_both(void) {
+  supabase_run(
+      "insert into srv_tasks (id, owner_id, title, done) select "
+      "('5a71ca00-0000-4000-8000-00000000000' || n)::uuid, "
+      "'11111111-1111-4111-8111-111111111111', 't' || n, false from generate_series(1, 4) n");
+  ask_device(db, "SELECT leadx_untrack('srv_tasks')");
+  ask_device(db, "DELETE FROM srv_tasks");
+  /* Equal though spelt otherwise, different, and only here. */
+  ask_device(db, "INSERT INTO srv_tasks(id, title, done) VALUES "
+                 "('5A71CA00-0000-4000-8000-000000000001', 't1', 0),"
+                 "('5a71ca00-0000-4000-8000-000000000002', 'mine', 0),"
+                 "('5a71ca00-0000-4000-8000-000000000009', 't9', 0)");
+}
+
+START_TEST(rows_that_are_here_already_are_counted_before_anything_moves) {
+  fill_both();
+  ask_device(db, "SELECT leadx_track('srv_tasks', '{\"columns\":{\"id\":{\"type\":\"uuid\"}}}')");
+  expect_start("srv_tasks: existing",
+               "warning: 1 rows are equal here and there, 1 different, 1 only "
+               "here, 2 only there; the first pull takes the server's");
+  ck_assert_str_eq(ask_device(db, "SELECT count(*) FROM srv_tasks"), "3");
+  /* The fix sends what is only here; what differs meets the server as an edit does. */
+  ask_device(db, fix_of("srv_tasks: existing"));
+  ask_device(db, "SELECT leadx_sync()");
+  ck_assert_str_eq(supabase_run("select title from srv_tasks where id = "
+                                "'5a71ca00-0000-4000-8000-000000000009'"),
+                   "t9");
+  ck_assert_str_eq(result_of("srv_tasks: existing"), "");
+  supabase_run("delete from srv_tasks");
+}
+END_TEST
+
+static const char *const existings[] = {"{}", "{\"existing\":\"keep\"}",
+                                        "{\"existing\":\"server\"}"};
+
+START_TEST(a_first_pull_overwrites_no_row_without_keeping_both) {
+  char *sql = sqlite3_mprintf("SELECT leadx_track('srv_tasks', json_patch(%Q, "
+                              "'{\"columns\":{\"id\":{\"type\":\"uuid\"}}}'))",
+                              existings[_i]);
+  fill_both();
+  ask_device(db, sql);
+  sqlite3_free(sql);
+  ck_assert_str_eq(ask_device(db, "SELECT leadx_sync() ->> 'state'"), "ok");
+  ck_assert_str_eq(ask_device(db,
+                              "SELECT group_concat(title, ' ') FROM (SELECT title FROM srv_tasks "
+                              "ORDER BY lower(id))"),
+                   "t1 t2 t3 t4 t9");
+  /* Equal rows are simply taken as known. */
+  ck_assert_str_eq(
+      ask_device(db, "SELECT group_concat(entity_id || (client_payload ->> 'title') || "
+                     "(server_payload ->> 'title') || contested || winner) FROM sync_conflicts"),
+      "5a71ca00-0000-4000-8000-000000000002minet2[\"title\"]server");
+  ck_assert_str_eq(ask_device(db, "SELECT leadx_sync() ->> 'state'"), "ok");
+  ck_assert_str_eq(ask_device(db, "SELECT count(*) FROM sync_conflicts"), "1");
+  ck_assert_str_eq(supabase_run("select count(*) from srv_tasks"), "4");
+  supabase_run("delete from srv_tasks");
+}
+END_TEST
+
 START_TEST(a_check_before_anything_is_tracked_tells_of_the_server_and_its_tables) {
   for (int user = 0; user < 2; user++) {
     sqlite3 *mine = db;
@@ -419,6 +478,7 @@ Suite *test_check_suite(void) {
       a_clock_that_is_wrong_is_told,
       a_check_refuses_inside_a_transaction_and_a_table_that_is_not_tracked,
       a_check_before_anything_is_tracked_tells_of_the_server_and_its_tables,
+      rows_that_are_here_already_are_counted_before_anything_moves,
       one_table_is_checked_alone,
       no_key_and_no_token_is_in_the_findings,
   };
@@ -427,6 +487,8 @@ Suite *test_check_suite(void) {
   tcase_add_unchecked_fixture(tcase, install, supabase_uninstall);
   tcase_add_checked_fixture(tcase, open_device, close_device);
   for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) tcase_add_test(tcase, tests[i]);
+  tcase_add_loop_test(tcase, a_first_pull_overwrites_no_row_without_keeping_both, 0,
+                      (int)(sizeof existings / sizeof existings[0]));
   tcase_add_loop_test(tcase, a_thing_that_was_spoiled_is_found_and_its_fix_mends_it, 0,
                       (int)(sizeof damages / sizeof damages[0]));
   suite_add_tcase(suite, tcase);

@@ -84,6 +84,8 @@ static const struct refusal {
     {"'notes', '{\"policy\":\"mine\"}'",
      "leadx_track: option \"policy\" must be one of timestamp, merge, client, server, manual"},
     {"'notes', '{\"backfill\":1}'", "leadx_track: option \"backfill\" must be one of true, false"},
+    {"'notes', '{\"existing\":\"all\"}'",
+     "leadx_track: option \"existing\" must be one of keep, push, server"},
     {"'notes', '{\"plain\":\"yes\"}'", "leadx_track: option \"plain\" must be one of true, false"},
     {"'notes', '{\"columns\":[]}'",
      "leadx_track: option \"columns\" must be a JSON object with the local columns' names"},
