@@ -231,6 +231,17 @@ START_TEST(a_check_of_a_cloned_table_finds_nothing_wrong_with_its_columns_and_ty
 }
 END_TEST
 
+START_TEST(a_key_that_the_server_numbers_is_said) {
+  ck_assert_ptr_nonnull(
+      strstr(clone("srv_identity", "{}"), "\"note\":\"the server numbers this key"));
+  ck_assert_ptr_null(strstr(clone("srv_parents", "{}"), "\"note\""));
+  supabase_run("create table srv_always (id bigint generated always as identity primary key, "
+               "updated_at timestamptz); grant all on srv_always to authenticated");
+  ck_assert_ptr_nonnull(strstr(clone("srv_always", "{}"), "(GENERATED ALWAYS) and refuses rows"));
+  supabase_run("drop table srv_always");
+}
+END_TEST
+
 START_TEST(a_file_whose_server_has_the_half_has_no_finding_at_all) {
   for (size_t i = 0; i < sizeof all_tables / sizeof all_tables[0]; i++) clone(all_tables[i], "{}");
   ask_device(db, "SELECT leadx_check()");
@@ -516,6 +527,7 @@ Suite *test_clone_suite(void) {
   tcase_add_test(plain, a_description_that_repeats_a_key_is_refused_and_nothing_is_kept);
   tcase_add_test(plain, a_sync_that_brings_nothing_to_nobody_says_that_nobody_is_signed_in);
   tcase_add_test(plain, a_comment_makes_no_key_and_no_reference);
+  tcase_add_test(served, a_key_that_the_server_numbers_is_said);
   tcase_add_test(served, a_file_whose_server_has_the_half_has_no_finding_at_all);
   tcase_add_test(served, another_user_is_shown_only_what_that_user_may_read);
   suite_add_tcase(suite, plain);
