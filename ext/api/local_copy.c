@@ -32,12 +32,19 @@ static const struct server_type {
 /* How a column is declared so that leadx and SQLite both take it for what it is: the word that names
 ** the type, and one that gives the affinity. */
 static const char *const declarations[LEADX_TYPE_COUNT] = {
-    [LEADX_TEXT] = "TEXT",           [LEADX_INTEGER] = "INTEGER",
-    [LEADX_REAL] = "REAL",           [LEADX_BOOLEAN] = "BOOLEAN",
-    [LEADX_JSON] = "JSON TEXT",      [LEADX_BLOB] = "BLOB",
-    [LEADX_UUID] = "UUID TEXT",      [LEADX_DECIMAL] = "DECIMAL TEXT",
-    [LEADX_DATE] = "DATE TEXT",      [LEADX_TIMESTAMP] = "TIMESTAMP TEXT",
-    [LEADX_TIMESTAMP_S] = "INTEGER", [LEADX_TIMESTAMP_MS] = "INTEGER",
+    [LEADX_TEXT] = "TEXT",
+    [LEADX_INTEGER] = "INTEGER",
+    [LEADX_REAL] = "REAL",
+    [LEADX_BOOLEAN] = "BOOLEAN",
+    [LEADX_JSON] = "JSON TEXT",
+    [LEADX_BLOB] = "BLOB",
+    [LEADX_UUID] = "UUID TEXT",
+    [LEADX_DECIMAL] = "DECIMAL TEXT",
+    [LEADX_DATE] = "DATE TEXT",
+    [LEADX_TIMESTAMP] = "TIMESTAMP TEXT",
+    [LEADX_TIMESTAMP_S] = "INTEGER",
+    [LEADX_TIMESTAMP_MS] = "INTEGER",
+    [LEADX_TIMESTAMP_SQL] = "TIMESTAMP TEXT",
 };
 
 /* Is the name, up to a length in parentheses behind it, this one? "timestamp(3) with time zone" has
@@ -327,6 +334,7 @@ static const char *now_as(leadx_type type) {
     case LEADX_TIMESTAMP: return "(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))";
     case LEADX_TIMESTAMP_S: return "(CAST(strftime('%s', 'now') AS INTEGER))";
     case LEADX_TIMESTAMP_MS: return "(CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))";
+    case LEADX_TIMESTAMP_SQL: return "CURRENT_TIMESTAMP";
     case LEADX_DATE: return "(date('now'))";
     default: return NULL;
   }
@@ -344,7 +352,7 @@ static int append_default(sqlite3_str *sql, const leadx_catalog_column *column, 
   int is_empty_array = is_array(column) && column->value && strcmp(column->value, "{}") == 0;
   int is_text = column->filling == LEADX_FILLED_TEXT && type != LEADX_BLOB && !is_array(column) &&
                 type != LEADX_TIMESTAMP && type != LEADX_TIMESTAMP_S &&
-                type != LEADX_TIMESTAMP_MS && type != LEADX_BOOLEAN;
+                type != LEADX_TIMESTAMP_MS && type != LEADX_TIMESTAMP_SQL && type != LEADX_BOOLEAN;
   if (is_empty_array) sqlite3_str_appendall(sql, " DEFAULT '[]'");
   else if (is_text) sqlite3_str_appendf(sql, " DEFAULT %Q", column->value);
   else if (column->filling == LEADX_FILLED_NUMBER && type == LEADX_DECIMAL)

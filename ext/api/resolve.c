@@ -257,7 +257,8 @@ static int write_local(leadx_db *db, const leadx_question *question, const char 
   int rc = SQLITE_OK, parameter = 0;
   for (int i = 0; i < table->ncolumns && rc == SQLITE_OK; i++) {
     leadx_slice value = final_value(question, choice, i, with_version);
-    if (value.n) rc = leadx_wire_bind(stmt, ++parameter, table->columns[i].type, value);
+    if (value.n)
+      rc = leadx_wire_bind(stmt, ++parameter, leadx_column_form(&table->columns[i]), value);
   }
   if (rc == SQLITE_OK) rc = leadx_key_bind(table, stmt, n + 1, question->key);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);

@@ -182,6 +182,7 @@ static const char *const server_types[LEADX_TYPE_COUNT] = {
     [LEADX_TIMESTAMP] = "timestamptz",
     [LEADX_TIMESTAMP_S] = "timestamptz",
     [LEADX_TIMESTAMP_MS] = "timestamptz",
+    [LEADX_TIMESTAMP_SQL] = "timestamptz",
 };
 
 const char *leadx_server_sql_type(leadx_type type) { return server_types[type]; }

@@ -120,6 +120,63 @@ static int wants_backfill(const char *options, int *alone) {
   return wants;
 }
 
+/* ---- the form of timestamps ---- */
+
+/* Is it YYYY-MM-DD HH:MM:SS, with a fraction or not, and without a zone? */
+static int is_sql_form(const char *text) {
+  static const char form[] = "dddd-dd-dd dd:dd:dd";
+  for (size_t i = 0; form[i]; i++) {
+    int digit = text[i] >= '0' && text[i] <= '9';
+    if (form[i] == 'd' ? !digit : text[i] != form[i]) return 0;
+  }
+  const char *rest = text + sizeof form - 1;
+  return !*rest || (*rest == '.' && strspn(rest + 1, "0123456789") == strlen(rest + 1));
+}
+
+/* Do the values that stand in a column have that form? One of them is looked at. */
+static int has_sql_form(leadx_db *db, const leadx_table *table, const leadx_column *column,
+                        int *yes, leadx_err *err) {
+  sqlite3_str *sql = sqlite3_str_new(NULL);
+  sqlite3_str_appendf(sql, "SELECT \"%w\" FROM main.\"%w\" WHERE typeof(\"%w\") = 'text' LIMIT 1",
+                      column->name, table->name, column->name);
+  sqlite3_stmt *stmt = leadx_db_prepare_str(db, sql, err);
+  const char *text = stmt && leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 0, err) : NULL;
+  *yes = text && is_sql_form(text);
+  sqlite3_finalize(stmt);
+  return err->rc;
+}
+
+/* A column of timestamps keeps the form that its values have: what was found is noted with the options,
+** as if the server had said it. *noted is NULL when there is nothing to note; the caller frees. */
+static int note_forms(leadx_db *db, leadx_table *table, const char *options, char **noted,
+                      leadx_err *err) {
+  leadx_doc *doc = NULL, *learned = NULL;
+  for (int i = 0; i < table->ncolumns && err->rc == SQLITE_OK; i++) {
+    leadx_column *column = &table->columns[i];
+    int yes = 0;
+    if (column->type != LEADX_TIMESTAMP || column->is_settled || column->is_sql_form) continue;
+    if (has_sql_form(db, table, column, &yes, err) != SQLITE_OK || !yes) continue;
+    column->is_sql_form = 1;
+    if (!doc) {
+      doc = leadx_doc_parse("leadx_track", options, strlen(options), err);
+      const leadx_doc *before = leadx_doc_get(doc, "learned");
+      learned = before ? leadx_doc_copy(before) : leadx_doc_new_object();
+    }
+    leadx_doc_remove(learned, column->name);
+    leadx_doc_add_text(learned, column->name, leadx_type_name(LEADX_TIMESTAMP_SQL));
+  }
+  if (doc) {
+    leadx_doc_remove(doc, "learned");
+    leadx_doc_add(doc, "learned", learned);
+    *noted = leadx_doc_print(doc);
+    if (!*noted) leadx_err_nomem(err);
+  } else {
+    leadx_doc_free(learned);
+  }
+  leadx_doc_free(doc);
+  return err->rc;
+}
+
 /* ---- one table ---- */
 
 static int store(leadx_db *db, const leadx_table *table, const char *options, leadx_err *err) {
@@ -224,11 +281,14 @@ leadx_doc *leadx_track_within(leadx_ctx *ctx, const char *name, const char *opti
                            ? leadx_describe(db, "leadx_track", name, effective, err)
                            : NULL;
   leadx_doc *result = NULL;
-  if (table && track(db, table, effective, backfill, err) == SQLITE_OK) {
+  char *noted = NULL;
+  if (table && note_forms(db, table, effective, &noted, err) == SQLITE_OK &&
+      track(db, table, noted ? noted : effective, backfill, err) == SQLITE_OK) {
     result = describe(table);
     if (!result) leadx_err_nomem(err);
   }
   leadx_table_free(table);
+  sqlite3_free(noted);
   sqlite3_free(stored);
   sqlite3_free(merged);
   return result;

@@ -19,6 +19,7 @@ static const char *const type_names[LEADX_TYPE_COUNT] = {
     [LEADX_TIMESTAMP] = "timestamp",
     [LEADX_TIMESTAMP_S] = "timestamp:s",
     [LEADX_TIMESTAMP_MS] = "timestamp:ms",
+    [LEADX_TIMESTAMP_SQL] = "timestamp:sql",
 };
 
 /* A declared type stands for the first of these that it contains. */
@@ -54,7 +55,8 @@ leadx_type leadx_type_of_declaration(const char *declared) {
 }
 
 static int is_timestamp(leadx_type type) {
-  return type == LEADX_TIMESTAMP || type == LEADX_TIMESTAMP_S || type == LEADX_TIMESTAMP_MS;
+  return type == LEADX_TIMESTAMP || type == LEADX_TIMESTAMP_S || type == LEADX_TIMESTAMP_MS ||
+         type == LEADX_TIMESTAMP_SQL;
 }
 
 /* SQLite's text form carries no offset and means UTC. A zone is a Z, or a sign after the time
@@ -161,7 +163,8 @@ int leadx_wire_equal(leadx_type type, leadx_slice a, leadx_slice b, leadx_err *e
   switch (type) {
     case LEADX_TIMESTAMP:
     case LEADX_TIMESTAMP_S:
-    case LEADX_TIMESTAMP_MS: return equal_instants(a, b);
+    case LEADX_TIMESTAMP_MS:
+    case LEADX_TIMESTAMP_SQL: return equal_instants(a, b);
     case LEADX_DECIMAL:
     case LEADX_INTEGER: return equal_numbers(a, b);
     case LEADX_REAL: return equal_doubles(a, b);
@@ -226,6 +229,18 @@ static int bind_instant(sqlite3_stmt *stmt, int parameter, leadx_type type, lead
                             floor_div(us, type == LEADX_TIMESTAMP_S ? 1000000 : 1000));
 }
 
+/* YYYY-MM-DD HH:MM:SS in UTC, with no fraction or six digits of it: what SQLite's functions and most
+** programs write. What is no instant with a year of four digits stays as it is. */
+static int bind_sql_instant(sqlite3_stmt *stmt, int parameter, leadx_slice value) {
+  char text[LEADX_INSTANT_BYTES];
+  int64_t us = 0;
+  if (read_instant(value, &us) != 0) return bind_string(stmt, parameter, value);
+  leadx_instant_format(us, text);
+  if (strlen(text) != 27) return bind_string(stmt, parameter, value);
+  text[10] = ' ';
+  return sqlite3_bind_text(stmt, parameter, text, us % 1000000 ? 26 : 19, SQLITE_TRANSIENT);
+}
+
 static int bind_infinity(sqlite3_stmt *stmt, int parameter, leadx_slice value) {
   if (leadx_json_string_is(value, "Infinity", 8))
     return sqlite3_bind_double(stmt, parameter, 1e308 * 10);
@@ -242,6 +257,7 @@ static int bind_text_value(sqlite3_stmt *stmt, int parameter, leadx_type type, l
     case LEADX_TIMESTAMP:
     case LEADX_TIMESTAMP_S:
     case LEADX_TIMESTAMP_MS: return bind_instant(stmt, parameter, type, value);
+    case LEADX_TIMESTAMP_SQL: return bind_sql_instant(stmt, parameter, value);
     default: return bind_string(stmt, parameter, value);
   }
 }
@@ -253,7 +269,8 @@ static int stands_as_it_is(leadx_type type, leadx_slice value) {
     case LEADX_BLOB:
     case LEADX_REAL:
     case LEADX_TIMESTAMP_S:
-    case LEADX_TIMESTAMP_MS: return 0;
+    case LEADX_TIMESTAMP_MS:
+    case LEADX_TIMESTAMP_SQL: return 0;
     default:
       return leadx_json_kind_of(value) == LEADX_JSON_STRING && !memchr(value.z, '\\', value.n);
   }

@@ -19,6 +19,7 @@ typedef enum leadx_type {
   LEADX_TIMESTAMP,
   LEADX_TIMESTAMP_S,
   LEADX_TIMESTAMP_MS,
+  LEADX_TIMESTAMP_SQL, /* how LEADX_TIMESTAMP is written here (table.h); no column has it as its type */
   LEADX_TYPE_COUNT
 } leadx_type;
 

@@ -363,6 +363,7 @@ static int read_shadow(leadx_db *db, leadx_change *change, leadx_err *err) {
   if (rc == SQLITE_OK && shadow.found && shadow.stand != LEADX_KEPT_OUT) {
     rc = read_meanings(db, change, &shadow, err);
     change->known = shadow.version != NULL;
+    change->is_stranger = !shadow.version && !change->meanings && shadow.stand == LEADX_STANDS;
     change->undelete = change->table->soft_delete && change->action == LEADX_CREATE &&
                        shadow.version && shadow.stand == LEADX_GONE;
     change->is_missing = shadow.stand == LEADX_MISSING;
@@ -446,6 +447,27 @@ static void read_client_time(leadx_change *change) {
   change->client_us_known = !failed;
 }
 
+/* The first edit of a row that was here before the table was tracked sends the row whole, as a CREATE:
+** the server need not have it, and where it has one of that key, the two are compared. */
+static int make_whole(leadx_db *db, leadx_change *change, leadx_err *err) {
+  leadx_json_walk walk;
+  leadx_slice name, value, row = {NULL, 0};
+  char *local = leadx_capture_local(db, change->table, change->key, err);
+  if (local) row = open_object(change, local, NULL, err);
+  sqlite3_free(local);
+  if (!row.n) return err->rc;
+  leadx_json_walk_init(&walk, row);
+  for (int i = 0; leadx_json_walk_member(&walk, &name, &value); i++) {
+    leadx_field *field = need_field(change, name, i);
+    if (!field) return leadx_err_nomem(err);
+    if (!field->value.n) field->value = value;
+    field->changed = !is_key(change, field);
+  }
+  leadx_change_drop_computed(change);
+  change->action = LEADX_CREATE;
+  return SQLITE_OK;
+}
+
 int leadx_change_load(leadx_db *db, leadx_change *change, leadx_err *err) {
   leadx_change_unload(change);
   int rc = put_in_order(db, change, err);
@@ -459,6 +481,10 @@ int leadx_change_load(leadx_db *db, leadx_change *change, leadx_err *err) {
   if (rc == SQLITE_OK) rc = build_key(change, err);
   if (rc == SQLITE_OK) rc = read_shadow(db, change, err);
   if (rc != SQLITE_OK) return rc;
+  if (change->is_stranger && change->action == LEADX_UPDATE && make_whole(db, change, err))
+    return err->rc;
+  /* Nobody but this device has heard of the row. */
+  if (change->is_stranger && change->action == LEADX_DELETE) change->created_here = 1;
   /* A CREATE of a row that the server has is a REPLACE, of which a trigger may have seen the DELETE
   ** or not, as the connection is set. Either way it says that the row shall be there. */
   if (change->action == LEADX_CREATE && (change->known || change->meanings)) {
@@ -497,7 +523,8 @@ void leadx_change_unload(leadx_change *change) {
       change->audit_contested = change->audit_base = NULL;
   change->audit_winner = change->newest_payload = NULL;
   change->ntexts = change->nfields = change->nsent_rows = change->undelete = change->known =
-      change->is_missing = change->problem = change->buried = change->rekeyed = 0;
+      change->is_missing = change->is_stranger = change->problem = change->buried =
+          change->rekeyed = 0;
 }
 
 /* ---- comparing with the server's row ---- */

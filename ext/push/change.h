@@ -44,6 +44,7 @@ typedef struct leadx_change {
   uint32_t *meanings; /* of each column when it was last sent or received, 0: not known (meaning.h);
                       ** NULL when nothing is known */
   int is_missing; /* the row was here, and nobody saw it go, before the change made it again */
+  int is_stranger; /* the row was here when the table was tracked, and the server was never heard of it */
   int known; /* the server is known to hold the row */
   int64_t client_us; /* when the edit was made */
   int client_us_known;

@@ -145,7 +145,8 @@ static int bind_columns(sqlite3_stmt *stmt, const leadx_table *table, const char
                         const leadx_slice *values) {
   int parameter = KEY_PARAMETER + table->nkey + table->ncolumns, rc = SQLITE_OK;
   for (int i = 0; i < table->ncolumns && rc == SQLITE_OK; i++) {
-    if (mask[i] == '1') rc = leadx_wire_lend(stmt, parameter++, table->columns[i].type, values[i]);
+    if (mask[i] == '1')
+      rc = leadx_wire_lend(stmt, parameter++, leadx_column_form(&table->columns[i]), values[i]);
   }
   return rc;
 }

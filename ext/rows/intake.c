@@ -245,7 +245,7 @@ static int bind_member(leadx_intake *intake, int index, leadx_slice value) {
   int parameter = intake->parameter_of[index];
   if (leadx_json_kind_of(value) == LEADX_JSON_NULL && column->not_null)
     return bind_absent(intake, column, parameter);
-  return leadx_wire_lend(intake->upsert, parameter, column->type, value);
+  return leadx_wire_lend(intake->upsert, parameter, leadx_column_form(column), value);
 }
 
 /* The value that a row of this answer has in a column, empty when it has none. */

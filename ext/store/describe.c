@@ -235,6 +235,12 @@ static int take_options(leadx_table *table, const leadx_doc *options, const char
 
 /* ---- columns ---- */
 
+/* timestamp:sql is a timestamp that is written in a way of its own. */
+static void take_type(leadx_column *column, leadx_type type) {
+  column->is_sql_form = type == LEADX_TIMESTAMP_SQL;
+  column->type = column->is_sql_form ? LEADX_TIMESTAMP : type;
+}
+
 /* The member "mode" of a column's object. A key that is not sent would name no row. */
 static int take_column_mode(const leadx_doc *mode, const char *who, leadx_column *column,
                             leadx_err *err) {
@@ -281,10 +287,10 @@ static int take_column_option(const leadx_doc *said, const char *who, leadx_colu
     return leadx_err_set(err, SQLITE_ERROR,
                          "%s: option \"columns\": the type of \"%.60s\" must be one of text, "
                          "integer, real, boolean, json, blob, uuid, decimal, date, "
-                         "timestamp, timestamp:s, timestamp:ms",
+                         "timestamp, timestamp:s, timestamp:ms, timestamp:sql",
                          who, column->name);
   }
-  column->type = (leadx_type)found;
+  take_type(column, (leadx_type)found);
   column->is_settled = 1;
   return SQLITE_OK;
 }
@@ -296,7 +302,10 @@ static void take_learned(const leadx_doc *options, leadx_column *column) {
       column->key_position == 0)
     column->is_computed = 1;
   int found = leadx_doc_string(type) ? leadx_type_find(leadx_doc_string(type)) : -1;
-  if (found < 0 || column->is_settled || column->type != LEADX_TEXT) return;
+  if (found == LEADX_TIMESTAMP_SQL && column->type == LEADX_TIMESTAMP && !column->is_settled)
+    column->is_sql_form = 1;
+  if (found < 0 || column->is_settled || column->type != LEADX_TEXT || found == LEADX_TIMESTAMP_SQL)
+    return;
   column->type = (leadx_type)found;
   column->is_settled = 1;
 }
@@ -342,6 +351,11 @@ static int add_column(leadx_table *table, sqlite3_stmt *row, const leadx_doc *op
   const leadx_doc *mine = leadx_doc_get(leadx_doc_get(options, "columns"), name);
   int rc = mine ? take_column_option(mine, who, column, &local_only, err) : SQLITE_OK;
   take_learned(options, column);
+  /* Rows that were made here have the form of CURRENT_TIMESTAMP: two forms in one column would neither
+  ** compare nor sort. */
+  if (!column->is_settled && column->type == LEADX_TIMESTAMP &&
+      column->default_value.kind == LEADX_LITERAL_TIMESTAMP)
+    column->is_sql_form = 1;
   if (rc != SQLITE_OK || !local_only) return rc;
   if (position > 0) {
     return leadx_err_set(

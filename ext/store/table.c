@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+leadx_type leadx_column_form(const leadx_column *column) {
+  return column->is_sql_form && column->type == LEADX_TIMESTAMP ? LEADX_TIMESTAMP_SQL
+                                                                : column->type;
+}
+
 void leadx_reference_clear(leadx_reference *reference) {
   for (int i = 0; i < 8; i++) sqlite3_free(reference->target[i]);
   sqlite3_free(reference->parent_table);

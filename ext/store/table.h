@@ -23,6 +23,7 @@ typedef struct leadx_column {
   int is_numeric; /* its affinity makes numbers of texts that look like one */
   leadx_affinity affinity;
   int is_settled; /* an option names its type, or the server has */
+  int is_sql_form; /* of a timestamp: values of the server are written as SQLite's functions write them */
   int is_computed; /* the server computes it: it is read and never sent */
   int is_doubted; /* a key here is a uuid if it is one there (key.h); the server has not been asked */
 } leadx_column;
@@ -75,6 +76,9 @@ typedef struct leadx_table {
   char *warnings; /* JSON array or NULL */
   leadx_memory *memory; /* what this connection remembers of it */
 } leadx_table;
+
+/* How values of the server are bound for the column. */
+leadx_type leadx_column_form(const leadx_column *column);
 
 void leadx_reference_clear(leadx_reference *reference);
 void leadx_table_free(leadx_table *table); /* accepts NULL */

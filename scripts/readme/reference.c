@@ -63,7 +63,8 @@ static const note option_notes[] = {
     {"columns", "`{\"local\":{\"remote\":\"name\",\"type\":\"…\",\"mode\":\"pull\"}}` (pull: the "
                 "server computes it), or `{\"local\":null}` for a "
                 "column that stays local. Types: `text integer real boolean "
-                "json blob uuid decimal date timestamp timestamp:s timestamp:ms`; without it the "
+                "json blob uuid decimal date timestamp timestamp:s timestamp:ms timestamp:sql`; "
+                "without it the "
                 "declared type decides"},
     {"pending", "a local column that is cleared when nothing of the row is unsent any more"},
     {"synced_at", "a local column that is stamped at each acknowledgement"},

@@ -421,6 +421,36 @@ START_TEST(a_first_pull_overwrites_no_row_without_keeping_both) {
 }
 END_TEST
 
+/* The second time with the server's functions. */
+START_TEST(a_row_that_was_here_is_sent_whole_once_it_is_edited_and_meets_the_servers_openly) {
+  if (_i) {
+    supabase_run(ask_device(db, "SELECT leadx_server_sql()"));
+    supabase_reload();
+  }
+  fill_both();
+  ask_device(db, "INSERT INTO srv_tasks(id, title, done) VALUES "
+                 "('5a71ca00-0000-4000-8000-00000000000a', 'never sent', 0)");
+  ask_device(db, "SELECT leadx_track('srv_tasks', '{\"columns\":{\"id\":{\"type\":\"uuid\"}}}')");
+  if (_i) ask_device(db, "SELECT leadx_check()");
+  ask_device(db, "UPDATE srv_tasks SET amount = '5.00' WHERE title IN ('mine', 't9')");
+  ask_device(db, "DELETE FROM srv_tasks WHERE title = 'never sent'");
+  ck_assert_str_eq(ask_device(db, "SELECT leadx_sync() ->> 'state'"), "ok");
+  ck_assert_str_eq(supabase_run("select title, amount, done from srv_tasks where id = "
+                                "'5a71ca00-0000-4000-8000-000000000009'"),
+                   "t9|5.00|f");
+  ck_assert_str_eq(supabase_run("select amount from srv_tasks where id = "
+                                "'5a71ca00-0000-4000-8000-000000000002'"),
+                   "5.00");
+  ck_assert_str_eq(ask_device(db, "SELECT group_concat((client_payload ->> 'title') || ' ' || "
+                                  "(server_payload ->> 'title')) FROM sync_conflicts"),
+                   "mine t2");
+  ck_assert_str_eq(ask_device(db, "SELECT count(*) FROM leadx_problems"), "0");
+  ck_assert_str_eq(ask_device(db, "SELECT count(*) FROM leadx_queue WHERE status <> 'SYNCED'"),
+                   "0");
+  install();
+}
+END_TEST
+
 START_TEST(a_check_before_anything_is_tracked_tells_of_the_server_and_its_tables) {
   for (int user = 0; user < 2; user++) {
     sqlite3 *mine = db;
@@ -487,6 +517,9 @@ Suite *test_check_suite(void) {
   tcase_add_unchecked_fixture(tcase, install, supabase_uninstall);
   tcase_add_checked_fixture(tcase, open_device, close_device);
   for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) tcase_add_test(tcase, tests[i]);
+  tcase_add_loop_test(
+      tcase, a_row_that_was_here_is_sent_whole_once_it_is_edited_and_meets_the_servers_openly, 0,
+      2);
   tcase_add_loop_test(tcase, a_first_pull_overwrites_no_row_without_keeping_both, 0,
                       (int)(sizeof existings / sizeof existings[0]));
   tcase_add_loop_test(tcase, a_thing_that_was_spoiled_is_found_and_its_fix_mends_it, 0,

@@ -11,13 +11,13 @@ static leadx_err err;
 static const leadx_target target = {"https://x.example/rest/v1", "key", NULL, NULL};
 
 static leadx_column one_column[] = {
-    {"id", "id", LEADX_UUID, 1, 1, {0}, 0, LEADX_AFFINITY_TEXT, 0, 0, 0},
-    {"updated_at", "updated_at", LEADX_TIMESTAMP, 0, 0, {0}, 0, LEADX_AFFINITY_TEXT, 0, 0, 0}};
+    {"id", "id", LEADX_UUID, 1, 1, {0}, 0, LEADX_AFFINITY_TEXT, 0, 0, 0, 0},
+    {"updated_at", "updated_at", LEADX_TIMESTAMP, 0, 0, {0}, 0, LEADX_AFFINITY_TEXT, 0, 0, 0, 0}};
 static leadx_column three_columns[] = {
-    {"a", "ka", LEADX_TEXT, 1, 1, {0}, 0, LEADX_AFFINITY_TEXT, 0, 0, 0},
-    {"b", "kb", LEADX_INTEGER, 2, 1, {0}, 0, LEADX_AFFINITY_TEXT, 0, 0, 0},
-    {"c", "kc", LEADX_TEXT, 3, 1, {0}, 0, LEADX_AFFINITY_TEXT, 0, 0, 0},
-    {"changed", "changed at", LEADX_TIMESTAMP, 0, 0, {0}, 0, LEADX_AFFINITY_TEXT, 0, 0, 0}};
+    {"a", "ka", LEADX_TEXT, 1, 1, {0}, 0, LEADX_AFFINITY_TEXT, 0, 0, 0, 0},
+    {"b", "kb", LEADX_INTEGER, 2, 1, {0}, 0, LEADX_AFFINITY_TEXT, 0, 0, 0, 0},
+    {"c", "kc", LEADX_TEXT, 3, 1, {0}, 0, LEADX_AFFINITY_TEXT, 0, 0, 0, 0},
+    {"changed", "changed at", LEADX_TIMESTAMP, 0, 0, {0}, 0, LEADX_AFFINITY_TEXT, 0, 0, 0, 0}};
 
 static leadx_table simple(void) {
   return (leadx_table){.name = "customers",
