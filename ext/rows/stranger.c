@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/uuid.h"
-#include "rows/capture.h"
+#include "rows/capture_row.h"
 #include "rows/fingerprint.h"
 #include "rows/mark.h"
 

@@ -669,7 +669,8 @@ int leadx_describe_is_housekeeping(const char *name) {
   /* A star at the end stands for any rest; capitals do not count. */
   static const char *const patterns[] = {
       "android_metadata", /* Android */
-      "room_*", /* Room */
+      "room_master_table", /* Room */
+      "room_table_modification_log",
       "grdb_migrations", /* GRDB */
       "z_primarykey", /* Core Data */
       "z_metadata",
