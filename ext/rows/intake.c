@@ -400,24 +400,19 @@ static int keep_back(leadx_intake *intake, const char *key, const char *reason, 
   return rc == SQLITE_OK ? park(intake, key, LEADX_REFETCH, reason, parked, err) : rc;
 }
 
-/* *known: we hold this very version of the row already. */
-static int look_up(leadx_intake *intake, const char *key, const char *version, int *exists,
-                   int *known, leadx_err *err) {
-  return leadx_shadow_look(intake->db, intake->table->entity, key, version, exists, known, err);
-}
-
 /* A soft delete marks the local row where it has the column, and removes it where it has not. */
 static int take_row(leadx_intake *intake, leadx_slice row, const char *key, const char *version,
                     int anew, int *changed, int *parked, leadx_err *err) {
   const char *refused = NULL;
-  int known = 0, exists = 0;
-  int rc = look_up(intake, key, version, &exists, &known, err);
+  int known = 0, is_unheard = 0;
+  int rc = leadx_shadow_look(intake->db, intake->table->entity, key, version, &is_unheard, &known,
+                             err);
   if (rc != SQLITE_OK || (known && !anew)) return rc;
   if (leadx_intake_is_pending(intake, key))
     return keep_back(intake, key, "a local change is unsent", parked, err);
   const char *misfit = leadx_key_misfit(intake->table, key);
   if (misfit) return park(intake, key, LEADX_REFUSED, misfit, parked, err);
-  if (exists && leadx_stranger_meet(intake->db, intake->table, key, row, err) != SQLITE_OK)
+  if (is_unheard && leadx_stranger_meet(intake->db, intake->table, key, row, err) != SQLITE_OK)
     return err->rc;
   int removes = leadx_mark_says_deleted(value_at(intake, intake->mark_at)) &&
                 leadx_mark_drops_deleted(intake->table);

@@ -30,11 +30,12 @@ void leadx_shadow_clear(leadx_shadow *shadow) {
 }
 
 int leadx_shadow_look(leadx_db *db, const char *entity, const char *key, const char *version,
-                      int *exists, int *same, leadx_err *err) {
+                      int *is_unheard, int *same, leadx_err *err) {
   sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_SHADOW_GET, err, "ss", entity, key);
   if (!stmt) return err->rc;
-  *exists = leadx_db_next(db, stmt, err);
-  const char *mine = *exists ? leadx_db_text(stmt, 0, err) : NULL;
+  int is_known = leadx_db_next(db, stmt, err);
+  const char *mine = is_known ? leadx_db_text(stmt, 0, err) : NULL;
+  *is_unheard = is_known && !mine;
   *same = mine && version && strcmp(mine, version) == 0 &&
           sqlite3_column_int(stmt, 1) != LEADX_MISSING;
   leadx_db_put(db, stmt);

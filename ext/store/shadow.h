@@ -26,10 +26,10 @@ int leadx_shadow_get(leadx_db *db, const char *entity, const char *key, leadx_sh
                      leadx_err *err);
 void leadx_shadow_clear(leadx_shadow *shadow);
 
-/* *exists: is anything known of the row? *same: does that very version of it stand here, or is it
-** kept out? Copies nothing. */
+/* *is_unheard: is the row known, but no version of the server's? *same: does that very version of it
+** stand here, or is it kept out? Copies nothing. */
 int leadx_shadow_look(leadx_db *db, const char *entity, const char *key, const char *version,
-                      int *exists, int *same, leadx_err *err);
+                      int *is_unheard, int *same, leadx_err *err);
 
 /* Notes a row in place of what was known of it. The fingerprint (NULL for none) is copied. */
 int leadx_shadow_set(leadx_db *db, const char *entity, const char *key, leadx_stand stand,
