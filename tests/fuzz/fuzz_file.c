@@ -55,10 +55,36 @@ static char *cells[MAX_CELLS];
 static unsigned ncells;
 static char *removals[MAX_CELLS];
 static unsigned nremovals;
+/* Columns that hold JSON: a statement for each, which changes one value inside. */
+static char *documents[MAX_CELLS];
+static unsigned ndocuments;
 
 static void must(sqlite3 *db, const char *sql) {
   FUZZ_CHECK(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s: %s", sql,
              sqlite3_errmsg(db));
+}
+
+/* Does some row have an object or an array in that column? */
+static int has_documents(sqlite3 *db, const char *tbl, const char *column) {
+  sqlite3_stmt *stmt = NULL;
+  char *sql = sqlite3_mprintf(
+      "SELECT 1 FROM \"%w\" WHERE json_valid(\"%w\") AND json_type(\"%w\") IN "
+      "('object', 'array')",
+      tbl, column, column);
+  FUZZ_CHECK(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(db));
+  int has = sqlite3_step(stmt) == SQLITE_ROW;
+  sqlite3_finalize(stmt);
+  sqlite3_free(sql);
+  return has;
+}
+
+static void list_document(sqlite3 *db, const char *tbl, const char *column) {
+  if (!has_documents(db, tbl, column)) return;
+  documents[ndocuments++] = sqlite3_mprintf(
+      "UPDATE OR REPLACE \"%w\" SET \"%w\" = json_set(\"%w\", (SELECT fullkey FROM "
+      "json_tree(\"%w\".\"%w\") LIMIT 1 OFFSET ?2), json(?1)) WHERE json_valid(\"%w\") AND ?2 < "
+      "(SELECT count(*) FROM json_tree(\"%w\".\"%w\"))",
+      tbl, column, column, tbl, column, column, tbl, column);
 }
 
 static void list_cells(sqlite3 *db) {
@@ -68,7 +94,7 @@ static void list_cells(sqlite3 *db) {
       " row(tbl, place) AS (SELECT tbl, ifnull((SELECT group_concat('\"' || name || '\"') FROM "
       "pragma_table_info(tbl) WHERE pk), 'rowid') FROM own)"
       " SELECT printf(' \"%w\" %%sWHERE (%s) = (SELECT %s FROM \"%w\" LIMIT 1 OFFSET ?2)', tbl, "
-      "place, place, tbl), c.name, c.cid FROM row, pragma_table_info(tbl) c ORDER BY tbl, cid";
+      "place, place, tbl), c.name, c.cid, tbl FROM row, pragma_table_info(tbl) c ORDER BY tbl, cid";
   sqlite3_stmt *stmt = NULL;
   FUZZ_CHECK(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(db));
   while (sqlite3_step(stmt) == SQLITE_ROW && ncells < MAX_CELLS) {
@@ -78,12 +104,14 @@ static void list_cells(sqlite3 *db) {
     cells[ncells++] = sqlite3_mprintf("UPDATE OR REPLACE%s", rest);
     if (sqlite3_column_int(stmt, 2) == 0)
       removals[nremovals++] = sqlite3_mprintf("DELETE FROM%s", none);
+    list_document(db, (const char *)sqlite3_column_text(stmt, 3),
+                  (const char *)sqlite3_column_text(stmt, 1));
     sqlite3_free(set);
     sqlite3_free(rest);
     sqlite3_free(none);
   }
   sqlite3_finalize(stmt);
-  FUZZ_CHECK(ncells > 50, "%u cells", ncells);
+  FUZZ_CHECK(ncells > 50 && ndocuments > 5, "%u cells, %u documents", ncells, ndocuments);
 }
 
 static void make_honest(void) {
@@ -209,6 +237,21 @@ static void doctor(run *r, const char *sql) {
   run_bound(r, sql);
   sqlite3_exec(r->db, "PRAGMA ignore_check_constraints = OFF", NULL, NULL, NULL);
   sqlite3_db_config(r->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 1, &was);
+  r->is_chosen |= strstr(sql, "\"leadx_tables\"") != NULL;
+}
+
+/* Another value at a place of the JSON that a cell holds. */
+static void doctor_document(run *r) {
+  const char *sql = documents[fuzz_below(&r->in, ndocuments)];
+  sqlite3_stmt *stmt = NULL;
+  char *json;
+  r->steps = 0;
+  if (sqlite3_prepare_v2(r->db, sql, -1, &stmt, NULL) != SQLITE_OK) return;
+  sqlite3_bind_int(stmt, 2, (int)fuzz_below(&r->in, 8));
+  json = fuzz_json(&r->in);
+  sqlite3_bind_text(stmt, 1, json, -1, sqlite3_free);
+  sqlite3_step(stmt);
+  sqlite3_finalize(stmt);
   r->is_chosen |= strstr(sql, "\"leadx_tables\"") != NULL;
 }
 
@@ -500,9 +543,9 @@ static void sync_once(run *r) {
 static void operate(run *r) {
   unsigned operation = fuzz_below(&r->in, 16);
   switch (operation) {
+    case 2: doctor_document(r); return;
     case 0:
-    case 1:
-    case 2: doctor(r, cells[fuzz_byte(&r->in) % ncells]); return;
+    case 1: doctor(r, cells[fuzz_byte(&r->in) % ncells]); return;
     case 3: doctor(r, removals[fuzz_byte(&r->in) % nremovals]); return;
     case 4:
     case 5: doctor_schema(r); return;

@@ -520,9 +520,9 @@ START_TEST(a_row_of_unknown_members_is_refused_at_once) {
 }
 END_TEST
 
-/* A row of 4 MB in so many columns is made and deleted; how long that took. */
+/* A row of 14 MB in so many columns is made and deleted; how long that took. */
 static double write_large(int op, int columns) {
-  int bytes = 4000000 / columns;
+  int bytes = 14000000 / columns;
   sqlite3_str *row = sqlite3_str_new(NULL);
   char *value = sqlite3_malloc(bytes + 1);
   memset(value, 'v', (size_t)bytes);
