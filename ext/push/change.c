@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/instant.h"
+#include "push/aside.h"
 #include "rows/capture_row.h"
 #include "rows/fingerprint.h"
 #include "rows/key.h"
@@ -572,7 +573,21 @@ int leadx_change_was_sent(const leadx_change *change, const leadx_field *field, 
     leadx_slice ours = leadx_json_member(change->sent_rows[i], name);
     if (ours.n && leadx_wire_equal(field_type(change, field), ours, theirs, err)) return 1;
   }
-  return 0;
+  return name && change->nsent_rows > 0 &&
+         leadx_aside_is(field_type(change, field), change->members[0].id, theirs, err);
+}
+
+int leadx_change_step_aside(leadx_change *change, leadx_err *err) {
+  leadx_field *field = leadx_change_field(change, change->aside - 1);
+  char *value = field ? leadx_aside_value(field_type(change, field), change->members[0].id) : NULL;
+  if (!value) return field ? leadx_err_nomem(err) : SQLITE_OK;
+  leadx_slice kept = leadx_change_keep(change, (leadx_slice){value, strlen(value)});
+  sqlite3_free(value);
+  if (!kept.n) return leadx_err_nomem(err);
+  for (int i = 0; i < change->nfields; i++) change->fields[i].changed = 0;
+  field->value = kept;
+  field->changed = 1;
+  return SQLITE_OK;
 }
 
 int leadx_change_is_unchanged(const leadx_change *change, const leadx_field *field,

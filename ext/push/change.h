@@ -54,6 +54,9 @@ typedef struct leadx_change {
   /* on a circle of CREATEs: goes out without its references; they follow as an UPDATE */
   int deferred;
   int orphaned; /* the server refused it (23503): it waits behind its parent */
+  char *taken; /* the server's words: another row has a UNIQUE value that it asks for (taken.h) */
+  int aside; /* 1 + the column in which it takes a value of its own for a moment (aside.h), 0: none */
+  uint64_t stepped; /* in which columns it has done so in this sync, a bit for each */
   int on_wire; /* requests of this sync that may have reached the server with it */
   char op
       [LEADX_UUID_BYTES]; /* what the server's function knew it by when it was sent last (call.h) */
@@ -112,6 +115,10 @@ int leadx_change_was_sent(const leadx_change *change, const leadx_field *field, 
                           leadx_err *err);
 /* The same for the whole row. */
 int leadx_change_is_own_row(const leadx_change *change, leadx_slice row, leadx_err *err);
+
+/* Makes it an UPDATE of that column alone, to the value of its own (aside.h), until it is loaded
+** again. */
+int leadx_change_step_aside(leadx_change *change, leadx_err *err);
 
 /* Which members the object of a CREATE has, as a number: only objects of one shape share a
 ** request. */

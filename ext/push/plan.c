@@ -392,7 +392,10 @@ int leadx_plan_make(leadx_db *db, leadx_window *window, leadx_plan *plan, leadx_
 }
 
 void leadx_plan_clear(leadx_plan *plan) {
-  for (int i = 0; i < plan->n; i++) leadx_change_unload(&plan->changes[i]);
+  for (int i = 0; i < plan->n; i++) {
+    leadx_change_unload(&plan->changes[i]);
+    sqlite3_free(plan->changes[i].taken);
+  }
   sqlite3_free(plan->changes);
   sqlite3_free(plan->rejects);
   sqlite3_free(plan->behind);

@@ -19,6 +19,7 @@
 #include "session/session.h"
 #include "store/settings.h"
 #include "push/settle.h"
+#include "push/taken.h"
 
 /* Unsent rows planned at a time: bounds memory, however long the queue is. */
 #define WINDOW_ROWS 10000
@@ -53,6 +54,7 @@ static int claim_change(leadx_push *push, leadx_change *change, leadx_err *err) 
   if (rc != SQLITE_OK || present == 0) return rc;
   change->claimed = 1;
   rc = leadx_change_load(db, change, err);
+  if (rc == SQLITE_OK && change->aside) rc = leadx_change_step_aside(change, err);
   if (rc != SQLITE_OK) return rc;
   if (change->problem) return leadx_settle_fail(push, change, "payload", change->error, err);
   if (change->action == LEADX_NOTHING) return leadx_settle_nothing(push, change, err);
@@ -422,6 +424,45 @@ static int stage_end(const leadx_push *push, const leadx_plan *plan, int i) {
   return end;
 }
 
+/* Sends the changes from `first` on, of which each may need what the one before it gives up: a call of
+** the server's function takes many, plain requests go one at a time. */
+static int run_in_order(leadx_push *push, leadx_plan *plan, int first, leadx_err *err) {
+  int rc = SQLITE_OK;
+  for (int i = first; i < plan->n; i++) {
+    sqlite3_free(plan->changes[i].taken);
+    plan->changes[i].taken = NULL;
+  }
+  for (int i = first, ran; i < plan->n && rc == SQLITE_OK && leadx_run_may_ask(push->run);
+       i += ran) {
+    int is_served = leadx_pushing_is_served(push, &plan->changes[i]);
+    rc = run_stage(push, plan->changes + i, is_served ? stage_end(push, plan, i) - i : 1, &ran,
+                   err);
+    if (ran == 0) break;
+  }
+  return rc;
+}
+
+/* Changes whose UNIQUE value another row had (taken.h). */
+static int run_taken(leadx_push *push, leadx_plan *plan, leadx_err *err) {
+  int first, left;
+  if (push->in_flight > 0 || push->waiting.n > 0 || !leadx_run_may_ask(push->run)) return SQLITE_OK;
+  push->calling = NULL; /* the changes move */
+  int rc = leadx_taken_order(&push->run->ctx->db, plan, &first, err);
+  int chosen = rc == SQLITE_OK && leadx_taken_has_hope(plan, first);
+  while (rc == SQLITE_OK && first < plan->n && chosen && leadx_run_may_ask(push->run)) {
+    rc = run_in_order(push, plan, first, err);
+    left = first;
+    if (push->in_flight > 0 || push->waiting.n > 0) return rc;
+    push->calling = NULL;
+    if (rc == SQLITE_OK) rc = leadx_taken_order(&push->run->ctx->db, plan, &first, err);
+    if (rc == SQLITE_OK && first == left)
+      rc = leadx_taken_choose(&push->run->ctx->db, plan, first, &chosen, err);
+  }
+  return rc == SQLITE_OK && leadx_run_may_ask(push->run) && first < plan->n
+             ? leadx_settle_taken(push, plan, err)
+             : rc;
+}
+
 static int run_plan(leadx_push *push, leadx_plan *plan, leadx_err *err) {
   int rc = fail_rejects(push, plan, err);
   if (rc == SQLITE_OK) rc = explain_behind(push, plan, err);
@@ -436,6 +477,7 @@ static int run_plan(leadx_push *push, leadx_plan *plan, leadx_err *err) {
       if (!plan->changes[k].claimed) leadx_change_unload(&plan->changes[k]);
     }
   }
+  if (rc == SQLITE_OK) rc = run_taken(push, plan, err);
   abandon(push);
   /* The last request that a step may send was refused: the next step finds a new token. */
   if (push->run->auth->is_refused) leadx_run_refresh(push->run);

@@ -109,9 +109,38 @@ static int note_pushed(leadx_push *push, leadx_table *table, leadx_err *err) {
   return leadx_db_run(leadx_pushing_db(push), LEADX_SQL_SETTLE_SET_PUSHED, err, "t", table->name);
 }
 
+/* Keeps a change PENDING for a reason. */
+static int delay(leadx_push *push, leadx_change *change, const char *code, const char *message,
+                 const char *next_try_at, int charge, leadx_err *err) {
+  int rc = SQLITE_OK;
+  for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++) {
+    rc = leadx_queue_delay(leadx_pushing_db(push), change->members[i].id, code, message,
+                           next_try_at, charge, err);
+  }
+  change->claimed = 0;
+  return rc;
+}
+
+static int note_taken(leadx_change *change, const char *message, leadx_err *err) {
+  sqlite3_free(change->taken);
+  change->taken = sqlite3_mprintf("%s", message);
+  return change->taken ? SQLITE_OK : leadx_err_nomem(err);
+}
+
+/* The row has stepped aside: what the server has now is known, and the change itself is still to be
+** sent. */
+static int note_aside(leadx_push *push, leadx_change *change, leadx_slice row, leadx_err *err) {
+  static const char waits[] = "its value goes to another row first";
+  int rc = note_shadow(push, change, row, err);
+  change->aside = 0;
+  if (rc == SQLITE_OK) rc = note_taken(change, waits, err);
+  return rc == SQLITE_OK ? delay(push, change, "23505", waits, NULL, 0, err) : rc;
+}
+
 /* The server has the change: acknowledge every queue row of it. row is the server's, empty when it
 ** returns none. */
 int leadx_settle_ack(leadx_push *push, leadx_change *change, leadx_slice row, leadx_err *err) {
+  if (change->aside) return note_aside(push, change, row, err);
   if (change->deferred && leadx_change_take_deferred(change) > 0) {
     /* The row stands, its references follow; only then is the change done. */
     sqlite3_free(change->version);
@@ -181,18 +210,6 @@ int leadx_settle_reject(leadx_push *push, const leadx_member *member, leadx_err 
   return leadx_queue_fail(leadx_pushing_db(push), member->id, code, message, err);
 }
 
-/* Keeps a change PENDING for a reason. */
-static int delay(leadx_push *push, leadx_change *change, const char *code, const char *message,
-                 const char *next_try_at, int charge, leadx_err *err) {
-  int rc = SQLITE_OK;
-  for (int i = 0; i < change->nmembers && rc == SQLITE_OK; i++) {
-    rc = leadx_queue_delay(leadx_pushing_db(push), change->members[i].id, code, message,
-                           next_try_at, charge, err);
-  }
-  change->claimed = 0;
-  return rc;
-}
-
 static int wait_for_parent(leadx_push *push, leadx_change *change, const leadx_verdict *verdict,
                            leadx_err *err) {
   push->waits_for_parent++;
@@ -216,6 +233,22 @@ static int charge(leadx_push *push, leadx_change *change, const leadx_verdict *v
   leadx_instant_format(leadx_clock_wall_us() + ms * 1000, at);
   leadx_run_say(push->run, "%s: %s", change->table->entity, verdict->message);
   return delay(push, change, verdict->code, verdict->message, at, 1, err);
+}
+
+/* Another row has a UNIQUE value that the change asks for, and may be about to give it up. A step,
+** which is one request, tries again later. */
+static int wait_for_value(leadx_push *push, leadx_change *change, const leadx_verdict *verdict,
+                          leadx_err *err) {
+  if (push->run->request_budget >= 0) return charge(push, change, verdict, err);
+  if (note_taken(change, verdict->message, err) != SQLITE_OK) return err->rc;
+  return delay(push, change, verdict->code, verdict->message, NULL, 0, err);
+}
+
+/* The same of a CREATE whose own key is free, as a look has told since. */
+static int wait_for_value_of(leadx_push *push, leadx_change *change, leadx_err *err) {
+  leadx_verdict verdict = {.class_ = LEADX_CLASS_DUPLICATE, .code = "23505"};
+  sqlite3_snprintf(sizeof verdict.message, verdict.message, "%s", change->error);
+  return wait_for_value(push, change, &verdict, err);
 }
 
 /* An open question: the row waits, the question stands in sync_conflicts. */
@@ -370,7 +403,7 @@ int leadx_settle_fetched(leadx_push *push, leadx_change *change, leadx_slice row
   if (++change->rounds > MAX_ROUNDS) return leadx_settle_release(push, change, err);
   /* A 23505 that is not about our own key: another unique column is taken. */
   if (!row.n && change->error && change->action == LEADX_CREATE)
-    return leadx_settle_fail(push, change, "23505", change->error, err);
+    return wait_for_value_of(push, change, err);
   int rc = row.n ? SQLITE_OK : look_for_tombstone(push, change, err);
   if (rc == SQLITE_OK)
     rc = leadx_outcome_fetched(change, row, push->run->ctx->settings->text[LEADX_POLICY], &step,
@@ -546,8 +579,8 @@ static int settle_duplicate(leadx_push *push, leadx_job *job, const leadx_verdic
   int is_own = job->minimal && names_own_key(change->table, verdict->message, err);
   if (err->rc != SQLITE_OK) return err->rc;
   if (is_own) return leadx_settle_ack(push, change, (leadx_slice){NULL, 0}, err);
-  if (job->kind != LEADX_JOB_CREATE || job->minimal)
-    return leadx_settle_fail(push, change, verdict->code, verdict->message, err);
+  if (job->minimal) return leadx_settle_fail(push, change, verdict->code, verdict->message, err);
+  if (job->kind != LEADX_JOB_CREATE) return wait_for_value(push, change, verdict, err);
   int rc = leadx_change_set_error(change, "%s", verdict->message, err);
   return rc == SQLITE_OK ? add_fetch(push, change, err) : rc;
 }
@@ -687,6 +720,20 @@ static int settle_orphan(leadx_push *push, leadx_change *change, int64_t others,
                            "it refers to a row that is neither in the queue nor on the server (or "
                            "rows on the server still refer to it)",
                            err);
+}
+
+int leadx_settle_taken(leadx_push *push, leadx_plan *plan, leadx_err *err) {
+  leadx_db *db = leadx_pushing_db(push);
+  int rc = leadx_db_begin(db, err);
+  if (rc != SQLITE_OK) return rc;
+  rc = leadx_run_renew(push->run, err);
+  for (int i = 0; i < plan->n && rc == SQLITE_OK && !push->run->tally.lost_lease; i++) {
+    leadx_change *change = &plan->changes[i];
+    if (change->taken) rc = leadx_settle_fail(push, change, "23505", change->taken, err);
+    sqlite3_free(change->taken);
+    change->taken = NULL;
+  }
+  return leadx_db_end(db, rc, err);
 }
 
 int leadx_settle_orphans(leadx_push *push, const leadx_plan *plan, leadx_err *err) {

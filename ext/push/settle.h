@@ -32,5 +32,7 @@ int leadx_settle_reject(leadx_push *push, const leadx_member *member, leadx_err 
 /* Nothing moves any more: rows of the plan that still wait for parents which are neither queued nor
 ** on the server are FAILED. Makes its own transaction. */
 int leadx_settle_orphans(leadx_push *push, const leadx_plan *plan, leadx_err *err);
+/* The same: those that still wait for a UNIQUE value which another row has are FAILED. */
+int leadx_settle_taken(leadx_push *push, leadx_plan *plan, leadx_err *err);
 
 #endif

@@ -82,9 +82,10 @@ static void list_document(sqlite3 *db, const char *tbl, const char *column) {
   if (!has_documents(db, tbl, column)) return;
   documents[ndocuments++] = sqlite3_mprintf(
       "UPDATE OR REPLACE \"%w\" SET \"%w\" = json_set(\"%w\", (SELECT fullkey FROM "
-      "json_tree(\"%w\".\"%w\") LIMIT 1 OFFSET ?2), json(?1)) WHERE json_valid(\"%w\") AND ?2 < "
-      "(SELECT count(*) FROM json_tree(\"%w\".\"%w\"))",
-      tbl, column, column, tbl, column, column, tbl, column);
+      "json_tree(\"%w\".\"%w\") LIMIT 1 OFFSET ?2 %% (SELECT count(*) FROM "
+      "json_tree(\"%w\".\"%w\"))), "
+      "json(?1)) WHERE json_valid(\"%w\")",
+      tbl, column, column, tbl, column, tbl, column, column);
 }
 
 static void list_cells(sqlite3 *db) {
@@ -242,14 +243,15 @@ static void doctor(run *r, const char *sql) {
 
 /* Another value at a place of the JSON that a cell holds. */
 static void doctor_document(run *r) {
+  static const char *const others[] = {"7", "true", "null", "\"\"", "\"x\"", "[]", "{}"};
   const char *sql = documents[fuzz_below(&r->in, ndocuments)];
   sqlite3_stmt *stmt = NULL;
-  char *json;
+  unsigned kind = fuzz_below(&r->in, 2 * COUNT(others));
   r->steps = 0;
   if (sqlite3_prepare_v2(r->db, sql, -1, &stmt, NULL) != SQLITE_OK) return;
-  sqlite3_bind_int(stmt, 2, (int)fuzz_below(&r->in, 8));
-  json = fuzz_json(&r->in);
-  sqlite3_bind_text(stmt, 1, json, -1, sqlite3_free);
+  sqlite3_bind_int(stmt, 2, (int)fuzz_byte(&r->in));
+  if (kind < COUNT(others)) sqlite3_bind_text(stmt, 1, others[kind], -1, SQLITE_STATIC);
+  else sqlite3_bind_text(stmt, 1, fuzz_json(&r->in), -1, sqlite3_free);
   sqlite3_step(stmt);
   sqlite3_finalize(stmt);
   r->is_chosen |= strstr(sql, "\"leadx_tables\"") != NULL;

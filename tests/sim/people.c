@@ -296,6 +296,8 @@ static void quiesce(sim_world *world) {
   settle_down(world, 0);
   if (!world->failed) settle_down(world, 1);
   if (!world->failed) check_idle(world);
+  if (!world->failed && people_model_asides_left(world->people) > 0)
+    sim_fail(world, "provenance: a value that was taken for a moment has stayed");
   for (int d = 0; d < world->knobs.devices && !world->failed; d++) {
     sim_clock_of(&world->device[d]);
     people_check_convergence(&world->device[d]);

@@ -91,6 +91,8 @@ typedef struct people_device {
   int was_restored;
 } people_device;
 
+enum { PEOPLE_ASIDES = 100 };
+
 typedef struct people sim_people;
 struct people {
   people_schema schema; /* the server's */
@@ -103,6 +105,8 @@ struct people {
   int weight[32]; /* of the steps, see steps.c */
   people_device device[MAX_DEVICES];
   int restored;
+  char *aside[PEOPLE_ASIDES]; /* each: SQL that counts the rows that have such a value */
+  int nasides;
 };
 
 /* schema.c */
@@ -130,6 +134,8 @@ void people_model_close(sim_people *people);
 void people_model_answer(sim_device *device, leadx_request *req);
 void people_model_write(sim_world *world); /* one of the server's own users does something */
 void people_model_hide(sim_world *world, int show_all);
+/* How many values of the server are still ones that were taken for a moment (push/aside.h). */
+int people_model_asides_left(sim_people *people);
 /* The rows of a table that a user may see. */
 void people_model_rows(sim_people *people, int table, int user, people_rows *rows);
 void people_note(sim_people *people, int user, int table, const char *key, const char *column,
