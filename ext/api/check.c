@@ -40,6 +40,8 @@
 
 /* Rows of the server that are compared with those that are here already, at most. */
 #define MET_ROWS 50000
+/* And requests for them: a server may cap its answers, or not know an offset and begin anew each time. */
+#define MET_REQUESTS 100
 
 typedef struct leadx_checking {
   leadx_ctx *ctx;
@@ -831,7 +833,7 @@ static int check_existing(leadx_checking *checking, leadx_table *table) {
   int rc = leadx_db_int(db, LEADX_SQL_CHECK_IS_PULLED, checking->err, &pulled, "t", table->entity);
   if (rc == SQLITE_OK && !pulled) rc = count_here(checking, table, &here);
   if (rc != SQLITE_OK || pulled || here == 0) return rc;
-  while (n > 0 && met.there < MET_ROWS && rc == SQLITE_OK)
+  for (int i = 0; n > 0 && i < MET_REQUESTS && met.there < MET_ROWS && rc == SQLITE_OK; i++)
     rc = meet_page(checking, table, page, met.there, &met, &n);
   met.whole = n == 0;
   if (rc == SQLITE_OK && n >= 0) report_meeting(checking, table, &met, here);

@@ -6,6 +6,10 @@
 #include "rows/key_value.h"
 #include "store/parking.h"
 
+/* Rounds of the parked rows in one pull, at most: each brings some more of a long line of rows of
+** which one waits for the other. */
+#define MOST_ROUNDS 32
+
 /* *raw: is the key as somebody else spelled it? Then it has its turn when the next sync has
 ** settled it. */
 static int is_raw(const leadx_table *table, const char *key, int *raw, leadx_err *err) {
@@ -81,6 +85,9 @@ static int settle_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, 
     if (rc == SQLITE_OK && !refused) rc = leadx_parking_try(db, entity, keys[i], err);
   }
   if (rc == SQLITE_OK) rc = leadx_stretch_apply_rows(pulling, come, ncome, 1, err);
+  pulling->round.clashed += pulling->clashes.n;
+  if (rc == SQLITE_OK) rc = leadx_clash_settle(pulling, err);
+  leadx_clash_clear(pulling);
   for (int i = 0; i < n && rc == SQLITE_OK; i++)
     rc = leadx_parking_leave_tried(db, entity, keys[i], err);
   return rc;
@@ -100,6 +107,18 @@ static int apply_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, i
   return leadx_db_end(db, rc, err);
 }
 
+/* A round is through. Where rows clashed with others, and some went in, another one may bring more. A
+** step is one request, and the next pull looks again anyway. */
+static void end_round(leadx_pulling *pulling) {
+  const leadx_round *round = &pulling->round;
+  int again = round->moved > 0 && round->clashed > 0 && round->number < MOST_ROUNDS &&
+              pulling->run->request_budget < 0;
+  pulling->round = (leadx_round){.number = round->number + 1};
+  sqlite3_free(pulling->after);
+  pulling->after = NULL;
+  if (!again) leadx_pulling_enter(pulling, LEADX_PULLED);
+}
+
 static int take_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n, int last,
                        leadx_err *err) {
   int count = 0;
@@ -114,8 +133,13 @@ static int take_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, in
     pulling->limit = pulling->proven;
     return SQLITE_OK;
   }
+  int64_t before = pulling->run->tally.pulled;
   int rc = apply_parked(pulling, rows, keys, n, err);
-  if (last) leadx_pulling_enter(pulling, LEADX_PULLED);
+  pulling->round.moved += pulling->run->tally.pulled - before;
+  if (last) {
+    end_round(pulling);
+    return rc;
+  }
   sqlite3_free(pulling->after);
   pulling->after = sqlite3_mprintf("%s", keys[n - 1]);
   return rc == SQLITE_OK && !pulling->after ? leadx_err_nomem(err) : rc;
@@ -143,7 +167,7 @@ int leadx_parked_step(leadx_pulling *pulling, leadx_err *err) {
   char *keys[LEADX_PARKED_KEYS];
   int n = 0, last = 0;
   int rc = read_parked(pulling, keys, &n, &last, err);
-  if (rc == SQLITE_OK && n == 0) leadx_pulling_enter(pulling, LEADX_PULLED);
+  if (rc == SQLITE_OK && n == 0) end_round(pulling);
   else if (rc == SQLITE_OK && leadx_run_may_ask(pulling->run))
     rc = fetch_parked(pulling, keys, n, last, err);
   for (int i = 0; i < n; i++) sqlite3_free(keys[i]);

@@ -25,6 +25,20 @@ typedef enum leadx_phase {
 /* No table has more rows; a larger figure is none. */
 #define LEADX_MOST_ROWS ((int64_t)1 << 50)
 
+/* Rows of the page at hand that were refused because another row here has one of their UNIQUE
+** values; slices of the page. */
+typedef struct leadx_clashes {
+  leadx_slice *rows;
+  int n, room;
+} leadx_clashes;
+
+/* One round of the parked rows: how many went in, and how many clashed with others that may go in
+** later in it; and which round it is. */
+typedef struct leadx_round {
+  int64_t moved, clashed;
+  int number;
+} leadx_round;
+
 typedef struct leadx_pulling {
   leadx_run *run;
   leadx_table *table;
@@ -34,8 +48,10 @@ typedef struct leadx_pulling {
   leadx_place saved; /* what the next pull starts from: never in the server's future */
   char *cursor; /* of the server's function: where the next page begins; NULL: at the beginning */
   leadx_slice gone; /* keys of deleted rows that the next stretch removes first */
+  leadx_clashes clashes;
   leadx_slice next_cursor; /* saved with the last stretch of a page */
   char *after; /* the last parked key that was looked at */
+  leadx_round round; /* of looking at the parked rows */
   int limit; /* rows asked for at once */
   int proven; /* rows the server was seen to answer at once */
   uint64_t mark; /* a place where this pull was, and how many pages it is kept for: see */
@@ -106,6 +122,16 @@ int leadx_stretch_apply_rows(leadx_pulling *pulling, const leadx_slice *rows, in
                              leadx_err *err);
 /* Rows of a group. */
 #define LEADX_GROUP_ROWS 250
+
+/* ---- clash.c: rows that exchange UNIQUE values ---- */
+
+/* Keeps in mind a row that was refused because another row here has one of its UNIQUE values; as long
+** as the page is there. */
+int leadx_clash_note(leadx_pulling *pulling, leadx_slice row, leadx_err *err);
+/* Takes those rows all together, where they exchange what they have among each other. Inside a write
+** transaction, between leadx_intake_begin() and _end(). */
+int leadx_clash_settle(leadx_pulling *pulling, leadx_err *err);
+void leadx_clash_clear(leadx_pulling *pulling);
 
 /* ---- the steps of the phases: one request each, and what it brings ---- */
 

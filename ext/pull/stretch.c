@@ -18,9 +18,20 @@ typedef struct leadx_stretch {
   int n;
 } leadx_stretch;
 
-/* Takes all rows in their order. *waiting: how many of them could not go in. */
+/* Keeps in mind the rows that clashed with others here. */
+static int note_clashes(leadx_pulling *pulling, const leadx_slice *rows, int n,
+                        const unsigned char *clashes, leadx_err *err) {
+  int rc = SQLITE_OK;
+  for (int i = 0; i < n && rc == SQLITE_OK; i++) {
+    if (clashes[i]) rc = leadx_clash_note(pulling, rows[i], err);
+  }
+  return rc;
+}
+
+/* Takes all rows in their order. *waiting: how many of them could not go in; clashes: which of them
+** because of a UNIQUE value. */
 static int take_all(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew, int *count,
-                    int *waiting, leadx_err *err) {
+                    int *waiting, unsigned char *clashes, leadx_err *err) {
   int rc = SQLITE_OK;
   *count = *waiting = 0;
   leadx_intake_together(pulling->intake, 1);
@@ -29,6 +40,7 @@ static int take_all(leadx_pulling *pulling, const leadx_slice *rows, int n, int 
     rc = leadx_intake_row(pulling->intake, rows[i], anew, &changed, &waits, err);
     *count += changed;
     *waiting += waits;
+    clashes[i] = waits && leadx_intake_clashed(pulling->intake);
   }
   leadx_intake_together(pulling->intake, 0);
   return rc;
@@ -38,23 +50,27 @@ static int take_all(leadx_pulling *pulling, const leadx_slice *rows, int n, int 
 ** them out. */
 static int apply_in_order(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew,
                           int *whole, leadx_err *err) {
+  unsigned char clashes[LEADX_GROUP_ROWS] = {0};
   int count = 0, waiting = 0;
-  int rc = take_all(pulling, rows, n, anew, &count, &waiting, err);
+  int rc = take_all(pulling, rows, n, anew, &count, &waiting, clashes, err);
   *whole = leadx_intake_is_whole(pulling->intake) &&
            (waiting == 0 || !leadx_intake_has_foreign_keys(pulling->intake));
-  if (*whole) pulling->run->tally.pulled += count;
-  return rc;
+  if (!*whole || rc != SQLITE_OK) return rc;
+  pulling->run->tally.pulled += count;
+  return note_clashes(pulling, rows, n, clashes, err);
 }
 
 /* Takes all rows, foreign keys open until the last one is in. *whole: they all hold. The switch
 ** costs every statement of the connection, so it is not touched where the rows' order will do. */
 static int apply_together(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew,
                           int *whole, leadx_err *err) {
+  unsigned char clashes[LEADX_GROUP_ROWS] = {0};
   int count = 0, waiting = 0;
   int rc = leadx_intake_defer(pulling->intake, err);
-  if (rc == SQLITE_OK) rc = take_all(pulling, rows, n, anew, &count, &waiting, err);
+  if (rc == SQLITE_OK) rc = take_all(pulling, rows, n, anew, &count, &waiting, clashes, err);
   *whole = leadx_intake_is_whole(pulling->intake);
   if (*whole) pulling->run->tally.pulled += count;
+  if (rc == SQLITE_OK && *whole) rc = note_clashes(pulling, rows, n, clashes, err);
   return rc == SQLITE_OK ? leadx_intake_enforce(pulling->intake, err) : rc;
 }
 
@@ -62,7 +78,7 @@ static int apply_together(leadx_pulling *pulling, const leadx_slice *rows, int n
 ** its parent is parked. */
 static int apply_apart(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew,
                        leadx_err *err) {
-  unsigned char waiting[LEADX_GROUP_ROWS];
+  unsigned char waiting[LEADX_GROUP_ROWS], clashes[LEADX_GROUP_ROWS] = {0};
   int rc = SQLITE_OK, left = n, before = n + 1;
   memset(waiting, 1, sizeof waiting);
   for (int round = 0; left > 0 && left < before && rc == SQLITE_OK; round++) {
@@ -72,6 +88,7 @@ static int apply_apart(leadx_pulling *pulling, const leadx_slice *rows, int n, i
       if (!waiting[i]) continue;
       rc = leadx_intake_row(pulling->intake, rows[i], anew, &changed, &waits, err);
       pulling->run->tally.pulled += changed;
+      clashes[i] = waits && leadx_intake_clashed(pulling->intake);
       if (waits) continue;
       waiting[i] = 0;
       left--;
@@ -82,7 +99,7 @@ static int apply_apart(leadx_pulling *pulling, const leadx_slice *rows, int n, i
       sqlite3_free(key);
     }
   }
-  return rc;
+  return rc == SQLITE_OK ? note_clashes(pulling, rows, n, clashes, err) : rc;
 }
 
 int leadx_stretch_apply_rows(leadx_pulling *pulling, const leadx_slice *rows, int n, int anew,
@@ -184,6 +201,25 @@ static int apply_stretch(leadx_pulling *pulling, leadx_stretch *stretch, leadx_e
   return leadx_db_end(db, rc, err);
 }
 
+/* What clashed on the way, in a transaction of its own. */
+static int settle_clashes(leadx_pulling *pulling, leadx_err *err) {
+  leadx_db *db = &pulling->run->ctx->db;
+  int64_t before = pulling->run->tally.pulled;
+  if (pulling->clashes.n < 2) return SQLITE_OK;
+  int rc = leadx_db_begin(db, err);
+  if (rc != SQLITE_OK) return rc;
+  rc = leadx_run_renew(pulling->run, err);
+  if (rc == SQLITE_OK && pulling->run->tally.lost_lease) {
+    leadx_db_rollback(db);
+    return SQLITE_OK;
+  }
+  if (rc == SQLITE_OK) rc = leadx_intake_begin(pulling->intake, err);
+  if (rc == SQLITE_OK) rc = leadx_clash_settle(pulling, err);
+  if (rc == SQLITE_OK) rc = leadx_intake_end(pulling->intake, err);
+  if (rc == SQLITE_OK) rc = leadx_pulling_note_changes(pulling->run, pulling->table, before, err);
+  return leadx_db_end(db, rc, err);
+}
+
 int leadx_stretch_apply(leadx_pulling *pulling, leadx_slice rows, int count, leadx_err *err) {
   leadx_stretch stretch = {.left = count};
   int rc;
@@ -192,5 +228,7 @@ int leadx_stretch_apply(leadx_pulling *pulling, leadx_slice rows, int count, lea
     rc = apply_stretch(pulling, &stretch, err);
     leadx_exchange_listen(&pulling->run->exchange);
   } while (rc == SQLITE_OK && stretch.left > 0 && !pulling->run->tally.lost_lease);
+  if (rc == SQLITE_OK && !pulling->run->tally.lost_lease) rc = settle_clashes(pulling, err);
+  leadx_clash_clear(pulling);
   return rc;
 }

@@ -11,6 +11,7 @@
 #include "rows/key_row.h"
 #include "rows/mark.h"
 #include "rows/stranger.h"
+#include "rows/unique.h"
 #include "rows/unsent.h"
 #include "store/parking.h"
 
@@ -36,6 +37,8 @@ struct leadx_intake {
   int *parameter_of; /* of each column in the upsert: its parameter, 0 when it is not bound */
   int watched; /* the application's triggers may change other tracked rows with each of these */
   int together; /* the caller judges the foreign keys of several rows */
+  int clashed; /* it was a UNIQUE value of another row */
+  unsigned char *is_unique; /* of each column: is it in a UNIQUE index? Read on first use */
   char reason[160]; /* why the local table refused the last row */
 };
 
@@ -72,6 +75,7 @@ void leadx_intake_close(leadx_intake *intake) {
   leadx_unsent_close(intake->unsent);
   forget_members(intake);
   leadx_db_put(intake->db, intake->here);
+  sqlite3_free(intake->is_unique);
   sqlite3_free(intake);
 }
 
@@ -345,6 +349,8 @@ static int step_upsert(leadx_intake *intake, const char *key, int64_t *written, 
   *written += sqlite3_total_changes(handle);
   if (rc != SQLITE_DONE)
     sqlite3_snprintf((int)sizeof intake->reason, intake->reason, "%s", sqlite3_errmsg(handle));
+  if (rc != SQLITE_DONE)
+    intake->clashed = sqlite3_extended_errcode(handle) == SQLITE_CONSTRAINT_UNIQUE;
   sqlite3_reset(intake->upsert);
   if (rc != SQLITE_DONE && !is_refusal(intake, rc))
     return leadx_err_db(err, handle, rc, "apply a row of the server");
@@ -428,7 +434,7 @@ static int take_row(leadx_intake *intake, leadx_slice row, const char *key, cons
 int leadx_intake_row(leadx_intake *intake, leadx_slice row, int anew, int *changed, int *parked,
                      leadx_err *err) {
   char *key = NULL, *version = NULL;
-  *changed = *parked = 0;
+  *changed = *parked = intake->clashed = 0;
   int rc = read_row(intake, row, &key, &version, err);
   if (rc == SQLITE_OK)
     rc = key ? take_row(intake, row, key, version, anew, changed, parked, err)
@@ -451,6 +457,93 @@ int leadx_intake_remove(leadx_intake *intake, const char *key, int *changed, int
   int rc = leadx_apply_remove(intake->db, intake->table, key, changed, &reason, err);
   *refused = reason != NULL;
   return rc;
+}
+
+/* ---- rows that exchange UNIQUE values ---- */
+
+int leadx_intake_clashed(const leadx_intake *intake) { return intake->clashed; }
+
+static int read_uniques(leadx_intake *intake, leadx_err *err) {
+  if (intake->is_unique) return SQLITE_OK;
+  intake->is_unique = sqlite3_malloc64((size_t)intake->table->ncolumns + 1);
+  if (!intake->is_unique) return leadx_err_nomem(err);
+  return leadx_uniques_columns(intake->db, intake->table, intake->is_unique, err);
+}
+
+/* A value that nobody has: none at all where the column may be empty. */
+static int bind_aside(sqlite3_stmt *stmt, int parameter, const leadx_column *column) {
+  unsigned char bytes[16];
+  if (!column->not_null) return sqlite3_bind_null(stmt, parameter);
+  sqlite3_randomness(sizeof bytes, bytes);
+  if (column->affinity == LEADX_AFFINITY_NONE)
+    return sqlite3_bind_blob(stmt, parameter, bytes, sizeof bytes, SQLITE_TRANSIENT);
+  if (column->affinity != LEADX_AFFINITY_TEXT) {
+    int64_t number = 0;
+    memcpy(&number, bytes, sizeof number);
+    return sqlite3_bind_int64(stmt, parameter, number | INT64_MIN);
+  }
+  char *text = sqlite3_mprintf("leadx:%08x%08x%08x", bytes[0] << 16 | bytes[1] << 8 | bytes[2],
+                               bytes[3] << 16 | bytes[4] << 8 | bytes[5],
+                               bytes[6] << 16 | bytes[7] << 8 | bytes[8]);
+  return text ? sqlite3_bind_text(stmt, parameter, text, -1, sqlite3_free) : SQLITE_NOMEM;
+}
+
+/* Lends the UPDATE of the UNIQUE columns, with their values bound; NULL without an error when there
+** are none. */
+static sqlite3_stmt *prepare_aside(leadx_intake *intake, const char *key, leadx_err *err) {
+  const leadx_table *table = intake->table;
+  sqlite3_str *sql = sqlite3_str_new(NULL);
+  int n = 0, rc = SQLITE_OK;
+  sqlite3_str_appendf(sql, "UPDATE main.\"%w\" SET", table->name);
+  for (int i = 0; i < table->ncolumns; i++) {
+    if (!intake->is_unique[i]) continue;
+    sqlite3_str_appendf(sql, "%s \"%w\" = ?%d", n ? "," : "", table->columns[i].name,
+                        table->nkey + 1 + n);
+    n++;
+  }
+  sqlite3_str_appendall(sql, " WHERE ");
+  leadx_key_where(table, sql, 1);
+  if (n == 0) {
+    sqlite3_free(sqlite3_str_finish(sql));
+    return NULL;
+  }
+  sqlite3_stmt *stmt = leadx_db_get_str(intake->db, sql, err);
+  if (!stmt) return NULL;
+  rc = leadx_key_bind(table, stmt, 1, key);
+  for (int i = 0, parameter = table->nkey + 1; i < table->ncolumns && rc == SQLITE_OK; i++) {
+    if (intake->is_unique[i]) rc = bind_aside(stmt, parameter++, &table->columns[i]);
+  }
+  if (rc == SQLITE_NOMEM) leadx_err_nomem(err);
+  if (rc == SQLITE_OK) return stmt;
+  leadx_db_put(intake->db, stmt);
+  return NULL;
+}
+
+static int step_aside(leadx_intake *intake, sqlite3_stmt *stmt, const char *key, int *stepped,
+                      leadx_err *err) {
+  sqlite3 *handle = intake->db->handle;
+  int64_t before = 0;
+  if (intake->watched && leadx_apply_watch(intake->db, &before, err) != SQLITE_OK) return err->rc;
+  int rc = sqlite3_step(stmt);
+  *stepped = rc == SQLITE_DONE && sqlite3_changes(handle) > 0;
+  if (rc != SQLITE_DONE && !is_refusal(intake, rc))
+    leadx_err_db(err, handle, rc, "apply rows that exchange their values");
+  sqlite3_reset(stmt);
+  if (intake->watched && err->rc == SQLITE_OK)
+    leadx_apply_watched(intake->db, intake->table, key, before, err);
+  return err->rc;
+}
+
+int leadx_intake_step_aside(leadx_intake *intake, leadx_slice row, int *stepped, leadx_err *err) {
+  *stepped = 0;
+  char *key = leadx_key_of_row(intake->table, row, err);
+  if (key && !leadx_intake_is_pending(intake, key) && read_uniques(intake, err) == SQLITE_OK) {
+    sqlite3_stmt *stmt = prepare_aside(intake, key, err);
+    if (stmt) step_aside(intake, stmt, key, stepped, err);
+    leadx_db_put(intake->db, stmt);
+  }
+  sqlite3_free(key);
+  return err->rc;
 }
 
 /* ---- foreign keys ---- */

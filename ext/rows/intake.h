@@ -25,6 +25,14 @@ int leadx_intake_end(leadx_intake *intake, leadx_err *err);
 int leadx_intake_row(leadx_intake *intake, leadx_slice row, int anew, int *changed, int *parked,
                      leadx_err *err);
 
+/* Was the last row refused because another row here has one of its UNIQUE values? */
+int leadx_intake_clashed(const leadx_intake *intake);
+
+/* Gives the local row of a server's row other UNIQUE values, which nobody has, until the server's are
+** written over it in the same transaction. *stepped is 0 when that cannot be: it is not here, something
+** of it is unsent, a rule of the table forbids it. */
+int leadx_intake_step_aside(leadx_intake *intake, leadx_slice row, int *stepped, leadx_err *err);
+
 /* Removes the local row that the server does not have any more. *refused: something of it is
 ** unsent, or other rows need it. */
 int leadx_intake_remove(leadx_intake *intake, const char *key, int *changed, int *refused,

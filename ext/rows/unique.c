@@ -246,3 +246,18 @@ void leadx_uniques_clear(leadx_uniques *uniques) {
   sqlite3_free(uniques->of);
   memset(uniques, 0, sizeof *uniques);
 }
+
+int leadx_uniques_columns(leadx_db *db, const leadx_table *table, unsigned char *mask,
+                          leadx_err *err) {
+  memset(mask, 0, (size_t)table->ncolumns);
+  sqlite3_stmt *stmt = leadx_db_query(db, LEADX_SQL_UNIQUE_INDICES, err, "t", table->name);
+  while (stmt && leadx_db_next(db, stmt, err)) {
+    const char *name = leadx_db_text(stmt, 4, err);
+    for (int i = 0; name && i < table->ncolumns; i++) {
+      if (!table->columns[i].key_position && sqlite3_stricmp(table->columns[i].name, name) == 0)
+        mask[i] = 1;
+    }
+  }
+  leadx_db_put(db, stmt);
+  return err->rc;
+}

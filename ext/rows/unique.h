@@ -17,4 +17,9 @@ int leadx_uniques_read(leadx_db *db, const leadx_table *table, leadx_uniques *un
                        leadx_err *err);
 void leadx_uniques_clear(leadx_uniques *uniques);
 
+/* Marks which of the table's columns, in their order, are terms of a UNIQUE index; those of the key are
+** not marked. mask has room for them. */
+int leadx_uniques_columns(leadx_db *db, const leadx_table *table, unsigned char *mask,
+                          leadx_err *err);
+
 #endif

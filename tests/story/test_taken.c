@@ -196,6 +196,74 @@ START_TEST(values_that_are_dealt_anew_land) {
 }
 END_TEST
 
+/* ---- on the server ---- */
+
+/* What the server's user did in one transaction, of which nobody sees the middle. */
+static void deal_there(const char *pos) {
+  char *sql = sqlite3_mprintf(
+      "begin; update seat set pos = -pos, code = 'x' || code; update seat set pos "
+      "= %s, code = 'c' || (%s); commit",
+      pos, pos);
+  live_psql(sql);
+  sqlite3_free(sql);
+}
+
+static void as_on_the_server(live_device *device) {
+  char *there = sqlite3_mprintf("%s", live_psql(seats));
+  ck_assert_str_eq(live_text(device->db,
+                             "SELECT group_concat(code || '=' || pos) FROM (SELECT code, pos "
+                             "FROM seat ORDER BY id)"),
+                   there);
+  sqlite3_free(there);
+  nothing_is_left(device);
+  ck_assert_int_eq(live_int(device->db, "SELECT count(*) FROM sync_queue"), 0);
+}
+
+static const struct {
+  int rows;
+  const char *pos; /* of the one that was -pos */
+} deals[] = {{2, "3 + pos"}, /* an exchange */
+             {3, "1 + (-pos) % 3"}, /* a round */
+             {60, "1 - pos"}, /* one on */
+             {60, "60 + pos"}, /* one back, to 0, and all turned round */
+             {400, "1 + (-pos) % 400"}, /* a round of more than a stretch takes */
+             {450, "1 - pos"}};
+
+START_TEST(what_is_dealt_anew_there_comes_in) {
+  seats_that_both_know(deals[_i].rows);
+  deal_there(deals[_i].pos);
+  ck_assert_str_eq(sync_one(&ani), "ok");
+  as_on_the_server(&ani);
+}
+END_TEST
+
+/* Rows that move one on, in more pages than one: the first pages wait for the last one. */
+START_TEST(a_line_of_many_pages_comes_in) {
+  seats_that_both_know(300);
+  live_run(ani.db, "SELECT leadx_config('page_size', 40)");
+  deal_there("1 - pos");
+  ck_assert_str_eq(sync_one(&ani), "ok");
+  as_on_the_server(&ani);
+}
+END_TEST
+
+/* A row that was edited here keeps its value, and the one that wants it waits and is shown. */
+START_TEST(an_unsent_edit_is_not_pushed_aside) {
+  seats_that_both_know(2);
+  live_run(ani.db, "UPDATE seat SET name = 'mine' WHERE id = 's0002'");
+  deal_there("3 + pos");
+  live_text(ani.db, "SELECT leadx_pull()");
+  ck_assert_str_eq(live_text(ani.db, "SELECT code || name FROM seat WHERE id = 's0002'"), "c2mine");
+  ck_assert_str_eq(live_text(ani.db, "SELECT code FROM seat WHERE id = 's0001'"), "c1");
+  for (int i = 0; i < 2; i++) sync_one(&ani);
+  expect_server("select string_agg(code || name, ',' order by id) from seat", "c2n,c1mine");
+  ck_assert_str_eq(live_text(ani.db,
+                             "SELECT group_concat(code || name) FROM (SELECT * FROM seat ORDER BY "
+                             "id)"),
+                   "c2n,c1mine");
+}
+END_TEST
+
 static void serve(void) {
   set_up();
   live_serve(&ani);
@@ -213,6 +281,10 @@ static TCase *scenarios(const char *name) {
   tcase_add_test(tcase, a_value_that_stays_another_s_is_that_row_s_failure);
   tcase_add_loop_test(tcase, whatever_answer_is_lost_on_the_way_the_next_sync_ends_it, 0, 14);
   tcase_add_loop_test(tcase, values_that_are_dealt_anew_land, 0, 6);
+  tcase_add_loop_test(tcase, what_is_dealt_anew_there_comes_in, 0,
+                      (int)(sizeof deals / sizeof *deals));
+  tcase_add_test(tcase, a_line_of_many_pages_comes_in);
+  tcase_add_test(tcase, an_unsent_edit_is_not_pushed_aside);
   return tcase;
 }
 
