@@ -32,9 +32,6 @@ rooms=(
   'api|what SQL can call'
 )
 
-# Includes and calls that still point upwards, each until the code behind it has moved.
-upward=('rows/intake.c push/change.h')
-
 # A header that only one file may know, so that what it stands for can be replaced there.
 single_headers=('curl/[a-z]+\.h' '(cjson/)?cJSON\.h' 'pthread\.h')
 
@@ -149,9 +146,6 @@ place_of() {
   return 1
 }
 
-# may_point_up "FILE.c HEADER"
-may_point_up() { [[ " ${upward[*]} " == *" $1 "* ]]; }
-
 check_rooms() {
   local before=$failures file room own name header line other
   for file in "$ext"/*.[ch] "$ext"/*/*.[ch]; do
@@ -165,7 +159,7 @@ check_rooms() {
     while IFS=: read -r line header; do
       header=${header#*\"}
       header=${header%%\"*}
-      if [ "$header" = sql_text.h ] || may_point_up "$name $header"; then continue; fi
+      if [ "$header" = sql_text.h ]; then continue; fi
       if ! other=$(place_of "${header%%/*}"); then
         fail "ext/$name:$line: $header does not name its room"
       elif [ "$other" -gt "$own" ]; then
@@ -195,7 +189,7 @@ check_calls_between_files() {
     return
   }
   while read -r from to symbol; do
-    may_point_up "$from.c $to.h" || [ "$(place_of "${from%/*}")" -ge "$(place_of "${to%/*}")" ] ||
+    [ "$(place_of "${from%/*}")" -ge "$(place_of "${to%/*}")" ] ||
       fail "ext/$from.c calls $symbol() of a room above, ext/$to.c"
   done <<<"$calls"
   # tsort names the files of a circle on its standard error.
