@@ -2,10 +2,10 @@
 ** functions and tables. Loading creates nothing in the file and sends nothing. */
 #include <string.h>
 
-#include "base/host.h"
-#include "session/ctx.h"
 #include "api/func.h"
 #include "api/vtab.h"
+#include "base/host.h"
+#include "session/ctx.h"
 
 #ifndef SQLITE_CORE
 SQLITE_EXTENSION_INIT1

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/doc.h"
-#include "session/auth.h"
 #include "base/instant.h"
 #include "base/secret.h"
 #include "rows/handover.h"
+#include "session/auth.h"
 #include "store/owner.h"
 #include "store/schema.h"
 #include "store/settings.h"

@@ -1,5 +1,6 @@
 /* By which words a person knows a row. See label.h. */
 #include "api/label.h"
+
 #include "rows/key_row.h"
 #include "store/tables.h"
 

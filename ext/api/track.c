@@ -4,17 +4,17 @@
 #include <string.h>
 
 #include "api/account.h"
+#include "base/doc.h"
 #include "rows/capture.h"
 #include "rows/diff.h"
-#include "base/doc.h"
 #include "rows/fingerprint.h"
-#include "store/queue.h"
 #include "store/cursors.h"
+#include "store/describe.h"
 #include "store/parking.h"
+#include "store/queue.h"
 #include "store/schema.h"
 #include "store/shadow.h"
 #include "store/tables.h"
-#include "store/describe.h"
 
 /* ---- options that stand already ---- */
 

@@ -10,13 +10,13 @@
 
 #include <string.h>
 
-#include "base/instant.h"
 #include "api/label.h"
 #include "api/resolve.h"
+#include "base/instant.h"
+#include "session/session.h"
 #include "store/lease.h"
 #include "store/queue.h"
 #include "store/schema.h"
-#include "session/session.h"
 #include "store/settings.h"
 #include "store/tables.h"
 

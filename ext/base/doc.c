@@ -9,9 +9,9 @@
 ** failure sticky, wherever in the tree it happened, without a field of our own. */
 #include "base/doc.h"
 
-#include "base/json.h"
-
 #include <cjson/cJSON.h>
+
+#include "base/json.h"
 
 static const cJSON *item_of(const leadx_doc *doc) { return (const cJSON *)doc; }
 

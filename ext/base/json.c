@@ -4,11 +4,12 @@
 **
 ** Known cost: finding the end of an element scans it, so visiting a document level by level reads
 ** it once per level, 64 times at most. */
-#include "base/hash.h"
 #include "base/json.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/hash.h"
 
 /* ---- UTF-8 ---- */
 

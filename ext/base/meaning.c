@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/number.h"
 #include "base/hash.h"
 #include "base/instant.h"
+#include "base/number.h"
 
 /* So many decimal digits survive the way through a double and back. */
 #define SAFE_DIGITS 15

@@ -11,14 +11,14 @@
 ** */
 #include <string.h>
 
-#include "push/change.h"
-#include "rows/key.h"
 #include "base/clock.h"
 #include "base/instant.h"
 #include "base/secret.h"
-#include "run/discover.h"
 #include "pull/pulling.h"
+#include "push/change.h"
 #include "rest/target.h"
+#include "rows/key.h"
+#include "run/discover.h"
 #include "store/settings.h"
 
 /* Rows asked for at once, at most. */

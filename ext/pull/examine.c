@@ -2,11 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/instant.h"
+#include "pull/pulling.h"
 #include "push/change.h"
 #include "rows/key.h"
 #include "rows/mark.h"
-#include "base/instant.h"
-#include "pull/pulling.h"
 
 static int compare_keys(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "base/instant.h"
-#include "rows/mark.h"
-#include "rows/key.h"
 #include "pull/pulling.h"
 #include "push/change.h"
+#include "rows/key.h"
+#include "rows/mark.h"
 #include "store/settings.h"
 
 /* How far ahead of the server's clock a row's version may lie and still move the cursor. */

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "run/bulk.h"
 #include "pull/pulling.h"
+#include "run/bulk.h"
 #include "store/settings.h"
 
 /* ---- phases ---- */

@@ -7,14 +7,14 @@
 
 #include <string.h>
 
+#include "pull/page.h"
+#include "pull/pull.h"
+#include "pull/pulling.h"
 #include "push/change.h"
-#include "rows/key.h"
-#include "rows/mark.h"
 #include "rows/diff.h"
 #include "rows/intake.h"
-#include "pull/page.h"
-#include "pull/pulling.h"
-#include "pull/pull.h"
+#include "rows/key.h"
+#include "rows/mark.h"
 #include "store/settings.h"
 
 /* Keys handled per request or write transaction. */

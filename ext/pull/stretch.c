@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "rows/key.h"
 #include "pull/pulling.h"
+#include "rows/key.h"
 #include "rows/key_value.h"
 #include "store/parking.h"
 

@@ -1,5 +1,6 @@
 /* Turns. See turns.h. */
 #include "pull/turns.h"
+
 #include "store/tables.h"
 
 static int is_parent(const leadx_tables *tables, int i, const leadx_table *child) {

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "push/cut.h"
-#include "run/discover.h"
 #include "push/plan.h"
 #include "push/settle.h"
 #include "push/spell.h"
 #include "rest/target.h"
+#include "run/discover.h"
 
 #define CALLS_IN_FLIGHT 2
 

@@ -2,8 +2,8 @@
 #ifndef LEADX_JOB_H
 #define LEADX_JOB_H
 
-#include "push/change.h"
 #include "http/request.h"
+#include "push/change.h"
 
 /* A CALL carries changes of any tables and actions to the server's function leadx_push(). */
 typedef enum leadx_job_kind {

@@ -3,11 +3,11 @@
 
 #include <string.h>
 
-#include "rows/mark.h"
 #include "base/instant.h"
 #include "base/uuid.h"
 #include "push/conflict.h"
 #include "rows/intake.h"
+#include "rows/mark.h"
 
 /* ---- the decision, column by column ---- */
 

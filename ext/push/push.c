@@ -8,18 +8,18 @@
 */
 #include "push/push.h"
 
-#include "run/bulk.h"
-#include "push/call.h"
 #include "base/clock.h"
 #include "base/instant.h"
+#include "push/call.h"
 #include "push/cut.h"
 #include "push/plan.h"
-#include "rows/apply.h"
+#include "push/settle.h"
 #include "push/spell.h"
+#include "push/taken.h"
+#include "rows/apply.h"
+#include "run/bulk.h"
 #include "session/session.h"
 #include "store/settings.h"
-#include "push/settle.h"
-#include "push/taken.h"
 
 /* Unsent rows planned at a time: bounds memory, however long the queue is. */
 #define WINDOW_ROWS 10000

@@ -8,20 +8,20 @@
 
 #include <string.h>
 
-#include "run/learn.h"
 #include "base/clock.h"
 #include "base/instant.h"
 #include "push/cut.h"
+#include "push/outcome.h"
+#include "push/plan.h"
+#include "rows/apply.h"
 #include "rows/fingerprint.h"
 #include "rows/key.h"
 #include "rows/key_value.h"
 #include "rows/mark.h"
-#include "push/plan.h"
-#include "rows/apply.h"
-#include "push/outcome.h"
+#include "run/learn.h"
 #include "session/session.h"
-#include "store/settings.h"
 #include "store/parking.h"
+#include "store/settings.h"
 
 /* How often one change may go back and forth with the server before it waits for the next sync. */
 #define MAX_ROUNDS 6

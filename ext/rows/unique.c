@@ -1,8 +1,9 @@
 /* The unique values of a table besides its key. See unique.h. */
 #include "rows/unique.h"
-#include "store/describe.h"
 
 #include <string.h>
+
+#include "store/describe.h"
 
 /* ---- the text of an index ---- */
 

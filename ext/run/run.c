@@ -7,9 +7,9 @@
 #include "base/clock.h"
 #include "rows/respell.h"
 #include "session/session.h"
+#include "store/lease.h"
 #include "store/queue.h"
 #include "store/settings.h"
-#include "store/lease.h"
 
 /* ---- its tables ---- */
 

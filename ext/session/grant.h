@@ -3,8 +3,8 @@
 #ifndef LEADX_GRANT_H
 #define LEADX_GRANT_H
 
-#include "rest/target.h"
 #include "rest/rest.h"
+#include "rest/target.h"
 #include "session/session.h"
 
 typedef enum leadx_grant_kind { LEADX_GRANT_PASSWORD, LEADX_GRANT_REFRESH } leadx_grant_kind;

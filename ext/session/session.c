@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/secret.h"
 #include "base/host.h"
+#include "base/secret.h"
 #include "http/http.h"
 #include "rest/rest.h"
 

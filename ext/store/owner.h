@@ -4,8 +4,8 @@
 #ifndef LEADX_OWNER_H
 #define LEADX_OWNER_H
 
-#include "store/queue.h"
 #include "base/user.h"
+#include "store/queue.h"
 
 /* The file's user; "" when it has none (never signed in, or signed out). */
 int leadx_owner_get(leadx_db *db, char user[LEADX_USER_BYTES], leadx_err *err);

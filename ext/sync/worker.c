@@ -29,15 +29,15 @@
 #include "base/host.h"
 #include "base/instant.h"
 #include "http/http.h"
+#include "rest/rest.h"
+#include "session/session.h"
+#include "store/queue.h"
+#include "store/schema.h"
+#include "store/settings.h"
 #include "sync/network.h"
 #include "sync/probe.h"
-#include "rest/rest.h"
 #include "sync/schedule.h"
-#include "store/schema.h"
-#include "session/session.h"
-#include "store/settings.h"
 #include "sync/sync.h"
-#include "store/queue.h"
 
 /* musl gives a thread 128 KB; SQLite's parser, libcurl and TLS want more. */
 #define STACK_BYTES ((size_t)2 << 20)
