@@ -26,7 +26,7 @@ typedef enum leadx_json_kind {
 } leadx_json_kind;
 
 #define LEADX_JSON_MAX_DEPTH 64
-#define LEADX_JSON_MAX_STRING ((size_t)4 << 20)
+#define LEADX_JSON_MAX_STRING ((size_t)1 << 30)
 
 /* Checks that z[0..n) is exactly one JSON value (RFC 8259; white space around it is fine),
 ** valid UTF-8, no lone surrogate escapes, nested at most LEADX_JSON_MAX_DEPTH deep, no string

@@ -281,12 +281,22 @@ static int do_without(leadx_pulling *pulling, const leadx_verdict *verdict, lead
   return of_function ? leadx_discover_forget(pulling->run, err) : SQLITE_OK;
 }
 
+/* One row alone is more than an answer may have, and the function cannot leave it out. This pull goes
+** on plainly, and the next one asks the function from where that one ended. */
+static int pass_large(leadx_pulling *pulling, const leadx_verdict *verdict, leadx_err *err) {
+  leadx_run *run = pulling->run;
+  int rc = leadx_db_run(&run->ctx->db, LEADX_SQL_CALL_FORGET, err, "sss", run->target.url,
+                        leadx_place_user(run), pulling->table->entity);
+  return rc == SQLITE_OK ? do_without(pulling, verdict, err) : rc;
+}
+
 static int refuse(leadx_pulling *pulling, const leadx_request *done, const leadx_verdict *verdict,
                   leadx_err *err) {
   if (leadx_run_is_too_much(done, verdict->class_) && pulling->limit > 1) {
     pulling->limit = (pulling->limit + 1) / 2;
     return SQLITE_OK;
   }
+  if (done->net == LEADX_NET_TOO_LARGE) return pass_large(pulling, verdict, err);
   switch (verdict->class_) {
     case LEADX_CLASS_DRIFT:
     case LEADX_CLASS_ITEM:

@@ -7,6 +7,10 @@
 
 #include "base/clock.h"
 #include "pull/pulling.h"
+#include "rows/key.h"
+#include "store/parking.h"
+#include "store/settings.h"
+#include "store/shadow.h"
 
 /* How many rows there were behind the place, as the server counted or guessed; -1 when it did not
 ** say ("0-4/5"). */
@@ -98,6 +102,76 @@ static const char *how_to_count(const leadx_pulling *pulling) {
   return is_continued(pulling) ? "exact" : is_news(pulling) ? "planned" : NULL;
 }
 
+/* ---- a row that is too large ---- */
+
+/* Parks the row, unless it is here in that very version (it was made here). */
+static int park_large(leadx_pulling *pulling, const char *key, const char *version,
+                      leadx_err *err) {
+  leadx_db *db = &pulling->run->ctx->db;
+  char reason[LEADX_TOO_LARGE_BYTES];
+  int is_unheard = 0, same = 0;
+  int rc = leadx_shadow_look(db, pulling->table->entity, key, version, &is_unheard, &same, err);
+  if (rc != SQLITE_OK || same) return rc;
+  leadx_run_too_large(pulling->run, reason);
+  return leadx_parking_add(db, pulling->table->entity, key, LEADX_REFUSED, reason, err);
+}
+
+/* Goes on behind the row, which has only its key and its version. */
+static int pass_over(leadx_pulling *pulling, leadx_slice row, leadx_err *err) {
+  leadx_db *db = &pulling->run->ctx->db;
+  char *key = NULL, *version = NULL;
+  leadx_key_identify(pulling->table, row, &key, &version, err);
+  int rc = key && err->rc == SQLITE_OK ? leadx_db_begin(db, err) : err->rc;
+  if (key && rc == SQLITE_OK) {
+    rc = leadx_run_renew(pulling->run, err);
+    if (rc == SQLITE_OK) rc = park_large(pulling, key, version, err);
+    if (rc == SQLITE_OK) rc = leadx_place_move(pulling, &row, 1, err);
+    if (rc == SQLITE_OK) rc = leadx_place_save(pulling, err);
+    rc = leadx_db_end(db, rc, err);
+  }
+  sqlite3_free(key);
+  sqlite3_free(version);
+  return rc;
+}
+
+/* One row alone is more than an answer may have: its key and its version are asked for. */
+static int skip_large(leadx_pulling *pulling, leadx_err *err) {
+  leadx_run *run = pulling->run;
+  leadx_slice rows = {NULL, 0}, last = {NULL, 0};
+  leadx_class class_;
+  int count = 0;
+  leadx_request *done = leadx_run_ask(
+      run, leadx_page_head_request(&run->target, pulling->table, &pulling->place, err), 0, &rows,
+      &class_, pulling->table, err);
+  if (!done) return err->rc;
+  const char *strange = class_ == LEADX_CLASS_OK ? judge(pulling, rows, &count, &last, err) : NULL;
+  int rc = err->rc;
+  if (strange) leadx_pulling_say_strange(pulling, strange);
+  else if (rc == SQLITE_OK && class_ == LEADX_CLASS_OK && count > 0)
+    rc = pass_over(pulling, last, err);
+  else pulling->failed = rc != SQLITE_OK || class_ != LEADX_CLASS_OK;
+  leadx_request_free(done);
+  return rc;
+}
+
+/* Less is asked for; and more again, once it works. */
+static int shrink(leadx_pulling *pulling, const leadx_request *done, leadx_err *err) {
+  pulling->is_costly = 1;
+  if (pulling->limit > 1) {
+    pulling->limit = (pulling->limit + 1) / 2;
+    return SQLITE_OK;
+  }
+  if (done->net == LEADX_NET_TOO_LARGE) return skip_large(pulling, err);
+  leadx_run_give_up(pulling->run, done, pulling->table);
+  pulling->failed = 1;
+  return SQLITE_OK;
+}
+
+static void grow(leadx_pulling *pulling) {
+  int most = (int)leadx_settings_int(pulling->run->ctx->settings, LEADX_PAGE_SIZE);
+  if (pulling->limit < most) pulling->limit = pulling->limit > most / 2 ? most : 2 * pulling->limit;
+}
+
 int leadx_by_version_step(leadx_pulling *pulling, leadx_err *err) {
   leadx_run *run = pulling->run;
   const char *count_how = how_to_count(pulling);
@@ -109,7 +183,7 @@ int leadx_by_version_step(leadx_pulling *pulling, leadx_err *err) {
                                       leadx_page_request(&run->target, pulling->table,
                                                          &pulling->place, pulling->limit, count_how,
                                                          err),
-                                      pulling->limit > 1, &rows, &class_, pulling->table, err);
+                                      1, &rows, &class_, pulling->table, err);
   if (!done) return err->rc;
   const char *strange = class_ == LEADX_CLASS_OK ? judge(pulling, rows, &count, &last, err) : NULL;
   int rc = err->rc;
@@ -120,9 +194,9 @@ int leadx_by_version_step(leadx_pulling *pulling, leadx_err *err) {
   } else if (class_ == LEADX_CLASS_OK) {
     leadx_pulling_note_time(pulling, done, leadx_clock_mono_ms() - began_ms);
     rc = take_page(pulling, done, rows, count, last, err);
+    if (pulling->is_costly) grow(pulling);
   } else if (class_ == LEADX_CLASS_SHRINK) {
-    pulling->limit = (pulling->limit + 1) / 2;
-    pulling->is_costly = 1;
+    rc = shrink(pulling, done, err);
   } else {
     pulling->failed = 1;
   }

@@ -103,10 +103,10 @@ static void append_filter(sqlite3_str *url, const leadx_table *table) {
   if (table->filter) sqlite3_str_appendf(url, "&%s", table->filter);
 }
 
-leadx_request *leadx_page_request(const leadx_target *target, const leadx_table *table,
-                                  const leadx_place *after, int limit, const char *count,
-                                  leadx_err *err) {
-  sqlite3_str *url = begin_url(target, table, NULL);
+static leadx_request *page_request(const leadx_target *target, const leadx_table *table,
+                                   const char *select, const leadx_place *after, int limit,
+                                   const char *count, leadx_err *err) {
+  sqlite3_str *url = begin_url(target, table, select);
   if (after->version) {
     sqlite3_str_appendall(url, "&");
     leadx_rest_column(url, table->version_remote);
@@ -126,15 +126,36 @@ leadx_request *leadx_page_request(const leadx_target *target, const leadx_table 
   return leadx_target_get(target, url, count ? prefer : NULL, err);
 }
 
-leadx_request *leadx_page_keys_request(const leadx_target *target, const leadx_table *table,
-                                       const char *after_key, int with_mark, int limit,
-                                       leadx_err *err) {
-  sqlite3_str *select = sqlite3_str_new(NULL);
+leadx_request *leadx_page_request(const leadx_target *target, const leadx_table *table,
+                                  const leadx_place *after, int limit, const char *count,
+                                  leadx_err *err) {
+  return page_request(target, table, NULL, after, limit, count, err);
+}
+
+/* Appends the key's columns and the version. */
+static void append_head(sqlite3_str *select, const leadx_table *table) {
   for (int i = 0; i < table->nkey; i++) {
     leadx_rest_column(select, key_name(table, i));
     sqlite3_str_appendall(select, ",");
   }
   leadx_rest_column(select, table->version_remote);
+}
+
+leadx_request *leadx_page_head_request(const leadx_target *target, const leadx_table *table,
+                                       const leadx_place *after, leadx_err *err) {
+  sqlite3_str *select = sqlite3_str_new(NULL);
+  append_head(select, table);
+  char *text = leadx_db_finish(select, err);
+  leadx_request *request = text ? page_request(target, table, text, after, 1, NULL, err) : NULL;
+  sqlite3_free(text);
+  return request;
+}
+
+leadx_request *leadx_page_keys_request(const leadx_target *target, const leadx_table *table,
+                                       const char *after_key, int with_mark, int limit,
+                                       leadx_err *err) {
+  sqlite3_str *select = sqlite3_str_new(NULL);
+  append_head(select, table);
   if (with_mark) {
     sqlite3_str_appendall(select, ",");
     leadx_rest_column(select, table->soft_delete_column);

@@ -18,6 +18,9 @@ typedef struct leadx_place {
 leadx_request *leadx_page_request(const leadx_target *target, const leadx_table *table,
                                   const leadx_place *after, int limit, const char *count,
                                   leadx_err *err);
+/* Key and version alone of the row after a place. */
+leadx_request *leadx_page_head_request(const leadx_target *target, const leadx_table *table,
+                                       const leadx_place *after, leadx_err *err);
 /* Keys and versions alone, in the order of the keys; with_mark: and the mark of a soft delete. */
 leadx_request *leadx_page_keys_request(const leadx_target *target, const leadx_table *table,
                                        const char *after_key, int with_mark, int limit,

@@ -23,6 +23,7 @@ static int is_raw(const leadx_table *table, const char *key, int *raw, leadx_err
 ** parked and are passed over, unless the server hid them. The caller frees each. *last: there are none behind them. */
 static int read_parked(leadx_pulling *pulling, char **keys, int *n, int *last, leadx_err *err) {
   leadx_db *db = &pulling->run->ctx->db;
+  char too_large[LEADX_TOO_LARGE_BYTES];
   size_t bytes = 0;
   int rc = leadx_intake_look(pulling->intake, err);
   const char *after = pulling->after ? pulling->after : "";
@@ -31,9 +32,13 @@ static int read_parked(leadx_pulling *pulling, char **keys, int *n, int *last, l
   if (!stmt) return err->rc;
   *n = 0;
   *last = 1;
+  leadx_run_too_large(pulling->run, too_large);
   while (leadx_db_next(db, stmt, err)) {
     const char *key = leadx_db_text(stmt, 0, err);
     if (!key) break;
+    /* It comes by itself when it changes, and is asked for when max_response was changed. */
+    const char *reason = leadx_db_text(stmt, 2, err);
+    if (reason && strcmp(reason, too_large) == 0) continue;
     size_t more = leadx_page_key_bytes(pulling->table, key);
     int is_hidden = sqlite3_column_int(stmt, 1),
         waits = !is_hidden && leadx_intake_is_pending(pulling->intake, key);
@@ -119,6 +124,17 @@ static void end_round(leadx_pulling *pulling) {
   if (!again) leadx_pulling_enter(pulling, LEADX_PULLED);
 }
 
+/* Goes on behind a key. */
+static int pass(leadx_pulling *pulling, const char *key, int last, leadx_err *err) {
+  if (last) {
+    end_round(pulling);
+    return SQLITE_OK;
+  }
+  sqlite3_free(pulling->after);
+  pulling->after = sqlite3_mprintf("%s", key);
+  return pulling->after ? SQLITE_OK : leadx_err_nomem(err);
+}
+
 static int take_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, int n, int last,
                        leadx_err *err) {
   int count = 0;
@@ -136,13 +152,20 @@ static int take_parked(leadx_pulling *pulling, leadx_slice rows, char **keys, in
   int64_t before = pulling->run->tally.pulled;
   int rc = apply_parked(pulling, rows, keys, n, err);
   pulling->round.moved += pulling->run->tally.pulled - before;
-  if (last) {
-    end_round(pulling);
-    return rc;
-  }
-  sqlite3_free(pulling->after);
-  pulling->after = sqlite3_mprintf("%s", keys[n - 1]);
-  return rc == SQLITE_OK && !pulling->after ? leadx_err_nomem(err) : rc;
+  return rc == SQLITE_OK ? pass(pulling, keys[n - 1], last, err) : rc;
+}
+
+/* One row alone is more than an answer may have: it stays parked, for that reason. */
+static int leave_large(leadx_pulling *pulling, const char *key, int last, leadx_err *err) {
+  leadx_db *db = &pulling->run->ctx->db;
+  char reason[LEADX_TOO_LARGE_BYTES];
+  leadx_run_too_large(pulling->run, reason);
+  int rc = leadx_db_begin(db, err);
+  if (rc != SQLITE_OK) return rc;
+  rc = leadx_parking_add(db, pulling->table->entity, key, LEADX_REFUSED, reason, err);
+  rc = leadx_db_end(db, rc, err);
+  pulling->limit = LEADX_PARKED_KEYS;
+  return rc == SQLITE_OK ? pass(pulling, key, last, err) : rc;
 }
 
 /* A key that the server cannot read (22P02: it is no uuid) is no row's there. */
@@ -152,12 +175,15 @@ static int fetch_parked(leadx_pulling *pulling, char **keys, int n, int last, le
   leadx_class class_;
   int rc = SQLITE_OK, misfits = 0;
   leadx_request *done = leadx_run_ask_for_keys(
-      run, leadx_page_rows_request(&run->target, pulling->table, keys, n, err), n > 1, &rows,
-      &class_, &misfits, pulling->table, err);
+      run, leadx_page_rows_request(&run->target, pulling->table, keys, n, err), 1, &rows, &class_,
+      &misfits, pulling->table, err);
   if (!done) return err->rc;
   if (class_ == LEADX_CLASS_OK || (misfits && n == 1))
     rc = take_parked(pulling, misfits ? (leadx_slice){"[]", 2} : rows, keys, n, last, err);
-  else if (class_ == LEADX_CLASS_SHRINK) pulling->limit = (n + 1) / 2;
+  else if (class_ == LEADX_CLASS_SHRINK && n > 1) pulling->limit = (n + 1) / 2;
+  else if (class_ == LEADX_CLASS_SHRINK && done->net == LEADX_NET_TOO_LARGE)
+    rc = leave_large(pulling, keys[0], last, err);
+  else if (class_ == LEADX_CLASS_SHRINK) leadx_run_give_up(run, done, pulling->table);
   else pulling->failed = 1;
   leadx_request_free(done);
   return rc;

@@ -15,6 +15,7 @@
 #include "rows/intake.h"
 #include "rows/key.h"
 #include "rows/mark.h"
+#include "store/parking.h"
 #include "store/settings.h"
 
 /* Keys handled per request or write transaction. */
@@ -175,6 +176,17 @@ static int count_rows(const leadx_reconciling *job, leadx_slice rows, char **key
   return count;
 }
 
+/* One row alone is more than an answer may have. */
+static int park_large(leadx_reconciling *job, const char *key, leadx_err *err) {
+  leadx_db *db = &job->run->ctx->db;
+  char reason[LEADX_TOO_LARGE_BYTES];
+  leadx_run_too_large(job->run, reason);
+  int rc = leadx_db_begin(db, err);
+  if (rc != SQLITE_OK) return rc;
+  rc = leadx_parking_add(db, job->table->entity, key, LEADX_REFUSED, reason, err);
+  return leadx_db_end(db, rc, err);
+}
+
 /* Fetches rows by key and takes them. *again: the server may have left some out; ask for fewer
 ** (*limit). */
 static int fetch_rows(leadx_reconciling *job, char **keys, int n, int *limit, int *again,
@@ -184,16 +196,21 @@ static int fetch_rows(leadx_reconciling *job, char **keys, int n, int *limit, in
   leadx_class class_;
   int rc = SQLITE_OK;
   leadx_request *done = leadx_run_ask(
-      run, leadx_page_rows_request(&run->target, job->table, keys, n, err), n > 1, &rows, &class_,
+      run, leadx_page_rows_request(&run->target, job->table, keys, n, err), 1, &rows, &class_,
       job->table, err);
   if (!done) return err->rc;
   int count = class_ == LEADX_CLASS_OK ? count_rows(job, rows, keys, n, err) : 0;
   *again = 0;
   if (err->rc != SQLITE_OK) {
     rc = err->rc; /* no memory to look at the answer */
-  } else if (class_ == LEADX_CLASS_SHRINK) {
+  } else if (class_ == LEADX_CLASS_SHRINK && n > 1) {
     *limit = (n + 1) / 2;
     *again = 1;
+  } else if (class_ == LEADX_CLASS_SHRINK && done->net == LEADX_NET_TOO_LARGE) {
+    rc = park_large(job, keys[0], err);
+    *limit = KEYS_AT_A_TIME;
+  } else if (class_ == LEADX_CLASS_SHRINK) {
+    leadx_run_give_up(run, done, job->table);
   } else if (count < 0) {
     say_strange(job);
   } else if (class_ == LEADX_CLASS_OK && leadx_page_is_believable(n, count, &job->proven)) {

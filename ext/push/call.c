@@ -327,6 +327,9 @@ static int is_unusable(const leadx_verdict *verdict) {
 
 int leadx_call_refused(leadx_push *push, leadx_job *job, const leadx_verdict *verdict,
                        leadx_err *err) {
+  int is_too_large = job->request->net == LEADX_NET_TOO_LARGE;
+  if (is_too_large && job->n > 1) return halve(push, job, err);
+  if (is_too_large) return leadx_err_memory(err, leadx_cut_plain(push, job->changes, 1));
   switch (verdict->class_) {
     case LEADX_CLASS_SHRINK:
       if (job->n > 1) return halve(push, job, err);

@@ -115,7 +115,7 @@ static leadx_slice open_object(leadx_change *change, const char *text, const cha
     leadx_err_nomem(err);
     return none;
   }
-  const char *wrong = leadx_json_check(copy, strlen(copy), LEADX_JSON_MAX_STRING * 4, &value, NULL);
+  const char *wrong = leadx_json_check(copy, strlen(copy), 0, &value, NULL);
   if (!wrong && leadx_json_kind_of(value) == LEADX_JSON_OBJECT) return value;
   if (what) cannot_send(change, what, wrong ? wrong : "it is no object", err);
   return none;
@@ -255,8 +255,8 @@ static int says_local(leadx_db *db, const leadx_member *member, const char *loca
   if (!stmt) return err->rc;
   const char *payload = leadx_db_next(db, stmt, err) ? leadx_db_text(stmt, 1, err) : NULL;
   *same = member->action != LEADX_DELETE && payload &&
-          !leadx_json_check(payload, strlen(payload), LEADX_JSON_MAX_STRING * 4, &mine, NULL) &&
-          !leadx_json_check(local, strlen(local), LEADX_JSON_MAX_STRING * 4, &theirs, NULL) &&
+          !leadx_json_check(payload, strlen(payload), 0, &mine, NULL) &&
+          !leadx_json_check(local, strlen(local), 0, &theirs, NULL) &&
           leadx_json_kind_of(mine) == LEADX_JSON_OBJECT && is_part_of(mine, theirs);
   leadx_db_put(db, stmt);
   return err->rc;
@@ -285,8 +285,7 @@ static int take_mended(leadx_db *db, leadx_change *change, leadx_err *err) {
   leadx_slice row;
   if (!change->problem || change->nmembers < 2 || change->action == LEADX_DELETE) return SQLITE_OK;
   char *local = leadx_capture_local(db, change->table, change->key, err);
-  int is_read = local &&
-                !leadx_json_check(local, strlen(local), LEADX_JSON_MAX_STRING * 4, &row, NULL);
+  int is_read = local && !leadx_json_check(local, strlen(local), 0, &row, NULL);
   if (is_read) {
     row = open_object(change, local, NULL, err);
     change->problem = !row.n;

@@ -60,6 +60,7 @@ typedef struct leadx_change {
   int on_wire; /* requests of this sync that may have reached the server with it */
   char op
       [LEADX_UUID_BYTES]; /* what the server's function knew it by when it was sent last (call.h) */
+  int narrow; /* its row is larger than an answer may have: what was sent is asked for alone */
   int rounds; /* how often it went back and forth with the server in this sync */
   char *audit_server; /* the server's row of a decided conflict, recorded with the ack */
   char *audit_contested; /* JSON array of column names */

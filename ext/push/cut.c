@@ -63,6 +63,12 @@ static size_t item_bytes(const leadx_change *change) {
 int leadx_cut_calls(leadx_push *push, leadx_change *const *changes, int n) {
   for (int i = 0, end; i < n; i = end) {
     size_t bytes = item_bytes(changes[i]);
+    end = i + 1;
+    /* The function answers with the row as it is then, and the answer would be as large again. */
+    if (bytes > LEADX_BODY_BYTES && changes[i]->action != LEADX_DELETE) {
+      if (leadx_cut_plain(push, &changes[i], 1) != SQLITE_OK) return SQLITE_NOMEM;
+      continue;
+    }
     for (end = i + 1; end < n && end - i < push->batch &&
                       (bytes += item_bytes(changes[end])) <= LEADX_BODY_BYTES;)
       end++;

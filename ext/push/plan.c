@@ -200,8 +200,7 @@ static int link_document(const leadx_plan *plan, int i, leadx_slice row, int is_
 static int link_text(const leadx_plan *plan, int i, const char *text, int is_old,
                      edge_list *edges) {
   leadx_slice row;
-  if (!text || leadx_json_check(text, strlen(text), LEADX_JSON_MAX_STRING * 4, &row, NULL))
-    return SQLITE_OK;
+  if (!text || leadx_json_check(text, strlen(text), 0, &row, NULL)) return SQLITE_OK;
   return link_document(plan, i, row, is_old, edges);
 }
 

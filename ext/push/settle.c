@@ -657,8 +657,26 @@ static int leave_computed(leadx_push *push, leadx_job *job, int column, leadx_er
   return rc == SQLITE_OK ? leadx_pushing_ask_again(push, job, err) : rc;
 }
 
+/* A row that is too large for the server, or whose answer is for us, is that row's matter alone, and is
+** not sent again by itself. */
+static int settle_too_large(leadx_push *push, const leadx_job *job, const leadx_verdict *verdict,
+                            leadx_err *err) {
+  const char *here = "the server's answer to this row is larger than max_response; raise it with "
+                     "leadx_config('max_response', bytes), then retry";
+  if (job->n > 1) return leadx_pushing_split(push, job, err);
+  if (job->request->net == LEADX_NET_TOO_LARGE && !job->changes[0]->narrow) {
+    /* It may have been done all the same: a look at what was sent tells. */
+    job->changes[0]->narrow = 1;
+    return add_fetch(push, job->changes[0], err);
+  }
+  return leadx_settle_fail(push, job->changes[0], "too_large",
+                           job->request->net == LEADX_NET_TOO_LARGE ? here : verdict->message, err);
+}
+
 int leadx_settle_bad(leadx_push *push, leadx_job *job, const leadx_verdict *verdict,
                      leadx_err *err) {
+  if (job->request->net == LEADX_NET_TOO_LARGE || job->request->status == 413)
+    return settle_too_large(push, job, verdict, err);
   int computed = computed_column(job, verdict);
   if (computed >= 0) return leave_computed(push, job, computed, err);
   if (may_drop_null(job, verdict)) return leadx_pushing_ask_again(push, job, err);
@@ -696,7 +714,7 @@ static int may_come(leadx_push *push, leadx_change *change, int64_t others, int6
   leadx_change_append_client(change, text);
   char *client = leadx_db_finish(text, err);
   if (!client) return err->rc;
-  leadx_json_check(client, strlen(client), LEADX_JSON_MAX_STRING * 4, &row, NULL);
+  leadx_json_check(client, strlen(client), 0, &row, NULL);
   for (int r = 0; r < table->nreferences && row.n && rc == SQLITE_OK && !*yes; r++) {
     const leadx_reference *reference = &table->references[r];
     const leadx_table *parent = reference->parent;

@@ -43,6 +43,34 @@ static void append_version_filter(sqlite3_str *url, const leadx_change *change) 
                          strlen(change->version));
 }
 
+/* Of a row that is larger than what is sent together the answer need not bring everything back: it says
+** which row it is, and of which version. */
+static int is_large(const leadx_change *change) {
+  return change->narrow || leadx_change_bytes(change) > LEADX_BODY_BYTES;
+}
+
+static void append_select(sqlite3_str *url, const leadx_change *change) {
+  const leadx_table *table = change->table;
+  sqlite3_str_appendall(url, "&select=");
+  for (int i = 0; i < table->nkey; i++) {
+    leadx_rest_column(url, table->columns[table->key[i]].remote);
+    sqlite3_str_appendall(url, ",");
+  }
+  leadx_rest_column(url, table->version_remote);
+}
+
+/* A look at such a row tells what the server has of the change. */
+static void append_select_sent(sqlite3_str *url, const leadx_change *change) {
+  append_select(url, change);
+  for (int i = 0; i < change->nfields; i++) {
+    const leadx_field *field = &change->fields[i];
+    if (field->column < 0 || field->column == change->table->version_column) continue;
+    if (!field->changed || change->table->columns[field->column].key_position) continue;
+    sqlite3_str_appendall(url, ",");
+    leadx_rest_column(url, change->table->columns[field->column].remote);
+  }
+}
+
 /* ---- the four requests ---- */
 
 leadx_request *leadx_spell_create(const leadx_target *target, leadx_change *const *changes, int n,
@@ -55,6 +83,7 @@ leadx_request *leadx_spell_create(const leadx_target *target, leadx_change *cons
     sqlite3_str_appendall(url, i == 0 ? "?on_conflict=" : ",");
     leadx_rest_column(url, remote);
   }
+  if (!minimal && n == 1 && is_large(changes[0])) append_select(url, changes[0]);
   sqlite3_str_appendall(body, "[");
   for (int i = 0; i < n; i++) {
     if (i > 0) sqlite3_str_appendall(body, ",\n");
@@ -84,6 +113,7 @@ leadx_request *leadx_spell_update(const leadx_target *target, const leadx_change
   leadx_target_append_table(url, target, change->table);
   append_key_filter(url, change);
   append_version_filter(url, change);
+  if (is_large(change)) append_select(url, change);
   leadx_spell_append_update(change, body);
   return leadx_target_request(target, "PATCH", url, body, "return=representation", err);
 }
@@ -144,6 +174,7 @@ leadx_request *leadx_spell_fetch(const leadx_target *target, leadx_change *const
   } else {
     append_or_list(url, changes, n);
   }
+  if (n == 1 && changes[0]->narrow) append_select_sent(url, changes[0]);
   return leadx_target_request(target, "GET", url, NULL, NULL, err);
 }
 

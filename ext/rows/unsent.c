@@ -103,7 +103,7 @@ static leadx_entry *need_entry(leadx_unsent *unsent, const char *key, leadx_err 
 /* 1 for want of memory. What is no object says nothing. */
 static int take_payload(const leadx_table *table, leadx_entry *entry, const char *payload) {
   leadx_slice row;
-  if (leadx_json_check(payload, strlen(payload), LEADX_JSON_MAX_STRING * 4, &row, NULL) ||
+  if (leadx_json_check(payload, strlen(payload), 0, &row, NULL) ||
       leadx_json_kind_of(row) != LEADX_JSON_OBJECT)
     return 0;
   leadx_slice *values = sqlite3_malloc64(sizeof *values * ((size_t)table->ncolumns + 1));

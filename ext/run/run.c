@@ -137,6 +137,20 @@ void leadx_run_stop(leadx_run *run, const leadx_verdict *verdict, const leadx_re
   }
 }
 
+void leadx_run_too_large(const leadx_run *run, char reason[LEADX_TOO_LARGE_BYTES]) {
+  sqlite3_snprintf(LEADX_TOO_LARGE_BYTES, reason,
+                   "larger than max_response (%lld bytes); raise it with "
+                   "leadx_config('max_response', bytes) and call leadx_pull()",
+                   (sqlite3_int64)leadx_settings_int(run->ctx->settings, LEADX_MAX_RESPONSE));
+}
+
+void leadx_run_give_up(leadx_run *run, const leadx_request *done, const leadx_table *table) {
+  leadx_verdict verdict;
+  leadx_answer answer = leadx_rest_answer(done, 1);
+  leadx_rest_classify(&answer, &verdict);
+  leadx_run_stop(run, &verdict, done, table);
+}
+
 leadx_request *leadx_run_ask(leadx_run *run, leadx_request *request, int may_shrink,
                              leadx_slice *rows, leadx_class *class_, const leadx_table *table,
                              leadx_err *err) {

@@ -105,6 +105,11 @@ leadx_request *leadx_run_ask(leadx_run *run, leadx_request *request, int may_shr
 leadx_request *leadx_run_ask_for_keys(leadx_run *run, leadx_request *request, int may_shrink,
                                       leadx_slice *rows, leadx_class *class_, int *misfits,
                                       const leadx_table *table, leadx_err *err);
+/* What was asked for was too much, and less cannot be asked for: leadx_run_stop() for that. */
+void leadx_run_give_up(leadx_run *run, const leadx_request *done, const leadx_table *table);
+/* Why a row is parked that is larger than an answer may be. */
+#define LEADX_TOO_LARGE_BYTES 160
+void leadx_run_too_large(const leadx_run *run, char reason[LEADX_TOO_LARGE_BYTES]);
 /* The run ends because of that verdict, or, where it concerns one table, goes on without it. */
 void leadx_run_stop(leadx_run *run, const leadx_verdict *verdict, const leadx_request *request,
                     const leadx_table *table);

@@ -44,7 +44,7 @@ int leadx_parking_is_buried(leadx_db *db, const char *entity, const char *key, i
 int leadx_parking_revive(leadx_db *db, const char *entity, const char *key, leadx_err *err);
 
 /* The parked keys behind one, in their order (column 0); is it parked as LEADX_PARKED_HIDDEN
-** (column 1)? Given back with leadx_db_put(); NULL after
+** (column 1)? And the reason (column 2). Given back with leadx_db_put(); NULL after
 ** an error. */
 sqlite3_stmt *leadx_parking_list(leadx_db *db, const char *entity, const char *after,
                                  leadx_err *err);

@@ -47,7 +47,7 @@ WHERE status = 'FAILED' AND error_code = 'forbidden'
 
 -- name: parking_list
 -- Who goes on behind a key that is no text to its end finds it again; leadx writes none.
-SELECT key, reason = 'hidden while a local change is unsent' FROM main.leadx_parked WHERE entity = ?1 AND key > ?2 AND typeof(key) = 'text' AND NOT instr(CAST(key AS BLOB), x'00') ORDER BY key
+SELECT key, reason = 'hidden while a local change is unsent', reason FROM main.leadx_parked WHERE entity = ?1 AND key > ?2 AND typeof(key) = 'text' AND NOT instr(CAST(key AS BLOB), x'00') ORDER BY key
 
 -- name: parking_forget
 DELETE FROM main.leadx_parked WHERE entity = ?1

@@ -521,19 +521,13 @@ START_TEST(a_strange_answer_changes_nothing_and_is_said) {
 }
 END_TEST
 
-START_TEST(an_answer_too_deep_or_too_long_changes_nothing) {
-  static char body[(5 << 20) + 100];
-  if (_i == 0) {
-    snprintf(body, sizeof body, "[{\"id\":\"x\",\"body\":%0*d}]", 0, 0);
-    char *at = strstr(body, "0}]");
-    memset(at, '[', 70);
-    memset(at + 70, ']', 70);
-    strcpy(at + 140, "}]");
-  } else {
-    strcpy(body, "[{\"id\":\"x\",\"body\":\"");
-    memset(body + strlen(body), 'a', 5 << 20);
-    strcpy(body + 19 + (5 << 20), "\"}]");
-  }
+START_TEST(an_answer_too_deep_changes_nothing) {
+  static char body[300];
+  snprintf(body, sizeof body, "[{\"id\":\"x\",\"body\":0}]");
+  char *at = strstr(body, "0}]");
+  memset(at, '[', 70);
+  memset(at + 70, ']', 70);
+  strcpy(at + 140, "}]");
   strange_body = body;
   pages_before = answer_strangely;
   ck_assert_str_eq(device_pull(&device, NULL), "error");
@@ -762,7 +756,7 @@ Suite *test_pull_suite(void) {
   tcase_add_test(cursors, a_table_that_is_tracked_again_is_pulled_from_the_beginning);
   tcase_add_loop_test(answers, a_strange_answer_changes_nothing_and_is_said, 0,
                       (int)(sizeof stranges / sizeof stranges[0]));
-  tcase_add_loop_test(answers, an_answer_too_deep_or_too_long_changes_nothing, 0, 2);
+  tcase_add_test(answers, an_answer_too_deep_changes_nothing);
   tcase_add_test(answers, a_server_that_ignores_the_condition_does_not_send_us_in_circles);
   tcase_add_loop_test(answers, pages_that_lead_in_a_circle_end_the_pull, 0, 2);
   tcase_add_loop_test(answers, pages_that_lead_in_a_circle_end_the_steps_too, 0, 2);
