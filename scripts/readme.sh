@@ -206,6 +206,7 @@ make_sandbox() {
     printf 'exec %q --dir %q "$@"\n' "$here/server/server.sh" "$LEADX_SERVER_DIR"
   } >"$folder/clone/scripts/server/server.sh"
   chmod +x "$folder/clone/scripts/server/server.sh"
+  ln -s "$here/report.sh" "$folder/clone/scripts/report.sh"
 }
 
 # What differs from one run to the next.
