@@ -21,7 +21,7 @@ void leadx_pushing_note_table(leadx_some_tables *tables, leadx_table *table) {
 }
 
 int leadx_pushing_is_served(const leadx_push *push, const leadx_change *change) {
-  return !change->aside && leadx_run_of(push->run, change->table)->served;
+  return leadx_run_of(push->run, change->table)->served;
 }
 
 int leadx_pushing_is_paused(const leadx_push *push, const leadx_table *table) {

@@ -38,8 +38,7 @@ leadx_db *leadx_pushing_db(const leadx_push *push);
 
 int leadx_pushing_has_table(const leadx_some_tables *tables, const leadx_table *table);
 void leadx_pushing_note_table(leadx_some_tables *tables, leadx_table *table);
-/* Does the server's function take the change? It would keep the operation of one that steps aside as
-** done. */
+/* Does the server's function take the change? */
 int leadx_pushing_is_served(const leadx_push *push, const leadx_change *change);
 int leadx_pushing_is_paused(const leadx_push *push, const leadx_table *table);
 int leadx_pushing_is_write_only(const leadx_push *push, const leadx_table *table);

@@ -5,7 +5,7 @@
 #   scripts/quality/mutants.sh FOLDER [WORD...]
 #
 # With WORDs only mutants whose file's name, or whose text without its blanks, contains one of them. The environment says how to build: MUTANT_CC and MUTANT_LD
-# (compiler and linker with their flags), MUTANT_SO (the linker for the loadable file), MUTANT_TESTS and MUTANT_PIC (the objects of
+# (compiler and linker with their flags), MUTANT_PACK (the linker for objects alone), MUTANT_SO (the linker for the loadable file), MUTANT_TESTS and MUTANT_PIC (the objects of
 # the tests, and of the loadable file), LEADX_A (leadx as a library) and MUTANT_LIBS.
 # A mutant whose text is not found exactly once has lost its place in the source, and nothing is run. Exit 1 then, when a
 # suite fails without any mutant, and when fewer than 90 % are killed.
@@ -16,7 +16,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 folder=${1:?usage: scripts/quality/mutants.sh FOLDER [WORD...]}
 shift
 words=("$@")
-: "${MUTANT_CC:?}" "${MUTANT_LD:?}" "${MUTANT_SO:?}" "${MUTANT_TESTS:?}" "${MUTANT_PIC:?}" "${MUTANT_LIBS:?}" "${LEADX_A:?}"
+: "${MUTANT_CC:?}" "${MUTANT_LD:?}" "${MUTANT_PACK:?}" "${MUTANT_SO:?}" "${MUTANT_TESTS:?}" "${MUTANT_PIC:?}" "${MUTANT_LIBS:?}" "${LEADX_A:?}"
 workers=2
 goal=90
 export CK_DEFAULT_TIMEOUT=${CK_DEFAULT_TIMEOUT:-60} LC_ALL=C.UTF-8
@@ -170,7 +170,7 @@ main() {
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
   # What is built meanwhile changes nothing here.
-  $MUTANT_LD -r -nostdlib -o "$folder/tests.o" $MUTANT_TESTS
+  $MUTANT_PACK -o "$folder/tests.o" $MUTANT_TESTS
   cp "$LEADX_A" "$folder/libleadx.a"
   rm -f "$folder/leadx_pic.a"
   ar rcs "$folder/leadx_pic.a" $MUTANT_PIC

@@ -271,6 +271,25 @@ START_TEST(an_unsent_edit_is_not_pushed_aside) {
 }
 END_TEST
 
+/* Two exchange; a third wants what a row has here that was edited. Nobody is left standing aside. */
+START_TEST(who_cannot_take_its_own_goes_back) {
+  seats_that_both_know(4);
+  live_run(ani.db, "UPDATE seat SET name = 'mine' WHERE id = 's0004'");
+  deal_there("CASE -pos WHEN 1 THEN 2 WHEN 2 THEN 1 WHEN 3 THEN 4 ELSE 3 END");
+  live_text(ani.db, "SELECT leadx_pull()");
+  ck_assert_str_eq(
+      live_text(ani.db,
+                "SELECT group_concat(code || '=' || pos) FROM (SELECT * FROM seat ORDER BY id)"),
+      "c2=2,c1=1,c3=3,c4=4");
+  for (int i = 0; i < 2; i++) sync_one(&ani);
+  ck_assert_str_eq(
+      live_text(ani.db,
+                "SELECT group_concat(code || '=' || pos || name) FROM (SELECT * FROM seat ORDER BY "
+                "id)"),
+      "c2=2n,c1=1n,c4=4n,c3=3mine");
+}
+END_TEST
+
 static void serve(void) {
   set_up();
   live_serve(&ani);
@@ -291,6 +310,7 @@ static TCase *scenarios(const char *name) {
   tcase_add_loop_test(tcase, what_is_dealt_anew_there_comes_in, 0,
                       (int)(sizeof deals / sizeof *deals));
   tcase_add_test(tcase, a_line_of_many_pages_comes_in);
+  tcase_add_test(tcase, who_cannot_take_its_own_goes_back);
   tcase_add_test(tcase, an_unsent_edit_is_not_pushed_aside);
   return tcase;
 }
