@@ -93,6 +93,9 @@ START_TEST(a_row_that_is_too_large_waits_alone_until_it_may_come) {
   ck_assert_str_eq(live_text(budi.db, "SELECT kind || entity_id FROM leadx_problems"), "parkedm");
   ck_assert_ptr_nonnull(strstr(live_text(budi.db, "SELECT message FROM leadx_problems"),
                                "leadx_config('max_response'"));
+  /* What is known to be too large is not fetched again. */
+  ck_assert_str_eq(sync_one(&budi), "partial");
+  ck_assert_int_eq(live_int(budi.db, "SELECT leadx_sync() ->> 'requests'"), 1);
   live_psql("update sheet set n = 1 where id = 's1'");
   ck_assert_str_eq(sync_one(&budi), "partial");
   ck_assert_str_eq(live_text(budi.db, "SELECT n FROM sheet WHERE id = 's1'"), "1");
