@@ -264,7 +264,7 @@ static int make_in_file(leadx_cloning *cloning) {
   if (rc != SQLITE_OK) return rc;
   rc = leadx_schema_ensure(db, who, cloning->err);
   if (rc == SQLITE_OK) rc = leadx_account_own(cloning->ctx, cloning->err);
-  if (rc == SQLITE_OK) rc = make_all(cloning, 0);
+  if (rc == SQLITE_OK) make_all(cloning, 0);
   leadx_db_release(db);
   return leadx_db_nest_close(db, cloning->err->rc, cloning->err);
 }

@@ -207,10 +207,10 @@ int leadx_taken_choose(leadx_db *db, leadx_plan *plan, int first, int *chosen, l
   int *path = sqlite3_malloc64(sizeof *path * room);
   char *seen = sqlite3_malloc64(room);
   *chosen = 0;
-  int rc = path && seen ? load_all(db, plan, first, err) : leadx_err_nomem(err);
-  if (rc == SQLITE_OK) choose(plan, first, path, seen, chosen);
+  if (!path || !seen) leadx_err_nomem(err);
+  else if (load_all(db, plan, first, err) == SQLITE_OK) choose(plan, first, path, seen, chosen);
   unload_all(plan, first);
   sqlite3_free(path);
   sqlite3_free(seen);
-  return rc;
+  return err->rc;
 }

@@ -380,7 +380,7 @@ int leadx_catalog_read(leadx_catalog *catalog, const char *who, leadx_doc *doc, 
 }
 
 void leadx_catalog_clear(leadx_catalog *catalog) {
-  for (int i = 0; i < catalog->n; i++) {
+  for (int i = 0; catalog->tables && i < catalog->n; i++) {
     leadx_catalog_table *table = &catalog->tables[i];
     for (int c = 0; table->columns && c < table->ncolumns; c++)
       sqlite3_free(table->columns[c].value);

@@ -44,9 +44,9 @@ int leadx_stranger_compare(leadx_db *db, leadx_table *table, const char *key, le
   uint32_t *parts = sqlite3_malloc64(sizeof *parts * n);
   leadx_slice *values = sqlite3_malloc64(sizeof *values * n);
   *stands = *differing = 0;
-  if (!parts || !values) leadx_err_nomem(err);
-  if (err->rc == SQLITE_OK) leadx_fingerprint_local(db, table, key, parts, stands, err);
-  if (err->rc == SQLITE_OK && *stands) {
+  if (!parts || !values) {
+    leadx_err_nomem(err);
+  } else if (leadx_fingerprint_local(db, table, key, parts, stands, err) == SQLITE_OK && *stands) {
     leadx_table_values(table, row, values);
     *differing = compare(table, parts, values, names, err);
   }
